@@ -1,0 +1,44 @@
+"""Errors that a user can mend: the command line shows each as one line and exits with its code."""
+
+
+class HandnetError(Exception):
+    """A mistake in what handnet was given, with a message that says what was expected, what came and what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(HandnetError):
+    """An unknown or invalid setting, option or name."""
+
+    exit_code = 2
+
+
+class DataError(HandnetError):
+    """A data set, table or photo that cannot be used as it is."""
+
+
+class WeightsError(HandnetError):
+    """Pretrained weights that are out of reach, damaged or do not fit the network."""
+
+
+class RunError(HandnetError):
+    """A run folder that is missing, in the way, incomplete or of another configuration."""
+
+
+class EvaluationError(HandnetError):
+    """Embeddings or labels on which a figure cannot be computed honestly."""
+
+
+def format_unknown(kind: str, name: str, valid: "list[str] | tuple[str, ...]") -> str:
+    """Return the message for an unknown name: what came, the nearest valid name and all valid names.
+
+    Args:
+        kind: what the name stands for, as "loss" or "config key".
+        name: the name received.
+        valid: the valid names.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(sorted(valid))}."

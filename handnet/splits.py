@@ -1,0 +1,323 @@
+"""Identity-disjoint splits: people (never photos) are dealt to train, val and test."""
+
+import csv
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from handnet.datasets.dataset import DataSet, count_and_name, normalise_identity, printable
+from handnet.errors import ConfigError, DataError, format_unknown
+from handnet.example import Example
+
+PARTS = ("train", "val", "test")
+NUM_PUBLISHED_PEOPLE = 189
+_UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The people of each part, each person in one part at most.
+
+    Raises:
+        DataError: a person in two parts, or twice in one.
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        part_of: dict[str, str] = {}
+        for part in PARTS:
+            for identity in self.people(part):
+                if identity in part_of:
+                    raise DataError(
+                        f"A split must hold each person once. Received: {printable(identity)} in {part_of[identity]} "
+                        f"and in {part}."
+                    )
+                part_of[identity] = part
+
+    def people(self, part: str) -> tuple[str, ...]:
+        """Return the people of one part.
+
+        Raises:
+            ConfigError: an unknown part.
+        """
+        if part not in PARTS:
+            raise ConfigError(format_unknown("part", part, PARTS))
+        people: tuple[str, ...] = getattr(self, part)
+        return people
+
+
+def make_split(name: str, dataset: DataSet, options: Mapping[str, object] | None = None) -> Split:
+    """Split a data set's people by a rule's name.
+
+    "hands-cross-view" and "file" deal out the people of the whole table; the others the people who have photos.
+
+    Args:
+        name: a key of SPLITS.
+        dataset: what a reader returned.
+        options: the rule's options; see each function.
+
+    Raises:
+        ConfigError: an unknown rule or option, or a value out of range.
+        DataError: too few people, or a split file that does not fit the data set.
+    """
+    if name not in SPLITS:
+        raise ConfigError(format_unknown("split", name, list(SPLITS)))
+    identities = dataset.all_identities if name in ("hands-cross-view", "file") else dataset.identities
+    return SPLITS[name](identities, options or {})
+
+
+def select_part(dataset: DataSet, split: Split, part: str) -> list[Example]:
+    """Return the photos of one part in the data set's order.
+
+    Raises:
+        ConfigError: an unknown part.
+        DataError: the part has no people, or none of its people has a photo on this disk.
+    """
+    people = set(split.people(part))
+    if not people:
+        raise DataError(f"The {part} part of this split is empty. Choose another part, or another split.")
+    examples = [example for example in dataset.examples if example.identity in people]
+    if not examples:
+        num_rows = sum(row.identity in people for row in dataset.rows)
+        raise DataError(
+            f"The {part} part has {len(people)} people and {num_rows:,} rows in the table, and none of their photos is "
+            f"in {dataset.directory}. Complete the photos, or use another part or split."
+        )
+    return examples
+
+
+def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, object]) -> Split:
+    """Deal people out as published for dorsal-to-palmar matching on 11k Hands: 128, 20 and 41 of the 189 people.
+
+    Args:
+        identities: the distinct people of the complete HandInfo.csv in file order. Another list is dealt out by the
+            same rule, but is not the published split: see `describe_published`.
+        options: none.
+
+    Raises:
+        ConfigError: any option.
+        DataError: fewer than 10 people, which would leave the val part empty.
+
+    Reference: the published code is `random.seed(42); random.shuffle(ids)`, then `int(0.68 * n)` and `int(0.11 * n)`;
+        a private generator gives the same order without touching the global one.
+    """
+    _check_options("hands-cross-view", options, {})
+    people = list(dict.fromkeys(identities))
+    if len(people) < 10:
+        raise DataError(
+            f'Split "hands-cross-view" needs at least 10 people. Received: {len(people)}. Use split "fractions".'
+        )
+    random.Random(42).shuffle(people)
+    num_train, num_val = int(0.68 * len(people)), int(0.11 * len(people))
+    return _cut(people, num_train, num_val)
+
+
+def describe_published(identities: Sequence[str]) -> str:
+    """Return one line that says why "hands-cross-view" on these people is not the published split, "" if it is.
+
+    Dealing out the same rule to a table that somebody cut down gives other parts under the same name.
+    """
+    if len(identities) == NUM_PUBLISHED_PEOPLE:
+        return ""
+    return (
+        f"Not the published split: that one is defined on the complete HandInfo.csv with its {NUM_PUBLISHED_PEOPLE} "
+        f"people, and this table has {len(identities)}."
+    )
+
+
+def split_fractions(identities: Sequence[str], options: Mapping[str, object]) -> Split:
+    """Deal people out by fractions after a seeded shuffle.
+
+    Args:
+        identities: distinct people in file order.
+        options: `seed` (default 42), and `train`, `val`, `test`: fractions in [0, 1] that sum to 1 (default 0.8, 0.2
+            and 0). A part with a fraction above 0 gets at least one person.
+
+    Raises:
+        ConfigError: an unknown option or a value out of range.
+        DataError: fewer people than parts, or fewer than 2.
+    """
+    values = _check_options("fractions", options, {"seed": 42, "train": 0.8, "val": 0.2, "test": 0.0})
+    fractions = [_number("fractions", part, values[part], 0.0, 1.0) for part in PARTS]
+    if abs(sum(fractions) - 1.0) > 1e-6:
+        raise ConfigError(
+            f'Split "fractions": train, val and test must sum to 1. Received: {", ".join(f"{f:g}" for f in fractions)}.'
+        )
+    people = _shuffled("fractions", identities, values["seed"], max(2, sum(f > 0 for f in fractions)))
+    counts = _apportion(len(people), fractions)
+    return _cut(people, counts[0], counts[1])
+
+
+def split_k_fold(identities: Sequence[str], options: Mapping[str, object]) -> Split:
+    """Deal people out in k folds: one fold is the test part, the people after it are val, all others train.
+
+    Args:
+        identities: distinct people in file order.
+        options: `seed` (default 42), `folds` (k, default 5, at least 2), `fold` (0 to k-1, default 0) and `val` (the
+            fraction of the people outside the test fold that becomes val, in [0, 1), default 0.1). Over all values of
+            `fold` each person is tested exactly once, and fold sizes differ by one at most.
+
+    Raises:
+        ConfigError: an unknown option or a value out of range.
+        DataError: too few people for a test, a val (where asked for) and a train person in every fold.
+    """
+    values = _check_options("k-fold", options, {"seed": 42, "folds": 5, "fold": 0, "val": 0.1})
+    num_folds = _integer("k-fold", "folds", values["folds"], 2)
+    fold = _integer("k-fold", "fold", values["fold"], 0, num_folds - 1)
+    val_fraction = _number("k-fold", "val", values["val"], 0.0, 1.0)
+    if val_fraction == 1.0:
+        raise ConfigError('Split "k-fold": val must be below 1, or nobody is left to train on. Received: 1.')
+    people = _shuffled("k-fold", identities, values["seed"], max(num_folds, 2 if val_fraction == 0 else 3))
+    start, stop = fold * len(people) // num_folds, (fold + 1) * len(people) // num_folds
+    # The people after the fold, around the end: so val differs from fold to fold too.
+    rest = people[stop:] + people[:start]
+    num_val, num_train = _apportion(len(rest), [val_fraction, 1.0 - val_fraction])
+    if num_train < 1 or (val_fraction > 0 and num_val < 1):
+        raise DataError(
+            f'Split "k-fold": {len(people)} people in {num_folds} folds leave {len(rest)} for train and val together. '
+            "Use fewer folds or more people."
+        )
+    return Split(train=tuple(rest[num_val:]), val=tuple(rest[:num_val]), test=tuple(people[start:stop]))
+
+
+def split_file(identities: Sequence[str], options: Mapping[str, object]) -> Split:
+    """Read a split from a table of comma-separated text with the columns `identity` and `part`.
+
+    Args:
+        identities: distinct people of the data set. Each must be in the file, in part train, val, test or "unused";
+            people of the file who are not in the data set are passed over, so that a file serves subsets too.
+        options: `path`, the file; see `write_split`.
+
+    Raises:
+        ConfigError: an unknown option, or no path.
+        DataError: a file that is missing or malformed, names a person twice, or lacks a person of the data set.
+    """
+    values = _check_options("file", options, {"path": ""})
+    if not isinstance(values["path"], str | Path) or not str(values["path"]):
+        raise ConfigError(f'Split "file" needs `path`, the file. Received: {values["path"]!r}.')
+    path = Path(values["path"])
+    known = set(identities)
+    part_of: dict[str, str] = {}
+    for line, identity, part in _read_split_rows(path):
+        # A spreadsheet takes the leading zeros off numeric ids.
+        person = identity if identity in known else normalise_identity(identity)
+        if person in part_of:
+            raise DataError(f"{path}, line {line}: {printable(person)} is there twice. Each person has one part.")
+        if part not in (*PARTS, _UNUSED):
+            raise DataError(f"{path}, line {line}: {format_unknown('part', printable(part), (*PARTS, _UNUSED))}")
+        part_of[person] = part
+    lacking = [identity for identity in identities if identity not in part_of]
+    if lacking:
+        raise DataError(
+            f"{path} lacks {count_and_name(lacking, 'person', 'people')} of the data set. Give each a part, or "
+            f'"{_UNUSED}".'
+        )
+    # File order, so that writing what was read gives the same file again.
+    return Split(*(tuple(p for p, part in part_of.items() if part == name and p in known) for name in PARTS))
+
+
+def write_split(split: Split, path: Path) -> None:
+    """Write a split as the table that split "file" reads; a file that is in the way is replaced whole.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    path = Path(path)
+    draft = path.with_name(path.name + ".part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("identity", "part"))
+            writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataError(f"Cannot write the split to {path}: {error.strerror}.") from error
+
+
+def _read_split_rows(path: Path) -> list[tuple[int, str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [column.strip() for column in next(reader, [])]
+            if header != ["identity", "part"]:
+                received = printable(", ".join(header)) or "nothing"
+                raise DataError(f"{path} must have the columns identity, part. Received: {received}.")
+            rows = []
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) != 2:
+                    raise DataError(f"{path}, line {reader.line_num}: expected 2 cells. Received: {len(cells)}.")
+                rows.append((reader.line_num, cells[0], cells[1].strip()))
+            return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a table of comma-separated text ({error}).") from error
+    except OSError as error:
+        raise DataError(f"Cannot read the split file {path}: {error.strerror}.") from error
+
+
+def _shuffled(split: str, identities: Sequence[str], seed: object, at_least: int) -> list[str]:
+    people = list(dict.fromkeys(identities))
+    if len(people) < at_least:
+        raise DataError(
+            f'Split "{split}" with these options needs at least {at_least} people. Received: {len(people)} with photos.'
+        )
+    random.Random(_integer(split, "seed", seed, 0)).shuffle(people)
+    return people
+
+
+def _apportion(total: int, fractions: Sequence[float]) -> list[int]:
+    """Return whole counts that sum to total, by largest remainder, none 0 whose fraction is not (if total allows)."""
+    counts = [int(total * fraction + 1e-9) for fraction in fractions]
+    by_remainder = sorted(range(len(fractions)), key=lambda i: counts[i] - total * fractions[i])
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    for i, fraction in enumerate(fractions):
+        if fraction > 0 and counts[i] == 0 and max(counts) > 1:
+            counts[counts.index(max(counts))] -= 1
+            counts[i] = 1
+    return counts
+
+
+def _cut(people: list[str], num_train: int, num_val: int) -> Split:
+    return Split(
+        train=tuple(people[:num_train]),
+        val=tuple(people[num_train : num_train + num_val]),
+        test=tuple(people[num_train + num_val :]),
+    )
+
+
+def _check_options(split: str, options: Mapping[str, object], defaults: dict[str, object]) -> dict[str, object]:
+    for name in options:
+        if not defaults:
+            raise ConfigError(f'Split "{split}" has no options. Received: {name}.')
+        if name not in defaults:
+            raise ConfigError(format_unknown(f'option of split "{split}"', name, list(defaults)))
+    return {**defaults, **options}
+
+
+def _number(split: str, name: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f'Split "{split}": {name} must be a number from {low:g} to {high:g}. Received: {value!r}.')
+    return float(value)
+
+
+def _integer(split: str, name: str, value: object, low: int, high: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        expected = f"a whole number from {low} to {high}" if high is not None else f"a whole number, at least {low}"
+        raise ConfigError(f'Split "{split}": {name} must be {expected}. Received: {value!r}.')
+    return value
+
+
+SPLITS: dict[str, Callable[[Sequence[str], Mapping[str, object]], Split]] = {
+    "hands-cross-view": split_hands_cross_view,
+    "fractions": split_fractions,
+    "k-fold": split_k_fold,
+    "file": split_file,
+}

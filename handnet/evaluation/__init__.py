@@ -1,0 +1,1 @@
+"""Arrays in, numbers and files out: retrieval, verification, calibration, intervals, slices, audit and the report."""

@@ -111,7 +111,7 @@ def _find_table(directory: Path) -> Path:
     table = directory / TABLE_NAME
     if table.is_file():
         return table
-    nearby = [directory.parent, *sorted(path.parent for path in directory.glob(f"*/{TABLE_NAME}"))]
+    nearby = [*sorted(path.parent for path in directory.glob(f"*/{TABLE_NAME}")), directory.parent]
     hint = next((f" Did you mean {folder}?" for folder in nearby if (folder / TABLE_NAME).is_file()), "")
     raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint} {WHERE_TO_GET}.")
 

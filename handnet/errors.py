@@ -1,5 +1,8 @@
 """Errors that a user can mend: the command line shows each as one line and exits with its code."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class HandnetError(Exception):
     """A mistake in what handnet was given, with a message that says what was expected, what came and what to do."""
@@ -25,11 +28,15 @@ class RunError(HandnetError):
     """A run folder that is missing, in the way, incomplete or of another configuration."""
 
 
+class DiskError(HandnetError):
+    """A file or folder that cannot be written."""
+
+
 class EvaluationError(HandnetError):
     """Embeddings or labels on which a figure cannot be computed honestly."""
 
 
-def format_unknown(kind: str, name: str, valid: "list[str] | tuple[str, ...]") -> str:
+def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 
     Args:
@@ -37,8 +44,7 @@ def format_unknown(kind: str, name: str, valid: "list[str] | tuple[str, ...]") -
         name: the name received.
         valid: the valid names.
     """
-    import difflib
-
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(sorted(valid))}."
+    return f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(valid)}."

@@ -1,0 +1,5 @@
+"""`python -m handnet` is `handnet`."""
+
+from handnet.cli import main
+
+main()

@@ -1,0 +1,255 @@
+"""Keras callbacks: retrieval on the validation people, the best weights, checkpoints to resume from, collapse warnings."""
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from handnet.embedding import embed_files
+from handnet.evaluation.retrieval import compute_person_ranks
+from handnet.files import write_bytes, write_with
+from handnet.runs import HISTORY_FILE, WEIGHTS_FILE
+
+CHECKPOINT_FOLDER = "checkpoint"
+# Unit vectors whose mean is longer than this all point one way.
+_COLLAPSED_MEAN_NORM = 0.99
+_STUCK_EPOCHS = 3
+
+
+class Validation(keras.callbacks.Callback):
+    """Puts retrieval figures of the validation people into the logs of each epoch, before the other callbacks see them.
+
+    Adds `val_mean_rank`, `val_recall_at_1`, `val_recall_at_5`, `val_recall_at_10` (dorsal → palmar, person templates) and
+    `val_mean_norm`, the length of the mean unit vector (1 means collapsed).
+
+    Args:
+        encoder: the model whose vectors are judged.
+        files: cached photos of the validation people, in the order of the labels.
+        identities: their people.
+        views: their views.
+        swap: a context manager in which the encoder holds the weights to be judged.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        files: Sequence[str],
+        identities: Sequence[str],
+        views: Sequence[str],
+        swap: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> None:
+        super().__init__()
+        self._encoder, self._files, self._swap = encoder, files, swap
+        self._identities, self._views = np.asarray(identities), np.asarray(views)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Embed the validation photos and add the figures to `logs`."""
+        if logs is None:
+            return
+        with self._swap():
+            embeddings = embed_files(self._encoder, self._files)
+        ranks = compute_person_ranks(embeddings, self._identities, self._views)
+        logs["val_mean_rank"] = float(np.mean(ranks))
+        for k in (1, 5, 10):
+            logs[f"val_recall_at_{k}"] = float(np.mean(ranks <= k))
+        logs["val_mean_norm"] = float(np.linalg.norm(embeddings.mean(axis=0)))
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the best weights, the history and a checkpoint after each epoch, and stops when patience has run out.
+
+    Args:
+        folder: the run folder.
+        encoder: the model whose weights are kept.
+        state: variables that a checkpoint holds, the optimizer's included.
+        patience: epochs without a better `val_mean_rank` before stopping; 0 is never.
+        memory: of the last checkpoint.
+        swap: a context manager in which the encoder holds the weights to be kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        encoder: keras.Model,
+        state: Sequence[Any],
+        patience: int,
+        memory: dict[str, Any],
+        swap: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> None:
+        super().__init__()
+        self._folder, self._encoder, self._state, self._patience, self._swap = folder, encoder, state, patience, swap
+        self.memory = memory
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write what changed; each file whole or not at all, the checkpoint's memory last."""
+        row = {"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}}
+        memory = self.memory
+        memory["history"] = [*memory["history"], row]
+        memory["epochs_done"] = epoch + 1
+        # Without validation people the last weights are the ones to keep.
+        score = row.get("val_mean_rank", -float(epoch))
+        if memory["best"] is None or score < memory["best"]:
+            memory["best"], memory["best_epoch"] = score, epoch
+            with self._swap():
+                save_weights(self._encoder, self._folder / WEIGHTS_FILE)
+        if self._patience and epoch - memory["best_epoch"] >= self._patience:
+            memory["finished"] = self.model.stop_training = True
+        write_bytes(self._folder / HISTORY_FILE, _format_csv(memory["history"]))
+        self.memory = write_checkpoint(self._folder, self._state, memory)
+
+
+class CollapseDetector(keras.callbacks.Callback):
+    """Warns when all photos get one and the same vector, or the loss stays at the margin, where no gradient helps.
+
+    Args:
+        margin: the loss's margin, or None.
+        warn: called with one line.
+    """
+
+    def __init__(self, margin: float | None, warn: Callable[[str], None]) -> None:
+        super().__init__()
+        self._margin, self._warn, self._stuck = margin, warn, 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Look at the loss and at the mean vector's length."""
+        logs = logs or {}
+        if not np.isfinite(logs.get("loss", 0.0)):
+            self._warn(
+                f"epoch {epoch + 1}: the loss is {logs['loss']}. Lower the learning rate or use --precision float32."
+            )
+        if logs.get("val_mean_norm", 0.0) > _COLLAPSED_MEAN_NORM:
+            self._warn(
+                f"epoch {epoch + 1}: collapsed: all validation photos have nearly the same vector (mean length "
+                f"{logs['val_mean_norm']:.3f}). Lower the learning rate, enlarge the batch, or begin with another loss."
+            )
+        near = self._margin is not None and abs(logs.get("loss", 0.0) - self._margin) < 0.02 * self._margin
+        self._stuck = self._stuck + 1 if near else 0
+        if self._stuck == _STUCK_EPOCHS:
+            self._warn(
+                f"the loss has stayed at the margin ({self._margin:g}) for {_STUCK_EPOCHS} epochs: positives and negatives are "
+                "equally far. Lower the learning rate, or begin with another loss."
+            )
+
+
+class EpochLines(keras.callbacks.Callback):
+    """Prints one line an epoch: loss, validation figures, time left; and where it is in the epoch, on a terminal."""
+
+    def __init__(self, epochs: int, first_epoch: int, steps: int, chance_rank: float | None) -> None:
+        super().__init__()
+        self._epochs, self._first, self._steps, self._chance_rank = epochs, first_epoch, steps, chance_rank
+        self._begin = self._drawn = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._begin = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Redraw the progress bar, ten times a second at most."""
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._drawn < 0.1:
+            return
+        self._drawn = now
+        filled = round(24 * (batch + 1) / self._steps)
+        loss = f"  loss {logs['loss']:.4f}" if logs and "loss" in logs else ""
+        sys.stderr.write(f"\r\x1b[K  [{'#' * filled}{'.' * (24 - filled)}] {batch + 1}/{self._steps}{loss}")
+        sys.stderr.flush()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Print the epoch's line."""
+        logs = logs or {}
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        elapsed = time.monotonic() - self._begin
+        left = elapsed / (epoch + 1 - self._first) * (self._epochs - epoch - 1)
+        figures = f"loss {logs.get('loss', float('nan')):.4f}"
+        if "val_mean_rank" in logs:
+            figures += (
+                f"  validation: mean rank {logs['val_mean_rank']:.2f} (chance {self._chance_rank:.1f}), "
+                f"R@1 {100 * logs['val_recall_at_1']:.1f} %, R@5 {100 * logs['val_recall_at_5']:.1f} %"
+            )
+        print(f"epoch {epoch + 1}/{self._epochs}  {figures}  {elapsed:.0f} s, about {left:.0f} s left", flush=True)
+
+
+def save_weights(encoder: keras.Model, path: Path) -> None:
+    """Write the encoder's weights whole or not at all."""
+
+    def save(temporary: Path) -> None:
+        encoder.save_weights(temporary, overwrite=True)
+
+    write_with(path, save)
+
+
+def write_checkpoint(run_folder: Path, variables: Sequence[Any], memory: dict[str, Any]) -> dict[str, Any]:
+    """Write a checkpoint and return its memory, completed.
+
+    `state.json` names the arrays that belong to it and is written last, so a kill between the two files does no harm.
+    """
+    blank = {"best": None, "best_epoch": -1, "epochs_done": 0, "history": [], "finished": False}
+    memory, folder = {**blank, **memory}, run_folder / CHECKPOINT_FOLDER
+    name = f"state-{memory['epochs_done']:06d}.npz"
+
+    def save(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez(file, **{f"v{k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(variables)})
+
+    write_with(folder / name, save)
+    write_bytes(folder / "state.json", json.dumps({**memory, "arrays": name}).encode())
+    for old in folder.glob("state-*.npz"):
+        if old.name != name:
+            old.unlink()
+    return memory
+
+
+def read_memory(folder: Path) -> dict[str, Any]:
+    """Return what the last checkpoint remembers, or an empty dict where there is none."""
+    file = folder / CHECKPOINT_FOLDER / "state.json"
+    memory: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return memory
+
+
+def restore_checkpoint(folder: Path, variables: Sequence[Any], memory: dict[str, Any]) -> None:
+    """Assign the arrays of a checkpoint to the variables of a model and optimizer built as before."""
+    with np.load(folder / CHECKPOINT_FOLDER / memory["arrays"], allow_pickle=False) as arrays:
+        for k, variable in enumerate(variables):
+            variable.assign(arrays[f"v{k}"])
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Delete the checkpoint of a finished run: its weights are kept elsewhere."""
+    shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Let the model hold the optimizer's moving average of its weights; without one, nothing changes."""
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not inner.use_ema:
+        yield
+        return
+    kept = [variable.numpy() for variable in model.trainable_variables]
+    inner.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, kept, strict=True):
+            variable.assign(value)
+
+
+def _format_csv(rows: Sequence[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

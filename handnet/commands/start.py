@@ -1,0 +1,33 @@
+"""Starting TensorFlow without its start-up lines, which bury handnet's own and read like errors."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and let it look for devices; what it prints is shown only if that fails.
+
+    Its C++ parts write to the file descriptor before any log level is read, so the descriptor is turned aside meanwhile.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
+        # Spares a failed search for a driver, and its error line.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,127 @@
+"""`handnet train`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnet.commands.console import echo, show_progress, warn
+from handnet.commands.start import start_tensorflow
+
+
+@click.command()
+@click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
+)
+@click.option("--arch", help="small, resnet50, dino, dino-small, dino-large, dino-giant, … (model.arch)")
+@click.option("--loss", help="contrastive, triplet, … (loss.name)")
+@click.option(
+    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to make.  [default: runs/ARCH-LOSS]"
+)
+@click.option("--resume", is_flag=True, help="Continue the interrupted run given by --run.")
+@click.option("--epochs", type=int, help="train.epochs")
+@click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
+@click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
+@click.option("--weights", help="none, preset or a path (model.weights)")
+@click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
+@click.option("--seed", type=int, help="train.seed")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as optimizer.learning_rate=1e-3."
+)
+def train(
+    config_file: Path | None,
+    data: str,
+    arch: str | None,
+    loss: str | None,
+    run_folder: Path | None,
+    resume: bool,
+    epochs: int | None,
+    batch: int | None,
+    precision: str | None,
+    weights: str | None,
+    freeze: bool | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
+
+    What is not said follows from --arch and --loss: the published settings, where there are any.
+    """
+    from handnet.config import parse_config, read_tree
+    from handnet.defaults import complete_tree, merge_trees
+    from handnet.errors import ConfigError
+    from handnet.runs import check_absent, read_run
+
+    given: dict[str, dict[str, Any]] = {}
+    for section, key, value in (
+        ("model", "arch", arch),
+        ("loss", "name", loss),
+        ("train", "epochs", epochs),
+        ("train", "precision", precision),
+        ("model", "weights", weights),
+        ("model", "trainable", None if freeze is None else "none" if freeze else "all"),
+        ("train", "seed", seed),
+    ):
+        if value is not None:
+            given.setdefault(section, {})[key] = value
+    if resume:
+        if run_folder is None:
+            raise ConfigError("--resume needs --run DIR: the run to continue.")
+        if given or overrides or config_file or batch:
+            raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
+        run = read_run(run_folder)
+        if run.facts.get("status") == "finished":
+            echo(
+                f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
+            )
+            return
+        config = run.config
+        data = data or run.facts["data"]["directory"]
+    else:
+        tree = complete_tree(read_tree(config_file, overrides, given))
+        if batch is not None:
+            tree = merge_trees(tree, {"sampler": _size_batch(tree, batch)})
+        config = parse_config(tree)
+        run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.loss.name}"
+        check_absent(run_folder)
+
+    from handnet.commands.locate import read_data
+
+    dataset = read_data(config.data.reader, data or config.data.path)
+    start_tensorflow()
+    from handnet.train import train as train_model
+
+    try:
+        train_model(
+            config,
+            run_folder,
+            dataset,
+            resume=resume,
+            command=["handnet", *sys.argv[1:]],
+            echo=echo,
+            warn=warn,
+            progress=show_progress,
+        )
+    except KeyboardInterrupt:
+        if (run_folder / "checkpoint").exists():
+            warn(f"stopped; continue with: handnet train --resume --run {run_folder}")
+        raise
+    echo(f"next: handnet eval {run_folder}")
+
+
+def _size_batch(tree: dict[str, Any], batch: int) -> dict[str, int]:
+    """Turn --batch into the sampler's settings: photos for people × views × photos, else pairs."""
+    from handnet.errors import ConfigError
+
+    sampler = tree.get("sampler", {})
+    if sampler.get("name") == "pairs":
+        return {"pairs_per_batch": batch}
+    per_person = 2 * sampler.get("photos_per_view", 1)
+    if batch % per_person or batch < 2 * per_person:
+        raise ConfigError(
+            f"--batch must be a multiple of {per_person} photos (a person has {per_person} in a batch), at least "
+            f"{2 * per_person}. Received: {batch}."
+        )
+    return {"people_per_batch": batch // per_person}

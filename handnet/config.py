@@ -1,0 +1,332 @@
+"""The settings of a run: frozen dataclasses read from TOML and `key=value` overrides; an unknown key is an error."""
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handnet.augment_config import AugmentConfig
+from handnet.errors import ConfigError, format_unknown
+
+Scalar = str | int | float | bool
+Options = Mapping[str, Scalar]
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which photos, and which people train, validate and test.
+
+    Attributes:
+        reader: a name of `handnet.datasets.READERS`.
+        path: the data set's folder; "" means $HANDNET_DATA, else data/hands11k.
+        split: a name of `handnet.splits.SPLITS`.
+        split_options: that split's own options.
+        identity: "person" (left and right hand are the same) or "hand" (they are two identities).
+    """
+
+    reader: str = "hands11k"
+    path: str = ""
+    split: str = "hands-cross-view"
+    split_options: Options = field(default_factory=dict)
+    identity: str = "person"
+
+    def __post_init__(self) -> None:
+        _check_choice("data.identity", self.identity, ("person", "hand"))
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """How a photo becomes a square array, the same for training, evaluation and serving.
+
+    Attributes:
+        size_px: side of the square, pixels.
+        fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
+            only for comparison with systems that do it).
+        crop: "none", or "hand": the hand alone, segmented, centred and scaled on a plain background.
+        background: grey level 0..255 of the padding and of the cropped hand's background.
+    """
+
+    size_px: int = 224
+    fit: str = "letterbox"
+    crop: str = "none"
+    background: int = 255
+
+    def __post_init__(self) -> None:
+        _check_range("image.size_px", self.size_px, 16, 2048)
+        _check_range("image.background", self.background, 0, 255)
+        _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
+        _check_choice("image.crop", self.crop, ("none", "hand"))
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How photos are put into batches.
+
+    Attributes:
+        name: "people" (people × views × photos, for losses on a batch) or "pairs" (dorsal–palmar pairs, for the twin network).
+        people_per_batch: different people in a batch of "people".
+        photos_per_view: photos of each person and view in a batch of "people".
+        pairs_per_batch: pairs in a batch of "pairs".
+        positive_fraction: share of pairs of one person in "pairs", 0..1.
+        passes_per_epoch: how often each person is visited in an epoch.
+    """
+
+    name: str = "people"
+    people_per_batch: int = 8
+    photos_per_view: int = 1
+    pairs_per_batch: int = 64
+    positive_fraction: float = 0.5
+    passes_per_epoch: int = 10
+
+    def __post_init__(self) -> None:
+        _check_choice("sampler.name", self.name, ("people", "pairs"))
+        _check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
+        _check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
+        _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
+        _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
+        _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The encoder: backbone, then Dense → BatchNorm → ReLU → Dropout → Dense → unit length.
+
+    Attributes:
+        arch: a name of `handnet.backbones.BACKBONES`.
+        weights: "none" (random), "preset" (from the hub) or a path.
+        trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
+        hidden_size: width of the projection head's hidden layer.
+        embedding_size: width D of the unit vector.
+        dropout: dropout rate in the head, 0..1.
+    """
+
+    arch: str = "small"
+    weights: str = "none"
+    trainable: str = "all"
+    hidden_size: int = 512
+    embedding_size: int = 128
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
+        _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
+        _check_range("model.dropout", self.dropout, 0.0, 0.95)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The objective: a name of `handnet.losses.LOSSES` and that loss's own options."""
+
+    name: str = "triplet"
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How the weights are moved.
+
+    Attributes:
+        name: "adam", "adamw" or "sgd" (momentum 0.9).
+        learning_rate: its peak.
+        weight_decay: decoupled weight decay; biases and normalisation layers are left out. AdamW and SGD only.
+        schedule: "cosine" (to zero over the run) or "constant".
+        warmup_fraction: share of all steps with a linear rise from 0, 0..1.
+        clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
+        accumulate_steps: gradients of so many batches are averaged for one update.
+        ema_momentum: exponential moving average of the weights, used for validation's end result; 0 is off.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    warmup_fraction: float = 0.05
+    clip_norm: float = 0.0
+    accumulate_steps: int = 1
+    ema_momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
+        _check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
+        _check_range("optimizer.learning_rate", self.learning_rate, 1e-12, 1e3)
+        _check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
+        _check_range("optimizer.warmup_fraction", self.warmup_fraction, 0.0, 1.0)
+        _check_range("optimizer.clip_norm", self.clip_norm, 0.0, 1e9)
+        _check_range("optimizer.accumulate_steps", self.accumulate_steps, 1, 1_000_000)
+        _check_range("optimizer.ema_momentum", self.ema_momentum, 0.0, 0.999999)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how exactly.
+
+    Attributes:
+        epochs: passes over the sampling plan.
+        precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" (mixed_bfloat16 on a GPU that has it, else float32).
+        patience: epochs without a better validation mean rank before training stops; 0 is never.
+        seed: seed of every random choice of the run.
+        jit: compile the training step with XLA.
+    """
+
+    epochs: int = 30
+    precision: str = "auto"
+    patience: int = 0
+    seed: int = 0
+    jit: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("train.epochs", self.epochs, 1, 1_000_000)
+        _check_range("train.patience", self.patience, 0, 1_000_000)
+        _check_range("train.seed", self.seed, 0, 2**31 - 1)
+        _check_choice("train.precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def read_config(path: Path) -> Config:
+    """Read a complete configuration, as a run folder holds it.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value is not valid.
+    """
+    return parse_config(read_tree(path))
+
+
+def read_tree(
+    path: Path | None, overrides: Iterable[str] = (), given: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Read a TOML file (or none), then put `given` and then `section.key=value` overrides over it; nothing is checked yet.
+
+    Args:
+        path: a TOML file, or None.
+        overrides: such as "train.epochs=3" or "loss.options.margin=0.2"; the value is TOML, or else plain text.
+        given: settings by section, as command-line options give them.
+
+    Raises:
+        ConfigError: the file or an override cannot be read.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"There is no configuration file {str(path)!r}. Expected a TOML file, as in configs/."
+            ) from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{str(path)!r} is not a readable TOML file: {error}") from None
+    for section, values in (given or {}).items():
+        tree[section] = {**tree.get(section, {}), **values}
+    for override in overrides:
+        _apply_override(tree, override)
+    return tree
+
+
+def parse_config(tree: Mapping[str, Any]) -> Config:
+    """Build the configuration from nested mappings as TOML or JSON gives them.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a value of the wrong type or range.
+    """
+    config: Config = _parse_dataclass(Config, tree, "")
+    return config
+
+
+def config_to_tree(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested plain dicts, the inverse of `parse_config`."""
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return tree
+
+
+def format_toml(config: Config) -> str:
+    """Return the configuration as TOML text that `read_config` reads back to an equal object."""
+    lines: list[str] = []
+    for section, values in config_to_tree(config).items():
+        tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+        lines.append(f"[{section}]")
+        # JSON's strings, numbers, booleans and lists are TOML's too.
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in tables]
+        for key, table in tables.items():
+            if table:
+                lines += ["", f"[{section}.{key}]"]
+                lines += [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"Expected an override of the form section.key=value. Received: {override!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, name = key.strip().split(".")
+    node = tree
+    for section in sections:
+        child = node.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{section!r} in {override!r} is a value, not a section.")
+        node = child
+    node[name] = value
+
+
+def _parse_dataclass(kind: type, tree: Mapping[str, Any], prefix: str) -> Any:
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"Expected a section for {prefix.rstrip('.')!r}. Received: {tree!r}.")
+    hints = typing.get_type_hints(kind)
+    for key in tree:
+        if key not in hints:
+            raise ConfigError(format_unknown("config key", prefix + key, [prefix + name for name in hints]))
+    return kind(**{key: _parse_value(hints[key], value, prefix + key) for key, value in tree.items()})
+
+
+def _parse_value(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _parse_dataclass(typing.cast(type, hint), value, key + ".")
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        inner = typing.get_args(hint)[0]
+        if isinstance(value, list | tuple):
+            return tuple(_parse_value(inner, item, f"{key}[{i}]") for i, item in enumerate(value))
+        raise ConfigError(f"`{key}` must be a list. Received: {value!r}.")
+    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if isinstance(value, Mapping) and all(isinstance(item, str | int | float | bool) for item in value.values()):
+            return dict(value)
+        raise ConfigError(f"`{key}` must be a section of plain values. Received: {value!r}.")
+    if isinstance(hint, types.UnionType):
+        raise TypeError(f"unions are not supported in settings: {key}")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"`{key}` must be of type {hint.__name__}. Received: {value!r}.")
+    return value
+
+
+def _check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ConfigError(format_unknown(f"value of {key}:", value, valid))
+
+
+def _check_range(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {value!r}.")

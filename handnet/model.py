@@ -1,0 +1,85 @@
+"""The encoder (backbone, projection head, unit length) and the twin network over it, as Keras functional models."""
+
+import keras
+from keras import ops
+
+from handnet.backbones import build_backbone, set_trainable
+from handnet.config import Config
+
+ENCODER_NAME = "encoder"
+
+
+@keras.saving.register_keras_serializable("handnet")
+class UnitNormalization(keras.layers.Layer):
+    """Scales each row to Euclidean length 1, in float32 whatever the precision policy; a row of zeros stays zero."""
+
+    def __init__(self, name: str | None = None, dtype: str | None = "float32", trainable: bool = False) -> None:
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+
+    def call(self, inputs):
+        """Return float32 (B, D) rows of unit length from (B, D)."""
+        rows = ops.cast(inputs, "float32")
+        return rows * ops.rsqrt(ops.maximum(ops.sum(ops.square(rows), axis=-1, keepdims=True), 1e-12))
+
+
+@keras.saving.register_keras_serializable("handnet")
+class PairDistance(keras.layers.Layer):
+    """Euclidean distance of two batches of vectors, in float32, with a finite gradient at distance 0."""
+
+    def __init__(self, name: str | None = None, dtype: str | None = "float32", trainable: bool = False) -> None:
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+
+    def call(self, first, second):
+        """Return float32 (B, 1) distances of (B, D) and (B, D)."""
+        difference = ops.cast(first, "float32") - ops.cast(second, "float32")
+        return ops.sqrt(ops.maximum(ops.sum(ops.square(difference), axis=-1, keepdims=True), 1e-12))
+
+
+def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
+    """Build the encoder of a configuration.
+
+    Args:
+        config: `image.size_px` and `model`.
+        weights: instead of `config.model.weights`; "none" where weights are loaded over it at once.
+
+    Returns:
+        A functional model: image (B, S, S, 3) of values 0..255 → float32 (B, embedding_size) of unit length.
+
+    Raises:
+        ConfigError: an unknown architecture or way of training.
+        WeightsError: the weights are out of reach or do not fit.
+    """
+    settings, size = config.model, config.image.size_px
+    rank = settings.trainable.removeprefix("lora-")
+    backbone = build_backbone(
+        settings.arch,
+        image_size_px=size,
+        weights=settings.weights if weights is None else weights,
+        seed=config.train.seed,
+        lora_rank=int(rank) if rank.isdecimal() and rank != settings.trainable else 0,
+    )
+    set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
+    images = keras.Input((size, size, 3), name="image")
+    x = backbone(images)
+    x = keras.layers.Dense(
+        settings.hidden_size,
+        kernel_initializer=keras.initializers.GlorotUniform(config.train.seed + 1),
+        name="head_hidden",
+    )(x)
+    x = keras.layers.BatchNormalization(name="head_norm")(x)
+    x = keras.layers.ReLU(name="head_relu")(x)
+    x = keras.layers.Dropout(settings.dropout, seed=config.train.seed + 3, name="head_dropout")(x)
+    x = keras.layers.Dense(
+        settings.embedding_size,
+        kernel_initializer=keras.initializers.GlorotUniform(config.train.seed + 2),
+        name="head_embedding",
+    )(x)
+    return keras.Model(images, UnitNormalization(name="unit")(x), name=ENCODER_NAME)
+
+
+def build_twin(encoder: keras.Model) -> keras.Model:
+    """Build the twin network: {"first", "second"} images → their embeddings' distance (B, 1), one encoder for both."""
+    shape = encoder.input_shape[1:]
+    first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
+    distance = PairDistance(name="distance")(encoder(first), encoder(second))
+    return keras.Model({"first": first, "second": second}, distance, name="twin")

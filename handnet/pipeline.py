@@ -1,0 +1,211 @@
+"""From photos on disk to batches: decode once into the cache, then tf.data from index plans."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.augment import augment_batch
+from handnet.cache import digest_bytes, find_photo_folder
+from handnet.config import AugmentConfig, Config, ImageConfig
+from handnet.datasets.checks import find_header_problem
+from handnet.errors import DataError
+from handnet.example import Example, view_index
+from handnet.files import write_bytes
+from handnet.images import load_photo
+from handnet.sampling import Pool, build_pools, plan_pairs, plan_people
+
+Progress = Callable[[int, int], None]
+_MAX_NAMED = 5
+
+
+class PreparedPhotos(NamedTuple):
+    """Decoded photos in the cache, in the order of the examples.
+
+    Attributes:
+        files: the cached file of each photo: size_px × size_px × 3 bytes.
+        digests: the digest of each photo's original bytes.
+    """
+
+    files: list[str]
+    digests: list[str]
+
+
+def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress | None = None) -> PreparedPhotos:
+    """Decode and resize every photo into the cache, in parallel; photos already there are not decoded again.
+
+    Args:
+        paths: the photos.
+        config: how they are decoded; part of the cache's key.
+        progress: called with (photos done, photos in all).
+
+    Raises:
+        DataError: some photos cannot be decoded; the first few are named with the reason.
+    """
+    folder = find_photo_folder(config)
+    decode = tf.function(
+        lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+    ).get_concrete_function()
+    lock, done, problems = threading.Lock(), 0, dict[str, str]()
+
+    def prepare(path: str) -> tuple[str, str]:
+        nonlocal done
+        file, digest, problem = _prepare_photo(path, folder, decode)
+        with lock:
+            done += 1
+            if problem:
+                problems[path] = problem
+            if progress is not None:
+                progress(done, len(paths))
+        return file, digest
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        try:
+            prepared = list(pool.map(prepare, paths))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if problems:
+        named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
+        more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
+        raise DataError(
+            f"{len(problems)} of {len(paths)} photos cannot be decoded: {named}{more}. "
+            "Repair or remove them (`handnet data check` lists them all)."
+        )
+    return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
+
+
+def _prepare_photo(path: str, folder: Path, decode: Callable[[tf.Tensor], tf.Tensor]) -> tuple[str, str, str]:
+    try:
+        contents = Path(path).read_bytes()
+    except OSError as error:
+        return "", "", error.strerror or str(error)
+    digest = digest_bytes(contents)
+    file = folder / digest[:2] / digest
+    if file.exists():
+        return str(file), digest, ""
+    problem = find_header_problem(contents)
+    if problem:
+        return "", digest, problem
+    try:
+        pixels = decode(tf.constant(contents)).numpy().tobytes()
+    except tf.errors.InvalidArgumentError:
+        return "", digest, "damaged or truncated: it cannot be decoded whole"
+    write_bytes(file, pixels)
+    return str(file), digest, ""
+
+
+def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.Dataset:
+    """Return batches of cached photos in order, uint8 (<= batch_size, S, S, 3), the last one smaller."""
+    dataset = tf.data.Dataset.from_tensor_slices(list(files))
+    dataset = dataset.map(lambda file: _read_cached(file, size_px), num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(2)
+
+
+def _read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:
+    pixels = tf.io.decode_raw(tf.io.read_file(file), tf.uint8)
+    return tf.reshape(pixels, (size_px, size_px, 3))
+
+
+class TrainingData(NamedTuple):
+    """What `model.fit` is fed with.
+
+    Attributes:
+        dataset: batches of all epochs one after another.
+        steps_per_epoch: batches in one epoch.
+        num_identities: identities in the labels.
+    """
+
+    dataset: tf.data.Dataset
+    steps_per_epoch: int
+    num_identities: int
+
+
+def label_identities(examples: Sequence[Example], level: str) -> npt.NDArray[np.int64]:
+    """Return a dense identity index for each example, by person, or by person and side where `level` is "hand"."""
+    names = [f"{e.identity}/{e.side}" if level == "hand" else e.identity for e in examples]
+    index = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    return np.asarray([index[name] for name in names], dtype=np.int64)
+
+
+def build_training_data(
+    examples: Sequence[Example], files: Sequence[str], config: Config, first_epoch: int = 0
+) -> TrainingData:
+    """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
+
+    A batch of the sampler "people" is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of "pairs" it is
+    ({"first", "second"}: images, float32 (B, 1), 1 = same person).
+
+    Raises:
+        DataError: there are too few people or photos for a batch.
+    """
+    identities = label_identities(examples, config.data.identity)
+    views = [example.view for example in examples]
+    pools = build_pools(identities, views)
+    labels = np.stack([identities, [view_index(view) for view in views]], axis=1).astype(np.int32)
+    steps_per_epoch = len(_plan_epoch(pools, config, 0)[0])
+
+    def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+        for epoch in range(first_epoch, config.train.epochs):
+            batches, targets = _plan_epoch(pools, config, epoch)
+            seeds = _draw_seeds(config.train.seed, epoch, len(batches))
+            yield from zip(batches, targets, seeds, strict=True)
+
+    rows = batches_shape = _plan_epoch(pools, config, 0)[0].shape[1:]
+    dataset = tf.data.Dataset.from_generator(
+        generate,
+        output_signature=(
+            tf.TensorSpec(rows, tf.int64),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((2,), tf.int32),
+        ),
+    )
+    size_px, background = config.image.size_px, float(config.image.background)
+    file_table, label_table = tf.constant(list(files)), tf.constant(labels)
+
+    def read(indices: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(indices, (-1,))
+        read_row = lambda file: _read_cached(file, size_px)  # noqa: E731
+        return tf.map_fn(read_row, tf.gather(file_table, flat), fn_output_signature=tf.uint8)
+
+    def build_people(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        del targets
+        images = augment(read(indices), seed, config.augment, background)
+        return images, tf.gather(label_table, indices)
+
+    def build_pairs(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        images = augment(read(indices), seed, config.augment, background)
+        images = tf.reshape(images, (batches_shape[0], 2, size_px, size_px, 3))
+        return {"first": images[:, 0], "second": images[:, 1]}, tf.cast(targets, tf.float32)[:, None]
+
+    build = build_pairs if config.sampler.name == "pairs" else build_people
+    dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return TrainingData(dataset, steps_per_epoch, int(identities.max()) + 1)
+
+
+def augment(images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float) -> tf.Tensor:
+    """Augment a uint8 batch (B, S, S, 3) by a stateless seed; the result is uint8 again."""
+    sides = tf.zeros((tf.shape(images)[0],), tf.int32)
+    changed, _ = augment_batch(tf.cast(images, tf.float32), sides, seed, config, background=background)
+    return tf.cast(tf.round(tf.clip_by_value(changed, 0.0, 255.0)), tf.uint8)
+
+
+def _plan_epoch(
+    pools: Sequence[Pool], config: Config, epoch: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    sampler, rng = config.sampler, np.random.default_rng([config.train.seed, epoch, 1])
+    if sampler.name == "pairs":
+        return plan_pairs(pools, sampler.pairs_per_batch, sampler.positive_fraction, sampler.passes_per_epoch, rng)
+    plan = plan_people(pools, sampler.people_per_batch, sampler.photos_per_view, sampler.passes_per_epoch, rng)
+    return plan, np.zeros((len(plan), 0), dtype=np.int64)
+
+
+def _draw_seeds(seed: int, epoch: int, count: int) -> npt.NDArray[np.int32]:
+    rng = np.random.default_rng([seed, epoch, 2])
+    return rng.integers(0, 2**31 - 1, size=(count, 2), dtype=np.int32)

@@ -1,0 +1,167 @@
+"""Which photos go into which batch: index plans from an explicit numpy Generator."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.errors import DataError
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Pool(NamedTuple):
+    """The photos of one identity by view: positions in the data set; one entry where the data set has no views."""
+
+    identity: int
+    photos_by_view: tuple[IntArray, ...]
+
+
+def build_pools(identities: Sequence[int] | IntArray, views: Sequence[str]) -> list[Pool]:
+    """Group photos by identity and view, keeping the identities that can give a positive pair.
+
+    Args:
+        identities: (N,) identity index of each photo.
+        views: (N,) "dorsal" or "palmar" each, or "" for all where the data set has no views.
+
+    Returns:
+        One pool for each identity with photos of both views (or, without views, with two photos or more), by identity.
+    """
+    labels = np.asarray(identities, dtype=np.int64)
+    view_array = np.asarray(views, dtype=np.str_)
+    has_views = bool((view_array != "").any())
+    pools = []
+    for identity in np.unique(labels):
+        rows = np.flatnonzero(labels == identity)
+        if has_views:
+            groups = tuple(rows[view_array[rows] == view] for view in ("dorsal", "palmar"))
+            usable = all(len(group) > 0 for group in groups)
+        else:
+            groups, usable = (rows,), len(rows) > 1
+        if usable:
+            pools.append(Pool(int(identity), groups))
+    return pools
+
+
+def plan_people(
+    pools: Sequence[Pool], people_per_batch: int, photos_per_view: int, passes: int, rng: np.random.Generator
+) -> IntArray:
+    """Plan one epoch of batches of people × views × photos, every person equally often however many photos they have.
+
+    In each pass every person comes once, in random order; the last batch of the epoch is filled up with other people, drawn
+    at random. A person's photos are dealt from a shuffled stack that is laid anew when it is used up, so that all of
+    them are used before one comes again. Without views a person gives 2 × `photos_per_view` photos.
+
+    Args:
+        pools: from `build_pools`.
+        people_per_batch: different people in a batch.
+        photos_per_view: photos of each person and view.
+        passes: times that each person is visited.
+        rng: source of all randomness.
+
+    Returns:
+        (num_batches, people_per_batch * 2 * photos_per_view) photo positions; the photos of a person lie together,
+        dorsal before palmar.
+
+    Raises:
+        DataError: there are fewer people than a batch needs.
+    """
+    if len(pools) < people_per_batch:
+        raise DataError(
+            f"A batch needs {people_per_batch} people with photos of both views (or two photos where there are no views). "
+            f"Received: {len(pools)}. Lower sampler.people_per_batch (--batch) or give more people."
+        )
+    order = _order_people(len(pools), people_per_batch, passes, rng)
+    dealers = [[_Dealer(group, rng) for group in pool.photos_by_view] for pool in pools]
+    rows = []
+    for batch in order:
+        row: list[int] = []
+        for person in batch:
+            per_group = photos_per_view * 2 // len(dealers[person])
+            for dealer in dealers[person]:
+                row += dealer.deal(per_group)
+        rows.append(row)
+    return np.asarray(rows, dtype=np.int64)
+
+
+def plan_pairs(
+    pools: Sequence[Pool], pairs_per_batch: int, positive_fraction: float, passes: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Plan one epoch of dorsal–palmar pairs: random positives of one person, random negatives of two.
+
+    Every person's dorsal (or first) photo opens `passes` pairs. The published baseline draws pairs at random in this way;
+    it does not state its share of positives, which is `positive_fraction` here, exact in every batch up to rounding.
+
+    Args:
+        pools: from `build_pools`.
+        pairs_per_batch: pairs in a batch.
+        positive_fraction: share of pairs of one person, 0..1.
+        passes: pairs opened by each person in an epoch.
+        rng: source of all randomness.
+
+    Returns:
+        (num_batches, pairs_per_batch, 2) photo positions and (num_batches, pairs_per_batch) labels, 1 = same person.
+
+    Raises:
+        DataError: there are fewer than two people.
+    """
+    if len(pools) < 2:
+        raise DataError(f"Pairs need at least two people with photos of both views. Received: {len(pools)}.")
+    num_batches = -(-len(pools) * passes // pairs_per_batch)
+    total = num_batches * pairs_per_batch
+    num_rounds = -(-total // len(pools))
+    openers = np.concatenate([rng.permutation(len(pools)) for _ in range(num_rounds)])[:total]
+    num_positive = round(positive_fraction * pairs_per_batch)
+    labels = np.stack([rng.permutation(pairs_per_batch) < num_positive for _ in range(num_batches)]).astype(np.int64)
+    pairs = np.empty((total, 2), dtype=np.int64)
+    for k, (person, same) in enumerate(zip(openers, labels.ravel(), strict=True)):
+        # A shift of 1..n-1 reaches every other person with equal probability.
+        other = person if same else (person + rng.integers(1, len(pools))) % len(pools)
+        first, second = pools[person].photos_by_view[0], pools[other].photos_by_view[-1]
+        if same and len(pools[person].photos_by_view) == 1:
+            pairs[k] = rng.choice(first, size=2, replace=False)
+        else:
+            pairs[k] = rng.choice(first), rng.choice(second)
+    return pairs.reshape(num_batches, pairs_per_batch, 2), labels
+
+
+def _order_people(num_people: int, per_batch: int, passes: int, rng: np.random.Generator) -> list[list[int]]:
+    """Deal people into batches without a person twice in one batch; each comes `passes` times, plus fillers at the end."""
+    waiting: list[int] = []
+    batches: list[list[int]] = []
+    for _ in range(passes):
+        waiting += rng.permutation(num_people).tolist()
+        while len(waiting) >= per_batch:
+            batch: list[int] = []
+            later: list[int] = []
+            for person in waiting:
+                target = later if len(batch) == per_batch or person in batch else batch
+                target.append(person)
+            if len(batch) < per_batch:
+                break
+            batches.append(batch)
+            waiting = later
+    while waiting:
+        batch = list(dict.fromkeys(waiting))[:per_batch]
+        for person in batch:
+            waiting.remove(person)
+        others = rng.permutation([person for person in range(num_people) if person not in batch])
+        batches.append(batch + others[: per_batch - len(batch)].tolist())
+    return batches
+
+
+class _Dealer:
+    """Deals photos from a shuffled stack, laid anew when used up."""
+
+    def __init__(self, photos: IntArray, rng: np.random.Generator) -> None:
+        self._photos, self._rng = photos, rng
+        self._stack: list[int] = []
+
+    def deal(self, count: int) -> list[int]:
+        dealt: list[int] = []
+        while len(dealt) < count:
+            if not self._stack:
+                self._stack = self._rng.permutation(self._photos).tolist()
+            dealt.append(self._stack.pop())
+        return dealt

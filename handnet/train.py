@@ -1,0 +1,279 @@
+"""Training: one function, read from top to bottom, around `model.fit`."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from handnet.callbacks import (
+    CollapseDetector,
+    EpochLines,
+    Keeper,
+    Validation,
+    averaged_weights,
+    read_memory,
+    remove_checkpoint,
+    restore_checkpoint,
+    save_weights,
+    write_checkpoint,
+)
+from handnet.config import Config, OptimizerConfig
+from handnet.datasets.dataset import DataSet, people_with_both_views, require_both_views
+from handnet.device import choose_precision, describe_device, set_precision, warn_device
+from handnet.errors import DataError, RunError
+from handnet.example import Example
+from handnet.files import check_free_space
+from handnet.losses import build_loss
+from handnet.model import build_encoder, build_twin
+from handnet.pipeline import build_training_data, prepare_photos
+from handnet.runs import (
+    WEIGHTS_FILE,
+    Run,
+    check_absent,
+    collect_facts,
+    create_run,
+    fingerprint_data,
+    read_run,
+    update_facts,
+)
+from handnet.splits import describe_published, make_split, select_part
+
+Echo = Callable[[str], None]
+
+
+def train(
+    config: Config,
+    folder: Path,
+    dataset: DataSet,
+    *,
+    resume: bool = False,
+    command: Sequence[str] = (),
+    echo: Echo = print,
+    warn: Echo = print,
+    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+) -> Run:
+    """Train an encoder and leave everything about it in a run folder.
+
+    Args:
+        config: the settings; with `resume` those of the run.
+        folder: the run folder, made here; with `resume` it exists.
+        dataset: the photos.
+        resume: continue an interrupted run from its last whole epoch.
+        command: what was typed, for the record.
+        echo: prints one line.
+        warn: prints one line of warning.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RunError: the run exists (or, with `resume`, does not), is finished, or was trained on other data.
+        DataError: the data do not suffice.
+        WeightsError: the backbone's weights are out of reach.
+        DiskError: the run cannot be written.
+    """
+    if not resume:
+        check_absent(folder)
+    split = make_split(config.data.split, dataset, config.data.split_options)
+    if config.data.split == "hands-cross-view" and (note := describe_published(dataset.all_identities)):
+        echo(note)
+    training, note = require_both_views(select_part(dataset, split, "train"), "Training")
+    if note:
+        echo(note)
+    validation = _select_validation(dataset, select_part(dataset, split, "val") if split.val else [], warn)
+
+    precision = choose_precision(config.train.precision)
+    set_precision(precision)
+    warn_device(warn)
+    echo(describe_device(precision))
+    encoder = build_encoder(config)
+    num_parameters = encoder.count_params()
+    # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
+    check_free_space(folder, 8 * 4 * num_parameters + 100_000_000)
+
+    show = progress("decode photos") if progress else None
+    photos = prepare_photos([example.path for example in [*training, *validation]], config.image, show)
+    fingerprint = fingerprint_data(photos.digests, [_label(example) for example in [*training, *validation]])
+    train_files, val_files = photos.files[: len(training)], photos.files[len(training) :]
+
+    memory = read_memory(folder) if resume else {}
+    first_epoch = memory.get("epochs_done", 0)
+    data = build_training_data(training, train_files, config, first_epoch)
+    loss = build_loss(config.loss.name, config.loss.options)
+    model = _build_training_model(encoder, loss, config)
+    model.compile(
+        optimizer=build_optimizer(config.optimizer, data.steps_per_epoch * config.train.epochs),
+        loss=loss,
+        jit_compile=config.train.jit,
+    )
+    model.optimizer.build(model.trainable_variables)
+    variables = _checkpoint_variables(model, encoder, config)
+
+    if resume:
+        run = read_run(folder)
+        if run.facts["data"]["fingerprint"] != fingerprint:
+            raise RunError(
+                f"The data have changed since {str(folder)!r} was begun: another set of photos or labels. Resume with the "
+                "same --data, or begin a new run."
+            )
+        if memory:
+            encoder.load_weights(folder / WEIGHTS_FILE)
+            restore_checkpoint(folder, variables, memory)
+        echo(f"resumed after epoch {first_epoch} of {config.train.epochs}")
+    else:
+        facts = collect_facts(
+            config,
+            command,
+            {
+                "directory": dataset.directory,
+                "reader": dataset.name,
+                "fingerprint": fingerprint,
+                "num_people": {"train": _count_people(training), "val": _count_people(validation)},
+                "num_photos": {"train": len(training), "val": len(validation)},
+                "problems": list(dataset.problems),
+            },
+        )
+        run = create_run(folder, config, {**facts, "precision": precision, "num_parameters": num_parameters}, split)
+    if not memory:
+        # The first checkpoint is the beginning itself, so that a run killed in its first epoch can be resumed too.
+        save_weights(encoder, folder / WEIGHTS_FILE)
+        memory = write_checkpoint(folder, variables, {})
+    trained = sum(int(variable.shape.num_elements()) for variable in encoder.trainable_variables)
+    echo(
+        f"training on {len(training):,} photos of {_count_people(training)} people, validating on {len(validation):,} of "
+        f"{_count_people(validation)}; {trained:,} of {num_parameters:,} parameters trained; {data.steps_per_epoch} steps an epoch"
+    )
+
+    swap = partial(averaged_weights, model)
+    keeper = Keeper(folder, encoder, variables, config.train.patience, memory, swap)
+    callbacks: list[keras.callbacks.Callback] = []
+    if validation:
+        people = [example.identity for example in validation]
+        callbacks.append(Validation(encoder, val_files, people, [example.view for example in validation], swap))
+    margin = config.loss.options.get("margin")
+    callbacks += [
+        EpochLines(config.train.epochs, first_epoch, data.steps_per_epoch, (_count_people(validation) + 1) / 2),
+        CollapseDetector(margin if isinstance(margin, float) else None, warn),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        keeper,
+    ]
+    begin = time.monotonic()
+    if not keeper.memory["finished"]:
+        model.fit(
+            data.dataset,
+            steps_per_epoch=data.steps_per_epoch,
+            epochs=config.train.epochs,
+            initial_epoch=first_epoch,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    best = keeper.memory["best_epoch"]
+    run = update_facts(
+        run,
+        {
+            "status": "finished",
+            "epochs_done": keeper.memory["epochs_done"],
+            "best_epoch": best,
+            "best": keeper.memory["history"][best],
+            "train_seconds": round(run.facts.get("train_seconds", 0.0) + time.monotonic() - begin, 1),
+        },
+    )
+    remove_checkpoint(folder)
+    echo(f"kept the weights of epoch {best + 1} in {folder / WEIGHTS_FILE}")
+    return run
+
+
+def build_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """Build the optimizer with its schedule over `total_steps` batches."""
+    rate: Any = config.learning_rate
+    warmup_steps = round(config.warmup_fraction * total_steps)
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup_steps else config.learning_rate,
+            max(1, total_steps - warmup_steps),
+            warmup_target=config.learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+    elif warmup_steps:
+        rate = keras.optimizers.schedules.PolynomialDecay(
+            config.learning_rate / warmup_steps, warmup_steps, end_learning_rate=config.learning_rate
+        )
+    optimizer = OPTIMIZERS[config.name](
+        learning_rate=rate,
+        global_clipnorm=config.clip_norm or None,
+        use_ema=config.ema_momentum > 0,
+        ema_momentum=config.ema_momentum or 0.99,
+        gradient_accumulation_steps=config.accumulate_steps if config.accumulate_steps > 1 else None,
+        **({} if config.name == "adam" else {"weight_decay": config.weight_decay or None}),
+    )
+    if optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def load_encoder(run: Run) -> keras.Model:
+    """Build a run's encoder in float32 and load its best weights.
+
+    Raises:
+        RunError: the weights are missing or do not fit.
+    """
+    set_precision("float32")
+    encoder = build_encoder(run.config, weights="none")
+    file = run.folder / WEIGHTS_FILE
+    if not file.exists():
+        raise RunError(
+            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
+        )
+    try:
+        encoder.load_weights(file)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+    return encoder
+
+
+def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:
+    both = set(people_with_both_views(examples))
+    if len(both) < 2:
+        warn(
+            "fewer than two validation people have both views: no figures during training, and the last weights are kept."
+        )
+        return []
+    return [example for example in examples if example.identity in both]
+
+
+def _build_training_model(encoder: keras.Model, loss: keras.losses.Loss, config: Config) -> keras.Model:
+    expected = "pairs" if loss.consumes == "distances" else "people"
+    if config.sampler.name != expected:
+        raise DataError(
+            f"The loss {config.loss.name!r} needs sampler.name = {expected!r}. Received: {config.sampler.name!r}."
+        )
+    return build_twin(encoder) if expected == "pairs" else encoder
+
+
+def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Config) -> list[Any]:
+    """Return what changes in training: a frozen backbone's weights do not, and are in the run's weights already."""
+    frozen: set[int] = set()
+    if config.model.trainable == "none":
+        backbone = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
+        frozen = {id(variable) for variable in backbone.variables}
+    kept = [variable for variable in model.variables if id(variable) not in frozen]
+    return kept + [v for v in model.optimizer.variables if id(v) not in {id(k) for k in kept}]
+
+
+def _label(example: Example) -> str:
+    return f"{example.identity}|{example.view}|{example.side}"
+
+
+def _count_people(examples: Sequence[Example]) -> int:
+    return len({example.identity for example in examples})
+
+
+OPTIMIZERS: Mapping[str, Any] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+}

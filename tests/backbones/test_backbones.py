@@ -1,0 +1,102 @@
+"""What every backbone must do, walked over the registry."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from handnet.backbones import BACKBONES, CUSTOM_LAYERS, build_backbone, digest_weights, set_trainable
+from handnet.errors import ConfigError
+
+# These allocate from 1.2 to 4.6 GB each: their sizes are tested by number in test_parameters.py.
+HEAVY = {"dino-large", "dino-large-reg", "dino-giant", "dino-giant-reg"}
+LARGE = {"dino", "dino-base-reg"}
+LIGHT = [pytest.param(a, marks=pytest.mark.slow if a in LARGE else ()) for a in sorted(set(BACKBONES) - HEAVY)]
+FAST = ("small", "dino-tiny")
+
+
+def make_images(side_px: int, count: int = 4) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, side_px, side_px, 3), dtype=np.uint8)
+
+
+def train_two_steps(backbone: keras.Model, images: np.ndarray) -> None:
+    model = keras.Sequential([backbone, keras.layers.Dense(2, dtype="float32")])
+    model.compile(keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, np.arange(len(images)) % 2, batch_size=len(images) // 2, epochs=1, verbose=0)
+
+
+@pytest.fixture
+def _restore_policy():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("arch", LIGHT)
+def test_uint8_and_float_images_give_the_same_finite_features(arch):
+    model = build_backbone(arch, image_size_px=70)
+    images = make_images(70, 2)
+    features = keras.ops.convert_to_numpy(model(images))
+    assert features.shape == (2, *model.output_shape[1:])
+    assert np.isfinite(features).all()
+    assert features.std(axis=0).max() > 0, "two different photos must differ"
+    np.testing.assert_array_equal(features, keras.ops.convert_to_numpy(model(images.astype("float32"))))
+
+
+@pytest.mark.parametrize("arch", FAST)
+def test_seed_fixes_the_weights(arch):
+    one, again, other = (build_backbone(arch, image_size_px=42, seed=seed) for seed in (1, 1, 2))
+    assert digest_weights(one) == digest_weights(again)
+    assert digest_weights(one) != digest_weights(other)
+
+
+@pytest.mark.usefixtures("_restore_policy")
+@pytest.mark.parametrize(
+    ("arch", "policy"),
+    [("small", "float32"), ("dino-tiny", "float32"), ("dino-tiny", "mixed_bfloat16"), ("dino-tiny", "mixed_float16")],
+)
+def test_output_is_exactly_kept_by_saving_after_training(arch, policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    images = make_images(70)
+    model = build_backbone(arch, image_size_px=70, seed=3)
+    untrained = keras.ops.convert_to_numpy(model(images))
+    set_trainable(model, "all")
+    train_two_steps(model, images)
+    trained = keras.ops.convert_to_numpy(model(images))
+    assert np.abs(trained.astype("float32") - untrained.astype("float32")).max() > 1e-3
+    path = os.fspath(tmp_path / "x.weights.h5")
+    model.save_weights(path)
+    rebuilt = build_backbone(arch, image_size_px=70, seed=99)
+    rebuilt.load_weights(path)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(rebuilt(images)), trained)
+    assert digest_weights(rebuilt) == digest_weights(model)
+    from_config = keras.Model.from_config(model.get_config(), custom_objects=CUSTOM_LAYERS)
+    from_config.load_weights(path)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(from_config(images)), trained)
+
+
+@pytest.mark.parametrize("change", [-0.3, 0.3])
+def test_a_changed_position_table_is_kept_whatever_its_sign(change, tmp_path):
+    # keras-hub 0.32 decides by the sign of the summed difference whether to save the table, and then resamples it.
+    images = make_images(70, 2)
+    model = build_backbone("dino-tiny", image_size_px=70)
+    table = next(v for v in model.weights if v.path == "tokens/position_table")
+    before = keras.ops.convert_to_numpy(model(images))
+    noise = change * np.random.default_rng(0).random(table.shape, dtype=np.float32)
+    table.assign(keras.ops.convert_to_numpy(table) + noise)
+    expected = keras.ops.convert_to_numpy(model(images))
+    assert np.abs(expected - before).max() > 1e-2
+    path = os.fspath(tmp_path / "x.weights.h5")
+    model.save_weights(path)
+    rebuilt = build_backbone("dino-tiny", image_size_px=70, seed=5)
+    rebuilt.load_weights(path)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(rebuilt(images)), expected)
+
+
+def test_unknown_names_and_options_are_refused():
+    with pytest.raises(ConfigError, match=r"Unknown backbone 'resnet5'\. Did you mean 'resnet50'\?"):
+        build_backbone("resnet5", image_size_px=64)
+    with pytest.raises(ConfigError, match="options of the transformers"):
+        build_backbone("small", image_size_px=64, lora_rank=2)
+    with pytest.raises(ConfigError, match=r"at least 32\. Received: image_size_px=8"):
+        build_backbone("small", image_size_px=8)

@@ -1,0 +1,86 @@
+"""Distances and similarities between embedding rows, in float32 or better, with gradients that are always finite."""
+
+from typing import Any, TypeAlias
+
+from keras import ops
+
+Tensor: TypeAlias = Any  # a tensor of whichever Keras backend runs
+
+DISTANCES = ("l2", "squared_l2", "cosine")
+
+
+def to_float(x: Tensor) -> Tensor:
+    """Return `x` as float32, or as it is where it is float64.
+
+    Args:
+        x: tensor or array of any dtype, any shape.
+    """
+    x = ops.convert_to_tensor(x)
+    return x if ops.dtype(x) == "float64" else ops.cast(x, "float32")
+
+
+def safe_sqrt(x: Tensor) -> Tensor:
+    """Return the square root with a zero gradient, not an infinite one, at zero.
+
+    Args:
+        x: any shape, not negative.
+    """
+    positive = x > 0
+    return ops.where(positive, ops.sqrt(ops.where(positive, x, ops.ones_like(x))), ops.zeros_like(x))
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Return the rows divided by their norms; a zero row stays zero.
+
+    Args:
+        x: (..., D).
+    """
+    norms = safe_sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+    return x / ops.where(norms > 0, norms, ops.ones_like(norms))
+
+
+def cosine_similarities(anchors: Tensor, references: Tensor) -> Tensor:
+    """Return the cosine of each anchor row with each reference row, (B, M) in [-1, 1] up to rounding.
+
+    Args:
+        anchors: (B, D), any norm.
+        references: (M, D), any norm.
+    """
+    return ops.matmul(unit_rows(anchors), ops.transpose(unit_rows(references)))
+
+
+def pairwise_distances(anchors: Tensor, references: Tensor, distance: str = "l2") -> Tensor:
+    """Return the distance of each anchor row to each reference row, (B, M).
+
+    Args:
+        anchors: (B, D) float32 or float64.
+        references: (M, D) of the same dtype.
+        distance: "l2", "squared_l2" or "cosine" (one minus the cosine, in [0, 2]).
+    """
+    if distance == "cosine":
+        return 1.0 - cosine_similarities(anchors, references)
+    # |a|² + |r|² - 2 a·r cancels where the rows are much longer than their differences, as in a batch near collapse.
+    # L2 does not change when both are shifted, so the shift also needs no gradient.
+    shift = ops.stop_gradient(ops.mean(references, axis=0, keepdims=True))
+    anchors, references = anchors - shift, references - shift
+    anchor_norms = ops.sum(ops.square(anchors), axis=-1)[:, None]
+    reference_norms = ops.sum(ops.square(references), axis=-1)[None, :]
+    squared = anchor_norms + reference_norms - 2.0 * ops.matmul(anchors, ops.transpose(references))
+    squared = ops.maximum(squared, ops.zeros_like(squared))
+    return squared if distance == "squared_l2" else safe_sqrt(squared)
+
+
+def paired_distances(first: Tensor, second: Tensor, distance: str = "l2") -> Tensor:
+    """Return the distance of each row to the row in the same place, (...,).
+
+    Exact for near-duplicates, unlike `pairwise_distances`: it subtracts before it squares.
+
+    Args:
+        first: (..., D) float32 or float64.
+        second: (..., D) of the same dtype.
+        distance: "l2", "squared_l2" or "cosine".
+    """
+    if distance == "cosine":
+        return 1.0 - ops.sum(unit_rows(first) * unit_rows(second), axis=-1)
+    squared = ops.sum(ops.square(first - second), axis=-1)
+    return squared if distance == "squared_l2" else safe_sqrt(squared)

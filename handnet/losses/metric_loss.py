@@ -1,0 +1,78 @@
+"""The two parents of the loss classes: labels that survive Keras, and the comparison of a batch with itself."""
+
+from typing import ClassVar, Literal
+
+import keras
+from keras import ops
+
+from handnet.errors import ConfigError
+from handnet.losses.distances import Tensor, to_float
+from handnet.losses.options import check_choice
+from handnet.losses.pairs import VIEW_MODES, Pairs, compare_labels, integer_labels
+from handnet.losses.replicas import first_row, gather_rows, mean_share
+
+
+class MetricLoss(keras.losses.Loss):
+    """A Keras loss that gets its labels as they are and computes in float32 or better.
+
+    `keras.losses.Loss.__call__` casts `y_true` to the loss's float type: float32 merges the identities 16777216 and
+    16777217, bfloat16 merges 256 and 257.
+
+    Attributes:
+        consumes: what `y_pred` is: "embeddings" (B, D), or the "distances" (B, 1) of a twin network's pairs.
+        needs_classes: whether the option `num_classes` (the number of training identities) must be given.
+        state: the layer with the loss's own variables (see `attach`), or None.
+    """
+
+    consumes: ClassVar[Literal["embeddings", "distances"]] = "embeddings"
+    needs_classes: ClassVar[bool] = False
+    state: keras.layers.Layer | None = None
+
+    def __init__(self, name: str):
+        super().__init__(name=name, reduction=None, dtype="float32")
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the scalar loss.
+
+        Args:
+            y_true: int32 (B, 2) = [identity, view]; for distances (B,) or (B, 1), 1 = same person.
+            y_pred: embeddings (B, D) or distances (B, 1), any float type.
+            sample_weight: must be None.
+
+        Raises:
+            ConfigError: sample weights, or labels of another kind.
+        """
+        if sample_weight is not None:
+            raise ConfigError("Sample weights have no meaning for a loss on pairs: leave `sample_weight` out.")
+        with keras.name_scope(self.name):
+            return self.call(y_true, to_float(y_pred))
+
+
+class PairLoss(MetricLoss):
+    """A loss that compares each row of the batch with the others; a subclass gives `terms`."""
+
+    def __init__(self, views: str, name: str):
+        super().__init__(name)
+        self.views = check_choice("views", views, VIEW_MODES)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss over the anchors of this replica, each compared with the rows of all replicas."""
+        labels = integer_labels(y_true)
+        num_rows = ops.shape(labels)[0]
+        own_columns = first_row(num_rows) + ops.arange(num_rows, dtype="int32")
+        references, reference_labels = gather_rows(y_pred), gather_rows(labels)
+        totals, counts = [], []
+        for cross in {"any": (False,), "cross": (True,), "both": (False, True)}[self.views]:
+            masks = compare_labels(labels, reference_labels, own_columns, cross)
+            total, count = self.terms(Pairs(y_pred, references, *masks))
+            totals.append(total)
+            counts.append(count)
+        return mean_share(ops.concatenate(totals, axis=0), ops.concatenate(counts, axis=0))
+
+    def terms(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """Return the summed losses and their number for each anchor, both (B,) or (B, T): see `mean_share`."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, object]:
+        """Return the options, for Keras."""
+        return {"name": self.name, "views": self.views}

@@ -1,15 +1,16 @@
 """Identity-disjoint splits: people (never photos) are dealt to train, val and test."""
 
 import csv
-import os
+import io
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from handnet.datasets.dataset import DataSet, count_and_name, normalise_identity, printable
 from handnet.errors import ConfigError, DataError, format_unknown
 from handnet.example import Example
+from handnet.files import write_bytes
 
 PARTS = ("train", "val", "test")
 NUM_PUBLISHED_PEOPLE = 189
@@ -20,6 +21,12 @@ _UNUSED = "unused"
 class Split:
     """The people of each part, each person in one part at most.
 
+    Attributes:
+        train: people to train on.
+        val: people to choose the best epoch and the threshold on.
+        test: people to report on.
+        note: one line that whoever uses the split should read, "" where there is none.
+
     Raises:
         DataError: a person in two parts, or twice in one.
     """
@@ -27,6 +34,7 @@ class Split:
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+    note: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         part_of: dict[str, str] = {}
@@ -96,7 +104,7 @@ def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, obje
 
     Args:
         identities: the distinct people of the complete HandInfo.csv in file order. Another list is dealt out by the
-            same rule, but is not the published split: see `describe_published`.
+            same rule, but is not the published split, and the split's note says so.
         options: none.
 
     Raises:
@@ -114,20 +122,15 @@ def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, obje
         )
     random.Random(42).shuffle(people)
     num_train, num_val = int(0.68 * len(people)), int(0.11 * len(people))
-    return _cut(people, num_train, num_val)
-
-
-def describe_published(identities: Sequence[str]) -> str:
-    """Return one line that says why "hands-cross-view" on these people is not the published split, "" if it is.
-
-    Dealing out the same rule to a table that somebody cut down gives other parts under the same name.
-    """
-    if len(identities) == NUM_PUBLISHED_PEOPLE:
-        return ""
-    return (
+    split = _cut(people, num_train, num_val)
+    if len(people) == NUM_PUBLISHED_PEOPLE:
+        return split
+    # A table that somebody cut down to the rows that have files gives other parts under the same name.
+    note = (
         f"Not the published split: that one is defined on the complete HandInfo.csv with its {NUM_PUBLISHED_PEOPLE} "
-        f"people, and this table has {len(identities)}."
+        f"people, and this table has {len(people)}."
     )
+    return replace(split, note=note)
 
 
 def split_fractions(identities: Sequence[str], options: Mapping[str, object]) -> Split:
@@ -218,26 +221,21 @@ def split_file(identities: Sequence[str], options: Mapping[str, object]) -> Spli
             f'"{_UNUSED}".'
         )
     # File order, so that writing what was read gives the same file again.
-    return Split(*(tuple(p for p, part in part_of.items() if part == name and p in known) for name in PARTS))
+    train, val, test = (tuple(p for p, part in part_of.items() if part == name and p in known) for name in PARTS)
+    return Split(train, val, test)
 
 
 def write_split(split: Split, path: Path) -> None:
     """Write a split as the table that split "file" reads; a file that is in the way is replaced whole.
 
     Raises:
-        DataError: the file cannot be written.
+        DiskError: the file cannot be written.
     """
-    path = Path(path)
-    draft = path.with_name(path.name + ".part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("identity", "part"))
-            writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise DataError(f"Cannot write the split to {path}: {error.strerror}.") from error
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("identity", "part"))
+    writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
+    write_bytes(Path(path), table.getvalue().encode())
 
 
 def _read_split_rows(path: Path) -> list[tuple[int, str, str]]:

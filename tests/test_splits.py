@@ -6,9 +6,9 @@ import pytest
 
 from handnet.datasets.dataset import DataSet
 from handnet.datasets.hands11k import read_hands11k
-from handnet.errors import ConfigError, DataError
+from handnet.errors import ConfigError, DataError, DiskError
 from handnet.example import Example
-from handnet.splits import PARTS, SPLITS, Split, describe_published, make_split, select_part, write_split
+from handnet.splits import PARTS, SPLITS, Split, make_split, select_part, write_split
 from tests.photos import find_real_data
 
 PEOPLE = [f"p{number:02d}" for number in range(20)]
@@ -25,7 +25,7 @@ def test_the_published_split_of_the_complete_table() -> None:
     assert [len(split.people(part)) for part in PARTS] == [128, 20, 41]
     views = Counter(row.view for row in dataset.rows if row.identity in split.test)
     assert views == {"dorsal": 1_372, "palmar": 1_237}
-    assert describe_published(dataset.all_identities) == ""
+    assert split.note == ""
     # As the published code does it, on the global generator.
     people = list(dataset.all_identities)
     random.seed(42)
@@ -46,7 +46,7 @@ def test_the_published_split_is_of_the_whole_table_and_leaves_the_global_generat
     assert sorted((*split.train, *split.val, *split.test)) == PEOPLE
     assert [len(split.people(part)) for part in PARTS] == [13, 2, 5]
     assert random.getstate() == state
-    assert "complete HandInfo.csv with its 189 people, and this table has 20" in describe_published(PEOPLE)
+    assert "complete HandInfo.csv with its 189 people, and this table has 20" in split.note
 
 
 def test_fractions_deal_out_the_people_with_photos() -> None:
@@ -131,8 +131,9 @@ def test_a_wrong_split_file_is_one_clear_line(tmp_path: Path, text: str, message
 def test_split_files_out_of_reach(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Cannot read the split file .*: No such file"):
         SPLITS["file"](PEOPLE, {"path": str(tmp_path / "none.csv")})
-    with pytest.raises(DataError, match=r"Cannot write the split to .*: No such file"):
-        write_split(Split(("a",), (), ()), tmp_path / "no folder" / "split.csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskError, match=r"Cannot write .*split.csv"):
+        write_split(Split(("a",), (), ()), tmp_path / "file" / "split.csv")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"is not a table of comma-separated text"):
         SPLITS["file"](PEOPLE, {"path": str(tmp_path / "binary")})

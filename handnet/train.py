@@ -169,6 +169,7 @@ def train(
             epochs=config.train.epochs,
             initial_epoch=first_epoch,
             callbacks=callbacks,
+            shuffle=False,
             verbose=0,
         )
     best = keeper.memory["best_epoch"]

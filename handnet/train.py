@@ -39,7 +39,7 @@ from handnet.runs import (
     read_run,
     update_facts,
 )
-from handnet.splits import describe_published, make_split, select_part
+from handnet.splits import make_split, select_part
 
 Echo = Callable[[str], None]
 
@@ -79,8 +79,8 @@ def train(
     if not resume:
         check_absent(folder)
     split = make_split(config.data.split, dataset, config.data.split_options)
-    if config.data.split == "hands-cross-view" and (note := describe_published(dataset.all_identities)):
-        echo(note)
+    if split.note:
+        echo(split.note)
     training, note = require_both_views(select_part(dataset, split, "train"), "Training")
     if note:
         echo(note)

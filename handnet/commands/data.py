@@ -31,12 +31,12 @@ def check(directory: Path, reader: str, split: str, output: Path | None) -> None
     echo(describe(dataset, make_split(split, dataset)))
     paths = [example.path for example in dataset.examples]
     problems = check_photos(paths, show_progress("check photos"))
-    echo(describe_health(problems, find_duplicates(paths)))
+    echo(describe_health(problems, find_duplicates(paths), dataset.examples))
     target = output or Path("runs/data-check") / directory.resolve().name
     draw_histogram(dataset, target / "photos-per-person.png")
     draw_montage(dataset, target / "montage.png")
     echo(f"wrote {target / 'photos-per-person.png'} and {target / 'montage.png'}")
-    if problems:
+    if any(not problem.usable for problem in problems):
         raise click.exceptions.Exit(1)
 
 

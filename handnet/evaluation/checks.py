@@ -32,7 +32,7 @@ def check_embeddings(embeddings: npt.ArrayLike) -> npt.NDArray[np.float32]:
         embeddings: (N, D), each row of unit norm to within 1e-3.
 
     Returns:
-        float32 (N, D), a copy, renormalised, so that a dot product is the cosine.
+        float32 (N, D), a copy; rows off by more than 1e-6 are renormalised, so that a dot product is the cosine.
 
     Raises:
         EvaluationError: wrong shape, no rows, NaN or infinity, or rows that are not of unit norm.
@@ -60,7 +60,8 @@ def check_embeddings(embeddings: npt.ArrayLike) -> npt.NDArray[np.float32]:
             f"{len(off)} of {len(array)} rows off (rows {list_some(off)}). Divide each row by its norm, or ask for it "
             "with --normalize."
         )
-    return np.asarray(array / norms[:, None], dtype=np.float32)
+    # Rows that are as near to one as float32 gets stay bit for bit what they were.
+    return np.where(np.abs(norms - 1.0)[:, None] > 1e-6, array / norms[:, None], array)
 
 
 def normalize_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:

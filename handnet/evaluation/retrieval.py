@@ -1,6 +1,10 @@
 """Rank a gallery by cosine similarity, and the figures of the published and the photo-level protocol."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,7 @@ from handnet.evaluation.checks import (
     list_some,
     normalize_rows,
 )
+from handnet.files import write_bytes
 
 # Two equal vectors get cosines that differ by rounding, depending on where they stand in the matrix product. What lies
 # closer than this is a tie, so that a collapsed model gets the worst rank and not a lucky one.
@@ -128,7 +133,7 @@ def average_by_identity(
     return normalize_rows(sums), names
 
 
-def summarize_ranking(ranking: Ranking) -> dict[str, object]:
+def summarize_ranking(ranking: Ranking) -> dict[str, Any]:
     """Return the figures of a ranking and those of chance on the same gallery.
 
     Args:
@@ -139,7 +144,7 @@ def summarize_ranking(ranking: Ranking) -> dict[str, object]:
         the same figures but the counts under "chance".
     """
     chance = compute_chance(ranking.num_gallery, ranking.num_relevant)
-    figures: dict[str, object] = {"num_queries": len(ranking.ranks), "num_gallery": ranking.num_gallery}
+    figures: dict[str, Any] = {"num_queries": len(ranking.ranks), "num_gallery": ranking.num_gallery}
     figures["mean_rank"] = float(np.mean(ranking.ranks))
     figures["median_rank"] = float(np.median(ranking.ranks))
     figures |= {f"recall_at_{k}": float(np.mean(ranking.ranks <= k)) for k in RECALL_AT}
@@ -153,7 +158,7 @@ def summarize_ranking(ranking: Ranking) -> dict[str, object]:
     return figures
 
 
-def compute_retrieval(embeddings: npt.ArrayLike, identities: Labels, views: Labels) -> dict[str, object]:
+def compute_retrieval(embeddings: npt.ArrayLike, identities: Labels, views: Labels) -> dict[str, Any]:
     """Return the figures of cross-view retrieval between people and between photos, both ways, with chance.
 
     `person`: all photos of a person in a view averaged into one vector, one query against the vectors of all people;
@@ -173,12 +178,12 @@ def compute_retrieval(embeddings: npt.ArrayLike, identities: Labels, views: Labe
     """
     vectors, people, sides = _check_part(embeddings, identities, views)
     keep = np.isin(people, find_two_view_people(people, sides))
-    result: dict[str, object] = {}
+    result: dict[str, Any] = {}
     templates = {v: average_by_identity(vectors[keep & (sides == v)], people[keep & (sides == v)]) for v in set(sides)}
     photos = {v: (vectors[sides == v], people[sides == v]) for v in set(sides)}
     asking = {v: (vectors[keep & (sides == v)], people[keep & (sides == v)]) for v in set(sides)}
     for level, asked, entries in (("person", templates, templates), ("photo", asking, photos)):
-        figures: dict[str, object] = {}
+        figures: dict[str, Any] = {}
         for direction in DIRECTIONS:
             source, _, target = direction.split("_")
             ranking = rank_queries(asked[source][0], entries[target][0], asked[source][1], entries[target][1])
@@ -226,3 +231,45 @@ def _check_part(
     vectors = check_embeddings(embeddings)
     check_lengths(len(vectors), identities=identities, views=views)
     return vectors, np.asarray(identities), check_views(views)
+
+
+def format_retrieval(retrieval: Mapping[str, Any]) -> str:
+    """Return the figures of `compute_retrieval` as a table, chance beside every figure.
+
+    Args:
+        retrieval: what `compute_retrieval` returned.
+    """
+    lines = [f"{'':34}{'mean rank':>16}{'median':>16}{'R@1 %':>14}{'R@5 %':>14}{'R@10 %':>14}{'mAP %':>14}"]
+    for level, directions in retrieval.items():
+        for direction, figures in directions.items():
+            chance = figures["chance"]
+            cells = [f"{figures[name]:.2f} ({chance[name]:.1f})".rjust(16) for name in ("mean_rank", "median_rank")]
+            fractions = [*(f"recall_at_{k}" for k in RECALL_AT), "mean_average_precision"]
+            cells += [f"{100 * figures[name]:.1f} ({100 * chance[name]:.1f})".rjust(14) for name in fractions]
+            lines.append(f"{level + ' ' + direction.replace('_', ' '):34}{''.join(cells)}")
+            lines.append(f"  {figures['num_queries']:,} queries against {figures['num_gallery']:,}")
+    return "\n".join([*lines, "In brackets: what a random ranking of the same gallery is expected to score."])
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write the metrics as JSON, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        metrics: nested mappings, lists, text and finite numbers; numpy scalars and arrays are written as numbers.
+
+    Raises:
+        EvaluationError: a value that JSON cannot hold (NaN, an object).
+        DiskError: a folder that cannot be written.
+    """
+    try:
+        text = json.dumps(metrics, indent=2, allow_nan=False, default=_to_plain)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"Metrics must be finite numbers and text. Received: {error}.") from error
+    write_bytes(Path(path), (text + "\n").encode("utf-8"))
+
+
+def _to_plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} in the metrics")

@@ -14,6 +14,7 @@ from handnet.evaluation.retrieval import (
     compute_retrieval,
     rank_queries,
 )
+
 from .oracles import draw_part, enumerate_chance, retrieve
 
 

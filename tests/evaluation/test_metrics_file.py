@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from handnet.errors import EvaluationError
-from handnet.evaluation.files import write_metrics
+from handnet.errors import DiskError, EvaluationError
+from handnet.evaluation.retrieval import write_metrics
 
 
 def test_metrics_are_written_and_replaced(tmp_path):
@@ -28,5 +28,7 @@ def test_what_is_no_figure_is_refused_and_the_old_file_stays(tmp_path, value):
 
 def test_unwritable_folder_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(EvaluationError, match=r"cannot be written: File exists.*another output folder"):
+    with pytest.raises(
+        DiskError, match=r"Cannot write .*metrics.json': File exists\. Give a folder that can be written"
+    ):
         write_metrics(tmp_path / "file" / "metrics.json", {"a": 1})

@@ -6,6 +6,7 @@ from keras import ops
 
 Tensor: TypeAlias = Any  # a tensor of whichever Keras backend runs
 
+ROUNDING = {"float32": 1e-6, "float64": 1e-15}
 DISTANCES = ("l2", "squared_l2", "cosine")
 
 
@@ -63,10 +64,10 @@ def pairwise_distances(anchors: Tensor, references: Tensor, distance: str = "l2"
     # L2 does not change when both are shifted, so the shift also needs no gradient.
     shift = ops.stop_gradient(ops.mean(references, axis=0, keepdims=True))
     anchors, references = anchors - shift, references - shift
-    anchor_norms = ops.sum(ops.square(anchors), axis=-1)[:, None]
-    reference_norms = ops.sum(ops.square(references), axis=-1)[None, :]
-    squared = anchor_norms + reference_norms - 2.0 * ops.matmul(anchors, ops.transpose(references))
-    squared = ops.maximum(squared, ops.zeros_like(squared))
+    norms = ops.sum(ops.square(anchors), axis=-1)[:, None] + ops.sum(ops.square(references), axis=-1)[None, :]
+    squared = norms - 2.0 * ops.matmul(anchors, ops.transpose(references))
+    # Below the rounding error of the sum the rows are duplicates: their distance is 0, not the root of the error.
+    squared = ops.where(squared > ROUNDING[str(ops.dtype(squared))] * norms, squared, 0.0)
     return squared if distance == "squared_l2" else safe_sqrt(squared)
 
 

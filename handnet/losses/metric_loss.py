@@ -1,4 +1,4 @@
-"""The two parents of the loss classes: labels that survive Keras, and the comparison of a batch with itself."""
+"""The parents of the loss classes: labels that survive Keras, and the comparison of a batch with itself."""
 
 from typing import ClassVar, Literal
 
@@ -7,6 +7,7 @@ from keras import ops
 
 from handnet.errors import ConfigError
 from handnet.losses.distances import Tensor, to_float
+from handnet.losses.memory import CrossBatchMemory, require_state
 from handnet.losses.options import check_choice
 from handnet.losses.pairs import VIEW_MODES, Pairs, compare_labels, integer_labels
 from handnet.losses.replicas import first_row, gather_rows, mean_share
@@ -48,8 +49,24 @@ class MetricLoss(keras.losses.Loss):
             return self.call(y_true, to_float(y_pred))
 
 
+def attach(loss: MetricLoss, embeddings: Tensor) -> Tensor:
+    """Return the embeddings as they are, after adding the loss's own variables, if any, to the model being built.
+
+    Args:
+        loss: a loss of LOSSES.
+        embeddings: (B, D), the symbolic output of the encoder.
+    """
+    return embeddings if loss.state is None else loss.state(embeddings)
+
+
 class PairLoss(MetricLoss):
-    """A loss that compares each row of the batch with the others; a subclass gives `terms`."""
+    """A loss that compares each row of the batch with the others; a subclass gives `terms`.
+
+    Attributes:
+        state: a CrossBatchMemory whose rows are further references, or None.
+    """
+
+    state: CrossBatchMemory | None = None
 
     def __init__(self, views: str, name: str):
         super().__init__(name)
@@ -61,9 +78,18 @@ class PairLoss(MetricLoss):
         num_rows = ops.shape(labels)[0]
         own_columns = first_row(num_rows) + ops.arange(num_rows, dtype="int32")
         references, reference_labels = gather_rows(y_pred), gather_rows(labels)
+        usable = None
+        if self.state is not None:
+            require_state(self.state, self.name)
+            batch, batch_labels = references, reference_labels
+            rows, row_labels, remembered = self.state.recall()
+            references = ops.concatenate([batch, ops.cast(rows, batch.dtype)], axis=0)
+            reference_labels = ops.concatenate([batch_labels, ops.cast(row_labels, batch_labels.dtype)], axis=0)
+            usable = ops.concatenate([ops.ones_like(batch_labels[:, 0], dtype="bool"), remembered], axis=0)
+            self.state.remember(batch, batch_labels)
         totals, counts = [], []
         for cross in {"any": (False,), "cross": (True,), "both": (False, True)}[self.views]:
-            masks = compare_labels(labels, reference_labels, own_columns, cross)
+            masks = compare_labels(labels, reference_labels, own_columns, cross, usable)
             total, count = self.terms(Pairs(y_pred, references, *masks))
             totals.append(total)
             counts.append(count)

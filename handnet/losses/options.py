@@ -5,8 +5,6 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 
-import keras
-
 from handnet.errors import ConfigError, format_unknown
 
 
@@ -79,27 +77,24 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     raise ConfigError(f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value!r}.{hint}")
 
 
-def build_from(
-    losses: Mapping[str, type[keras.losses.Loss]], name: str, options: Mapping[str, object]
-) -> keras.losses.Loss:
-    """Return the named loss with the options given.
+def require_options(loss_name: str, loss_class: type, options: Mapping[str, object], further: Sequence[str]) -> None:
+    """Raise where the options are not those that the constructor of the loss class takes.
 
     Args:
-        losses: the loss classes by name.
-        name: a key of `losses`.
-        options: the loss's own options; each class checks the values itself.
+        loss_name: the loss, for the message.
+        loss_class: its class.
+        options: what was given.
+        further: names that are valid besides.
 
     Raises:
-        ConfigError: an unknown name or option (the nearest valid one is named), a missing or an invalid value.
+        ConfigError: an unknown option (the nearest valid one is named), or one without a default that is missing.
     """
-    if name not in losses:
-        raise ConfigError(format_unknown("loss", name, sorted(losses)))
-    parameters = inspect.signature(losses[name].__init__).parameters
-    valid = [parameter for parameter in parameters if parameter not in ("self", "name")]
+    parameters = inspect.signature(loss_class).parameters
+    valid = [parameter for parameter in parameters if parameter != "name"]
     for option in options:
-        if option not in valid:
-            raise ConfigError(format_unknown(f"option of the loss {name!r}", option, valid))
-    missing = [p for p in valid if parameters[p].default is inspect.Parameter.empty and p not in options]
-    if missing:
-        raise ConfigError(f"The loss {name!r} needs `{missing[0]}`. Received: {', '.join(options) or 'no options'}.")
-    return losses[name](**options)
+        if option not in [*valid, *further]:
+            raise ConfigError(format_unknown(f"option of the loss {loss_name!r}", option, [*valid, *further]))
+    for option in valid:
+        if parameters[option].default is inspect.Parameter.empty and option not in options:
+            given = ", ".join(options) or "no options"
+            raise ConfigError(f"The loss {loss_name!r} needs the option `{option}`. Received: {given}.")

@@ -45,7 +45,7 @@ def integer_labels(y_true: Tensor) -> Tensor:
 
 
 def compare_labels(
-    anchor_labels: Tensor, reference_labels: Tensor, own_columns: Tensor, cross: bool
+    anchor_labels: Tensor, reference_labels: Tensor, own_columns: Tensor, cross: bool, usable: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the masks of positive and negative pairs, both (B, M) bool.
 
@@ -54,10 +54,13 @@ def compare_labels(
         reference_labels: int (M, 2).
         own_columns: int (B,): the column in which each anchor meets itself.
         cross: whether only pairs of different views take part.
+        usable: (M,) bool: references that take part; None: all do.
     """
     same_identity = anchor_labels[:, :1] == reference_labels[None, :, 0]
     columns = ops.arange(ops.shape(reference_labels)[0], dtype="int32")[None, :]
     other = columns != own_columns[:, None]
     if cross:
         other = ops.logical_and(other, anchor_labels[:, 1:] != reference_labels[None, :, 1])
+    if usable is not None:
+        other = ops.logical_and(other, usable[None, :])
     return ops.logical_and(other, same_identity), ops.logical_and(other, ops.logical_not(same_identity))

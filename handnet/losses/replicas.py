@@ -21,6 +21,12 @@ def replica_context() -> Any:
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
+def num_replicas() -> int:
+    """Return how many replicas compute the loss in step."""
+    context = replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """Return the rows of all replicas in the replicas' order, differentiably.
 

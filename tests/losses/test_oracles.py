@@ -1,4 +1,4 @@
-"""The losses against TensorFlow Addons and pytorch-metric-learning: numbers recorded by running those (tests/oracles)."""
+"""The losses against numbers recorded from TensorFlow Addons and pytorch-metric-learning (tests/oracles)."""
 
 import json
 from pathlib import Path
@@ -50,3 +50,18 @@ def test_contrastive_of_pairs_equals_tensorflow_addons(margin):
 def test_contrastive_of_a_batch_equals_pytorch_metric_learning(rows):
     options = {"form": "linear", "average": "active", "margin": 1.0}
     assert loss_of("batch_contrastive", options, rows) == pytest.approx(PML[f"Contrastive|{rows}"], rel=2e-6)
+
+
+SIMILARITY_LOSSES = {
+    "SupCon(T=.1)": ("supcon", {"temperature": 0.1}),
+    "NTXent(.07)": ("infonce", {"temperature": 0.07, "views": "any"}),
+    "MultiSim": ("multi_similarity", {"mining": False}),
+    "Circle": ("circle", {}),
+}
+
+
+@pytest.mark.parametrize("rows", ["raw", "l2norm"])
+@pytest.mark.parametrize("key", SIMILARITY_LOSSES)
+def test_similarity_losses_equal_pytorch_metric_learning(key, rows):
+    name, options = SIMILARITY_LOSSES[key]
+    assert loss_of(name, options, rows) == pytest.approx(PML[f"{key}|{rows}"], rel=2e-6)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from handnet.datasets.dataset import DataSet, count_and_name, normalise_identity, printable
+from handnet.datasets.table import read_table
 from handnet.errors import ConfigError, DataError, format_unknown
 from handnet.example import Example
 from handnet.files import write_bytes
@@ -206,7 +207,8 @@ def split_file(identities: Sequence[str], options: Mapping[str, object]) -> Spli
     path = Path(values["path"])
     known = set(identities)
     part_of: dict[str, str] = {}
-    for line, identity, part in _read_split_rows(path):
+    for line, cells in read_table(path, ("identity", "part")):
+        identity, part = cells["identity"], cells["part"].strip()
         # A spreadsheet takes the leading zeros off numeric ids.
         person = identity if identity in known else normalise_identity(identity)
         if person in part_of:
@@ -236,28 +238,6 @@ def write_split(split: Split, path: Path) -> None:
     writer.writerow(("identity", "part"))
     writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
     write_bytes(Path(path), table.getvalue().encode())
-
-
-def _read_split_rows(path: Path) -> list[tuple[int, str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [column.strip() for column in next(reader, [])]
-            if header != ["identity", "part"]:
-                received = printable(", ".join(header)) or "nothing"
-                raise DataError(f"{path} must have the columns identity, part. Received: {received}.")
-            rows = []
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != 2:
-                    raise DataError(f"{path}, line {reader.line_num}: expected 2 cells. Received: {len(cells)}.")
-                rows.append((reader.line_num, cells[0], cells[1].strip()))
-            return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a table of comma-separated text ({error}).") from error
-    except OSError as error:
-        raise DataError(f"Cannot read the split file {path}: {error.strerror}.") from error
 
 
 def _shuffled(split: str, identities: Sequence[str], seed: object, at_least: int) -> list[str]:

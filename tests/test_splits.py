@@ -113,8 +113,8 @@ def test_a_hand_written_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must have the columns identity, part. Received: nothing"),
-        ("part,identity\n", "must have the columns identity, part. Received: part, identity"),
+        ("", "is empty. Expected a header with the columns identity, part"),
+        ("person,part\n", "lacks the column identity. Received: person, part"),
         ("identity,part\na,train\n", r"lacks 1 person \(b\) of the data set"),
         ("identity,part\na,train\nb,train,x\n", "line 3: expected 2 cells. Received: 3"),
         ("identity,part\na,train\nb,trian\n", "line 3: Unknown part 'trian'. Did you mean 'train'"),
@@ -129,7 +129,7 @@ def test_a_wrong_split_file_is_one_clear_line(tmp_path: Path, text: str, message
 
 
 def test_split_files_out_of_reach(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Cannot read the split file .*: No such file"):
+    with pytest.raises(DataError, match=r"Cannot read .*none.csv: No such file"):
         SPLITS["file"](PEOPLE, {"path": str(tmp_path / "none.csv")})
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskError, match=r"Cannot write .*split.csv"):

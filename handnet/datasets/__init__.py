@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handnet.datasets.dataset import DataSet
+from handnet.datasets.folder import read_folder
 from handnet.datasets.hands11k import read_hands11k
 from handnet.errors import ConfigError, format_unknown
 
@@ -26,6 +27,7 @@ def read_dataset(name: str, directory: Path) -> DataSet:
 
 READERS: dict[str, Callable[[Path], DataSet]] = {
     "hands11k": read_hands11k,
+    "folder": read_folder,
     # `write_synthetic` draws hands into the layout of 11k Hands.
     "synthetic": read_hands11k,
 }

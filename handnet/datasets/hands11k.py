@@ -1,10 +1,10 @@
 """The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
 
-import csv
 import os
 from pathlib import Path
 
 from handnet.datasets.dataset import PHOTO_SUFFIXES, DataSet, count_and_name, name_few, normalise_identity, printable
+from handnet.datasets.table import read_table
 from handnet.errors import DataError
 from handnet.example import SIDES, VIEWS, Example
 
@@ -47,7 +47,7 @@ def read_hands11k(directory: Path) -> DataSet:
     incomplete: list[str] = []
     repeated: list[str] = []
     line_of_name: dict[str, tuple[int, Example]] = {}
-    for line, cells in _read_table(table):
+    for line, cells in read_table(table, REQUIRED_COLUMNS):
         name = cells["imageName"].strip()
         identity = normalise_identity(cells["id"])
         if not identity:
@@ -124,43 +124,6 @@ def _list_photos(folder: Path) -> set[str]:
             return {e.name for e in entries if e.name.lower().endswith(PHOTO_SUFFIXES) and e.is_file()}
     except OSError as error:
         raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
-
-
-def _read_table(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return (line number, column -> cell) of each row that is not blank."""
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [column.strip() for column in next(reader, [])]
-            _check_header(table, header)
-            rows = []
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    raise DataError(
-                        f"{table}, line {reader.line_num}: expected {len(header)} cells. Received: {len(cells)}."
-                    )
-                rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
-            return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} is not a table of comma-separated text ({error}).") from error
-    except OSError as error:
-        raise DataError(f"Cannot read {table}: {error.strerror}.") from error
-
-
-def _check_header(table: Path, header: list[str]) -> None:
-    if not any(header):
-        raise DataError(f"{table} is empty. Expected a header with the columns {', '.join(REQUIRED_COLUMNS)}.")
-    lacking = [column for column in REQUIRED_COLUMNS if column not in header]
-    if lacking:
-        received = printable(", ".join(header[:12]))
-        raise DataError(
-            f"{table} lacks the column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}. Received: {received}."
-        )
-    if twice := sorted({column for column in header if header.count(column) > 1}):
-        raise DataError(f"{table} has the column {printable(twice[0])} twice.")
 
 
 def _parse_aspect(text: str) -> tuple[str, str]:

@@ -168,7 +168,7 @@ def test_one_name_for_two_people_is_refused(tmp_path: Path) -> None:
         (HEADER.encode(), "has a header and no rows"),
         (b"id;aspectOfHand;imageName\n1;dorsal left;a.jpg\n", "lacks the columns id, aspectOfHand, imageName"),
         (b"id,imageName\n1,a.jpg\n", "lacks the column aspectOfHand. Received: id, imageName"),
-        (b"id,id,aspectOfHand,imageName\n", "has the column id twice"),
+        (b"id,id,aspectOfHand,imageName\n", "has the column 'id' twice"),
         (b"id,aspectOfHand,imageName\n1,dorsal left\n", r"line 2: expected 3 cells. Received: 2"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "is not a table of comma-separated text"),
         ("id,aspectOfHand,imageName\n".encode("utf-16"), "is not a table of comma-separated text"),

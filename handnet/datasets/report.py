@@ -46,15 +46,18 @@ def describe(dataset: DataSet, split: Split | None = None) -> str:
         f"photos: {len(examples):,} of {_people(len(per_person))}, {counts[0]} to {counts[-1]} each, "
         f"median {median(counts):g}"
     )
-    if any(example.view for example in examples):
+    has_views = any(example.view for example in examples)
+    if has_views:
         lines.append(f"both views: {_people(len(both))}; one view only: {_people(len(per_person) - len(both))}")
     if len(per_person) < 2:
         lines.append("Matching needs at least 2 people.")
     lines += [f"left out: {problem}" for problem in dataset.problems]
-    lines += ["", *_format_table(("", "photos", "people"), _count_values(examples))]
+    if values := _count_values(examples):
+        lines += ["", *_format_table(("", "photos", "people"), values)]
     if split is not None:
-        header = ("split", "people", "with photos", "both views", "photos", *VIEWS, "rows in table")
-        lines += ["", *_format_table(header, [_count_part(dataset, split, part, set(both)) for part in PARTS])]
+        header = ["split", "people", "with photos", *(["both views"] if has_views else []), "photos"]
+        header += [*(VIEWS if has_views else ()), *(["rows in table"] if len(dataset.rows) > len(examples) else [])]
+        lines += ["", *_format_table(header, [_count_part(dataset, split, part, header) for part in PARTS])]
         dealt = {person for part in PARTS for person in split.people(part)}
         if outside := [person for person in per_person if person not in dealt]:
             lines.append(f"{_people(len(outside))} with photos in no part of the split")
@@ -216,19 +219,20 @@ def _count_values(examples: Sequence[Example]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _count_part(dataset: DataSet, split: Split, part: str, both: set[str]) -> tuple[str, ...]:
+def _count_part(dataset: DataSet, split: Split, part: str, header: Sequence[str]) -> tuple[str, ...]:
     people = set(split.people(part))
     examples = [example for example in dataset.examples if example.identity in people]
     views = Counter(example.view for example in examples)
-    numbers = (
-        len(people),
-        len(distinct_identities(examples)),
-        len(people & both),
-        len(examples),
-        *(views[view] for view in VIEWS),
-        sum(row.identity in people for row in dataset.rows),
-    )
-    return (f"  {part}", *(f"{number:,}" for number in numbers))
+    counts = {
+        "people": len(people),
+        "with photos": len(distinct_identities(examples)),
+        "both views": len(people_with_both_views(examples)),
+        "photos": len(examples),
+        "dorsal": views["dorsal"],
+        "palmar": views["palmar"],
+        "rows in table": sum(row.identity in people for row in dataset.rows),
+    }
+    return (f"  {part}", *(f"{counts[column]:,}" for column in header[1:]))
 
 
 def _format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -68,6 +68,19 @@ def test_the_description_counts_everything(dataset: DataSet) -> None:
     ]
 
 
+def test_what_a_data_set_has_not_is_not_counted() -> None:
+    examples = [Example(f"/{n}", f"p{n}") for n in range(2)]
+    assert describe(DataSet("test", "/", examples, examples), Split(("p0",), ("p1",), ())).splitlines() == [
+        "test: /",
+        "photos: 2 of 2 people, 1 to 1 each, median 1",
+        "",
+        "split    people  with photos  photos",
+        "  train       1            1       1",
+        "  val         1            1       1",
+        "  test        0            0       0",
+    ]
+
+
 def test_many_values_are_summed_up_and_nothing_drives_the_terminal() -> None:
     examples = [Example(f"/{n}", f"p{n}", "", "", {"\x1b[31mage": f"{n}\x1b[2J", "long": "x" * 99}) for n in range(10)]
     text = describe(DataSet("test", "/da\nta", examples, examples))

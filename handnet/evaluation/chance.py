@@ -31,7 +31,7 @@ class Chance:
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
 
-def compute_chance(num_gallery: int, num_relevant: npt.ArrayLike) -> Chance:
+def compute_chance(num_gallery: npt.ArrayLike, num_relevant: npt.ArrayLike) -> Chance:
     """Return what a random ranking of this very gallery scores, averaged over the queries.
 
     With G entries of which R are correct, the first correct one has rank T with P(T > k) = C(G-R, k) / C(G, k)
@@ -42,32 +42,31 @@ def compute_chance(num_gallery: int, num_relevant: npt.ArrayLike) -> Chance:
     The median is that of T pooled over the queries: the midpoint where half of the probability lies on either side.
 
     Args:
-        num_gallery: G, at least 1.
+        num_gallery: G of each query, (Q,) or one number for all, at least 1.
         num_relevant: (Q,) R of each query, 1..G.
 
     Raises:
-        EvaluationError: a query without a correct entry, or with more than the gallery holds.
+        EvaluationError: a query without a correct entry, or with more than its gallery holds.
     """
-    relevant, weights = np.unique(np.asarray(num_relevant), return_counts=True)
-    if len(relevant) == 0 or relevant[0] < 1 or relevant[-1] > num_gallery:
+    relevant = np.atleast_1d(np.asarray(num_relevant, dtype=np.int64))
+    sizes = np.broadcast_to(np.asarray(num_gallery, dtype=np.int64), relevant.shape)
+    if len(relevant) == 0 or (relevant < 1).any() or (relevant > sizes).any():
         raise EvaluationError(
-            f"Each query needs between 1 and {num_gallery} correct gallery entries. Received: {relevant.tolist()[:5]}."
+            "Each query needs at least one correct gallery entry and at most as many as the gallery holds. "
+            f"Received: {relevant.min(initial=0)} to {relevant.max(initial=0)} correct of {sizes.min(initial=0)}."
         )
-    share = weights / weights.sum()
-    steps = np.arange(num_gallery)
-    missed = np.zeros(num_gallery)
-    for r, w in zip(relevant, share, strict=True):
-        missed += w * np.cumprod(np.maximum(num_gallery - r - steps, 0) / (num_gallery - steps))
-    cmc = 1.0 - missed
-    harmonic = float(np.sum(1.0 / (steps + 1.0)))
-    both = (relevant - 1) / max(num_gallery - 1, 1)
-    precision = (harmonic + both * (num_gallery - harmonic)) / num_gallery
-    return Chance(
-        mean_rank=float(share @ ((num_gallery + 1) / (relevant + 1))),
-        median_rank=_find_median(cmc),
-        cmc=cmc,
-        mean_average_precision=float(share @ precision),
-    )
+    kinds, counts = np.unique(np.stack([sizes, relevant]), axis=1, return_counts=True)
+    cmc = np.zeros(int(sizes.max()))
+    mean_rank = precision = 0.0
+    for (size, correct), share in zip(kinds.T.tolist(), counts / counts.sum(), strict=True):
+        steps = np.arange(size)
+        cmc += share
+        cmc[:size] -= share * np.cumprod(np.maximum(size - correct - steps, 0) / (size - steps))
+        mean_rank += share * (size + 1) / (correct + 1)
+        harmonic = float(np.sum(1.0 / (steps + 1.0)))
+        both = (correct - 1) / max(size - 1, 1)
+        precision += share * (harmonic + both * (size - harmonic)) / size
+    return Chance(float(mean_rank), _find_median(cmc), cmc, float(precision))
 
 
 def _find_median(cdf: npt.NDArray[np.float64]) -> float:

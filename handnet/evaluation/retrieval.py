@@ -38,13 +38,13 @@ class Ranking:
         ranks: int64 (Q,) rank of the first correct gallery entry, from 1; ties are counted against the query.
         average_precisions: float64 (Q,) in (0, 1].
         num_relevant: int64 (Q,) correct entries in the gallery.
-        num_gallery: entries of the gallery.
+        num_gallery: int64 (Q,) entries of the gallery that each query met.
     """
 
     ranks: npt.NDArray[np.int64]
     average_precisions: npt.NDArray[np.float64]
     num_relevant: npt.NDArray[np.int64]
-    num_gallery: int
+    num_gallery: npt.NDArray[np.int64]
 
 
 def rank_queries(
@@ -91,7 +91,8 @@ def rank_queries(
             positions = ordinal + num_gallery - np.searchsorted(row, scores - TIE_TOLERANCE, side="left")
             ranks[i] = positions[0]
             precisions[i] = np.mean(ordinal / positions)
-    return Ranking(ranks, precisions, (starts[query_codes + 1] - starts[query_codes]).astype(np.int64), num_gallery)
+    num_relevant = (starts[query_codes + 1] - starts[query_codes]).astype(np.int64)
+    return Ranking(ranks, precisions, num_relevant, np.full(num_queries, num_gallery))
 
 
 def _encode(identities: npt.NDArray[np.generic], names: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
@@ -140,11 +141,13 @@ def summarize_ranking(ranking: Ranking) -> dict[str, Any]:
         ranking: at least one query.
 
     Returns:
-        num_queries, num_gallery, mean_rank, median_rank, recall_at_1/5/10 and mean_average_precision (fractions), and
-        the same figures but the counts under "chance".
+        num_queries, num_gallery (the mean where galleries differ in size), mean_rank, median_rank, recall_at_1/5/10 and
+        mean_average_precision (fractions), and the same figures but the counts under "chance".
     """
     chance = compute_chance(ranking.num_gallery, ranking.num_relevant)
-    figures: dict[str, Any] = {"num_queries": len(ranking.ranks), "num_gallery": ranking.num_gallery}
+    sizes = np.unique(ranking.num_gallery)
+    num_gallery = int(sizes[0]) if len(sizes) == 1 else float(np.mean(ranking.num_gallery))
+    figures: dict[str, Any] = {"num_queries": len(ranking.ranks), "num_gallery": num_gallery}
     figures["mean_rank"] = float(np.mean(ranking.ranks))
     figures["median_rank"] = float(np.median(ranking.ranks))
     figures |= {f"recall_at_{k}": float(np.mean(ranking.ranks <= k)) for k in RECALL_AT}

@@ -208,3 +208,13 @@ def test_low_precision_embeddings_are_taken_as_they_are():
 def test_importing_retrieval_imports_no_tensorflow():
     code = "import sys, handnet.evaluation.retrieval; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_chance_averages_over_galleries_of_different_sizes():
+    one, two = enumerate_chance(5, 1), enumerate_chance(8, 3)
+    chance = compute_chance([5, 8], [1, 3])
+    assert chance.mean_rank == pytest.approx(float((one["mean_rank"] + two["mean_rank"]) / 2))
+    assert chance.recall_at(2) == pytest.approx(float((one["cmc"][1] + two["cmc"][1]) / 2))
+    assert chance.recall_at(6) == pytest.approx(1)
+    with pytest.raises(EvaluationError, match="at least one correct gallery entry"):
+        compute_chance(5, [0, 1])

@@ -191,8 +191,7 @@ def _load_thumbnail(path: Path) -> Image.Image | None:
     # Decoders raise errors of every kind on damaged input.
     except Exception:
         return None
-    photo.thumbnail(_TILE_PX, Image.Resampling.LANCZOS)
-    return photo
+    return ImageOps.contain(photo, _TILE_PX, Image.Resampling.LANCZOS)
 
 
 def _count_values(examples: Sequence[Example]) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from handnet.datasets import checks
@@ -84,6 +85,22 @@ def test_a_jpeg_cut_anywhere_is_found(tmp_path: Path) -> None:
         assert problem is not None
         assert problem.reason.startswith(("truncated", "damaged")), percent
     assert check_photo(str(write_truncated(path, "JPEG", 1.0))) is None
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "palette-png", "animated-gif", "animated-png", "bmp"])
+def test_damage_of_any_kind_is_judged_and_never_raises(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = USABLE[name](tmp_path / "whole").read_bytes()
+    num_unusable = 0
+    for _ in range(60):
+        contents = bytearray(whole)
+        for position in rng.integers(len(contents), size=3):
+            contents[position] = rng.integers(256)
+        problem = check_photo(str(write_bytes(tmp_path / "damaged", bytes(contents))))
+        assert problem is None or problem.reason.isprintable()
+        num_unusable += problem is not None and not problem.usable
+    # A PNG has checksums, and a GIF or BMP little but pixels.
+    assert num_unusable > (50 if "png" in name else 0)
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_the_montage_shows_photos_upright_where_they_belong(tmp_path: Path) -> N
     draw_montage(DataSet("test", "/", examples, examples), tmp_path / "new folder" / "montage.png")
     sheet = np.asarray(Image.open(tmp_path / "new folder" / "montage.png")).astype(int)
     assert sheet.shape == (24 + 2 * 120, 90 + 8 * 160 + 12, 3)
-    # The first tile (160 × 120 at 90, 24) holds the photo of 64 × 48 in its own size, in the middle.
-    shown = sheet[24 + 36 : 24 + 84, 90 + 48 : 90 + 112]
-    assert np.abs(shown - picture()).mean() < 2
+    # The first tile, 160 × 120 at (90, 24), is filled by the photo of 64 × 48.
+    expected = np.asarray(Image.fromarray(picture()).resize((160, 120), Image.Resampling.LANCZOS))
+    assert np.abs(sheet[24:144, 90:250] - expected).mean() < 2
     palmar_left = 90 + 4 * 160 + 12
     assert np.abs(sheet[24 + 60, palmar_left + 80] - (250, 200, 10)).max() < 4
     # A photo that cannot be read is a grey tile with a red line through it.

@@ -94,13 +94,13 @@ def test_damage_of_any_kind_is_judged_and_never_raises(name: str, tmp_path: Path
     num_unusable = 0
     for _ in range(60):
         contents = bytearray(whole)
-        for position in rng.integers(len(contents), size=3):
+        for position in (*rng.integers(len(contents), size=2), rng.integers(64)):
             contents[position] = rng.integers(256)
         problem = check_photo(str(write_bytes(tmp_path / "damaged", bytes(contents))))
         assert problem is None or problem.reason.isprintable()
         num_unusable += problem is not None and not problem.usable
-    # A PNG has checksums, and a GIF or BMP little but pixels.
-    assert num_unusable > (50 if "png" in name else 0)
+    # A PNG has checksums; in the others damage beyond the header often shows as wrong pixels only.
+    assert num_unusable >= (50 if "png" in name else 10)
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The cache of decoded photos: one small file for each photo and setting, so that a photo is decoded once and read often.
+"""The cache of decoded photos: one small file for each photo and setting, decoded once and read often.
 
-A file is named after the digest of the photo's bytes and lies in a folder named after the settings, so a changed photo or
-setting is never served from the cache. Each file is written whole to a temporary name and renamed: several processes may
-fill one cache, and a killed one leaves nothing that another would read.
+A file is named after the digest of the photo's bytes and lies in a folder named after the settings, so a changed photo
+or setting is never served from the cache. Each file is written whole to a temporary name and renamed: several processes
+may fill one cache, and a killed one leaves nothing that another would read.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Keras callbacks: retrieval on the validation people, the best weights, checkpoints to resume from, collapse warnings."""
+"""Keras callbacks: retrieval on the validation people, the best weights, checkpoints, warnings of collapse."""
 
 import contextlib
 import csv
@@ -28,8 +28,8 @@ _STUCK_EPOCHS = 3
 class Validation(keras.callbacks.Callback):
     """Puts retrieval figures of the validation people into the logs of each epoch, before the other callbacks see them.
 
-    Adds `val_mean_rank`, `val_recall_at_1`, `val_recall_at_5`, `val_recall_at_10` (dorsal → palmar, person templates) and
-    `val_mean_norm`, the length of the mean unit vector (1 means collapsed).
+    Adds `val_mean_rank`, `val_recall_at_1`, `val_recall_at_5`, `val_recall_at_10` (dorsal → palmar, person templates)
+    and `val_mean_norm`, the length of the mean unit vector (1 means collapsed).
 
     Args:
         encoder: the model whose vectors are judged.

@@ -10,6 +10,7 @@ from handnet import __version__
 from handnet.commands.data import data
 from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
+from handnet.commands.quickstart import quickstart
 from handnet.commands.training import train
 from handnet.errors import HandnetError
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (data, train, evaluate, export):
+for command in (quickstart, data, train, evaluate, export):
     cli.add_command(command)
 
 

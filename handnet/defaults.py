@@ -16,7 +16,13 @@ _DINO: Tree = {
 _RESNET: Tree = {
     "image": {"size_px": 224},
     "model": {"weights": "preset", "trainable": "all", "hidden_size": 512, "embedding_size": 128},
-    "optimizer": {"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0, "schedule": "constant", "warmup_fraction": 0.0},
+    "optimizer": {
+        "name": "adam",
+        "learning_rate": 1e-4,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_fraction": 0.0,
+    },
     "train": {"epochs": 30},
 }
 _SMALL: Tree = {

@@ -108,6 +108,11 @@ def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.
     return dataset.batch(batch_size).prefetch(2)
 
 
+def load_cached(files: Sequence[str], size_px: int) -> npt.NDArray[np.uint8]:
+    """Return cached photos as one array, uint8 (N, S, S, 3): for the few that are drawn."""
+    return np.stack([np.fromfile(file, dtype=np.uint8).reshape(size_px, size_px, 3) for file in files])
+
+
 def _read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:
     pixels = tf.io.decode_raw(tf.io.read_file(file), tf.uint8)
     return tf.reshape(pixels, (size_px, size_px, 3))
@@ -127,11 +132,24 @@ class TrainingData(NamedTuple):
     num_identities: int
 
 
-def label_identities(examples: Sequence[Example], level: str) -> npt.NDArray[np.int64]:
-    """Return a dense identity index for each example, by person, or by person and side where `level` is "hand"."""
-    names = [f"{e.identity}/{e.side}" if level == "hand" else e.identity for e in examples]
-    index = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    return np.asarray([index[name] for name in names], dtype=np.int64)
+def label_identities(examples: Sequence[Example], level: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return dense identity labels, and the labels that the mirrored photos have.
+
+    Args:
+        examples: the photos.
+        level: "person", where a mirror image is still the same person, or "hand", where it is that person's other hand.
+
+    Returns:
+        (N,) label of each photo and (N,) label of its mirror image.
+    """
+    if level == "person":
+        names = mirrored = [example.identity for example in examples]
+    else:
+        swapped = {"left": "right", "right": "left"}
+        names = [f"{example.identity}/{example.side}" for example in examples]
+        mirrored = [f"{example.identity}/{swapped.get(example.side, example.side)}" for example in examples]
+    index = {name: k for k, name in enumerate(dict.fromkeys([*names, *mirrored]))}
+    return np.asarray([index[name] for name in names]), np.asarray([index[name] for name in mirrored])
 
 
 def build_training_data(
@@ -145,10 +163,11 @@ def build_training_data(
     Raises:
         DataError: there are too few people or photos for a batch.
     """
-    identities = label_identities(examples, config.data.identity)
+    identities, mirrored = label_identities(examples, config.data.identity)
     views = [example.view for example in examples]
     pools = build_pools(identities, views)
-    labels = np.stack([identities, [view_index(view) for view in views]], axis=1).astype(np.int32)
+    # Columns: identity, view, identity of the mirror image.
+    labels = np.stack([identities, [view_index(view) for view in views], mirrored], axis=1).astype(np.int32)
     steps_per_epoch = len(_plan_epoch(pools, config, 0)[0])
 
     def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
@@ -157,11 +176,11 @@ def build_training_data(
             seeds = _draw_seeds(config.train.seed, epoch, len(batches))
             yield from zip(batches, targets, seeds, strict=True)
 
-    rows = batches_shape = _plan_epoch(pools, config, 0)[0].shape[1:]
+    shape = _plan_epoch(pools, config, 0)[0].shape[1:]
     dataset = tf.data.Dataset.from_generator(
         generate,
         output_signature=(
-            tf.TensorSpec(rows, tf.int64),
+            tf.TensorSpec(shape, tf.int64),
             tf.TensorSpec((None,), tf.int64),
             tf.TensorSpec((2,), tf.int32),
         ),
@@ -176,24 +195,27 @@ def build_training_data(
 
     def build_people(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         del targets
-        images = augment(read(indices), seed, config.augment, background)
-        return images, tf.gather(label_table, indices)
+        images, flipped = augment(read(indices), seed, config.augment, background)
+        rows = tf.gather(label_table, indices)
+        return images, tf.stack([tf.where(flipped, rows[:, 2], rows[:, 0]), rows[:, 1]], axis=1)
 
     def build_pairs(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        images = augment(read(indices), seed, config.augment, background)
-        images = tf.reshape(images, (batches_shape[0], 2, size_px, size_px, 3))
+        images, _ = augment(read(indices), seed, config.augment, background)
+        images = tf.reshape(images, (shape[0], 2, size_px, size_px, 3))
         return {"first": images[:, 0], "second": images[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
     build = build_pairs if config.sampler.name == "pairs" else build_people
     dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-    return TrainingData(dataset, steps_per_epoch, int(identities.max()) + 1)
+    return TrainingData(dataset, steps_per_epoch, int(max(identities.max(), mirrored.max())) + 1)
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float) -> tf.Tensor:
-    """Augment a uint8 batch (B, S, S, 3) by a stateless seed; the result is uint8 again."""
-    sides = tf.zeros((tf.shape(images)[0],), tf.int32)
-    changed, _ = augment_batch(tf.cast(images, tf.float32), sides, seed, config, background=background)
-    return tf.cast(tf.round(tf.clip_by_value(changed, 0.0, 255.0)), tf.uint8)
+def augment(
+    images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Augment a uint8 batch (B, S, S, 3) by a stateless seed; return it as uint8 and which photos were mirrored, bool (B,)."""
+    left = tf.zeros((tf.shape(images)[0],), tf.int32)
+    changed, sides = augment_batch(tf.cast(images, tf.float32), left, seed, config, background=background)
+    return tf.cast(tf.round(tf.clip_by_value(changed, 0.0, 255.0)), tf.uint8), sides == 1
 
 
 def _plan_epoch(

@@ -22,11 +22,12 @@ from handnet.callbacks import (
 )
 from handnet.config import Config, OptimizerConfig
 from handnet.datasets.dataset import DataSet, people_with_both_views, require_both_views
+from handnet.defaults import check_name
 from handnet.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.errors import DataError, RunError
 from handnet.example import Example
 from handnet.files import check_free_space
-from handnet.losses import build_loss
+from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin
 from handnet.pipeline import build_training_data, prepare_photos
 from handnet.runs import (
@@ -103,7 +104,9 @@ def train(
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
     data = build_training_data(training, train_files, config, first_epoch)
-    loss = build_loss(config.loss.name, config.loss.options)
+    check_name("loss", config.loss.name, LOSSES)
+    classes = {"num_classes": data.num_identities} if LOSSES[config.loss.name].needs_classes else {}
+    loss = build_loss(config.loss.name, {**classes, **config.loss.options})
     model = _build_training_model(encoder, loss, config)
     model.compile(
         optimizer=build_optimizer(config.optimizer, data.steps_per_epoch * config.train.epochs),
@@ -145,7 +148,7 @@ def train(
     trained = sum(int(variable.shape.num_elements()) for variable in encoder.trainable_variables)
     echo(
         f"training on {len(training):,} photos of {_count_people(training)} people, validating on {len(validation):,} of "
-        f"{_count_people(validation)}; {trained:,} of {num_parameters:,} parameters trained; {data.steps_per_epoch} steps an epoch"
+        f"{_count_people(validation)}; training {trained:,} of {num_parameters:,} parameters; {data.steps_per_epoch} steps an epoch"
     )
 
     swap = partial(averaged_weights, model)
@@ -154,7 +157,7 @@ def train(
     if validation:
         people = [example.identity for example in validation]
         callbacks.append(Validation(encoder, val_files, people, [example.view for example in validation], swap))
-    margin = config.loss.options.get("margin")
+    margin = getattr(loss, "margin", None)
     callbacks += [
         EpochLines(config.train.epochs, first_epoch, data.steps_per_epoch, (_count_people(validation) + 1) / 2),
         CollapseDetector(margin if isinstance(margin, float) else None, warn),
@@ -246,13 +249,15 @@ def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) ->
     return [example for example in examples if example.identity in both]
 
 
-def _build_training_model(encoder: keras.Model, loss: keras.losses.Loss, config: Config) -> keras.Model:
+def _build_training_model(encoder: keras.Model, loss: MetricLoss, config: Config) -> keras.Model:
     expected = "pairs" if loss.consumes == "distances" else "people"
     if config.sampler.name != expected:
         raise DataError(
             f"The loss {config.loss.name!r} needs sampler.name = {expected!r}. Received: {config.sampler.name!r}."
         )
-    return build_twin(encoder) if expected == "pairs" else encoder
+    if expected == "pairs":
+        return build_twin(encoder)
+    return encoder if loss.state is None else keras.Model(encoder.input, attach(loss, encoder.output), name="training")
 
 
 def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Config) -> list[Any]:

@@ -30,7 +30,7 @@ def evaluate(run_folder: Path, data: str, part: str, output: Path | None) -> Non
     from handnet.evaluation.retrieval import compute_retrieval, format_retrieval, write_metrics
     from handnet.train import load_encoder
 
-    embedded = embed_part(load_encoder(run), examples, run.config.image, show_progress)
+    embedded = embed_part(load_encoder(run), examples, run.config.image, show_progress("embed photos"), part)
     retrieval = compute_retrieval(embedded.embeddings, embedded.identities, embedded.views)
     embedded.save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {"part": part, "retrieval": retrieval})

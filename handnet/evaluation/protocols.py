@@ -176,8 +176,8 @@ def rank_same_view(
     if not found:
         raise EvaluationError(
             "Same-view retrieval needs an aspect (as dorsal right) with at least two people, one of them with two "
-            f"photos without accessories. Received: {len(part.views)} photos of {len(np.unique(part.identities))} people, "
-            f"{int((part.sides != '').sum())} of a known side."
+            f"photos without accessories. Received: {len(part.views)} photos of {len(np.unique(part.identities))} "
+            f"people, {int((part.sides != '').sum())} of a known side."
         )
     return {aspect: join_outcomes(outcomes) for aspect, outcomes in found.items()}
 

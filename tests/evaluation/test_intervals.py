@@ -77,7 +77,10 @@ def simulate_ranks(generator, num_people, noise, num_queries=1):
     return np.sum(similarities >= similarities[np.arange(len(people)), people][:, None], axis=1), people
 
 
-@pytest.mark.parametrize(("num_people", "noise", "num_queries"), [(41, 0.8, 1), (41, 1.5, 5), (150, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("num_people", "noise", "num_queries"),
+    [(41, 0.8, 1), (41, 1.5, 5), pytest.param(150, 0.5, 1, marks=pytest.mark.slow)],
+)
 def test_coverage_is_right_on_simulated_data(num_people, noise, num_queries):
     """New people, query and gallery alike, in each of 1,000 simulated test sets; nominal 95 %."""
     generator = np.random.default_rng(20)

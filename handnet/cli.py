@@ -1,6 +1,5 @@
 """The command line. Nothing heavy is imported before a command that needs it runs."""
 
-import os
 import signal
 import sys
 
@@ -37,23 +36,23 @@ def main() -> None:
     # A stop by the system is handled like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        cli.main(standalone_mode=False)
+        # Without its standalone mode click returns the code of an Exit; its other errors are shown here as one line too.
+        exit_code = cli.main(prog_name="handnet", standalone_mode=False)
     except HandnetError as error:
         _fail(str(error), error.exit_code)
     except click.exceptions.Abort:
         _fail("interrupted.", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted.", 130)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of the output, as in `handnet … | head`, has gone: not an error, and stdout must not be flushed again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except click.UsageError as error:
+        see = f" See: {error.ctx.command_path} --help" if error.ctx else ""
+        _fail(error.format_message() + see, error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    sys.exit(exit_code if isinstance(exit_code, int) else 0)
 
 
 def _fail(message: str, exit_code: int) -> None:
-    click.echo(f"\nhandnet: {' '.join(message.split())}".lstrip("\n"), err=True)
+    click.echo(f"handnet: {' '.join(message.split())}", err=True)
     sys.exit(exit_code)

@@ -1,6 +1,7 @@
 """`handnet data`: check, synth, augment-preview."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,27 +16,65 @@ def data() -> None:
 
 @data.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--reader", default="hands11k", show_default=True, help="How DIR is laid out.")
-@click.option("--split", default="hands-cross-view", show_default=True, help="The split whose parts are counted.")
+@click.option("--reader", help="How DIR is laid out (data.reader).  [default: hands11k]")
+@click.option("--split", help="The split whose parts are counted (data.split).  [default: hands-cross-view]")
+@click.option(
+    "--split-file", type=click.Path(path_type=Path), help="A split from a table with the columns identity and part."
+)
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings, as CONFIG.toml of `handnet train`."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as data.split_options.seed=3."
+)
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: runs/data-check/NAME]"
 )
-def check(directory: Path, reader: str, split: str, output: Path | None) -> None:
-    """Count and check the photos of DIR; draw photos per person and a montage. Exit code 1 if any photo is bad."""
+def check(
+    directory: Path,
+    reader: str | None,
+    split: str | None,
+    split_file: Path | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Count and check the photos of DIR; draw photos per person and a montage.
+
+    Exit code 1 if a photo cannot be used or the data do not suffice for the split.
+    """
+    from handnet.config import parse_config, read_tree
     from handnet.datasets import read_dataset
     from handnet.datasets.checks import check_photos, find_duplicates
     from handnet.datasets.report import describe, describe_health, draw_histogram, draw_montage
+    from handnet.errors import ConfigError, DataError
     from handnet.splits import make_split
 
-    dataset = read_dataset(reader, directory)
-    echo(describe(dataset, make_split(split, dataset)))
+    if split is not None and split_file is not None:
+        raise ConfigError("Give --split or --split-file, not both.")
+    given: dict[str, Any] = {"reader": reader, "split": split}
+    if split_file is not None:
+        given |= {"split": "file", "split_options": {"path": str(split_file)}}
+    given = {key: value for key, value in given.items() if value is not None}
+    settings = parse_config(read_tree(config_file, overrides, {"data": given})).data
+
+    dataset = read_dataset(settings.reader, directory)
+    parts, unsplit = None, None
+    try:
+        parts = make_split(settings.split, dataset, settings.split_options)
+    except DataError as error:
+        # All else is said first: the counts tell which split would do.
+        unsplit = error
+    echo(describe(dataset, parts))
+    target = output or Path("runs/data-check") / directory.resolve().name
+    draw_histogram(dataset, target / "photos-per-person.png")
     paths = [example.path for example in dataset.examples]
     problems = check_photos(paths, show_progress("check photos"))
     echo(describe_health(problems, find_duplicates(paths), dataset.examples))
-    target = output or Path("runs/data-check") / directory.resolve().name
-    draw_histogram(dataset, target / "photos-per-person.png")
     draw_montage(dataset, target / "montage.png")
     echo(f"wrote {target / 'photos-per-person.png'} and {target / 'montage.png'}")
+    if unsplit is not None:
+        raise unsplit
     if any(not problem.usable for problem in problems):
         raise click.exceptions.Exit(1)
 

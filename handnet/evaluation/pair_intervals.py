@@ -98,12 +98,9 @@ def bootstrap_pairs(
     genuine, impostor = bin_pairs(part, edges)
     num_groups, _, num_bins = impostor.shape
     total = impostor.sum(axis=(0, 1), dtype=np.float64)
-    pseudo = np.zeros((2, num_bins))
-    pseudo[0, -1] = genuine.sum() / num_groups
-    pseudo[1] = genuine.sum() / num_groups * total / total.sum()
-    weights = draw_weights(num_groups + 2, num_replicates, seed)
-    drawn_genuine = weights @ np.concatenate([genuine, pseudo])
-    drawn_impostor = _weigh(weights[:, :num_groups], impostor)
+    drawn_genuine, drawn_impostor = draw_pair_counts(
+        genuine, impostor, draw_weights(num_groups + 2, num_replicates, seed)
+    )
     usable = drawn_impostor.sum(axis=1) > 0
     same = _accept(np.concatenate([genuine.sum(axis=0)[None], drawn_genuine[usable]]))
     different = _accept(np.concatenate([total[None], drawn_impostor[usable]]))
@@ -140,15 +137,30 @@ def bootstrap_pairs(
     return result
 
 
-def _weigh(weights: Array, impostor: Table) -> Array:
-    drawn = weights.astype(np.float32)
+def draw_pair_counts(genuine: Array, impostor: Table, weights: Array) -> tuple[Array, Array]:
+    """Return the bins' genuine and impostor pairs in every replicate, two pseudo-people among the genuine ones.
+
+    Args:
+        genuine: (P, B) from `bin_pairs`.
+        impostor: (P, P, B) from `bin_pairs`.
+        weights: (R, P + 2) how often each person and pseudo-person was drawn.
+
+    Returns:
+        (R, B) of genuine and of impostor pairs.
+    """
+    total = impostor.sum(axis=(0, 1), dtype=np.float64)
+    size = genuine.sum() / len(genuine)
+    pseudo = np.zeros((2, genuine.shape[1]))
+    pseudo[0, -1] = size
+    pseudo[1] = size * total / total.sum()
+    drawn = weights[:, : len(impostor)].astype(np.float32)
     flat = impostor.reshape(len(impostor), -1)
     blocks = []
     for first in range(0, len(drawn), _REPLICATES_AT_ONCE):
         block = drawn[first : first + _REPLICATES_AT_ONCE]
         asked = (block @ flat).reshape(len(block), len(impostor), -1)
         blocks.append(np.einsum("rp,rpb->rb", block, asked, dtype=np.float64))
-    return np.concatenate(blocks)
+    return np.asarray(weights @ np.concatenate([genuine, pseudo])), np.concatenate(blocks)
 
 
 def _accept(counts: Array) -> Array:

@@ -93,8 +93,10 @@ def read_run(folder: Path) -> Run:
         )
     try:
         facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        if not {"directory", "fingerprint"} <= facts["data"].keys() or "status" not in facts:
+            raise ValueError(f"{FACTS_FILE} does not say its status or its data")
         config = read_config(folder / CONFIG_FILE)
-    except (OSError, ValueError, ConfigError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise RunError(f"The run {str(folder)!r} is damaged: {error}") from None
     return Run(folder, config, facts)
 
@@ -105,11 +107,15 @@ def read_run_split(run: Run) -> Split:
     Raises:
         RunError: the file is damaged.
     """
-    with (run.folder / SPLIT_FILE).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if any(row.get("part") not in PARTS or not row.get("identity") for row in rows):
+    try:
+        with (run.folder / SPLIT_FILE).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{str(run.folder / SPLIT_FILE)!r} cannot be read: {error}") from None
+    if not rows or any(row.get("part") not in PARTS or not row.get("identity") for row in rows):
         raise RunError(f"{str(run.folder / SPLIT_FILE)!r} is damaged: expected the columns identity and part.")
-    return Split(*(tuple(row["identity"] for row in rows if row["part"] == part) for part in PARTS))
+    train, val, test = (tuple(row["identity"] for row in rows if row["part"] == part) for part in PARTS)
+    return Split(train, val, test)
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:

@@ -1,44 +1,54 @@
 """Backbones: photos in, features out, with the pixel normalisation inside.
 
-Every network is built from standard Keras layers under the names of its reference implementation, for any source of
-weights: a state dict is brought to the reference's names (`handnet.weights`) and then laid out for Keras.
+Every network is written here in Keras under the names of its reference implementation. Any source of weights is
+brought to these names (`handnet.weights.names`), laid out for Keras (`handnet.weights.layout`) and must fit whole.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from handnet.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNormalization, pixel_state
+from handnet.backbones.assign import assign_state
+from handnet.backbones.hub import read_preset
+from handnet.backbones.inception import build_inception_resnet_v1
+from handnet.backbones.report import describe_parameters, digest_weights
 from handnet.backbones.residual import build_resnet50, build_small
 from handnet.backbones.training import list_blocks, set_trainable
-from handnet.backbones.vit import TokenEmbedding, TransformerBlock, VitSize, build_vit
+from handnet.backbones.vit import VitSize, build_vit
 from handnet.errors import ConfigError, WeightsError, format_unknown
+from handnet.weights.catalogue import find_preset
+from handnet.weights.layout import lay_out_convolutional, lay_out_rotary_transformer, lay_out_transformer
+from handnet.weights.pth import State
+from handnet.weights.source import Pretrained, is_keras_hub_folder, read_pretrained, to_scale_and_offset
 
-__all__ = ["BACKBONES", "CUSTOM_LAYERS", "build_backbone", "digest_weights", "list_blocks", "set_trainable"]
+__all__ = ["BACKBONES", "build_backbone", "describe_parameters", "digest_weights", "list_blocks", "set_trainable"]
+
+IMAGENET_PIXELS = to_scale_and_offset((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+FACENET_PIXELS = to_scale_and_offset((127.5,) * 3, (128.0,) * 3, factor=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """How one architecture is built and where its published weights are.
+    """How one architecture is built and filled.
 
     Attributes:
         build: (image_size_px) -> model; transformers also take `lora_rank`, `lora_alpha`, `drop_path_rate`,
             `recompute` and `seed`.
-        is_transformer: whether `build` takes these.
-        preset: keras-hub's name of the published weights; "" where there are none.
-        mean: per-channel mean of the pixels in training, of values divided by 255.
-        std: per-channel standard deviation, the same.
+        lay_out: (state, image_size_px, position_rule) -> arrays by variable path; None where nothing is published.
+        is_transformer: whether `build` takes these options.
+        pixels: scale and offset of the pixel values where the weights bring none.
+        min_image_px: the smallest image side.
     """
 
     build: Callable[..., keras.Model]
+    lay_out: Callable[[State, int, str], State] | None = None
     is_transformer: bool = False
-    preset: str = ""
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS
+    min_image_px: int = 32
 
 
 def build_backbone(
@@ -61,7 +71,7 @@ def build_backbone(
 
     Args:
         arch: a key of `BACKBONES`.
-        image_size_px: side of the input, from 32; transformers leave out what does not fill a patch.
+        image_size_px: side of the input; transformers leave out what does not fill a patch.
         weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub) or the path of a file or folder.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
@@ -76,9 +86,13 @@ def build_backbone(
     """
     if arch not in BACKBONES:
         raise ConfigError(format_unknown("backbone", arch, list(BACKBONES)))
-    if image_size_px < 32:
-        raise ConfigError(f"`image_size_px` must be at least 32. Received: image_size_px={image_size_px}.")
     backbone = BACKBONES[arch]
+    if image_size_px < backbone.min_image_px:
+        raise ConfigError(
+            f"`image_size_px` must be at least {backbone.min_image_px} for {arch!r}. Received: {image_size_px}."
+        )
+    # Read first: what is out of reach should not cost the building of a large network.
+    pretrained = None if weights == "none" else _read_weights(arch, backbone, weights)
     if backbone.is_transformer:
         model = backbone.build(
             image_size_px,
@@ -96,18 +110,32 @@ def build_backbone(
     else:
         model = backbone.build(image_size_px)
     draw_weights(model, seed)
-    for path, values in pixel_state(backbone.mean, backbone.std).items():
-        next(v for v in model.weights if v.path == path).assign(values)
-    if weights != "none":
-        raise WeightsError("Pretrained weights are not wired in yet: pass `--weights none`.")
+    _set_pixels(model, *backbone.pixels)
+    if pretrained is not None and backbone.lay_out is not None:
+        assign_state(model, backbone.lay_out(pretrained.state, image_size_px, position_rule), weights)
+        if pretrained.pixel_scale:
+            _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
     return model
 
 
+def read_any_weights(arch: str, weights: str) -> Pretrained:
+    """Read weights as `build_backbone` does: "preset" or a path.
+
+    Raises:
+        ConfigError: for an unknown architecture.
+        WeightsError: where there are none for it, or they are out of reach or damaged.
+    """
+    if arch not in BACKBONES:
+        raise ConfigError(format_unknown("backbone", arch, list(BACKBONES)))
+    return _read_weights(arch, BACKBONES[arch], weights)
+
+
 def draw_weights(model: keras.Model, seed: int) -> None:
-    """Draw a model's kernels and tokens anew, the same on every backend.
+    """Draw a model's kernels and tokens anew, the same on every Keras backend.
 
     Convolutions: normal, variance 2 / fan-out (He). All else that is random: normal with deviation 0.02, cut at twice
-    that. Biases, norms, scales and the upward half of LoRA stay as they are built.
+    that. LoRA's downward half: normal with variance 1 / width. Biases, norms, scales and LoRA's upward half stay as
+    they are built.
 
     Args:
         model: the model, changed in place.
@@ -116,58 +144,98 @@ def draw_weights(model: keras.Model, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         kind = variable.path.rsplit("/", 1)[-1]
-        if kind not in ("kernel", "class_token", "position_table", "register_tokens") or "_lora_" in variable.path:
+        if kind not in ("kernel", "class_token", "position_table", "register_tokens") or "_lora_up" in variable.path:
             continue
         normal = rng.standard_normal(variable.shape, dtype=np.float32)
         if len(variable.shape) == 4 and not variable.path.startswith("tokens/"):
             fan_out = variable.shape[0] * variable.shape[1] * variable.shape[3]
             variable.assign(normal * np.float32(np.sqrt(2.0 / fan_out)))
+        elif "_lora_down" in variable.path:
+            variable.assign(normal / np.float32(np.sqrt(variable.shape[0])))
         else:
             variable.assign(np.clip(normal, -2.0, 2.0) * np.float32(0.02))
 
 
-def digest_weights(model: keras.Model) -> str:
-    """Return a SHA-256 over names, shapes and float32 values of all weights, for keys of feature caches."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        values = np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value), dtype="<f4")
-        digest.update(f"{variable.path}{values.shape}".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
+    if backbone.lay_out is None:
+        raise WeightsError(f"There are no published weights for {arch!r}: train it from scratch with `--weights none`.")
+    if weights == "preset":
+        preset = find_preset(arch)
+        if not preset:
+            raise WeightsError(
+                f"keras-hub has no preset for {arch!r}. Give a path (`handnet weights list` says what fits) or `none`."
+            )
+        return read_preset(preset)
+    path = Path(weights)
+    if path.is_dir() and is_keras_hub_folder(path):
+        return read_preset(weights)
+    pretrained = read_pretrained(path)
+    if pretrained.arch and pretrained.arch != arch:
+        raise WeightsError(
+            f"{weights!r} holds weights of {pretrained.arch!r}. Received: arch={arch!r}. Choose {pretrained.arch!r}."
+        )
+    return pretrained
 
 
-def _transformer(size: VitSize, name: str, preset: str = "") -> Backbone:
-    return Backbone(partial(build_vit, size, name=name), is_transformer=True, preset=preset)
+def _set_pixels(model: keras.Model, scale: tuple[float, ...], offset: tuple[float, ...]) -> None:
+    pixels = model.get_layer("pixels")
+    pixels.scale.assign(scale)
+    pixels.offset.assign(offset)
 
 
-def with_registers(size: VitSize) -> VitSize:
-    """Return the size of the published variant with four register tokens."""
-    return replace(size, num_registers=4)
+def _lay_out_table(patch_px: int, antialias: bool) -> Callable[[State, int, str], State]:
+    return lambda state, image_size_px, rule: lay_out_transformer(state, image_size_px // patch_px, rule, antialias)
+
+
+def _convolutional(
+    build: Callable[[int], keras.Model],
+    pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS,
+    min_image_px: int = 32,
+) -> Backbone:
+    return Backbone(build, lambda state, _size, _rule: lay_out_convolutional(state), False, pixels, min_image_px)
+
+
+def _dino2(size: VitSize, name: str, num_registers: int = 0) -> Backbone:
+    # Meta resamples the table of the variants with registers with antialiasing, that of the others without.
+    size = replace(size, num_registers=num_registers)
+    lay_out = _lay_out_table(size.patch_px, antialias=num_registers > 0)
+    return Backbone(partial(build_vit, size, name=name), lay_out, is_transformer=True)
+
+
+def _dino3(size: VitSize, name: str) -> Backbone:
+    size = replace(size, patch_px=16, num_registers=4, rope_theta=100.0, epsilon=1e-5)
+    lay_out = lambda state, _size, _rule: lay_out_rotary_transformer(state)  # noqa: E731
+    return Backbone(partial(build_vit, size, name=name), lay_out, is_transformer=True)
 
 
 SMALL = VitSize(width=384, num_blocks=12, num_heads=6, hidden_width=1536)
 BASE = VitSize(width=768, num_blocks=12, num_heads=12, hidden_width=3072)
 LARGE = VitSize(width=1024, num_blocks=24, num_heads=16, hidden_width=4096)
 GIANT = VitSize(width=1536, num_blocks=40, num_heads=24, hidden_width=4096, gated=True)
-TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128, pretrained_grid=5)
-
-# What `keras.Model.from_config` and `.keras` files need as `custom_objects`.
-CUSTOM_LAYERS = {
-    "PixelNormalization": PixelNormalization,
-    "TokenEmbedding": TokenEmbedding,
-    "TransformerBlock": TransformerBlock,
-}
+HUGE = VitSize(width=1280, num_blocks=32, num_heads=20, hidden_width=5120, gated=True)
+SEVEN_BILLION = VitSize(width=4096, num_blocks=40, num_heads=32, hidden_width=8192, gated=True)
+# For tests and trial runs on a CPU; nothing is published for them.
+TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 
 BACKBONES: dict[str, Backbone] = {
     "small": Backbone(build_small),
-    "resnet50": Backbone(build_resnet50, preset="resnet_50_imagenet"),
-    "dino": _transformer(BASE, "dino", "dinov2_base"),
-    "dino-small": _transformer(SMALL, "dino-small", "dinov2_small"),
-    "dino-large": _transformer(LARGE, "dino-large", "dinov2_large"),
-    "dino-giant": _transformer(GIANT, "dino-giant", "dinov2_giant"),
-    "dino-base-reg": _transformer(with_registers(BASE), "dino-base-reg", "dinov2_with_registers_base"),
-    "dino-small-reg": _transformer(with_registers(SMALL), "dino-small-reg", "dinov2_with_registers_small"),
-    "dino-large-reg": _transformer(with_registers(LARGE), "dino-large-reg", "dinov2_with_registers_large"),
-    "dino-giant-reg": _transformer(with_registers(GIANT), "dino-giant-reg", "dinov2_with_registers_giant"),
-    "dino-tiny": _transformer(TINY, "dino-tiny"),
+    "resnet50": _convolutional(build_resnet50),
+    "inception-resnet-v1": _convolutional(build_inception_resnet_v1, FACENET_PIXELS, min_image_px=80),
+    "dino": _dino2(BASE, "dino"),
+    "dino-small": _dino2(SMALL, "dino-small"),
+    "dino-large": _dino2(LARGE, "dino-large"),
+    "dino-giant": _dino2(GIANT, "dino-giant"),
+    "dino-base-reg": _dino2(BASE, "dino-base-reg", 4),
+    "dino-small-reg": _dino2(SMALL, "dino-small-reg", 4),
+    "dino-large-reg": _dino2(LARGE, "dino-large-reg", 4),
+    "dino-giant-reg": _dino2(GIANT, "dino-giant-reg", 4),
+    "dino-tiny": _dino2(TINY, "dino-tiny"),
+    "dino-tiny-reg": _dino2(replace(TINY, gated=True), "dino-tiny-reg", 4),
+    "dino3-base": _dino3(BASE, "dino3-base"),
+    "dino3-small": _dino3(SMALL, "dino3-small"),
+    "dino3-small-plus": _dino3(replace(SMALL, gated=True), "dino3-small-plus"),
+    "dino3-large": _dino3(LARGE, "dino3-large"),
+    "dino3-huge-plus": _dino3(HUGE, "dino3-huge-plus"),
+    "dino3-7b": _dino3(SEVEN_BILLION, "dino3-7b"),
+    "dino3-tiny": _dino3(TINY, "dino3-tiny"),
 }

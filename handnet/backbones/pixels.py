@@ -5,10 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
-
+@keras.saving.register_keras_serializable("handnet")
 class PixelNormalization(keras.layers.Layer):
     """Map RGB values 0..255 to `values * scale + offset`, channel by channel.
 
@@ -34,20 +32,3 @@ class PixelNormalization(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return input_shape
-
-
-def pixel_state(mean: tuple[float, ...], std: tuple[float, ...], value_scale: float = 255.0) -> dict[str, list[float]]:
-    """Return scale and offset that equal `(values / value_scale - mean) / std`.
-
-    Args:
-        mean: per-channel mean, in units of `value_scale`.
-        std: per-channel standard deviation, in the same units, positive.
-        value_scale: what the values are divided by first.
-
-    Returns:
-        "pixels/scale" and "pixels/offset", three numbers each.
-    """
-    return {
-        "pixels/scale": [1.0 / (value_scale * s) for s in std],
-        "pixels/offset": [-m / s for m, s in zip(mean, std, strict=True)],
-    }

@@ -7,7 +7,7 @@ import keras
 from handnet.errors import ConfigError
 
 MODES = ("none", "all", "last-N", "lora")
-_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_\w+|block8)")
+_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a)")
 
 
 def set_trainable(backbone: keras.Model, mode: str) -> None:

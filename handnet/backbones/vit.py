@@ -1,15 +1,15 @@
-"""DINOv2's vision transformer, written here because keras-hub's cannot save its position table unchanged."""
+"""DINOv2's and DINOv3's vision transformer; keras-hub's cannot save its position table unchanged."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from handnet.backbones.pixels import PixelNormalization
 
 INIT_STD = 0.02
-EPSILON = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class VitSize:
         hidden_width: width inside the feed-forward part; of each half where it is gated.
         gated: SwiGLU instead of GELU (the giant).
         num_registers: extra tokens that the features do not use.
-        pretrained_grid: patches per side at which the published position table was trained.
+        rope_theta: base period of rotary positions (DINOv3); 0 for a position table (DINOv2).
+        epsilon: of the layer norms.
     """
 
     width: int
@@ -34,9 +35,11 @@ class VitSize:
     patch_px: int = 14
     gated: bool = False
     num_registers: int = 0
-    pretrained_grid: int = 37
+    rope_theta: float = 0.0
+    epsilon: float = 1e-6
 
 
+@keras.saving.register_keras_serializable("handnet")
 class TokenEmbedding(layers.Layer):
     """Cut an image into patches and return its tokens: class, registers, patches.
 
@@ -46,11 +49,12 @@ class TokenEmbedding(layers.Layer):
         width: token width.
         patch_px: side of a patch.
         num_registers: number of register tokens.
+        has_table: whether positions are added here; DINOv3 rotates queries and keys instead.
     """
 
-    def __init__(self, width: int, patch_px: int, num_registers: int, **kwargs: Any) -> None:
+    def __init__(self, width: int, patch_px: int, num_registers: int, has_table: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.width, self.patch_px, self.num_registers = width, patch_px, num_registers
+        self.width, self.patch_px, self.num_registers, self.has_table = width, patch_px, num_registers, has_table
         initializer = keras.initializers.TruncatedNormal(stddev=INIT_STD)
         self.patches = layers.Conv2D(
             width, patch_px, patch_px, kernel_initializer=initializer, dtype=self.dtype_policy, name="patches"
@@ -61,7 +65,8 @@ class TokenEmbedding(layers.Layer):
         self.patches.build(input_shape)
         num_patches = (input_shape[1] // self.patch_px) * (input_shape[2] // self.patch_px)
         self.class_token = self._add_tokens("class_token", 1)
-        self.position_table = self._add_tokens("position_table", 1 + num_patches)
+        if self.has_table:
+            self.position_table = self._add_tokens("position_table", 1 + num_patches)
         if self.num_registers:
             self.register_tokens = self._add_tokens("register_tokens", self.num_registers)
 
@@ -72,8 +77,11 @@ class TokenEmbedding(layers.Layer):
     def call(self, images: Any) -> Any:
         """Return tokens (B, 1 + registers + patches, width)."""
         batch_size = ops.shape(images)[0]
-        patches = ops.reshape(self.patches(images), (batch_size, -1, self.width)) + self.position_table[:, 1:]
-        tokens = [ops.tile(self.class_token + self.position_table[:, :1], (batch_size, 1, 1))]
+        patches = ops.reshape(self.patches(images), (batch_size, -1, self.width))
+        class_token = self.class_token
+        if self.has_table:
+            patches, class_token = patches + self.position_table[:, 1:], class_token + self.position_table[:, :1]
+        tokens = [ops.tile(class_token, (batch_size, 1, 1))]
         if self.num_registers:
             tokens.append(ops.tile(self.register_tokens, (batch_size, 1, 1)))
         return ops.concatenate([*tokens, patches], axis=1)
@@ -85,10 +93,11 @@ class TokenEmbedding(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        own = {"width": self.width, "patch_px": self.patch_px, "num_registers": self.num_registers}
-        return {**super().get_config(), **own}
+        names = ("width", "patch_px", "num_registers", "has_table")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+@keras.saving.register_keras_serializable("handnet")
 class TransformerBlock(layers.Layer):
     """Attention and feed-forward, each after a layer norm, scaled per channel and added to its input.
 
@@ -102,6 +111,9 @@ class TransformerBlock(layers.Layer):
         drop_path_rate: probability, in training, that an image skips the branch.
         recompute: forget the activations and compute them again for the gradient: less memory, a third more work.
         seed: for the skipped branches.
+        epsilon: of the layer norms.
+        rope_theta: base period of the rotary positions; 0 for none.
+        rope_grid: patches per side; all tokens before the last `rope_grid`² stay unrotated.
 
     Reference: Oquab et al. 2023, https://arxiv.org/abs/2304.07193; LoRA: Hu et al. 2021, equation 3.
     """
@@ -117,9 +129,13 @@ class TransformerBlock(layers.Layer):
         drop_path_rate: float = 0.0,
         recompute: bool = False,
         seed: int = 0,
+        epsilon: float = 1e-6,
+        rope_theta: float = 0.0,
+        rope_grid: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.epsilon, self.rope_theta, self.rope_grid = epsilon, rope_theta, rope_grid
         self.width, self.num_heads, self.hidden_width, self.gated = width, num_heads, hidden_width, gated
         self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
         self.drop_path_rate, self.recompute, self.seed = drop_path_rate, recompute, seed
@@ -137,7 +153,7 @@ class TransformerBlock(layers.Layer):
             self.proj_lora = self._lora(width, "proj")
 
     def _norm(self, name: str) -> Any:
-        return layers.LayerNormalization(epsilon=EPSILON, dtype=self.dtype_policy, name=name)
+        return layers.LayerNormalization(epsilon=self.epsilon, dtype=self.dtype_policy, name=name)
 
     def _dense(self, units: int, name: str) -> Any:
         initializer = keras.initializers.TruncatedNormal(stddev=INIT_STD)
@@ -152,6 +168,9 @@ class TransformerBlock(layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create every sublayer's weights: under recomputation none may come to life inside the forward pass."""
+        if self.rope_theta:
+            head_width = self.width // self.num_heads
+            self.cosines, self.sines = compute_rotation(self.rope_grid, head_width, self.rope_theta, input_shape[1])
         hidden_shape = (*input_shape[:-1], self.hidden_width)
         for layer in (self.norm1, self.qkv, self.proj, self.norm2, self.fc1):
             layer.build(input_shape)
@@ -179,8 +198,15 @@ class TransformerBlock(layers.Layer):
         qkv = self._project(tokens, self.qkv, "qkv_lora")
         qkv = ops.reshape(qkv, (shape[0], shape[1], 3 * self.num_heads, self.width // self.num_heads))
         query, key, value = ops.split(qkv, 3, axis=2)
+        if self.rope_theta:
+            query, key = self._rotate(query), self._rotate(key)
         attended = ops.dot_product_attention(query, key, value)
         return self._project(ops.reshape(attended, (shape[0], shape[1], self.width)), self.proj, "proj_lora")
+
+    def _rotate(self, heads: Any) -> Any:
+        first, second = ops.split(heads, 2, axis=-1)
+        rotated = ops.concatenate([-second, first], axis=-1)
+        return heads * ops.cast(self.cosines, heads.dtype) + rotated * ops.cast(self.sines, heads.dtype)
 
     def _project(self, tokens: Any, dense: Any, lora: str) -> Any:
         projected = dense(tokens)
@@ -203,8 +229,32 @@ class TransformerBlock(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         names = ("width", "num_heads", "hidden_width", "gated", "lora_rank", "lora_alpha", "drop_path_rate")
-        own = {name: getattr(self, name) for name in (*names, "recompute", "seed")}
+        names = (*names, "recompute", "seed", "epsilon", "rope_theta", "rope_grid")
+        own = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **own}
+
+
+def compute_rotation(grid: int, head_width: int, theta: float, num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the cosines and sines that rotate queries and keys by their patch's place.
+
+    Args:
+        grid: patches per side.
+        head_width: width of one attention head, a multiple of 4.
+        theta: base period.
+        num_tokens: all tokens; those before the patches get cosine 1 and sine 0.
+
+    Returns:
+        Two float32 arrays (1, num_tokens, 1, head_width).
+
+    Reference: Siméoni et al. 2025, https://arxiv.org/abs/2508.10104; transformers' DINOv3ViTRopePositionEmbedding.
+    """
+    places = 2.0 * (np.arange(grid) + 0.5) / grid - 1.0
+    rows, columns = np.meshgrid(places, places, indexing="ij")
+    frequencies = theta ** -np.arange(0.0, 1.0, 4.0 / head_width)
+    places = np.stack([rows.ravel(), columns.ravel()], axis=1)
+    angles = 2.0 * np.pi * (places[:, :, None] * frequencies).reshape(grid * grid, -1)
+    angles = np.concatenate([np.zeros((num_tokens - grid * grid, head_width)), np.tile(angles, 2)])[None, :, None]
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
 def build_vit(
@@ -218,7 +268,7 @@ def build_vit(
     recompute: bool = False,
     seed: int = 0,
 ) -> keras.Model:
-    """Build a DINOv2 transformer whose feature is the class token after the last layer norm.
+    """Build a DINOv2 or DINOv3 transformer whose feature is the class token after the last layer norm.
 
     Args:
         size: the architecture.
@@ -235,7 +285,8 @@ def build_vit(
     """
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
     x = PixelNormalization()(images)
-    x = TokenEmbedding(size.width, size.patch_px, size.num_registers, name="tokens")(x)
+    has_table = not size.rope_theta
+    x = TokenEmbedding(size.width, size.patch_px, size.num_registers, has_table, name="tokens")(x)
     for index in range(size.num_blocks):
         x = TransformerBlock(
             size.width,
@@ -247,7 +298,10 @@ def build_vit(
             drop_path_rate=drop_path_rate * index / max(size.num_blocks - 1, 1),
             recompute=recompute,
             seed=seed + index,
+            epsilon=size.epsilon,
+            rope_theta=size.rope_theta,
+            rope_grid=image_size_px // size.patch_px,
             name=f"block{index}",
         )(x)
-    x = layers.LayerNormalization(epsilon=EPSILON, name="norm")(x)
+    x = layers.LayerNormalization(epsilon=size.epsilon, name="norm")(x)
     return keras.Model(images, x[:, 0], name=name)

@@ -1,0 +1,49 @@
+"""Weights of any source brought into one folder: a safetensors file and its record."""
+
+from pathlib import Path
+
+from handnet.backbones import BACKBONES, build_backbone, read_any_weights
+from handnet.weights.catalogue import PUBLISHED
+from handnet.weights.fetch import new_folder
+from handnet.weights.manifest import Manifest, hash_file, write_manifest
+from handnet.weights.safetensors import write_safetensors
+
+FILE_NAME = "weights.safetensors"
+
+
+def convert_weights(arch: str, source: str, folder: Path) -> Path:
+    """Write weights of any source as float32 under the reference's names, with their pixel values and checksum.
+
+    The position table keeps its published size, so that the folder serves every image size. The network is built and
+    filled from the folder once: what does not fit is refused here.
+
+    Args:
+        arch: a key of `BACKBONES`.
+        source: "preset" or a path, as for `build_backbone`.
+        folder: made here; it must not exist.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: for an unknown architecture.
+        WeightsError: the source is out of reach, damaged or does not fit, or the folder exists.
+    """
+    pretrained = read_any_weights(arch, source)
+    licence = next((p.licence for p in PUBLISHED.values() if p.arch == arch), "unknown")
+    with new_folder(folder) as part:
+        file = part / FILE_NAME
+        write_safetensors(file, pretrained.state)
+        manifest = Manifest(
+            arch,
+            FILE_NAME,
+            file.stat().st_size,
+            hash_file(file),
+            source if source == "preset" else Path(source).name,
+            licence,
+            pretrained.pixel_scale,
+            pretrained.pixel_offset,
+        )
+        write_manifest(part, manifest)
+        build_backbone(arch, image_size_px=max(BACKBONES[arch].min_image_px, 96), weights=str(part))
+    return folder

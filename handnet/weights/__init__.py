@@ -1,0 +1,1 @@
+"""Published weights: where they are, how they are fetched, checked and read. Without TensorFlow."""

@@ -1,0 +1,106 @@
+"""State dicts of other implementations, renamed to the names of the reference one."""
+
+import re
+
+import numpy as np
+
+from handnet.weights.pth import State
+
+# In every published file, and in no backbone: heads, counters, and what follows from the architecture.
+_UNUSED = re.compile(
+    r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|classifier|pooler|local_cls_norm)\."
+)
+_WRAPPERS = ("module.", "backbone.", "_orig_mod.", "dinov2_with_registers.", "dinov2.", "resnet.")
+
+
+def to_reference_names(state: State) -> State:
+    """Rename a state dict to the reference's names: Meta's for transformers, torchvision's, facenet-pytorch's.
+
+    Args:
+        state: as read from Meta, torchvision, timm, facenet-pytorch or transformers files.
+
+    Returns:
+        Arrays in PyTorch's layout; heads and counters left out. Names that no rule knows stay as they are: the layout
+        refuses them by name.
+    """
+    state = _strip_wrappers(state)
+    if any(name.startswith("embeddings.") for name in state):
+        state = _from_transformers_vit(state)
+    elif any(name.startswith("embedder.") for name in state):
+        state = {_from_transformers_resnet(name): array for name, array in state.items()}
+    else:
+        state = {_from_variants(name): array for name, array in state.items()}
+    return {name: array for name, array in state.items() if not _UNUSED.search(name)}
+
+
+def _strip_wrappers(state: State) -> State:
+    for prefix in _WRAPPERS:
+        if any(name.startswith(prefix) for name in state):
+            # What is beside the wrapped network (a classifier, a distillation head) is not the backbone's.
+            state = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+    return state
+
+
+def _from_variants(name: str) -> str:
+    # timm: register and scale names. Meta: training checkpoints group blocks in chunks; DINOv3 says storage tokens.
+    name = name.replace("reg_token", "register_tokens").replace("storage_tokens", "register_tokens")
+    name = re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name)
+    name = re.sub(r"^blocks\.\d+\.(\d+\.)", r"blocks.\1", name)
+    return name.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2.")
+
+
+_TRANSFORMERS_VIT = (
+    (r"^embeddings\.cls_token$", "cls_token"),
+    (r"^embeddings\.mask_token$", "mask_token"),
+    (r"^embeddings\.register_tokens$", "register_tokens"),
+    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"^embeddings\.patch_embeddings\.(projection\.)?", "patch_embed.proj."),
+    (r"^(model\.)?(encoder\.)?layer\.(\d+)\.", r"blocks.\3."),
+    (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
+    (r"\.attention\.(attention\.)?(query|q_proj)\.", ".attn.q."),
+    (r"\.attention\.(attention\.)?(key|k_proj)\.", ".attn.k."),
+    (r"\.attention\.(attention\.)?(value|v_proj)\.", ".attn.v."),
+    (r"\.attention\.(output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.mlp\.(weights_out|down_proj)\.", ".mlp.fc2."),
+    (r"\.mlp\.weights_in\.", ".mlp.fc1."),
+    (r"^(layernorm|norm)\.", "norm."),
+)
+
+
+def _from_transformers_vit(state: State) -> State:
+    renamed: State = {}
+    for name, array in state.items():
+        for pattern, replacement in _TRANSFORMERS_VIT:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = array
+    gated = any(".mlp.gate_proj." in name for name in renamed)
+    fused: State = {}
+    for name, array in renamed.items():
+        if ".attn.q." in name:
+            parts = [renamed.get(name.replace(".attn.q.", f".attn.{part}."), np.zeros_like(array)) for part in "qkv"]
+            fused[name.replace(".attn.q.", ".attn.qkv.")] = np.concatenate(parts)
+        elif ".mlp.gate_proj." in name:
+            up = renamed[name.replace("gate_proj", "up_proj")]
+            fused[name.replace("gate_proj", "fc1")] = np.concatenate([array, up])
+        elif ".mlp.up_proj." in name:
+            if not gated:
+                fused[name.replace("up_proj", "fc1")] = array
+        elif ".attn.k." not in name and ".attn.v." not in name:
+            fused[name] = array
+    if fused.get("register_tokens", np.empty(1)).size == 0:
+        del fused["register_tokens"]
+    return fused
+
+
+def _from_transformers_resnet(name: str) -> str:
+    name = re.sub(r"^embedder\.embedder\.convolution\.", "conv1.", name)
+    name = re.sub(r"^embedder\.embedder\.normalization\.", "bn1.", name)
+    match = re.match(r"^encoder\.stages\.(\d+)\.layers\.(\d+)\.(shortcut|layer\.(\d+))\.(\w+)\.(.+)$", name)
+    if not match:
+        return name
+    stage, block, _, index, kind, tail = match.groups()
+    if index is None:
+        part = "downsample.0" if kind == "convolution" else "downsample.1"
+    else:
+        part = f"{'conv' if kind == 'convolution' else 'bn'}{int(index) + 1}"
+    return f"layer{int(stage) + 1}.{block}.{part}.{tail}"

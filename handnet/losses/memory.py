@@ -66,10 +66,10 @@ class CrossBatchMemory(keras.layers.Layer):
 
     def recall(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return what is remembered: rows (M, D), labels int32 (M, 2), and which of them may be used, (M,) bool."""
-        written = ops.convert_to_tensor(self.written_at)
-        usable = ops.logical_and(written >= 0, ops.convert_to_tensor(self.steps) >= self.warm_up_steps)
+        written, steps = ops.convert_to_tensor(self.written_at), ops.convert_to_tensor(self.steps)
+        usable = ops.logical_and(written >= 0, steps >= self.warm_up_steps)
         if self.max_age_steps:
-            usable = ops.logical_and(usable, self.steps - written <= self.max_age_steps)
+            usable = ops.logical_and(usable, steps - written <= self.max_age_steps)
         return ops.convert_to_tensor(self.rows), ops.convert_to_tensor(self.labels), usable
 
     def remember(self, rows: Tensor, labels: Tensor) -> None:
@@ -81,19 +81,19 @@ class CrossBatchMemory(keras.layers.Layer):
         """
         rows = ops.cast(ops.stop_gradient(rows), "float32")[-self.size :]
         labels = ops.cast(labels, "int32")[-self.size :]
-        num_rows = ops.cast(ops.shape(rows)[0], "int32")
-        places = ((self.cursor + ops.arange(num_rows, dtype="int32")) % self.size)[:, None]
-        writes = self.is_training > 0
+        num_rows = ops.shape(rows)[0]
+        cursor, steps, is_training = (ops.convert_to_tensor(v) for v in (self.cursor, self.steps, self.is_training))
+        places = ((cursor + ops.arange(num_rows, dtype="int32")) % self.size)[:, None]
 
         def write(variable: keras.Variable, updates: Tensor) -> None:
             old = ops.convert_to_tensor(variable)
-            variable.assign(ops.where(writes, ops.scatter_update(old, places, updates), old))
+            variable.assign(ops.where(is_training > 0, ops.scatter_update(old, places, updates), old))
 
         write(self.rows, rows)
         write(self.labels, labels)
-        write(self.written_at, ops.broadcast_to(ops.convert_to_tensor(self.steps), (num_rows,)))
-        self.cursor.assign(ops.where(writes, (self.cursor + num_rows) % self.size, self.cursor))
-        self.steps.assign(self.steps + self.is_training)
+        write(self.written_at, ops.zeros_like(labels[:, 0]) + steps)
+        self.cursor.assign((cursor + is_training * num_rows) % self.size)
+        self.steps.assign(steps + is_training)
 
     def get_config(self) -> dict[str, object]:
         """Return the options, for Keras."""

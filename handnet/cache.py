@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handnet.config import ImageConfig
+from handnet.errors import DiskError
 
 # Raised whenever the decode in images.py or the crop in segmentation.py changes its pixels.
 PIXELS_VERSION = 1
@@ -43,15 +44,31 @@ def digest_bytes(contents: bytes) -> str:
     return hashlib.blake2b(contents, digest_size=16).hexdigest()
 
 
+def find_drawn_folder(name: str) -> Path:
+    """Return the folder of a data set that handnet draws itself."""
+    return find_cache_folder() / "drawn" / name
+
+
 def read_info() -> CacheInfo:
     """Count the files and bytes of the whole cache."""
-    folder = find_cache_folder()
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return CacheInfo(folder, len(sizes), sum(sizes))
+    sizes = [path.stat().st_size for part in _find_parts() for path in part.rglob("*") if path.is_file()]
+    return CacheInfo(find_cache_folder(), len(sizes), sum(sizes))
 
 
 def clear_cache() -> CacheInfo:
-    """Delete the whole cache and return what it held."""
+    """Delete what handnet put into the cache, and nothing else that may lie there, and return what it held.
+
+    Raises:
+        DiskError: it cannot be deleted.
+    """
     info = read_info()
-    shutil.rmtree(info.folder, ignore_errors=True)
+    try:
+        for part in _find_parts():
+            shutil.rmtree(part)
+    except OSError as error:
+        raise DiskError(f"Cannot delete the cache in {str(info.folder)!r}: {error}.") from None
     return info
+
+
+def _find_parts() -> list[Path]:
+    return [part for name in ("photos", "drawn") if (part := find_cache_folder() / name).is_dir()]

@@ -6,6 +6,7 @@ import sys
 import click
 
 from handnet import __version__
+from handnet.commands.cache import cache
 from handnet.commands.data import data
 from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, data, train, evaluate, export):
+for command in (quickstart, data, train, evaluate, export, cache):
     cli.add_command(command)
 
 

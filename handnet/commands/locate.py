@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from handnet.cache import find_cache_folder
+from handnet.cache import find_drawn_folder
 from handnet.commands.console import echo, show_progress
 from handnet.datasets import read_dataset
 from handnet.datasets.dataset import DataSet
@@ -45,7 +45,7 @@ def _draw_synthetic() -> Path:
     from handnet.datasets.synthetic import write_synthetic
 
     name = f"synthetic-{_SYNTHETIC_PEOPLE}x{_SYNTHETIC_PHOTOS}-{_SYNTHETIC_SEED}"
-    folder = find_cache_folder() / name
+    folder = find_drawn_folder(name)
     if not folder.exists():
         echo(f"drawing {_SYNTHETIC_PEOPLE} made-up people into {folder}")
         write_synthetic(

@@ -13,7 +13,7 @@ from handnet.evaluation.verification import refuse_rate
 
 FALSE_POSITIVE_RATES = (0.3, 0.1, 0.01)
 REPETITIONS = 20
-_BLOCK_CELLS = 1 << 22
+_NUM_BINS = 300
 
 Array = npt.NDArray[np.float64]
 
@@ -84,9 +84,7 @@ def search_open_set(
     )
 
 
-def summarize_open_set(
-    searches: OpenSetScores, num_replicates: int = NUM_REPLICATES // 2, seed: int = 0
-) -> dict[str, Any]:
+def summarize_open_set(searches: OpenSetScores, num_replicates: int = NUM_REPLICATES, seed: int = 0) -> dict[str, Any]:
     """Return FNIR at given FPIR, with chance and intervals over people.
 
     FPIR: the fraction of searches of people who are not enrolled whose best entry reaches the threshold. FNIR: the
@@ -108,54 +106,62 @@ def summarize_open_set(
     names, codes = np.unique(searches.people, return_inverse=True)
     refused = {rate: refuse_rate(rate, len(names), "people who are not enrolled") for rate in FALSE_POSITIVE_RATES}
     carried = [rate for rate, reason in refused.items() if not reason]
-    # Two pseudo-people join the enrolled ones, as in intervals.bootstrap_means: one always found, one never.
-    order = np.concatenate([[-2], np.argsort(-searches.scores, kind="stable"), [-1]])
-    scores = np.append(searches.scores, np.array([2, -2], np.float32))[order]
-    codes = np.append(codes, [len(names), len(names) + 1])[order]
-    stranger = np.append(~searches.enrolled, [False, False])[order]
-    found = np.append(searches.found, [True, False])[order]
-    size = searches.enrolled.sum() / len(names)
-    unit = np.ones(len(scores))
-    unit[[0, -1]] = 0.0
-    points = [_miss(unit[None], scores, stranger, found, rate) for rate in carried]
-    unit[[0, -1]] = size
-    weights = draw_weights(len(names) + 2, num_replicates, seed)
-    replicates = [np.empty(num_replicates) for _ in carried]
-    rows = max(1, _BLOCK_CELLS // len(scores))
-    for first in range(0, num_replicates, rows):
-        drawn = weights[first : first + rows][:, codes] * unit
-        for column, rate in zip(replicates, carried, strict=True):
-            column[first : first + rows] = _miss(drawn, scores, stranger, found, rate)[0]
+    points = [_miss(searches, rate) for rate in carried]
+    replicates = _bootstrap(searches, codes, [point[0] for point in points], carried, num_replicates, seed)
     keys = [f"{rate:g}" for rate in carried]
     return {
         "num_people": len(names),
         "num_gallery": searches.num_gallery,
         "num_searches": len(searches.scores),
-        "false_negative_rate": {key: float(point[0][0]) for key, point in zip(keys, points, strict=True)},
-        "thresholds": {key: float(point[1][0]) for key, point in zip(keys, points, strict=True)},
-        "interval": {
-            key: find_interval(column[np.isfinite(column)]).tolist()
-            for key, column in zip(keys, replicates, strict=True)
-        },
+        "false_negative_rate": {key: point[0] for key, point in zip(keys, points, strict=True)},
+        "thresholds": {key: point[1] for key, point in zip(keys, points, strict=True)},
+        "interval": {key: find_interval(column).tolist() for key, column in zip(keys, replicates, strict=True)},
         "refused": {f"{rate:g}": reason for rate, reason in refused.items() if reason},
         "chance": {key: 1.0 - rate / searches.num_gallery for key, rate in zip(keys, carried, strict=True)},
     }
 
 
-def _miss(
-    weights: Array,
-    scores: npt.NDArray[np.float32],
-    stranger: npt.NDArray[np.bool_],
-    found: npt.NDArray[np.bool_],
-    rate: float,
-) -> tuple[Array, Array]:
-    """Return FNIR and threshold of each row of weights; scores fall from left to right, from the one always found."""
-    passed = np.cumsum(weights * stranger, axis=1)
-    # A threshold takes in everything of its own score: only the last of equal scores is a place to stop.
-    last = np.append(scores[1:] != scores[:-1], True)
-    allowed = (passed <= rate * passed[:, -1:] + 1e-9) & last
-    stop = len(scores) - 1 - np.argmax(allowed[:, ::-1], axis=1)
-    hits = np.take_along_axis(np.cumsum(weights * found, axis=1), stop[:, None], axis=1)[:, 0]
-    total = (weights * ~stranger).sum(axis=1)
-    missed = 1.0 - np.divide(hits, total, out=np.full_like(hits, np.nan), where=total > 0)
-    return missed, scores[stop].astype(np.float64)
+def _miss(searches: OpenSetScores, rate: float) -> tuple[float, float]:
+    """Return FNIR at the lowest threshold that keeps FPIR, and that threshold (2 where only no score at all keeps it)."""
+    strangers = np.sort(searches.scores[~searches.enrolled])[::-1]
+    known = searches.scores[searches.enrolled]
+    rival = strangers[int(rate * len(strangers) + 1e-9)]
+    passing = known[known > rival]
+    hits = np.sum(searches.found[searches.enrolled] & (known > rival))
+    return float(1.0 - hits / len(known)), float(passing.min(initial=2.0))
+
+
+def _bootstrap(
+    searches: OpenSetScores,
+    codes: npt.NDArray[np.intp],
+    points: list[float],
+    rates: list[float],
+    num_replicates: int,
+    seed: int,
+) -> list[Array]:
+    """Return replicates of FNIR at each rate, from scores in bins of the strangers' quantiles; the bins' error is shifted away.
+
+    Two pseudo-people join the enrolled ones, as in `intervals.bootstrap_means`: one always found, one never.
+    """
+    strangers = searches.scores[~searches.enrolled]
+    edges = np.unique(np.quantile(strangers, 1.0 - np.geomspace(1e-3, 1.0, _NUM_BINS)))
+    bins = len(edges) - np.searchsorted(edges, searches.scores, side="right")
+    num_people, num_bins = int(codes.max()) + 1, len(edges) + 1
+    passed, hits = np.zeros((num_people, num_bins)), np.zeros((num_people + 2, num_bins))
+    np.add.at(passed, (codes[~searches.enrolled], bins[~searches.enrolled]), 1.0)
+    np.add.at(hits, (codes[searches.found], bins[searches.found]), 1.0)
+    size = float(searches.enrolled.sum()) / num_people
+    hits[num_people, 0] = size
+    asked = np.append(np.bincount(codes, weights=searches.enrolled, minlength=num_people), [size, size])
+    weights = draw_weights(num_people + 2, num_replicates, seed)
+    ones = np.append(np.ones(num_people), [0.0, 0.0])[None]
+    weights = np.concatenate([ones, weights])
+    false = np.cumsum(weights[:, :num_people] @ passed, axis=1)
+    found = np.cumsum(weights @ hits, axis=1) / np.maximum(weights @ asked, 1e-9)[:, None]
+    usable = false[:, -1] > 0
+    false, found = false[usable] / false[usable, -1:], found[usable]
+    replicates = []
+    for rate, point in zip(rates, points, strict=True):
+        missed = 1.0 - np.array([np.interp(rate, f, h) for f, h in zip(false, found, strict=True)])
+        replicates.append(np.clip(missed[1:] + point - missed[0], 0.0, 1.0))
+    return replicates

@@ -47,6 +47,26 @@ def join_outcomes(outcomes: list[Outcome]) -> Outcome:
     )
 
 
+def select_queries(outcome: Outcome, kept: npt.NDArray[np.bool_]) -> Outcome:
+    """Return some of the queries, their galleries as they were.
+
+    Args:
+        outcome: Q queries.
+        kept: (Q,) which of them.
+    """
+    ranking = outcome.ranking
+    return Outcome(
+        Ranking(
+            ranking.ranks[kept],
+            ranking.average_precisions[kept],
+            ranking.num_relevant[kept],
+            ranking.num_gallery[kept],
+        ),
+        outcome.people[kept],
+        outcome.rows[kept],
+    )
+
+
 def rank_templates(part: EmbeddedPart, direction: str, level: str = "person") -> Outcome:
     """Rank the templates of one view for each template of the other: the published protocol.
 

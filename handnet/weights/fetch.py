@@ -1,5 +1,6 @@
 """Published weights fetched into a folder, with their checksum beside them."""
 
+import http.client
 import tempfile
 import urllib.error
 import urllib.request
@@ -7,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from handnet.errors import ConfigError, WeightsError, format_unknown
+from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
+from handnet.files import check_free_space
 from handnet.weights.catalogue import PUBLISHED, Published
 from handnet.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
 
@@ -29,6 +31,7 @@ def fetch_weights(name: str, folder: Path, progress: Callable[[int, int], None] 
     Raises:
         ConfigError: for an unknown name.
         WeightsError: the address is out of reach, the file truncated or another one, or the folder exists.
+        DiskError: it cannot be written, or the disk is too small.
     """
     if name not in PUBLISHED:
         raise ConfigError(format_unknown("weights", name, list(PUBLISHED)))
@@ -56,7 +59,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder: where it is to appear; it must not exist.
 
     Raises:
-        WeightsError: it exists, or cannot be written.
+        WeightsError: it exists.
+        DiskError: it cannot be written.
     """
     if folder.exists():
         raise WeightsError(f"{str(folder)!r} exists. Give another folder, or remove it first.")
@@ -68,13 +72,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
             yield part
             part.rename(folder)
     except OSError as error:
-        raise WeightsError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from error
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
 
 
 def _download(published: Published, file: Path, progress: Callable[[int, int], None] | None) -> None:
     try:
         with urllib.request.urlopen(published.url, timeout=TIMEOUT_S) as response, file.open("wb") as out:
             total, done = int(response.headers.get("Content-Length") or 0), 0
+            check_free_space(file.parent, total)
             while chunk := response.read(CHUNK_BYTES):
                 out.write(chunk)
                 done += len(chunk)
@@ -82,7 +87,7 @@ def _download(published: Published, file: Path, progress: Callable[[int, int], N
                     progress(done, total)
     except urllib.error.HTTPError as error:
         raise WeightsError(f"{published.url} answered {error.code} {error.reason}. See {published.page}.") from error
-    except (OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         reason = getattr(error, "reason", error)
         raise WeightsError(
             f"{published.url} cannot be reached ({reason}). Fetch it where there is a network and give its path."

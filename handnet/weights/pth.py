@@ -69,7 +69,7 @@ def read_pth(path: Path) -> State:
         return _to_arrays(_find_state(found), read_bytes)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise WeightsError(f"{str(path)!r} is not a whole PyTorch file: {error}. Fetch it again.") from error
-    except (AttributeError, IndexError, KeyError, MemoryError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} is damaged or not a state dict: {error}. Fetch it again.") from error
 
 

@@ -98,5 +98,5 @@ def test_unknown_names_and_options_are_refused():
         build_backbone("resnet5", image_size_px=64)
     with pytest.raises(ConfigError, match="options of the transformers"):
         build_backbone("small", image_size_px=64, lora_rank=2)
-    with pytest.raises(ConfigError, match=r"at least 32\. Received: image_size_px=8"):
+    with pytest.raises(ConfigError, match=r"at least 32 for .small.\. Received: 8"):
         build_backbone("small", image_size_px=8)

@@ -10,6 +10,7 @@ from handnet.commands.cache import cache
 from handnet.commands.data import data
 from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
+from handnet.commands.folds import cross_validation
 from handnet.commands.quickstart import quickstart
 from handnet.commands.training import train
 from handnet.errors import HandnetError
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, data, train, evaluate, export, cache):
+for command in (quickstart, data, train, evaluate, export, cache, cross_validation):
     cli.add_command(command)
 
 

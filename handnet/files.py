@@ -54,6 +54,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def check_free_space(folder: Path, needed_bytes: int) -> None:
     """Raise DiskError where the disk under `folder` (which need not exist yet) has less than `needed_bytes` free."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise DiskError(f"{str(existing)!r} is a file, not a folder. Give a folder that can be written.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise DiskError(f"Cannot write in {str(existing)!r}: permission denied. Give a folder that can be written.")
     free = shutil.disk_usage(existing).free

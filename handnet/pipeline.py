@@ -118,16 +118,20 @@ def _read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:
     return tf.reshape(pixels, (size_px, size_px, 3))
 
 
-class TrainingData(NamedTuple):
-    """What `model.fit` is fed with.
+class Plan(NamedTuple):
+    """How the training photos are put into batches, known before any of them is decoded.
 
     Attributes:
-        dataset: batches of all epochs one after another.
+        pools: the photos of each identity by view.
+        labels: int32 (N, 3): identity, view, identity of the mirror image.
+        batch_shape: shape of the photo positions of one batch.
         steps_per_epoch: batches in one epoch.
         num_identities: identities in the labels.
     """
 
-    dataset: tf.data.Dataset
+    pools: list[Pool]
+    labels: npt.NDArray[np.int32]
+    batch_shape: tuple[int, ...]
     steps_per_epoch: int
     num_identities: int
 
@@ -152,13 +156,8 @@ def label_identities(examples: Sequence[Example], level: str) -> tuple[npt.NDArr
     return np.asarray([index[name] for name in names]), np.asarray([index[name] for name in mirrored])
 
 
-def build_training_data(
-    examples: Sequence[Example], files: Sequence[str], config: Config, first_epoch: int = 0
-) -> TrainingData:
-    """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
-
-    A batch of the sampler "people" is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of "pairs" it is
-    ({"first", "second"}: images, float32 (B, 1), 1 = same person).
+def plan_training(examples: Sequence[Example], config: Config) -> Plan:
+    """Plan the batches.
 
     Raises:
         DataError: there are too few people or photos for a batch.
@@ -166,27 +165,40 @@ def build_training_data(
     identities, mirrored = label_identities(examples, config.data.identity)
     views = [example.view for example in examples]
     pools = build_pools(identities, views)
-    # Columns: identity, view, identity of the mirror image.
     labels = np.stack([identities, [view_index(view) for view in views], mirrored], axis=1).astype(np.int32)
-    steps_per_epoch = len(_plan_epoch(pools, config, 0)[0])
+    steps_per_epoch, *batch_shape = _plan_epoch(pools, config, 0)[0].shape
+    return Plan(pools, labels, tuple(batch_shape), steps_per_epoch, int(max(identities.max(), mirrored.max())) + 1)
+
+
+def build_training_data(plan: Plan, files: Sequence[str], config: Config, first_epoch: int = 0) -> tf.data.Dataset:
+    """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
+
+    A batch of the sampler "people" is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of "pairs" it is
+    ({"first", "second"}: images, float32 (B, 1), 1 = same person).
+
+    Args:
+        plan: from `plan_training`.
+        files: the cached file of each photo.
+        config: the settings.
+        first_epoch: the epoch of the first batch.
+    """
 
     def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
         for epoch in range(first_epoch, config.train.epochs):
-            batches, targets = _plan_epoch(pools, config, epoch)
+            batches, targets = _plan_epoch(plan.pools, config, epoch)
             seeds = _draw_seeds(config.train.seed, epoch, len(batches))
             yield from zip(batches, targets, seeds, strict=True)
 
-    shape = _plan_epoch(pools, config, 0)[0].shape[1:]
     dataset = tf.data.Dataset.from_generator(
         generate,
         output_signature=(
-            tf.TensorSpec(shape, tf.int64),
+            tf.TensorSpec(plan.batch_shape, tf.int64),
             tf.TensorSpec((None,), tf.int64),
             tf.TensorSpec((2,), tf.int32),
         ),
     )
     size_px, background = config.image.size_px, float(config.image.background)
-    file_table, label_table = tf.constant(list(files)), tf.constant(labels)
+    file_table, label_table = tf.constant(list(files)), tf.constant(plan.labels)
 
     def read(indices: tf.Tensor) -> tf.Tensor:
         flat = tf.reshape(indices, (-1,))
@@ -201,12 +213,11 @@ def build_training_data(
 
     def build_pairs(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         images, _ = augment(read(indices), seed, config.augment, background)
-        images = tf.reshape(images, (shape[0], 2, size_px, size_px, 3))
+        images = tf.reshape(images, (plan.batch_shape[0], 2, size_px, size_px, 3))
         return {"first": images[:, 0], "second": images[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
     build = build_pairs if config.sampler.name == "pairs" else build_people
-    dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-    return TrainingData(dataset, steps_per_epoch, int(max(identities.max(), mirrored.max())) + 1)
+    return dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
 def augment(

@@ -29,7 +29,7 @@ from handnet.example import Example
 from handnet.files import check_free_space
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin
-from handnet.pipeline import build_training_data, prepare_photos
+from handnet.pipeline import build_training_data, plan_training, prepare_photos
 from handnet.runs import (
     WEIGHTS_FILE,
     Run,
@@ -89,6 +89,9 @@ def train(
 
     precision = choose_precision(config.train.precision)
     set_precision(precision)
+    # What can be wrong with the settings shows before weights are fetched or photos decoded.
+    plan = plan_training(training, config)
+    loss = _build_loss(config, plan.num_identities)
     warn_device(warn)
     echo(describe_device(precision))
     encoder = build_encoder(config)
@@ -103,13 +106,10 @@ def train(
 
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
-    data = build_training_data(training, train_files, config, first_epoch)
-    check_name("loss", config.loss.name, LOSSES)
-    classes = {"num_classes": data.num_identities} if LOSSES[config.loss.name].needs_classes else {}
-    loss = build_loss(config.loss.name, {**classes, **config.loss.options})
-    model = _build_training_model(encoder, loss, config)
+    data = build_training_data(plan, train_files, config, first_epoch)
+    model = _build_training_model(encoder, loss)
     model.compile(
-        optimizer=build_optimizer(config.optimizer, data.steps_per_epoch * config.train.epochs),
+        optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs),
         loss=loss,
         jit_compile=config.train.jit,
     )
@@ -148,7 +148,8 @@ def train(
     trained = sum(int(variable.shape.num_elements()) for variable in encoder.trainable_variables)
     echo(
         f"training on {len(training):,} photos of {_count_people(training)} people, validating on {len(validation):,} of "
-        f"{_count_people(validation)}; training {trained:,} of {num_parameters:,} parameters; {data.steps_per_epoch} steps an epoch"
+        f"{_count_people(validation)}; training {trained:,} of {num_parameters:,} parameters; {plan.steps_per_epoch} steps "
+        "an epoch"
     )
 
     swap = partial(averaged_weights, model)
@@ -159,7 +160,7 @@ def train(
         callbacks.append(Validation(encoder, val_files, people, [example.view for example in validation], swap))
     margin = getattr(loss, "margin", None)
     callbacks += [
-        EpochLines(config.train.epochs, first_epoch, data.steps_per_epoch, (_count_people(validation) + 1) / 2),
+        EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, (_count_people(validation) + 1) / 2),
         CollapseDetector(margin if isinstance(margin, float) else None, warn),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         keeper,
@@ -167,8 +168,8 @@ def train(
     begin = time.monotonic()
     if not keeper.memory["finished"]:
         model.fit(
-            data.dataset,
-            steps_per_epoch=data.steps_per_epoch,
+            data,
+            steps_per_epoch=plan.steps_per_epoch,
             epochs=config.train.epochs,
             initial_epoch=first_epoch,
             callbacks=callbacks,
@@ -249,13 +250,19 @@ def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) ->
     return [example for example in examples if example.identity in both]
 
 
-def _build_training_model(encoder: keras.Model, loss: MetricLoss, config: Config) -> keras.Model:
+def _build_loss(config: Config, num_identities: int) -> MetricLoss:
+    name = config.loss.name
+    check_name("loss", name, LOSSES)
+    classes = {"num_classes": num_identities} if LOSSES[name].needs_classes else {}
+    loss = build_loss(name, {**classes, **config.loss.options})
     expected = "pairs" if loss.consumes == "distances" else "people"
     if config.sampler.name != expected:
-        raise DataError(
-            f"The loss {config.loss.name!r} needs sampler.name = {expected!r}. Received: {config.sampler.name!r}."
-        )
-    if expected == "pairs":
+        raise DataError(f"The loss {name!r} needs sampler.name = {expected!r}. Received: {config.sampler.name!r}.")
+    return loss
+
+
+def _build_training_model(encoder: keras.Model, loss: MetricLoss) -> keras.Model:
+    if loss.consumes == "distances":
         return build_twin(encoder)
     return encoder if loss.state is None else keras.Model(encoder.input, attach(loss, encoder.output), name="training")
 

@@ -7,6 +7,8 @@ import click
 from handnet.commands.console import echo, show_progress
 from handnet.commands.start import start_tensorflow
 
+_LEAST_FREE_BYTES = 10_000_000
+
 
 @click.command("eval")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
@@ -19,11 +21,13 @@ def evaluate(run_folder: Path, data: str, part: str, output: Path | None) -> Non
 
     run = read_run(run_folder)
     from handnet.commands.locate import read_data
+    from handnet.files import check_free_space
     from handnet.splits import select_part
 
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
     examples = select_part(dataset, read_run_split(run), part)
     target = output or run_folder / f"eval-{part}"
+    check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
     from handnet.evaluation.part import embed_part

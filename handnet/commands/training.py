@@ -9,6 +9,9 @@ import click
 from handnet.commands.console import echo, show_progress, warn
 from handnet.commands.start import start_tensorflow
 
+# Asked for before any work; train() asks for what the network needs.
+_LEAST_FREE_BYTES = 100_000_000
+
 
 @click.command()
 @click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
@@ -52,6 +55,7 @@ def train(
     from handnet.config import parse_config, read_tree
     from handnet.defaults import complete_tree, merge_trees
     from handnet.errors import ConfigError
+    from handnet.files import check_free_space
     from handnet.runs import check_absent, read_run
 
     given: dict[str, dict[str, Any]] = {}
@@ -86,6 +90,7 @@ def train(
         config = parse_config(tree)
         run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.loss.name}"
         check_absent(run_folder)
+        check_free_space(run_folder, _LEAST_FREE_BYTES)
 
     from handnet.commands.locate import read_data
 

@@ -105,7 +105,7 @@ def lay_sleeve(color: Floats, cover: Floats, hand: Hand, fields: Fields, scene: 
     depth = np.clip(-(fields.forearm_distance_mm - 5.0) / 30.0, 0.0, 1.0)
     seam = 1.0 - 0.25 * np.exp(-(((fields.forearm_mm - hem - 3.0) / 1.2) ** 2))
     cloth = (0.65 + 0.35 * np.sqrt(depth)) * seam
-    color += (cloth[..., None] * np.array(scene.sleeve_color, np.float32) - color) * sleeve[..., None]
+    color += (cloth * np.array(scene.sleeve_color, np.float32)[:, None, None] - color) * sleeve
     return sleeve
 
 
@@ -122,16 +122,18 @@ def lay_paper(scene: Scene, opaque: Floats, scale: float) -> Floats:
     moved = wide[reach - down_px :, reach - right_px :][:height, :width]
     cast = Image.fromarray(moved).filter(ImageFilter.GaussianBlur(scene.shadow_mm[2] * scale))
     level = level * (1.0 - scene.shadow * np.asarray(cast, np.float32) / 255.0)
-    paper: Floats = level[..., None] * np.array(scene.background, np.float32)
+    paper: Floats = level * np.array(scene.background, np.float32)[:, None, None]
     return paper
 
 
 def take_photo(light: Floats, scene: Scene, rng: np.random.Generator) -> Photo:
     """Expose, blur and digitise."""
-    gains = np.array(scene.white_balance, np.float32) * scene.exposure
-    values = np.clip(light * (gains / 255.0), 0.0, 1.0) ** scene.contrast * 255.0
+    gains = np.array(scene.white_balance, np.float32)[:, None, None] * (scene.exposure / 255.0)
+    planes = np.clip(light * gains, 0.0, 1.0) ** scene.contrast * 255.0
+    values = np.stack(list(planes), axis=-1)
     if scene.blur_fraction > 0.0:
         sharp = Image.fromarray((values + 0.5).astype(np.uint8))
-        values = np.asarray(sharp.filter(ImageFilter.GaussianBlur(scene.blur_fraction * light.shape[0])), np.float32)
-    values = values + scene.noise * rng.standard_normal(light.shape, np.float32)
-    return np.clip(values + 0.5, 0.0, 255.0).astype(np.uint8)
+        values = np.asarray(sharp.filter(ImageFilter.GaussianBlur(scene.blur_fraction * values.shape[0])), np.float32)
+    values = values + scene.noise * rng.standard_normal(values.shape, np.float32)
+    photo: Photo = np.clip(values + 0.5, 0.0, 255.0).astype(np.uint8)
+    return photo

@@ -95,8 +95,9 @@ def _check_numbers(
 
 
 def _check_target(directory: Path) -> None:
-    if os.path.lexists(directory) and not directory.is_dir():
-        raise DataError(f"{str(directory)!r} is not a folder. Give the name of a new folder.")
+    existing = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise DataError(f"{str(existing)!r} is not a folder. Give the name of a new folder.")
     try:
         is_used = directory.is_dir() and any(directory.iterdir())
     except OSError as error:

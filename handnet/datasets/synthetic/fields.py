@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handnet.datasets.synthetic.grid import Grid, find_part, refine
 from handnet.datasets.synthetic.skeleton import Bar, Digit, Floats, Hand
 
 _WEB_MM = 6.0
@@ -40,70 +41,61 @@ class Fields:
     forearm_distance_mm: Floats
 
 
-def compute_fields(hand: Hand, x: Floats, y: Floats) -> Fields:
+def compute_fields(hand: Hand, grid: Grid) -> Fields:
     """Sample a hand on a grid.
 
     Args:
         hand: the posed hand.
-        x: (H, W) millimetres, float32; with `y` an even grid, in any direction.
-        y: (H, W) millimetres, float32.
+        grid: the points.
 
     Returns:
-        The fields on the grid.
+        The fields at the fine points.
     """
+    x, y = grid.x, grid.y
     forearm = hand.palm.forearm
-    forearm_distance = _bar_distance(x, y, forearm)
+    coarse_forearm = _bar_distance(x, y, forearm)
     end_x, end_y = forearm.end
-    forearm_mm = (x * end_x + y * end_y) / float(np.hypot(end_x, end_y))
-    distance = _bar_distance(x, y, hand.palm.bars[0])
+    coarse = _bar_distance(x, y, hand.palm.bars[0])
     for bar in hand.palm.bars[1:]:
-        distance = _smooth_min(distance, _bar_distance(x, y, bar), bar.melt_mm)
-    distance = _smooth_min(distance, forearm_distance, forearm.melt_mm)
+        coarse = _smooth_min(coarse, _bar_distance(x, y, bar), bar.melt_mm)
+    distance = refine(grid, _smooth_min(coarse, coarse_forearm, forearm.melt_mm))
     fields = Fields(
         distance_mm=distance.copy(),
         height_mm=_PALM_HEIGHT_MM * _dome(distance, _PALM_EDGE_MM),
-        owner=np.full(x.shape, -1, np.int8),
-        along_mm=np.zeros(x.shape, np.float32),
-        across_mm=np.zeros(x.shape, np.float32),
-        nail_mm=np.full(x.shape, np.inf, np.float32),
-        forearm_mm=forearm_mm,
-        forearm_distance_mm=forearm_distance,
+        owner=np.full(grid.shape, -1, np.int8),
+        along_mm=np.zeros(grid.shape, np.float32),
+        across_mm=np.zeros(grid.shape, np.float32),
+        nail_mm=np.full(grid.shape, np.inf, np.float32),
+        forearm_mm=refine(grid, (x * end_x + y * end_y) / float(np.hypot(end_x, end_y))),
+        forearm_distance_mm=refine(grid, coarse_forearm),
     )
-    nearest = np.full(x.shape, _REACH_MM, np.float32)
+    nearest = np.full(grid.shape, _REACH_MM, np.float32)
     for finger, digit in enumerate(hand.digits):
-        box = _find_box(digit, x, y)
-        if box is not None:
-            _lay_digit(fields, nearest, box, finger, digit, distance[box], x[box], y[box])
+        _lay_digit(fields, nearest, grid, finger, digit, distance)
     return fields
-
-
-def _find_box(digit: Digit, x: Floats, y: Floats) -> tuple[slice, slice] | None:
-    """Return the part of the grid that a finger and its web can reach."""
-    margin = float(digit.half_widths_mm.max()) + _THUMB_WEB_MM + 4.0
-    xs = [joint[0] for joint in digit.joints]
-    ys = [joint[1] for joint in digit.joints]
-    inside = (x > min(xs) - margin) & (x < max(xs) + margin) & (y > min(ys) - margin) & (y < max(ys) + margin)
-    rows = np.flatnonzero(inside.any(axis=1))
-    columns = np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _lay_digit(
     fields: Fields,
     nearest: Floats,
-    box: tuple[slice, slice],
+    grid: Grid,
     finger: int,
     digit: Digit,
     palm_distance: Floats,
-    x: Floats,
-    y: Floats,
 ) -> None:
     """Add one finger to the fields, in place, melting into the palm but not into its neighbours."""
-    distance, along, across, half_width = _find_coordinates(digit, x, y)
+    margin = float(digit.half_widths_mm.max()) + _THUMB_WEB_MM + 4.0
+    xs, ys = zip(*digit.joints, strict=True)
+    part = find_part(grid, (min(xs) - margin, min(ys) - margin), (max(xs) + margin, max(ys) + margin))
+    if part is None:
+        return
+    coarse, box = part
+    places = _find_coordinates(digit, grid.x[coarse], grid.y[coarse])
+    rows, columns = (cut.stop - cut.start for cut in box)
+    along, across, half_width = (refine(grid, place, is_smooth=False)[:rows, :columns] for place in places)
+    distance = _digit_distance(digit, along, across, half_width)
     web = _THUMB_WEB_MM if finger == 0 else _WEB_MM
-    joined = _smooth_min(palm_distance, distance, web)
+    joined = _smooth_min(palm_distance[box], distance, web)
     fields.distance_mm[box] = np.minimum(fields.distance_mm[box], joined)
     # A finger is round; inside the palm it sinks, and its height goes over into the palm's.
     sunk = 1.0 - (0.55 if finger == 0 else 0.25) * np.clip(-along / digit.root_mm, 0.0, 1.0)
@@ -121,7 +113,7 @@ def _lay_digit(
     fields.nail_mm[box] = np.where(own, nail, fields.nail_mm[box])
 
 
-def _find_coordinates(digit: Digit, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _find_coordinates(digit: Digit, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
     """Return where points lie with respect to one finger.
 
     Args:
@@ -130,7 +122,7 @@ def _find_coordinates(digit: Digit, x: Floats, y: Floats) -> tuple[Floats, Float
         y: millimetres, same shape.
 
     Returns:
-        Signed distance to its outline, distance along it from its crease, distance across it, its half width there.
+        Distance along it from its crease, distance across it, its half width there.
     """
     best = np.full(x.shape, np.inf, np.float32)
     along = np.zeros(x.shape, np.float32)
@@ -150,14 +142,16 @@ def _find_coordinates(digit: Digit, x: Floats, y: Floats) -> tuple[Floats, Float
         along = np.where(nearer, start + (np.maximum(kept, 0.0) if k else kept), along)
         across = np.where(nearer, n, across)
         start += length
-    half_width = np.interp(along, digit.stations_mm, digit.half_widths_mm).astype(np.float32)
-    beyond = np.maximum(along - start, 0.0)
-    before = np.minimum(along + digit.root_mm, 0.0)
-    tip = float(np.interp(start, digit.stations_mm, digit.half_widths_mm))
     # Towards the tip the width stays that of the cap's start: the cap itself makes the rounding.
-    half_width = np.where(beyond > 0.0, tip, half_width)
-    distance = np.hypot(np.hypot(across, beyond / digit.tip_roundness), before) - half_width
-    return distance, along, across, half_width
+    half_width = np.interp(np.minimum(along, start), digit.stations_mm, digit.half_widths_mm)
+    return along, across, half_width.astype(np.float32)
+
+
+def _digit_distance(digit: Digit, along: Floats, across: Floats, half_width: Floats) -> Floats:
+    beyond = np.maximum(along - (digit.length_mm - digit.tip_half_width_mm * digit.tip_roundness), 0.0)
+    before = np.minimum(along + digit.root_mm, 0.0)
+    distance: Floats = np.hypot(np.hypot(across, beyond / digit.tip_roundness), before) - half_width
+    return distance
 
 
 def _nail_distance(digit: Digit, along: Floats, across: Floats) -> Floats:

@@ -5,22 +5,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from handnet.datasets.synthetic.grid import Grid
 from handnet.datasets.synthetic.skeleton import Floats, Hand
 
 ToPixels = Callable[[Floats], Floats]
 
 
-def draw_creases(
-    hand: Hand, rng: np.random.Generator, shape: tuple[int, ...], to_pixels: ToPixels, step_mm: float
-) -> Floats:
+def draw_creases(hand: Hand, rng: np.random.Generator, grid: Grid, to_pixels: ToPixels) -> Floats:
     """Draw the creases of the palm and of the wrist: three main lines, a weak fourth one and minor ones.
 
     Args:
         hand: the posed hand; lines lie in its palm and move with it.
         rng: decides the lines: of one person, hand and view.
-        shape: rows and columns of the grid.
+        grid: the points.
         to_pixels: from (N, 2) millimetres to columns and rows of the grid.
-        step_mm: millimetres from point to point.
 
     Returns:
         Strength at each point, 0 to 1, float32.
@@ -50,20 +48,17 @@ def draw_creases(
         (to_pixels(_bezier(points * (half, length), 18)), width, min(1.0, strength))
         for points, width, strength in lines
     ]
-    return _draw_lines(drawn, shape, step_mm, 0.5)
+    return _draw_lines(drawn, grid, 0.5)
 
 
-def draw_veins(
-    hand: Hand, rng: np.random.Generator, shape: tuple[int, ...], to_pixels: ToPixels, step_mm: float
-) -> Floats:
+def draw_veins(hand: Hand, rng: np.random.Generator, grid: Grid, to_pixels: ToPixels) -> Floats:
     """Draw the veins that shine through the back of the hand.
 
     Args:
         hand: the posed hand; lines lie in its palm and move with it.
         rng: decides the lines: of one person, hand and view.
-        shape: rows and columns of the grid.
+        grid: the points.
         to_pixels: from (N, 2) millimetres to columns and rows of the grid.
-        step_mm: millimetres from point to point.
 
     Returns:
         Strength at each point, 0 to 1, float32.
@@ -79,7 +74,7 @@ def draw_veins(
             [start, start + (end - start) / 3 + middle[0], start + 2 * (end - start) / 3 + middle[1], end]
         )
         lines.append((to_pixels(_bezier(points * (half, length), 16)), 2.8, visibility))
-    return _draw_lines(lines, shape, step_mm, 1.3)
+    return _draw_lines(lines, grid, 1.3)
 
 
 def _bezier(points: Floats, count: int) -> Floats:
@@ -89,17 +84,15 @@ def _bezier(points: Floats, count: int) -> Floats:
     return curve
 
 
-def _draw_lines(
-    lines: Sequence[tuple[Floats, float, float]], shape: tuple[int, ...], step_mm: float, blur_mm: float
-) -> Floats:
+def _draw_lines(lines: Sequence[tuple[Floats, float, float]], grid: Grid, blur_mm: float) -> Floats:
     """Draw lines given in pixels, with width in millimetres and strength (0 to 1), tapering to their ends."""
-    canvas = Image.new("L", (shape[1], shape[0]), 0)
+    canvas = Image.new("L", grid.shape[::-1], 0)
     draw = ImageDraw.Draw(canvas)
     for points, width_mm, strength in sorted(lines, key=lambda line: line[2]):
-        width = max(1, round(width_mm / step_mm))
-        shown = 255 * strength * min(1.0, width_mm / step_mm)
+        width = max(1, round(width_mm / grid.step_mm))
+        shown = 255 * strength * min(1.0, width_mm / grid.step_mm)
         fades = np.sin(np.pi * np.linspace(0.08, 0.94, len(points) - 1)) ** 0.5
         flat = points.ravel().tolist()
         for k, fade in enumerate(fades.tolist()):
             draw.line(flat[2 * k : 2 * k + 4], fill=round(shown * fade), width=width)
-    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur_mm / step_mm)), np.float32) / 255.0
+    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur_mm / grid.step_mm)), np.float32) / 255.0

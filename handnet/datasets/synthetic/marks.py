@@ -3,12 +3,13 @@
 import numpy as np
 
 from handnet.datasets.synthetic.fields import Fields
+from handnet.datasets.synthetic.grid import Grid, refine
 from handnet.datasets.synthetic.person import Person
 from handnet.datasets.synthetic.skeleton import Floats, Hand, Point
 
 
 def mark_dorsal(
-    person: Person, hand: Hand, fields: Fields, x: Floats, y: Floats, step_mm: float, rng: np.random.Generator
+    person: Person, hand: Hand, fields: Fields, grid: Grid, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """Mark the back: knuckles, tendons, wrinkles over the joints.
 
@@ -16,15 +17,13 @@ def mark_dorsal(
         person: whose hand; the darker the skin, the darker the knuckles.
         hand: the posed hand.
         fields: its fields on the grid.
-        x: (H, W) millimetres.
-        y: (H, W) millimetres.
-        step_mm: millimetres from point to point.
+        grid: the points.
         rng: decides the marks: of one person, hand and view.
 
     Returns:
         Darkening (0 to 1), redness (about 0 to 1) and relief (millimetres), each (H, W).
     """
-    dark = np.zeros(x.shape, np.float32)
+    x, y, step_mm = grid.x, grid.y, grid.step_mm
     blood = np.zeros(x.shape, np.float32)
     relief = np.zeros(x.shape, np.float32)
     wrinkling = float(rng.uniform(0.6, 1.3))
@@ -34,13 +33,14 @@ def mark_dorsal(
         bump = _blob(x, y, (knuckle[0], knuckle[1] + 3.0), 7.0, 9.0)
         relief += 1.6 * bony * bump
         blood += 0.45 * bump
-        dark += 0.4 * knuckle_shade * bump
         dx, dy = knuckle[0] - carpal[0], knuckle[1] - carpal[1]
         length = float(np.hypot(dx, dy))
         part = ((x - carpal[0]) * dx + (y - carpal[1]) * dy) / length**2
         across = ((x - carpal[0]) * dy - (y - carpal[1]) * dx) / length
         inside = np.clip(6.0 * part, 0.0, 1.0) * np.clip(6.0 * (1.0 - part), 0.0, 1.0)
         relief += 0.8 * bony * inside * np.exp(-((across / 3.0) ** 2))
+    blood, relief = refine(grid, blood).copy(), refine(grid, relief)
+    dark = 0.9 * knuckle_shade * blood
     for finger, digit in enumerate(hand.digits):
         places = digit.joint_stations_mm[:1] if finger == 0 else digit.joint_stations_mm
         folds = []
@@ -68,23 +68,19 @@ def mark_dorsal(
     return dark, blood, relief
 
 
-def mark_palmar(
-    hand: Hand, fields: Fields, x: Floats, y: Floats, step_mm: float, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
+def mark_palmar(hand: Hand, fields: Fields, grid: Grid, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Mark the palm: its balls, pads and hollow, and the folds of the fingers.
 
     Args:
         hand: the posed hand.
         fields: its fields on the grid.
-        x: (H, W) millimetres.
-        y: (H, W) millimetres.
-        step_mm: millimetres from point to point.
+        grid: the points.
         rng: decides the marks: of one person, hand and view.
 
     Returns:
         Darkening (0 to 1), redness (about 0 to 1) and relief (millimetres), each (H, W).
     """
-    dark = np.zeros(x.shape, np.float32)
+    x, y, step_mm = grid.x, grid.y, grid.step_mm
     relief = np.zeros(x.shape, np.float32)
     shape = hand.shape
     length, breadth = shape.palm_length_mm, shape.palm_breadth_mm
@@ -100,6 +96,8 @@ def mark_palmar(
         pad = _blob(x, y, (0.5 * (ax + bx), 0.5 * (ay + by) - 0.13 * length), 7.0, 13.0)
         relief += 2.6 * pad
         blood += 0.4 * pad
+    blood, relief = refine(grid, blood).copy(), refine(grid, relief).copy()
+    dark = np.zeros(grid.shape, np.float32)
     strength = float(rng.uniform(0.75, 1.25))
     for finger, digit in enumerate(hand.digits):
         first, second = digit.joint_stations_mm

@@ -16,8 +16,9 @@ from handnet.datasets.synthetic.camera import (
     take_photo,
 )
 from handnet.datasets.synthetic.fields import compute_fields
+from handnet.datasets.synthetic.grid import sample_grid
 from handnet.datasets.synthetic.person import Person, sample_person
-from handnet.datasets.synthetic.placement import Placement, find_box, sample_grid, sample_placement, to_pixels
+from handnet.datasets.synthetic.placement import Placement, find_box, sample_placement, to_pixels
 from handnet.datasets.synthetic.skeleton import Floats, Hand, pose_hand, sample_pose
 from handnet.datasets.synthetic.skin import paint_skin
 from handnet.errors import DataError, format_unknown
@@ -170,35 +171,34 @@ def render_photo(
     width, height = size_px
     step = 1.0 / _OVERSAMPLING
     box = find_box(hand, placement, size_px)
-    x, y = sample_grid(placement, box, step)
-    fields = compute_fields(hand, x, y)
-    step_mm = step / placement.scale
+    grid = sample_grid(placement, box, step)
+    fields = compute_fields(hand, grid)
 
     def to_grid(points: Floats) -> Floats:
         columns_rows: Floats = (to_pixels(placement, points) - box[:2]) * _OVERSAMPLING
         return columns_rows
 
-    color, relief = paint_skin(person, side, view, hand, fields, x, y, to_grid)
-    color *= light_surface(fields.height_mm + relief, scene, step_mm)[..., None]
-    cover = np.clip(0.5 - np.minimum(fields.distance_mm, fields.nail_mm) / step_mm, 0.0, 1.0)
-    sleeve = lay_sleeve(color, cover, hand, fields, scene, step_mm)
+    color, relief = paint_skin(person, side, view, hand, fields, grid, to_grid)
+    color *= light_surface(fields.height_mm + relief, scene, grid.step_mm)
+    cover = np.clip(0.5 - np.minimum(fields.distance_mm, fields.nail_mm) / grid.step_mm, 0.0, 1.0)
+    sleeve = lay_sleeve(color, cover, hand, fields, scene, grid.step_mm)
     hand_cover, cloth_cover = _shrink(cover), _shrink(sleeve)
-    painted = _shrink(color * (cover + sleeve)[..., None])
+    painted = _shrink(color * (cover + sleeve))
     left, top, right, bottom = box
     coverage = np.zeros((height, width), np.float32)
     coverage[top:bottom, left:right] = hand_cover
     opaque = coverage.copy()
     opaque[top:bottom, left:right] += cloth_cover
-    photo = lay_paper(scene, opaque, placement.scale) * (1.0 - opaque)[..., None]
-    photo[top:bottom, left:right] += painted
+    photo = lay_paper(scene, opaque, placement.scale) * (1.0 - opaque)
+    photo[:, top:bottom, left:right] += painted
     return take_photo(photo, scene, rng), coverage
 
 
-def _shrink(grid: Floats) -> Floats:
+def _shrink(points: Floats) -> Floats:
     """Return the mean over the points of each pixel."""
     n = _OVERSAMPLING
-    total: Floats = grid[::n, ::n].copy()
+    total: Floats = points[..., ::n, ::n].copy()
     for k in range(1, n * n):
-        total += grid[k // n :: n, k % n :: n]
+        total += points[..., k // n :: n, k % n :: n]
     total *= 1.0 / (n * n)
     return total

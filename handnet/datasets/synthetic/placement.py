@@ -58,27 +58,6 @@ def to_pixels(placement: Placement, points: Sequence[Point] | Floats) -> Floats:
     return pixels
 
 
-def sample_grid(placement: Placement, box: tuple[int, int, int, int], step_px: float) -> tuple[Floats, Floats]:
-    """Return the millimetres under an even grid of points within a box of the photo.
-
-    Args:
-        placement: where the hand lies.
-        box: left, top, right, bottom in pixels.
-        step_px: distance between points; the points lie in the middle of squares of this side.
-
-    Returns:
-        x and y, each (rows, columns), float32.
-    """
-    left, top, right, bottom = box
-    columns = np.arange(left + step_px / 2, right, step_px) - placement.wrist_px[0]
-    rows = np.arange(top + step_px / 2, bottom, step_px) - placement.wrist_px[1]
-    angle = np.deg2rad(placement.angle_deg)
-    c, s = np.cos(angle) / placement.scale, np.sin(angle) / placement.scale
-    x = placement.mirror * (c * columns[None, :] + s * rows[:, None])
-    y = c * rows[:, None] - s * columns[None, :]
-    return x.astype(np.float32), y.astype(np.float32)
-
-
 def sample_placement(hand: Hand, view: str, side: str, rng: np.random.Generator, size_px: tuple[int, int]) -> Placement:
     """Sample where a hand lies: entering from the top, fingers downwards, all of them inside the photo.
 

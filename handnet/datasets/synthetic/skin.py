@@ -4,6 +4,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from handnet.datasets.synthetic.fields import Fields
+from handnet.datasets.synthetic.grid import Grid, refine
 from handnet.datasets.synthetic.lines import ToPixels, draw_creases, draw_veins
 from handnet.datasets.synthetic.marks import mark_dorsal, mark_palmar
 from handnet.datasets.synthetic.person import Person
@@ -13,14 +14,14 @@ _MELANIN_STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DORSAL_COLORS = ((242, 208, 190), (228, 184, 160), (202, 152, 122), (158, 110, 84), (108, 74, 58))
 _PALMAR_COLORS = ((246, 204, 192), (240, 192, 176), (228, 174, 154), (208, 154, 132), (184, 132, 112))
 _REDNESS = np.array((5.0, -7.0, -4.0), np.float32)
-_BLOOD = np.array((0.0, -26.0, -20.0), np.float32)
+_BLOOD = np.array((0.0, -26.0, -20.0), np.float32)[:, None, None]
 # Folds are reddish: they take less from red than from green and blue.
-_DARKENING = np.array((0.80, 1.0, 1.04), np.float32)
-_VEIN = np.array((-22.0, -8.0, -4.0), np.float32)
+_DARKENING = np.array((0.80, 1.0, 1.04), np.float32)[:, None, None]
+_VEIN = np.array((-22.0, -8.0, -4.0), np.float32)[:, None, None]
 
 
 def paint_skin(
-    person: Person, side: str, view: str, hand: Hand, fields: Fields, x: Floats, y: Floats, to_pixels: ToPixels
+    person: Person, side: str, view: str, hand: Hand, fields: Fields, grid: Grid, to_pixels: ToPixels
 ) -> tuple[Floats, Floats]:
     """Paint the skin and all that is on it.
 
@@ -30,27 +31,26 @@ def paint_skin(
         view: "dorsal" or "palmar".
         hand: the posed hand.
         fields: its fields on the grid.
-        x: (H, W) millimetres.
-        y: (H, W) millimetres.
+        grid: the points.
         to_pixels: from (N, 2) millimetres to columns and rows of the grid.
 
     Returns:
-        Colour (H, W, 3), 0 to 255, and the relief (H, W), millimetres to be added to the height.
+        Colour (3, H, W), 0 to 255, and the relief (H, W), millimetres to be added to the height.
     """
     rng = person.detail_rng(side, view)
-    step_mm = float(np.hypot(x[0, 1] - x[0, 0], y[0, 1] - y[0, 0]))
+    base = skin_color(person, view)[:, None, None]
     if view == "dorsal":
-        dark, blood, relief = mark_dorsal(person, hand, fields, x, y, step_mm, rng)
-        lines = draw_veins(hand, rng, x.shape, to_pixels, step_mm)
-        tint = lines[..., None] * _VEIN * (0.25 + 0.5 * (1.0 - person.melanin))
+        dark, blood, relief = mark_dorsal(person, hand, fields, grid, rng)
+        color = base + blood * _BLOOD
+        lines = draw_veins(hand, rng, grid, to_pixels)
+        color += (0.75 - 0.5 * person.melanin) * _VEIN * lines
     else:
-        dark, blood, relief = mark_palmar(hand, fields, x, y, step_mm, rng)
-        lines = draw_creases(hand, rng, x.shape, to_pixels, step_mm)
-        dark = dark + 0.26 * lines
-        relief = relief - 0.45 * lines
-        tint = np.zeros(3, np.float32)
-    color = skin_color(person, view) + blood[..., None] * _BLOOD + tint
-    color *= _mottle(x, y, rng)[..., None] * (1.0 - np.minimum(dark, 0.75)[..., None] * _DARKENING)
+        dark, blood, relief = mark_palmar(hand, fields, grid, rng)
+        lines = draw_creases(hand, rng, grid, to_pixels)
+        dark += 0.26 * lines
+        relief -= 0.45 * lines
+        color = base + blood * _BLOOD
+    color *= _mottle(grid, rng) * (1.0 - np.minimum(dark, 0.75) * _DARKENING)
     _paint_nails(color, person, view, hand, fields)
     if person.ring is not None and person.ring.side == side:
         relief = relief + _paint_ring(color, person, view, hand, fields)
@@ -72,12 +72,11 @@ def skin_color(person: Person, view: str) -> Floats:
     return np.array(color, np.float32) + person.redness * _REDNESS
 
 
-def _mottle(x: Floats, y: Floats, rng: np.random.Generator) -> Floats:
+def _mottle(grid: Grid, rng: np.random.Generator) -> Floats:
     """Return brightness about 1 in blots that stay with the hand."""
     blots = 1.0 + 0.045 * rng.uniform(-1.0, 1.0, (48, 40))
-    places = np.stack([(y + 40.0) / 5.5, (x + 110.0) / 5.5])
-    mottle: Floats = map_coordinates(blots.astype(np.float32), places, order=1, mode="wrap")
-    return mottle
+    places = np.stack([(grid.y + 40.0) / 5.5, (grid.x + 110.0) / 5.5])
+    return refine(grid, map_coordinates(blots.astype(np.float32), places, order=1, mode="wrap"))
 
 
 def _paint_nails(color: Floats, person: Person, view: str, hand: Hand, fields: Fields) -> None:
@@ -109,7 +108,7 @@ def _paint_nails(color: Floats, person: Person, view: str, hand: Hand, fields: F
     rim = np.exp(-((fields.nail_mm[rows, columns] / 0.6) ** 2))
     paint = paint * (1.0 - 0.22 * rim)[:, None]
     weight = shown[rows, columns][:, None]
-    color[rows, columns] = color[rows, columns] * (1.0 - weight) + paint * weight
+    color[:, rows, columns] += ((paint - color[:, rows, columns].T) * weight).T
 
 
 def _paint_ring(color: Floats, person: Person, view: str, hand: Hand, fields: Fields) -> Floats:
@@ -128,6 +127,6 @@ def _paint_ring(color: Floats, person: Person, view: str, hand: Hand, fields: Fi
         tone = np.where(stone > 0.5, 0.75 + 0.5 * (v + 0.1), tone)
         band = np.maximum(band, stone)
     band = np.where(on, band, 0.0)
-    metal = np.minimum(np.array(ring.color, np.float32) * tone[..., None].astype(np.float32), 255.0)
-    color += (metal - color) * band[..., None].astype(np.float32)
-    return band.astype(np.float32)
+    metal = np.minimum(np.array(ring.color, np.float32)[:, None, None] * tone, 255.0)
+    color += (metal - color) * band
+    return band

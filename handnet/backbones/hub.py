@@ -61,8 +61,10 @@ def collect_state(backbone: keras.Model) -> State:
         # The table at the size of the input follows from the other, which has the published size.
         if variable.path.endswith("interpolated_position_embeddings"):
             continue
+        # A backbone read from a preset prefixes its layers with its own name.
+        path = variable.path.removeprefix(f"{backbone.name}_")
         array = np.asarray(keras.ops.convert_to_numpy(variable.value))
-        state[_rename(variable.path)] = _to_torch_layout(variable.path, array)
+        state[_rename(path)] = _to_torch_layout(path, array)
     return state
 
 

@@ -16,6 +16,7 @@ import math
 import sys
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -32,6 +33,7 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.2
 Features = Callable[[torch.Tensor], torch.Tensor]
 
 
+@cache
 def import_timm() -> Any:
     for part in ("", ".ops", ".ops.misc", ".transforms", ".transforms.functional", ".datasets", ".datasets.folder"):
         sys.modules[f"torchvision{part}"] = MagicMock(__spec__=None, __path__=[])
@@ -121,14 +123,18 @@ def run_resnet_transformers(_side_px: int) -> tuple[dict, Features]:
     return fill(model), lambda x: model(x).pooler_output.flatten(1)
 
 
-def run_facenet(_side_px: int) -> tuple[dict, Features]:
+@cache
+def import_facenet() -> Any:
     # Read by path: the package's __init__ imports torchvision for its face detector.
     package = Path(importlib.util.find_spec("facenet_pytorch").submodule_search_locations[0])
     for name, folder in (("facenet_pytorch", package), ("facenet_pytorch.models", package / "models")):
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = [str(folder)]
-    module = importlib.import_module("facenet_pytorch.models.inception_resnet_v1")
-    model = module.InceptionResnetV1()
+    return importlib.import_module("facenet_pytorch.models.inception_resnet_v1")
+
+
+def run_facenet(_side_px: int) -> tuple[dict, Features]:
+    model = import_facenet().InceptionResnetV1()
     return fill(model), model
 
 
@@ -270,7 +276,7 @@ def main() -> None:
             "peer": describe_peer(source),
         }
         goldens[f"{name}/about"] = np.array(json.dumps(about))
-    np.savez_compressed(file, **goldens)
+        np.savez_compressed(file, **goldens)
 
 
 def describe_peer(source: str) -> str:

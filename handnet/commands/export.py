@@ -1,26 +1,37 @@
 """`handnet export`."""
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from handnet.commands.console import echo
+from handnet.commands.console import echo, show_progress
 from handnet.commands.start import start_tensorflow
+from handnet.errors import RunError
+
+if TYPE_CHECKING:
+    from handnet.datasets.dataset import DataSet
+    from handnet.evaluation.calibration import Calibration
+    from handnet.runs import Run
 
 _NUM_CHECKED = 16
+_FORMATS = ("savedmodel", "openvino", "onnx", "litert")
 
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="saved_models/NAME", type=click.Path(path_type=Path))
 @click.option("--data", default="", metavar="DIR", help="Photos to check the export on.  [default: the run's own]")
-def export(run_folder: Path, target: Path, data: str) -> None:
-    """Write the encoder of RUN as a SavedModel at the next version number under saved_models/NAME.
+@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="savedmodel", show_default=True)
+def export(run_folder: Path, target: Path, data: str, format_name: str = "savedmodel") -> None:
+    """Write the encoder of RUN at the next version number under saved_models/NAME.
 
-    Its signature serving_default takes the bytes of photos and returns unit vectors. Before the version appears, its vectors
-    are compared with the run's own on photos of the run's data.
+    A SavedModel takes the bytes of photos: serving_default and embed return unit vectors, verify the probability that two
+    photos show one person. The other formats hold the encoder alone, from pixels to vectors. Before the version appears, it
+    is run on photos of the run's data and compared with the run's own vectors.
     """
-    from handnet.runs import read_run
+    from handnet.runs import read_run, read_run_split
 
     run = read_run(run_folder)
     from handnet.commands.locate import read_data
@@ -28,9 +39,71 @@ def export(run_folder: Path, target: Path, data: str) -> None:
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
     start_tensorflow()
     from handnet.export import export_encoder
+    from handnet.export.card import list_versions, write_card_text
+    from handnet.export.formats import check_format
     from handnet.train import load_encoder
 
+    check_format(format_name)
+    encoder = load_encoder(run)
+    calibration = find_calibration(run, dataset, encoder)
+    metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
-    result = export_encoder(load_encoder(run), run.config.image, target, paths)
+    result = export_encoder(
+        encoder,
+        run.config.image,
+        target,
+        paths,
+        format_name=format_name,
+        calibration=calibration,
+        card=write_card_text(target.name, run, read_run_split(run), metrics, calibration),
+        facts={
+            "run": {
+                "name": run.folder.name,
+                "data_fingerprint": run.facts["data"]["fingerprint"],
+                "git_revision": run.facts.get("git_revision", ""),
+                "best_epoch": run.facts.get("best_epoch"),
+            },
+            "packages": list_versions(),
+        },
+    )
     echo(f"wrote {result.folder}; max abs error on {result.num_checked} photos: {result.max_error:.1e}")
+    if result.signatures:
+        echo(f"signatures: {', '.join(result.signatures)}")
+
+
+def find_calibration(run: "Run", dataset: "DataSet", encoder: Any) -> "Calibration | None":
+    """Return the run's own calibration, else one fitted now on its validation people; None where these are too few."""
+    from handnet.datasets.dataset import people_with_both_views
+    from handnet.evaluation.calibration import fit_calibration, load_calibration
+    from handnet.evaluation.pairs import score_pairs
+    from handnet.evaluation.part import embed_part
+    from handnet.runs import read_run_split
+    from handnet.splits import select_part
+
+    file = run.folder / "calibration.json"
+    if file.exists():
+        return load_calibration(file)
+    split = read_run_split(run)
+    examples = select_part(dataset, split, "val") if split.val else []
+    if len(people_with_both_views(examples)) < 2:
+        echo("no signature verify: fewer than two validation people have both views, so nothing can be calibrated")
+        return None
+    part = embed_part(encoder, examples, run.config.image, show_progress("embed validation photos"), "val")
+    return fit_calibration(score_pairs(part))
+
+
+def read_metrics(file: Path) -> dict[str, Any] | None:
+    """Return the figures of the run's evaluation on its test people, or None where there was none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    try:
+        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        metrics["retrieval"]["person"]["dorsal_to_palmar"]["mean_rank"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{str(file)!r} is damaged ({error!r}). Evaluate the run again: handnet eval RUN.") from None
+    return metrics

@@ -1,0 +1,79 @@
+"""Warm-up requests: what TensorFlow Serving runs through a new version before it takes traffic."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+from handnet.config import ImageConfig
+from handnet.export.signatures import DEFAULT
+
+# TensorFlow Serving looks for exactly this file.
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+WARMUP_BATCHES = (1, 8)
+
+
+def write_warmup(folder: Path, name: str, signatures: Sequence[str], image: ImageConfig) -> int:
+    """Write a request for each signature and batch size, of one grey photo, and return how many there are.
+
+    Args:
+        folder: the SavedModel.
+        name: the model's name at the server.
+        signatures: its signatures.
+        image: how photos are decoded.
+    """
+    file = folder / WARMUP_FILE
+    file.parent.mkdir(exist_ok=True)
+    size = image.size_px
+    grey = np.full((size * 3 // 4, size, 3), 127, np.uint8)
+    photo: bytes = tf.io.encode_jpeg(grey).numpy()
+    inputs = {
+        DEFAULT: {"photos": [photo]},
+        "embed": {"photos": [photo]},
+        "embed_pixels": {"images": grey[None]},
+        "verify": {"first": [photo], "second": [photo]},
+    }
+    requests = [(signature, batch) for signature in signatures for batch in WARMUP_BATCHES]
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, batch in requests:
+            tensors = {
+                key: tf.make_tensor_proto(tf.repeat(value, batch, axis=0)) for key, value in inputs[signature].items()
+            }
+            writer.write(encode_request(name, signature, tensors))
+    return len(requests)
+
+
+def encode_request(model: str, signature: str, inputs: Mapping[str, TensorProto]) -> bytes:
+    """Encode a tensorflow.serving.PredictionLog that holds one PredictRequest.
+
+    Written by hand, since exporting must not need tensorflow-serving-api, which asks for one exact TensorFlow; the tests
+    read it back with that package.
+
+    Args:
+        model: name of the model.
+        signature: name of the signature.
+        inputs: its inputs.
+
+    Reference:
+        tensorflow/serving, apis/prediction_log.proto (PredictionLog.predict_log = 6, PredictLog.request = 1), predict.proto
+        (PredictRequest.model_spec = 1, inputs = 2), model.proto (ModelSpec.name = 1, signature_name = 3).
+    """
+    request = _field(1, _field(1, model.encode()) + _field(3, signature.encode()))
+    for name, tensor in sorted(inputs.items()):
+        request += _field(2, _field(1, name.encode()) + _field(2, tensor.SerializeToString()))
+    return _field(6, _field(1, request))
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    """Encode a length-delimited protocol buffer field."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])

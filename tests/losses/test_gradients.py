@@ -1,0 +1,96 @@
+"""Gradients against central finite differences in float64, for every loss and miner in LOSSES."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from handnet.losses import LOSSES
+from handnet.losses.distances import cosine_similarities
+from handnet.losses.pairs import compare_labels
+from handnet.losses.proxies import margin_cross_entropy, one_hot_mask, proxy_anchor
+from handnet.losses.similarity import circle, has_both
+from tests.losses.cases import CASES, case_id, draw_batch, draw_for, draw_proxies, ready_loss
+
+STEP = 1e-6
+
+
+def finite_differences(value, x):
+    """Return the central differences of a scalar function of an array."""
+    compiled = tf.function(value)
+    gradient = np.zeros_like(x)
+    for place in np.ndindex(*x.shape):
+        shift = np.zeros_like(x)
+        shift[place] = STEP
+        gradient[place] = (float(compiled(tf.constant(x + shift))) - float(compiled(tf.constant(x - shift)))) / 2 / STEP
+    return gradient
+
+
+def automatic(value, x):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        result = value(x)
+    return tape.gradient(result, x).numpy()
+
+
+def circle_with_weights_of(y_pred, labels, loss):
+    """Return the circle loss whose weights are held at those of `y_pred`, as its gradient is defined."""
+    rows = np.arange(len(labels), dtype="int32")
+    masks = compare_labels(ops.convert_to_tensor(labels), ops.convert_to_tensor(labels), rows, loss.views == "cross")
+    pace = cosine_similarities(ops.convert_to_tensor(y_pred), ops.convert_to_tensor(y_pred))
+    valid = has_both(*masks)
+
+    def value(x):
+        losses = circle(cosine_similarities(x, x), *masks, loss.margin, loss.scale, pace)
+        return ops.sum(ops.where(valid, losses, 0.0)) / ops.sum(ops.cast(valid, "float64"))
+
+    return value
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
+def test_gradient_equals_finite_differences(name, options):
+    y_true, y_pred = draw_for(name, seed=5)
+    loss = ready_loss(name, options)
+    gradient = automatic(lambda x: loss(y_true, x), y_pred)
+    if name == "circle":
+        value = circle_with_weights_of(y_pred, y_true, loss)
+        assert float(value(y_pred)) == pytest.approx(float(loss(y_true, y_pred)), rel=1e-12)
+    else:
+        value = lambda x: loss(y_true, x)  # noqa: E731
+    expected = finite_differences(value, y_pred)
+    assert np.abs(expected).max() > 1e-2
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_gradient_with_a_memory_equals_finite_differences():
+    labels, rows = draw_batch(seed=5)
+    loss = ready_loss("triplet", {"mining": "all", "memory_size": 6})
+    loss.state.build((None, rows.shape[1]))
+    loss.state(rows[:1], training=True)
+    loss(labels[:6], draw_batch(seed=6)[1][:6])
+    loss.state(rows[:1], training=False)
+    gradient = automatic(lambda x: loss(labels, x), rows)
+    np.testing.assert_allclose(gradient, finite_differences(lambda x: loss(labels, x), rows), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].needs_classes])
+def test_gradient_by_the_proxies_equals_finite_differences(name):
+    labels, rows = draw_batch(seed=5)
+    loss = ready_loss(name, {})
+    own = one_hot_mask(ops.convert_to_tensor(labels), loss.state.num_classes)
+
+    def value(proxies):
+        if name == "proxy_anchor":
+            return proxy_anchor(cosine_similarities(proxies, rows), ops.transpose(own), loss.margin, loss.alpha)
+        angle, offset = (loss.margin, 0.0) if name == "arcface" else (0.0, loss.margin)
+        return ops.mean(margin_cross_entropy(cosine_similarities(rows, proxies), own, angle, offset, loss.scale))
+
+    proxies = draw_proxies().astype("float64")
+    expected = finite_differences(value, proxies)
+    np.testing.assert_allclose(automatic(value, proxies), expected, rtol=1e-6, atol=1e-6)
+    with tf.GradientTape() as tape:
+        result = loss(labels, tf.constant(rows))
+    trained = tape.gradient(result, loss.state.proxies.value).numpy()
+    assert float(result) == pytest.approx(float(value(proxies)))
+    np.testing.assert_allclose(trained, expected, rtol=1e-5, atol=1e-5)

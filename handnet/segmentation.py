@@ -1,8 +1,8 @@
 """The hand in a photo with a plain background: mask, pose, crop, and the altered photos of the shortcut audit.
 
-Core TensorFlow operations only, so the same code runs in a tf.data map and inside an exported model. It works by colour: a hand
-is warmer or darker than the background, whose colour is read at the border of the photo. Everything is found on a copy of
-`WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12-megapixel photo.
+Core TensorFlow operations only, so the same code runs in a tf.data map and inside an exported model. It works by colour:
+a hand is warmer or darker than the background, whose colour is read at the border of the photo. Everything is found on a
+copy of `WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12-megapixel photo.
 """
 
 from typing import NamedTuple
@@ -56,7 +56,7 @@ def find_pose(mask: tf.Tensor) -> Pose:
     """Return where the hand of each mask lies, from its outline alone.
 
     Args:
-        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it. The work grows with its area squared: pass a small one.
+        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, lest it take long.
 
     Returns:
         The pose in pixels of the mask. An empty mask gives the middle of the picture and a radius of one pixel.
@@ -72,8 +72,8 @@ def find_pose(mask: tf.Tensor) -> Pose:
     distance = tf.sqrt(dy * dy + dx * dx + 1e-6)
     unit = _per_image(radius)
 
-    # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that touches
-    # no border points where most of it lies.
+    # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that
+    # touches no border points where most of it lies.
     sides = [tf.cast(at, tf.float32) for at in (ys < 1.0, ys > height - 2.0, xs < 1.0, xs > width - 2.0)]
     lengths = tf.stack([tf.reduce_sum(flat * side, [1, 2]) for side in sides], -1)
     longest = tf.one_hot(tf.argmax(lengths, -1), 4)
@@ -84,7 +84,7 @@ def find_pose(mask: tf.Tensor) -> Pose:
     direction = _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
     for _ in range(4):
         along, across = _rotate(dy, dx, direction)
-        # A cone of ±50° holds the four fingers of a spread hand and little of the thumb; its weight grows with the distance.
+        # A cone of ±50° holds four spread fingers and little of the thumb; the weight grows with the distance.
         cone = tf.cast(along > distance * 0.64, tf.float32) * tf.cast(distance > 1.25 * unit, tf.float32) * flat
         found = _weighted_direction(cone * distance, dy, dx)
         seen = tf.reduce_sum(cone, [1, 2]) > 4.0
@@ -121,10 +121,10 @@ def crop_hand(
         photo: (H, W, 3), 0..255, any dtype.
         size_px: side of the square result.
         canonical: turn the hand so that the fingers point up.
-        mirror: with `canonical`, flip the hand where its outline says that the thumb is on the right. The outline of a right
-            hand's back is the mirrored outline of its palm and, roughly, that of the left palm: so all four look alike.
+        mirror: with `canonical`, flip the hand where its outline says that the thumb is on the right. The outline of a
+            right hand's back is the mirrored outline of its palm and, roughly, that of the left back: all four agree then.
         background: the neutral value, 0..255.
-        isolate: paint everything but the hand above the wrist cut with the background; without it the photo shows through.
+        isolate: paint all but the hand above the wrist cut with the background; without it the photo shows through.
 
     Returns:
         (size_px, size_px, 3) float32, 0..255.
@@ -249,12 +249,12 @@ def _resize_for_work(images: tf.Tensor) -> tf.Tensor:
 
 
 def _score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return how far each pixel stands out from the background (positive: foreground), and the colour relative to it."""
+    """Return how far each pixel stands out from the background (positive: foreground), and its relative colour."""
     background = _border_colour(images)
     relative = tf.minimum(images / background, 1.15)
     lightness = tf.reduce_mean(relative, -1, keepdims=True)
     chroma = tf.reduce_max(relative, -1, keepdims=True) - tf.reduce_min(relative, -1, keepdims=True)
-    # A shadow is grey and a little darker; skin is warm, cloth is coloured or much darker. Corners are tinted, but cold.
+    # A shadow is grey and a little darker; skin is warm, cloth coloured or much darker; corners are tinted, but cold.
     warmth = relative[..., :1] - tf.reduce_mean(relative[..., 1:], -1, keepdims=True)
     score = warmth + 0.35 * tf.nn.relu(chroma - 0.1) + 0.8 * tf.nn.relu(0.6 - lightness)
     score /= lightness + 0.15
@@ -377,7 +377,7 @@ def _largest_part(mask: tf.Tensor) -> tf.Tensor:
 
 
 def _depth(mask: tf.Tensor) -> tf.Tensor:
-    """Return each pixel's distance to the outside in pixels (octagonal), the picture's border not counted as outside."""
+    """Return each pixel's distance to the outside in pixels (octagonal); the picture's border is no outside."""
 
     def left(_: tf.Tensor, now: tf.Tensor, __: tf.Tensor) -> tf.Tensor:
         return tf.reduce_any(now > 0.0)

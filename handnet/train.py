@@ -1,6 +1,7 @@
 """Training: one function, read from top to bottom, around `model.fit`."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -234,8 +235,11 @@ def load_encoder(run: Run) -> keras.Model:
             f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
         )
     try:
-        encoder.load_weights(file)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where a file lacks a layer, and leaves its random weights.
+            warnings.simplefilter("error", UserWarning)
+            encoder.load_weights(file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
     return encoder
 

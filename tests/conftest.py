@@ -1,8 +1,12 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# As the command line does: read by TensorFlow's C++ parts when they are loaded.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @pytest.fixture(autouse=True)

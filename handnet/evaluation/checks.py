@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from handnet.datasets.dataset import printable
 from handnet.errors import EvaluationError
 from handnet.example import VIEWS
 
@@ -15,13 +16,13 @@ Labels = Sequence[str] | Sequence[int] | npt.NDArray[np.generic]
 
 
 def list_some(values: Sequence[object] | npt.NDArray[np.generic], limit: int = 5) -> str:
-    """Return the first few values as text, with the count of the others.
+    """Return the first few values as text that is safe to print, with the count of the others.
 
     Args:
         values: what to list.
         limit: how many to name.
     """
-    shown = ", ".join(str(value) for value in values[:limit])
+    shown = ", ".join(printable(str(value)) for value in values[:limit])
     return shown + (f" and {len(values) - limit} more" if len(values) > limit else "")
 
 

@@ -19,7 +19,7 @@ from handnet.evaluation.slices import slice_outcome
 from handnet.evaluation.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
 
 BRIEF_PROTOCOLS = ("person_template", "photo")
-NUM_HISTOGRAM_BINS = 100
+NUM_HISTOGRAM_BINS = 80
 
 Progress = Callable[[str], None]
 

@@ -12,7 +12,14 @@ from handnet.evaluation.retrieval import summarize_ranking
 
 MAX_VALUES = 12
 FEW_PEOPLE = 5
-_AGE_BANDS = ((0, 17), (18, 20), (21, 25), (26, 35), (36, 50), (51, 130))
+_AGE_BANDS = (
+    (0, 17, "under 18"),
+    (18, 20, "18–20"),
+    (21, 25, "21–25"),
+    (26, 35, "26–35"),
+    (36, 50, "36–50"),
+    (51, 130, "over 50"),
+)
 
 
 def slice_outcome(
@@ -74,4 +81,4 @@ def _find_band(age: str) -> str:
         years = int(float(age))
     except (ValueError, OverflowError):
         return ""
-    return next((f"{low}–{high}" for low, high in _AGE_BANDS if low <= years <= high), "")
+    return next((name for low, high, name in _AGE_BANDS if low <= years <= high), "")

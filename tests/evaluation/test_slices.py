@@ -57,4 +57,4 @@ def test_few_people_are_marked_and_one_person_has_no_interval():
 
 def test_ages_are_banded():
     ages = np.array(["18", " 20", "21", "70", "x", "", "-3", "1e400", "25.0"])
-    assert band_ages(ages).tolist() == ["18–20", "18–20", "21–25", "51–130", "", "", "", "", "21–25"]
+    assert band_ages(ages).tolist() == ["18–20", "18–20", "21–25", "over 50", "", "", "", "", "21–25"]

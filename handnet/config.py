@@ -48,7 +48,8 @@ class ImageConfig:
         size_px: side of the square, pixels.
         fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
             only for comparison with systems that do it).
-        crop: "none", or "hand": the hand alone, segmented, centred and scaled on a plain background.
+        crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
+            well, so that the fingers point up.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -61,7 +62,7 @@ class ImageConfig:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
-        _check_choice("image.crop", self.crop, ("none", "hand"))
+        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Only core TensorFlow operations are used, so that the same function is part of t
 import tensorflow as tf
 
 from handnet.config import ImageConfig
+from handnet.segmentation import crop_hand
 
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
@@ -29,10 +30,9 @@ def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         tf.errors.InvalidArgumentError: the bytes are not a picture in one of these formats.
     """
     photo = orient(decode(contents, config.size_px), read_orientation(contents))
-    if config.crop == "hand":
-        from handnet.segmentation import crop_hand
-
-        square = crop_hand(photo, config.size_px, background=float(config.background))
+    if config.crop != "none":
+        upright = config.crop == "hand-upright"
+        square = crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
     else:
         square = resize(photo, config)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)

@@ -102,3 +102,21 @@ def test_the_same_in_a_graph_and_eagerly(tmp_path: Path) -> None:
     contents = read(USABLE["exif-6-jpeg"](tmp_path / "photo"))
     in_graph = tf.function(lambda c: load_photo(c, config))(contents)
     assert (in_graph.numpy() == load_photo(contents, config).numpy()).all()
+
+
+@pytest.mark.parametrize("crop", ["hand", "hand-upright"])
+def test_a_cropped_hand_is_centred_on_the_background(crop: str, tmp_path: Path) -> None:
+    pixels = np.full((90, 120, 3), 235, np.uint8)
+    # A palm with a finger, dark on light, off the middle.
+    pixels[:50, 70:100] = (150, 100, 80)
+    pixels[50:75, 80:88] = (150, 100, 80)
+    config = ImageConfig(size_px=64, crop=crop)
+    photo = load_photo(read(write_jpeg(tmp_path / "photo", pixels)), config).numpy().astype(int)
+    is_hand = photo.sum(axis=2) < 600
+    assert (photo[~is_hand] > 150).all()
+    rows, columns = np.nonzero(is_hand)
+    assert len(rows) > 300, "the hand is there"
+    assert abs((columns.min() + columns.max()) / 2 - 31.5) < 8
+    assert abs((rows.min() + rows.max()) / 2 - 31.5) < 8
+    fingertip_is_up = is_hand[:20].sum() < is_hand[44:].sum()
+    assert fingertip_is_up == (crop == "hand-upright"), "the photo shows the finger pointing down"

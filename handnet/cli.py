@@ -36,7 +36,7 @@ for command in (quickstart, data, train, evaluate, export, cache, cross_validati
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit code 1 or 2."""
     # A stop by the system is handled like Ctrl-C, so that temporary files are removed.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Without its standalone mode click returns the code of an Exit; its other errors are shown here as one line too.
         exit_code = cli.main(prog_name="handnet", standalone_mode=False)

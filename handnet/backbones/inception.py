@@ -10,6 +10,15 @@ from handnet.backbones.pixels import PixelNormalization
 EPSILON = 1e-3
 
 
+@keras.saving.register_keras_serializable("handnet")
+class TrainedDropout(layers.Dropout):
+    """Dropout that stops when it is frozen, so that a frozen encoder is a fixed function in training too."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Return the inputs, some of them zero in training."""
+        return super().call(inputs, training=bool(training) and self.trainable)
+
+
 def build_inception_resnet_v1(image_size_px: int) -> keras.Model:
     """Build InceptionResnetV1 up to its 512-wide embedding of unit length.
 
@@ -41,7 +50,7 @@ def build_inception_resnet_v1(image_size_px: int) -> keras.Model:
         x = _block8(x, f"repeat_3_{index}", 0.20)
     x = _block8(x, "block8", 1.0, relu=False)
     x = layers.GlobalAveragePooling2D(name="avgpool_1a")(x)
-    x = layers.Dropout(0.6, name="dropout")(x)
+    x = TrainedDropout(0.6, name="dropout")(x)
     x = layers.Dense(512, use_bias=False, name="last_linear")(x)
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name="last_bn")(x)
     features = layers.UnitNormalization(dtype="float32", name="unit")(x)

@@ -1,17 +1,19 @@
-"""Which of a backbone's weights are trained: none, all, the last blocks, or low-rank updates alone."""
+"""Which of a backbone's weights are trained, and how fast: frozen, last blocks, low-rank updates, layer-wise rates."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
 from handnet.errors import ConfigError
 
 MODES = ("none", "all", "last-N", "lora")
-_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a)")
+_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a)(_|$)")
 
 
 def set_trainable(backbone: keras.Model, mode: str) -> None:
-    """Choose what is trained; what is not is frozen, BatchNorm's running averages included.
+    """Choose what is trained; the rest is frozen, BatchNorm's running averages and dropout included.
 
     Compile after this call, and do not set `trainable` on a model that contains the backbone: that undoes the choice.
 
@@ -22,21 +24,15 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
     Raises:
         ConfigError: for an unknown mode, more blocks than there are, or "lora" on a backbone built without.
     """
-    backbone.trainable = True
-    if mode == "all":
-        _freeze_unless(backbone, lambda layer: True)
-        return
-    if mode == "none":
-        backbone.trainable = False
-        return
+    first = _find_first_trained(backbone, mode)
+    depths = find_depths(backbone)
+    # TensorFlow's Keras skips `x.trainable = v` where it is v already, whatever the variables below say: set twice.
+    for value in (False, True):
+        backbone.trainable = value
+    for layer in backbone.layers:
+        layer.trainable = layer.name != "pixels" and depths[layer.name] >= first
     if mode == "lora":
-        _train_lora_alone(backbone)
-        return
-    match = re.fullmatch(r"last-(\d+)", mode)
-    if not match or int(match[1]) < 1:
-        raise ConfigError(f"`trainable` must be one of {', '.join(MODES)}. Received: {mode!r}.")
-    kept = set(_last_layers(backbone, int(match[1])))
-    _freeze_unless(backbone, lambda layer: layer.name in kept)
+        _freeze_all_but_lora(backbone)
 
 
 def list_blocks(backbone: keras.Model) -> list[str]:
@@ -45,31 +41,99 @@ def list_blocks(backbone: keras.Model) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _last_layers(backbone: keras.Model, num_blocks: int) -> list[str]:
+def find_depths(backbone: keras.Model) -> dict[str, int]:
+    """Return each layer's depth: 0 for the stem, 1 … n for the n blocks, n + 1 for what follows them."""
     blocks = list_blocks(backbone)
-    if num_blocks > len(blocks):
-        raise ConfigError(
-            f"`trainable` must name at most the {len(blocks)} blocks of {backbone.name}. Received: 'last-{num_blocks}'."
-        )
-    names = [layer.name for layer in backbone.layers]
-    first = next(i for i, name in enumerate(names) if name.startswith(blocks[-num_blocks]))
-    # A block's layers follow each other in the model except for the shortcut, which may come before: take it by name.
-    early = [name for name in names[:first] if name.startswith(tuple(blocks[-num_blocks:]))]
-    return early + names[first:]
-
-
-def _freeze_unless(backbone, keep) -> None:  # type: ignore[no-untyped-def]
+    depths: dict[str, int] = {}
+    outside = 0
     for layer in backbone.layers:
-        layer.trainable = keep(layer) and layer.name != "pixels"
+        if match := _BLOCK_PATTERN.match(layer.name):
+            depths[layer.name] = 1 + blocks.index(match[1])
+            outside = len(blocks) + 1
+        else:
+            depths[layer.name] = outside
+    return depths
 
 
-def _train_lora_alone(backbone: keras.Model) -> None:
+def find_layer_rates(backbone: keras.Model, decay: float) -> dict[str, float]:
+    """Return by which factor each variable's learning rate is multiplied: `decay` once more for every block below the top.
+
+    Args:
+        backbone: a model from `build_backbone`.
+        decay: in (0, 1]; 0.65 to 0.8 are usual for transformers, 1 changes nothing.
+
+    Returns:
+        Factors in (0, 1] by variable path; what follows the last block, and any head, has 1.
+
+    Raises:
+        ConfigError: `decay` is out of range.
+
+    Reference: Bao et al. 2021 (BEiT), https://arxiv.org/abs/2106.08254, appendix; Clark et al. 2020 (ELECTRA).
+    """
+    if not 0.0 < decay <= 1.0:
+        raise ConfigError(f"`layer_decay` must be above 0 and at most 1. Received: {decay}.")
+    top = len(list_blocks(backbone)) + 1
+    depths = find_depths(backbone)
+    return {v.path: decay ** (top - depths[layer.name]) for layer in backbone.layers for v in layer.weights}
+
+
+def scale_rates(
+    optimizer_class: type[keras.optimizers.Optimizer], rates: Mapping[str, float]
+) -> type[keras.optimizers.Optimizer]:
+    """Return the optimizer class with the learning rate of each variable multiplied by its own factor.
+
+    Scaling gradients would do nothing: Adam divides it out again. Weight decay follows the scaled rate, as in PyTorch's
+    parameter groups.
+
+    Args:
+        optimizer_class: Adam, AdamW, SGD or another of Keras's.
+        rates: factors by variable path; 1 for the others.
+    """
+
+    class LayerRates(optimizer_class):  # type: ignore[misc, valid-type]
+        """Multiplies the learning rate of each variable."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Decay and update one variable at its own rate."""
+            # TensorFlow's backend passes its own variables, which have no path.
+            path = self._trainable_variables[self._get_variable_index(variable)].path
+            learning_rate = learning_rate * rates.get(path, 1.0)
+            if self.weight_decay is not None and self._use_weight_decay(variable):
+                decay = keras.ops.cast(learning_rate * self.weight_decay, variable.dtype)
+                self.assign_sub(variable, variable * decay)
+            super().update_step(gradient, variable, learning_rate)
+
+        def _apply_weight_decay(self, variables: Any) -> None:
+            """Do nothing: `update_step` decays at the variable's own rate."""
+
+    LayerRates.__name__ = optimizer_class.__name__
+    return LayerRates
+
+
+def _find_first_trained(backbone: keras.Model, mode: str) -> int:
+    num_blocks = len(list_blocks(backbone))
+    if mode in ("all", "lora"):
+        return 0
+    if mode == "none":
+        return num_blocks + 2
+    match = re.fullmatch(r"last-(\d+)", mode)
+    if not match or int(match[1]) < 1:
+        raise ConfigError(f"`trainable` must be one of {', '.join(MODES)}. Received: {mode!r}.")
+    if int(match[1]) > num_blocks:
+        raise ConfigError(
+            f"{backbone.name!r} has {num_blocks} blocks. Received: {mode!r}. Use at most 'last-{num_blocks}'."
+        )
+    return num_blocks + 1 - int(match[1])
+
+
+def _freeze_all_but_lora(backbone: keras.Model) -> None:
     blocks = [layer for layer in backbone.layers if getattr(layer, "lora_rank", 0)]
     if not blocks:
         raise ConfigError(
             f"`trainable='lora'` needs a transformer built with `lora_rank` of at least 1. Received: {backbone.name}."
         )
-    _freeze_unless(backbone, lambda layer: layer in blocks)
+    for layer in backbone.layers:
+        layer.trainable = layer in blocks
     for block in blocks:
         for variable in block.trainable_variables:
             variable.trainable = "_lora_" in variable.path

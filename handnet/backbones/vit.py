@@ -183,9 +183,11 @@ class TransformerBlock(layers.Layer):
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
         """Return tokens of the same shape."""
+        # A frozen block is a fixed function, as Keras's own BatchNorm is when frozen.
+        training = bool(training) and self.trainable
         if self.recompute and training:
             return keras.remat(self._forward)(tokens)
-        return self._forward(tokens, training=bool(training))
+        return self._forward(tokens, training=training)
 
     def _forward(self, tokens: Any, training: bool = True) -> Any:
         attended = self._attend(self.norm1(tokens)) * self.scale1

@@ -1,0 +1,65 @@
+"""How far the ports are from their reference implementations at published sizes, on real photos and drawn weights.
+
+    python benchmarks/backbone_parity.py [--data ../shared/data] [CASE …]
+
+The reference features come from tests/goldens/make_backbones.py --full (PyTorch); here the same weights are written in
+the layout of each source, read back and run. Prints the rows of the table in docs/backbones.md: the largest absolute
+difference of any feature over three photos, and for scale the largest difference between two of the photos.
+One case after the other, 4 to 40 seconds each on two cores.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, os.fspath(ROOT))
+
+from handnet.backbones import build_backbone  # noqa: E402
+from handnet.backbones.report import count_parameters  # noqa: E402
+from tests.backbones.sources import write_source  # noqa: E402
+from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("cases", nargs="*")
+    arguments = parser.parse_args()
+    goldens = np.load(ROOT / "tests" / "goldens" / "backbones_full.npz")
+    print("| backbone | weights from | reference | image | max error | photos differ by | parameters | width |")
+    print("|---|---|---|---|---|---|---|---|")
+    for key in goldens.files:
+        case = key.removesuffix("/about")
+        if not key.endswith("/about") or (arguments.cases and case not in arguments.cases):
+            continue
+        about = json.loads(str(goldens[key]))
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_source(Path(folder), about["source"], draw_state(about["shapes"]))
+            for side_px in about["sizes"]:
+                model = build_backbone(
+                    about["arch"], image_size_px=side_px, weights=os.fspath(path), position_rule=about["rule"]
+                )
+                expected = goldens[f"{case}/{side_px}/photos"]
+                images = load_photos(arguments.data, side_px)
+                features = [keras.ops.convert_to_numpy(model(images[i : i + 1])) for i in range(len(images))]
+                error = np.abs(np.concatenate(features) - expected).max()
+                spread = max(np.abs(expected[i] - expected[i - 1]).max() for i in range(len(expected)))
+                total = count_parameters(model)[0] - 6
+                print(
+                    f"| {about['arch']} | {about['source']} | {about['peer']} | {side_px} | {error:.1e} | {spread:.2f} "
+                    f"| {total:,} | {expected.shape[1]} |",
+                    flush=True,
+                )
+                del model
+
+
+if __name__ == "__main__":
+    main()

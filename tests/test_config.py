@@ -32,7 +32,11 @@ def test_published_main_system_has_the_published_settings() -> None:
     assert (config.model.trainable, config.model.hidden_size, config.model.embedding_size) == ("none", 512, 256)
     assert (config.sampler.people_per_batch, config.sampler.photos_per_view) == (8, 1)
     assert dict(config.loss.options) == {"margin": 0.5}
-    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.weight_decay) == ("adamw", 3e-4, 1e-4)
+    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.weight_decay) == (
+        "adamw",
+        3e-4,
+        1e-4,
+    )
     assert (config.optimizer.schedule, config.train.epochs) == ("cosine", 30)
 
 

@@ -11,32 +11,90 @@ _LEAST_FREE_BYTES = 10_000_000
 
 
 @click.command("eval")
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
 @click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.  [default: RUN/eval-PART]")
-def evaluate(run_folder: Path, data: str, part: str, output: Path | None) -> None:
-    """Evaluate RUN by the published protocol and photo by photo, in both directions, chance beside every figure."""
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of random galleries and the bootstrap."
+)
+@click.option(
+    "--embeddings", type=click.Path(path_type=Path), help="Evaluate this .npz (any model's) instead of a run."
+)
+@click.option(
+    "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
+)
+def evaluate(
+    run_folder: Path | None,
+    data: str,
+    part: str,
+    output: Path | None,
+    seed: int,
+    embeddings: Path | None,
+    val_embeddings: Path | None,
+) -> None:
+    """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
+
+    Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
+    calibration; chance and a 95 % interval over people beside every figure.
+    """
+    from handnet.errors import ConfigError
+
+    if (run_folder is None) == (embeddings is None):
+        raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
+    if embeddings is not None:
+        _evaluate_file(embeddings, val_embeddings, output or embeddings.parent / f"eval-{embeddings.stem}", seed)
+        return
+    assert run_folder is not None
     from handnet.runs import read_run, read_run_split
 
     run = read_run(run_folder)
-    from handnet.commands.locate import read_data
+    from handnet.commands.locate import find_data, read_data
     from handnet.files import check_free_space
     from handnet.splits import select_part
 
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
-    examples = select_part(dataset, read_run_split(run), part)
+    source = data or run.facts["data"]["directory"]
+    dataset = read_data(run.config.data.reader, source)
+    # What is wrong with the part is said before TensorFlow starts.
+    select_part(dataset, read_run_split(run), part)
     target = output or run_folder / f"eval-{part}"
     check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
-    from handnet.evaluation.part import embed_part
-    from handnet.evaluation.retrieval import compute_retrieval, format_retrieval, write_metrics
+    from handnet.evaluation.report import write_report
+    from handnet.evaluation.retrieval import write_metrics
+    from handnet.evaluation.table import format_metrics
+    from handnet.judge import describe_run, judge_run
     from handnet.train import load_encoder
 
-    embedded = embed_part(load_encoder(run), examples, run.config.image, show_progress("embed photos"), part)
-    retrieval = compute_retrieval(embedded.embeddings, embedded.identities, embedded.views)
+    metrics, embedded = judge_run(run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress)
     embedded.save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", {"part": part, "retrieval": retrieval})
-    echo(format_retrieval(retrieval))
-    echo(f"wrote {target / 'metrics.json'} and {target / 'embeddings.npz'}")
+    write_metrics(target / "metrics.json", metrics)
+    title = f"{run_folder.name}: {part} people"
+    write_report(target / "report.html", metrics, embedded, title, describe_run(run, find_data(source)), seed)
+    echo(format_metrics(metrics))
+    echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
+
+
+def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int) -> None:
+    from handnet.evaluation.calibration import fit_calibration
+    from handnet.evaluation.evaluate import evaluate_part
+    from handnet.evaluation.pairs import score_pairs
+    from handnet.evaluation.part import check_disjoint, load_part
+    from handnet.evaluation.report import write_report
+    from handnet.evaluation.retrieval import write_metrics
+    from handnet.evaluation.table import format_metrics
+    from handnet.files import check_free_space
+
+    part = load_part(file)
+    calibration = None
+    if val_file is not None:
+        validation = load_part(val_file)
+        check_disjoint(validation, part)
+        calibration = fit_calibration(score_pairs(validation))
+    check_free_space(target, _LEAST_FREE_BYTES)
+    metrics = evaluate_part(part, calibration, seed=seed)
+    write_metrics(target / "metrics.json", metrics)
+    write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)
+    echo(format_metrics(metrics))
+    echo(f"wrote {target / 'report.html'} and metrics.json")

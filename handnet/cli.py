@@ -7,12 +7,14 @@ import click
 
 from handnet import __version__
 from handnet.commands.cache import cache
+from handnet.commands.comparison import compare
 from handnet.commands.data import data
 from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
 from handnet.commands.folds import cross_validation
 from handnet.commands.quickstart import quickstart
 from handnet.commands.training import train
+from handnet.commands.weights import weights
 from handnet.errors import HandnetError
 
 
@@ -29,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, data, train, evaluate, export, cache, cross_validation):
+for command in (quickstart, data, train, evaluate, export, cache, cross_validation, compare, weights):
     cli.add_command(command)
 
 

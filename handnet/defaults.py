@@ -25,8 +25,21 @@ _RESNET: Tree = {
     },
     "train": {"epochs": 30},
 }
+# A network from scratch learns little from the few passes that a laptop allows when colours change as well.
+_MILD_AUGMENTATION: Tree = {
+    "rotation_degrees": 10.0,
+    "translation_fraction": 0.05,
+    "zoom_fraction": 0.1,
+    "brightness_fraction": 0.1,
+    "contrast_fraction": 0.1,
+    "color_probability": 0.0,
+    "grayscale_probability": 0.0,
+    "blur_probability": 0.0,
+    "erasing_probability": 0.0,
+}
 _SMALL: Tree = {
     "image": {"size_px": 96},
+    "augment": _MILD_AUGMENTATION,
     "model": {"weights": "none", "trainable": "all", "hidden_size": 256, "embedding_size": 128},
     "optimizer": {"name": "adamw", "learning_rate": 1e-3, "weight_decay": 1e-4, "schedule": "cosine"},
     "train": {"epochs": 30},

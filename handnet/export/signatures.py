@@ -1,8 +1,8 @@
 """The signatures of the SavedModel, as graph functions of core TensorFlow operations."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -14,25 +14,15 @@ from handnet.evaluation.calibration import Calibration, compute_probability
 from handnet.export.guard import load_photos
 from handnet.images import decode, orient, read_orientation, resize
 
+Function = tf.types.experimental.PolymorphicFunction
+
 DEFAULT = "serving_default"
 # Photos that are compared pixel for pixel: each has a size of its own and goes alone.
 _NUM_WHOLE = 4
 
 
-class Signature(NamedTuple):
-    """One way to call the model.
-
-    Attributes:
-        function: from tensors, named as in `inputs`, to a dict of tensors.
-        inputs: what it takes.
-    """
-
-    function: Callable[..., dict[str, tf.Tensor]]
-    inputs: tuple[tf.TensorSpec, ...]
-
-
-def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Calibration | None) -> dict[str, Signature]:
-    """Build the signatures; each takes any batch size, zero included.
+def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Calibration | None) -> dict[str, Function]:
+    """Build the graph functions by the names of the signatures; each takes any batch size, zero included.
 
     - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF or BMP files (B,) → `embeddings`,
       float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded.
@@ -46,16 +36,23 @@ def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Cali
         calibration: from similarity to probability, or None.
     """
 
+    photos_spec = tf.TensorSpec((None,), tf.string, name="photos")
+    images_spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
+    pair_spec = [tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second")]
+
+    @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, ok = load_photos(photos, image)
-        embeddings = encoder(pixels, training=False)
+        embeddings = encode(encoder, pixels)
         return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok}
 
+    @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8)
         squares = tf.map_fn(lambda photo: fit_photo(photo, image), images, fn_output_signature=spec)
-        return {"embeddings": encoder(squares, training=False)}
+        return {"embeddings": encode(encoder, squares)}
 
+    @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         same_size = tf.debugging.assert_equal(
             tf.shape(first), tf.shape(second), "`first` and `second` must hold as many photos."
@@ -66,15 +63,20 @@ def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Cali
         ok = tf.reduce_all(tf.reshape(both["ok"], (2, -1)), axis=0)
         return {**judge_similarity(tf.reduce_sum(one * two, axis=1), ok, calibration), "ok": ok}
 
-    photos = tf.TensorSpec((None,), tf.string, name="photos")
-    pixels = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
-    pair = tuple(tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second"))
     signatures = {
-        DEFAULT: Signature(embed, (photos,)),
-        "embed": Signature(embed, (photos,)),
-        "embed_pixels": Signature(embed_pixels, (pixels,)),
+        # One function by two names: its graph is stored once.
+        DEFAULT: embed,
+        "embed": embed,
+        "embed_pixels": embed_pixels,
     }
-    return signatures if calibration is None else {**signatures, "verify": Signature(verify, pair)}
+    return signatures if calibration is None else {**signatures, "verify": verify}
+
+
+def encode(encoder: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
+    """Embed uint8 (B, S, S, 3), B = 0 included, on which TensorFlow's convolutions for the CPU fail."""
+    count = tf.shape(pixels)[0]
+    added = tf.cast(tf.equal(count, 0), tf.int32)
+    return encoder(tf.pad(pixels, [[0, added], [0, 0], [0, 0], [0, 0]]), training=False)[:count]
 
 
 def fit_photo(photo: tf.Tensor, image: ImageConfig) -> tf.Tensor:
@@ -119,8 +121,9 @@ def write_archive(encoder: keras.Model, image: ImageConfig, calibration: Calibra
     archive = keras.export.ExportArchive()
     archive.track(encoder)
     signatures = build_signatures(encoder, image, calibration)
-    for name, signature in signatures.items():
-        archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
+    for name, function in signatures.items():
+        function.get_concrete_function()
+        archive.add_endpoint(name, function)
     archive.write_out(str(folder), verbose=False)
     return list(signatures)
 
@@ -161,15 +164,16 @@ def compare_archive(
         received = _run(signatures["embed_pixels"], images=pixels[None])
         differences.append(_differ(received["embeddings"], vector[None]))
     if calibration is not None:
-        received = _run(signatures["verify"], first=tf.constant(contents), second=tf.constant(contents[::-1]))
-        similarity, both = np.sum(vectors * vectors[::-1], axis=1), ok & ok[::-1]
-        differences += [_differ(received["similarity"], similarity), _differ_flags(received["ok"], both)]
+        # Each against the first, which is also the pair of a photo with itself.
+        others = tf.constant(contents[:1] * len(contents))
+        received = _run(signatures["verify"], first=tf.constant(contents), second=others)
+        differences += [_differ(received["similarity"], vectors @ vectors[0]), _differ_flags(received["ok"], ok)]
         # From the model's own similarities, so that a steep curve does not magnify their rounding.
         probability = compute_probability(calibration, received["similarity"])
         decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)
         differences += [
-            _differ(received["probability"], np.where(both, probability, 0.0)),
-            _differ_flags(received["decision"], both & decision),
+            _differ(received["probability"], np.where(ok, probability, 0.0)),
+            _differ_flags(received["decision"], ok & decision),
         ]
     return float(np.max(differences))
 

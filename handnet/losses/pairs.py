@@ -6,6 +6,7 @@ from keras import ops
 
 from handnet.errors import ConfigError
 from handnet.losses.distances import Tensor
+from handnet.losses.replicas import is_outside_replicas
 
 VIEW_MODES = ("any", "cross", "both")
 
@@ -37,6 +38,9 @@ def integer_labels(y_true: Tensor) -> Tensor:
     """
     labels = ops.convert_to_tensor(y_true)
     dtype = str(ops.dtype(labels))
+    if "int" not in dtype and is_outside_replicas():
+        # Keras builds a model under MirroredStrategy on the mean of the replicas' first batches, labels included.
+        labels, dtype = ops.cast(labels, "int32"), "int32"
     if "int" not in dtype:
         raise ConfigError(f"Labels must be integers: give int32 (B, 2) = [identity, view]. Received: dtype {dtype}.")
     if len(labels.shape) != 2 or labels.shape[1] != 2:

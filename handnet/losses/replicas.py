@@ -21,6 +21,15 @@ def replica_context() -> Any:
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
+def is_outside_replicas() -> bool:
+    """Return whether a strategy is in scope but no replica runs: Keras then infers shapes and computes nothing."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context()
+
+
 def num_replicas() -> int:
     """Return how many replicas compute the loss in step."""
     context = replica_context()
@@ -34,7 +43,11 @@ def gather_rows(rows: Tensor) -> Tensor:
         rows: (B, ...) of this replica; B may differ between replicas.
     """
     context = replica_context()
-    return rows if context is None else context.all_gather(rows, axis=0)
+    if context is None:
+        return rows
+    gathered = context.all_gather(rows, axis=0)
+    # The gradient of all_gather takes no sparse rows, as `take` sends back; that of reshape makes them dense.
+    return ops.reshape(gathered, ops.shape(gathered))
 
 
 def first_row(num_rows: Tensor) -> Tensor:
@@ -63,9 +76,10 @@ def sum_over_replicas(x: Tensor) -> Tensor:
 
 
 def mean_share(totals: Tensor, counts: Tensor) -> Tensor:
-    """Return this replica's share of Σ totals / Σ counts; the shares of all replicas add up to it.
+    """Return Σ totals / Σ counts over all replicas, divided by their number, so that the replicas add up to the mean.
 
-    Optimizers and Keras's loss tracker both add the replicas up, so that the weights move as on one device.
+    Each replica's gradient is that of its own totals: optimizers add the replicas' gradients, and the weights move as
+    on one device. The value is the same on every replica, since Keras logs a mean weighted by their rows.
 
     Args:
         totals: (B,) or (B, T): summed losses of each of this replica's anchors, for each of T terms.
@@ -77,4 +91,7 @@ def mean_share(totals: Tensor, counts: Tensor) -> Tensor:
     counts = sum_over_replicas(ops.sum(counts, axis=0))
     some = counts > 0
     means = ops.where(some, ops.sum(totals, axis=0) / ops.where(some, counts, ops.ones_like(counts)), 0.0)
-    return ops.sum(means)
+    share = ops.sum(means)
+    if num_replicas() == 1:
+        return share
+    return share + ops.stop_gradient(sum_over_replicas(share) / num_replicas() - share)

@@ -1,0 +1,111 @@
+"""The losses inside `model.fit`: precision policies, labels, proxies, the memory and resuming."""
+
+import keras
+import numpy as np
+import pytest
+
+from handnet.errors import ConfigError
+from handnet.losses import attach, build_loss
+from tests.losses.cases import draw_pairs, ready_loss
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@pytest.fixture
+def policy():
+    """Set a precision policy for the test."""
+    before = keras.mixed_precision.dtype_policy()
+    yield keras.mixed_precision.set_dtype_policy
+    keras.mixed_precision.set_dtype_policy(before)
+
+
+def photos(first_identity=0):
+    """Return rows (16, 6) and labels of four identities with two photos of each view."""
+    rows = np.random.default_rng(0).normal(size=(16, 6)).astype("float32")
+    identity = (first_identity + np.repeat(np.arange(4), 4)).astype("int32")
+    return rows, np.stack([identity, np.tile([0, 0, 1, 1], 4)], axis=1).astype("int32")
+
+
+def build_model(loss, learning_rate=0.05, jit_compile=False):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    outputs = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(8)(inputs))
+    model = keras.Model(inputs, attach(loss, outputs))
+    model.compile(keras.optimizers.SGD(learning_rate), loss=loss, jit_compile=jit_compile)
+    return model
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_largest_identities_stay_distinct_in_fit(policy, name, jit_compile):
+    policy(name)
+    loss = ready_loss("triplet", {"mining": "hard"})
+    rows, labels = photos(first_identity=2**31 - 4)
+    assert labels[:, 0].max() == 2**31 - 1
+    model = build_model(loss, learning_rate=0.0, jit_compile=jit_compile)
+    expected = float(loss(photos()[1], model(rows)))
+    history = model.fit(rows, labels, batch_size=16, verbose=0)
+    assert expected > 0.1
+    assert history.history["loss"] == pytest.approx([expected], rel=0.01 if "16" in name else 1e-5)
+    # As floats, of 32 bits too, these four identities would be one, and a single identity costs nothing.
+    assert float(loss(np.zeros_like(labels), model(rows))) == 0
+
+
+@pytest.mark.parametrize("name", ["batch_contrastive", "triplet", "infonce", "supcon", "multi_similarity", "circle"])
+def test_fit_lowers_the_loss(name):
+    loss = ready_loss(name, {"scale": 8.0} if name == "circle" else {})
+    rows, labels = photos()
+    history = build_model(loss).fit(rows, labels, batch_size=16, epochs=4, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+def test_fit_of_pairs_lowers_the_contrastive_loss():
+    same, _ = draw_pairs()
+    first, second = np.random.default_rng(0).normal(size=(2, 12, 6)).astype("float32")
+    inputs = keras.Input((6,)), keras.Input((6,))
+    encoder = keras.layers.Dense(4)
+    gap = keras.ops.square(encoder(inputs[0]) - encoder(inputs[1]))
+    model = keras.Model(inputs, keras.ops.sqrt(keras.ops.sum(gap, axis=-1, keepdims=True)))
+    model.compile(keras.optimizers.SGD(0.01), loss=ready_loss("contrastive", {}))
+    history = model.fit((first, second), same, batch_size=12, epochs=4, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "cosface"])
+def test_fit_trains_the_proxies(name):
+    loss = ready_loss(name, {}, dim=8, num_classes=4)
+    rows, labels = photos()
+    model = build_model(loss)
+    assert any(variable is loss.state.proxies for variable in model.trainable_variables)
+    before = np.array(loss.state.proxies)
+    history = model.fit(rows, labels, batch_size=16, epochs=4, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert np.abs(np.array(loss.state.proxies) - before).max() > 1e-3
+
+
+def test_a_loss_with_variables_needs_attach():
+    rows, labels = photos()
+    for name, options in (("arcface", {"num_classes": 4}), ("triplet", {"memory_size": 8})):
+        with pytest.raises(ConfigError, match=r"attach\(loss, embeddings\)"):
+            build_loss(name, options)(labels, rows)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
+def test_a_resumed_memory_goes_on_as_an_uninterrupted_one(tmp_path, jit_compile):
+    options = {"memory_size": 20, "memory_max_age_steps": 3}
+    rows, labels = photos()
+
+    def model_of(loss):
+        return build_model(loss, jit_compile=jit_compile)
+
+    whole = model_of(ready_loss("triplet", options))
+    history = whole.fit(rows, labels, batch_size=8, epochs=4, verbose=0, shuffle=False).history["loss"]
+    first = model_of(ready_loss("triplet", options))
+    first.fit(rows, labels, batch_size=8, epochs=2, verbose=0, shuffle=False)
+    first.save_weights(tmp_path / "model.weights.h5")
+    second = model_of(ready_loss("triplet", options))
+    second.load_weights(tmp_path / "model.weights.h5")
+    resumed = second.fit(rows, labels, batch_size=8, epochs=2, verbose=0, shuffle=False).history["loss"]
+    assert resumed == history[2:]
+    without = model_of(ready_loss("triplet", {}))
+    assert without.fit(rows, labels, batch_size=8, epochs=4, verbose=0, shuffle=False).history["loss"] != history

@@ -1,0 +1,40 @@
+"""The same numbers on JAX as on TensorFlow, computed in a process with KERAS_BACKEND=jax."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.losses.cases import CASES, draw_for, draw_proxies, loss_and_gradient, ready_loss
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+
+
+@pytest.mark.slow
+def test_jax_equals_tensorflow(tmp_path):
+    cases = np.empty(len(CASES), dtype=object)
+    for place, (name, options) in enumerate(CASES):
+        cases[place] = (f"{place} {name}", name, options, *draw_for(name, dtype="float32"), draw_proxies())
+    np.savez(tmp_path / "cases.npz", cases=cases)
+    command = [sys.executable, "-m", "tests.losses.jax_values", tmp_path / "cases.npz", tmp_path / "results.npz"]
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    results = np.load(tmp_path / "results.npz")
+    assert results["backend"] == "jax"
+    for key, name, options, y_true, y_pred, _ in cases:
+        value, gradient = loss_and_gradient(ready_loss(name, options), y_true, y_pred)
+        assert float(results[f"{key} loss"]) == pytest.approx(value, rel=1e-5)
+        scale = np.abs(gradient).max()
+        assert scale > 1e-3
+        np.testing.assert_allclose(results[f"{key} gradient"], gradient, rtol=1e-4, atol=1e-5 * scale)
+    for key in ("fit memory", "fit proxies"):
+        losses, active, norms = results[key]
+        assert losses[-1] < losses[0]
+        assert 0 < active[-1] < 1
+        assert 0 < norms[-1] < 1

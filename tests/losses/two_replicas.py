@@ -1,0 +1,68 @@
+"""Trains with each loss on one device and on two replicas, and prints the largest difference between the weights.
+
+A program of its own, since the logical devices must be there before TensorFlow starts. Its arguments are keys of CASES.
+"""
+
+import contextlib
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from handnet.losses import LOSSES, attach
+from tests.losses.cases import draw_batch, ready_loss
+
+CASES = {
+    **{name: (name, {}) for name in LOSSES},
+    "circle": ("circle", {"scale": 8.0}),
+    "triplet semihard cross": ("triplet", {"mining": "semihard", "views": "cross"}),
+    "triplet all both": ("triplet", {"mining": "all", "views": "both"}),
+    "triplet with memory": ("triplet", {"memory_size": 10}),
+    "infonce any": ("infonce", {"views": "any"}),
+}
+NUM_ROWS = 39  # of batches of 12: the last one gives two rows to one replica and one to the other
+
+
+def train(name, options, strategy, rows, labels, batch_size):
+    keras.utils.set_random_seed(0)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        loss = ready_loss(name, options, dim=4)
+        inputs = keras.Input((rows.shape[1],))
+        layer = keras.layers.Dense(4)
+        if loss.consumes == "distances":
+            outputs = keras.ops.sum(keras.ops.square(layer(inputs)), axis=-1, keepdims=True)
+        else:
+            outputs = attach(loss, layer(inputs))
+        model = keras.Model(inputs, outputs)
+        model.compile(keras.optimizers.SGD(0.05), loss=loss)
+    data = tf.data.Dataset.from_tensor_slices((rows, labels)).repeat().take(NUM_ROWS).batch(batch_size)
+    history = model.fit(data, verbose=0)
+    state = [] if loss.state is None else loss.state.get_weights()
+    return [*layer.get_weights(), *state], history.history["loss"][0]
+
+
+def main():
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    labels, _ = draw_batch()
+    rows = np.random.default_rng(8).normal(size=(12, 5)).astype("float32")
+    # Without a shuffle an identity's photos would all be on one replica, which needs no gathering.
+    order = np.random.default_rng(9).permutation(12)
+    rows, labels = rows[order], labels[order]
+    differences = {}
+    for key in sys.argv[1:]:
+        name, options = CASES[key]
+        y_true = labels[:, 1:] if LOSSES[name].consumes == "distances" else labels
+        one, loss_of_one = train(name, options, None, rows, y_true, batch_size=12)
+        two, loss_of_two = train(name, options, strategy, rows, y_true, batch_size=12)
+        weights = max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True))
+        differences[key] = {"weights": weights, "loss": abs(loss_of_one - loss_of_two), "size": loss_of_one}
+    print(json.dumps(differences))
+
+
+if __name__ == "__main__":
+    main()

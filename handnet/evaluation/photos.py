@@ -1,0 +1,134 @@
+"""Photos for evaluation: altered for the audit, or as they are for the baselines without learning."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.config import ImageConfig
+from handnet.evaluation.baselines import embed_raw_pixels, embed_skin_colour
+from handnet.evaluation.part import EmbeddedPart
+from handnet.images import decode, orient, read_orientation, resize
+from handnet.segmentation import (
+    crop_hand,
+    cut_wrist,
+    keep_background,
+    keep_grey,
+    keep_silhouette,
+)
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+_BASELINE_PX = 96
+
+
+class Alteration(NamedTuple):
+    """What is taken away from a photo before the model sees it.
+
+    Attributes:
+        title: its name for people.
+        definition: in one sentence.
+        apply: the upright photo (H, W, 3) and how the run makes squares → the square (S, S, 3), 0..255.
+    """
+
+    title: str
+    definition: str
+    apply: Callable[[tf.Tensor, ImageConfig], tf.Tensor]
+
+
+def read_altered(
+    paths: Sequence[str], config: ImageConfig, alteration: str, batch_size: int = 32, progress: Progress | None = None
+) -> Iterator[Images]:
+    """Decode, alter and resize photos.
+
+    Args:
+        paths: the photos.
+        config: how the run makes squares of them.
+        alteration: a key of ALTERATIONS.
+        batch_size: photos at a time.
+        progress: called with (photos done, photos in all).
+
+    Yields:
+        uint8 (<= batch_size, S, S, 3), in order.
+    """
+    apply = ALTERATIONS[alteration].apply
+
+    def load(path: tf.Tensor) -> tf.Tensor:
+        contents = tf.io.read_file(path)
+        photo = orient(decode(contents, config.size_px), read_orientation(contents))
+        return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
+
+    dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    done = 0
+    for batch in dataset.batch(batch_size).prefetch(1).as_numpy_iterator():
+        done += len(batch)
+        yield batch
+        if progress is not None:
+            progress(done, len(paths))
+
+
+def embed_baselines(part: EmbeddedPart, progress: Progress | None = None) -> Mapping[str, EmbeddedPart]:
+    """Embed the photos of a part without learning: by their raw pixels and by the colour of the skin.
+
+    Args:
+        part: photos whose files are at hand.
+        progress: called with (photos done, photos in all).
+
+    Returns:
+        "raw_pixels" and "skin_colour" → the same photos, embedded.
+    """
+    # Stretched: padding would take part in the comparison.
+    config = ImageConfig(size_px=_BASELINE_PX, fit="stretch")
+    images = np.concatenate(list(read_altered(part.paths, config, "whole", progress=progress)))
+    return {
+        "raw_pixels": dataclasses.replace(part, embeddings=embed_raw_pixels(images)),
+        "skin_colour": dataclasses.replace(part, embeddings=embed_skin_colour(images)),
+    }
+
+
+def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    if config.crop == "none":
+        return resize(photo, config)
+    upright = config.crop == "hand-upright"
+    return crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
+
+
+def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    # Without a hand there is nothing to crop: a run that crops sees what is left of the whole photo.
+    return resize(keep_background(photo[tf.newaxis], background=float(config.background))[0], config)
+
+
+def _keep_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    upright = config.crop == "hand-upright"
+    return crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
+
+
+def _keep_silhouette(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    if config.crop == "none":
+        return resize(keep_silhouette(photo[tf.newaxis])[0], config)
+    return keep_silhouette(_fit(photo, config)[tf.newaxis])[0]
+
+
+def _keep_grey(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return keep_grey(_fit(photo, config)[tf.newaxis])[0]
+
+
+def _cut_wrist(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return _fit(cut_wrist(photo[tf.newaxis], background=float(config.background))[0], config)
+
+
+ALTERATIONS: dict[str, Alteration] = {
+    "whole": Alteration("Whole photo", "As the run sees it.", _fit),
+    "background": Alteration(
+        "Background only", "Hand, arm and sleeve painted out by their mask, dilated.", _keep_background
+    ),
+    "hand": Alteration("Hand only", "The hand above the wrist, centred and scaled on a plain background.", _keep_hand),
+    "silhouette": Alteration("Silhouette only", "The hand black on white: no colour, no texture.", _keep_silhouette),
+    "grey": Alteration("Grey", "Luminance alone.", _keep_grey),
+    "wrist_cut": Alteration(
+        "Wrist and sleeve cut", "All below the wrist painted over, watch and sleeve too.", _cut_wrist
+    ),
+}

@@ -1,0 +1,127 @@
+"""The audit on photos whose hand and whose background are known."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handnet.config import ImageConfig
+from handnet.errors import EvaluationError
+from handnet.evaluation.audit import audit_part, format_audit
+from handnet.evaluation.part import make_part
+from handnet.evaluation.photos import ALTERATIONS, Alteration, embed_baselines, read_altered
+
+CONFIG = ImageConfig(size_px=48)
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """Eight people whose photos share a background tint of their own; their hands are all alike."""
+    folder, generator = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    rows = []
+    for person in range(8):
+        tint = np.array([200 + 7 * person, 255 - 6 * person, 215 + 5 * (person * 3 % 8)])
+        for view in ("dorsal", "palmar"):
+            for k in range(2):
+                photo = np.tile(tint, (60, 80, 1)) + generator.normal(0, 1, (60, 80, 3))
+                top, left = generator.integers(0, 6), generator.integers(25, 32)
+                photo[: 34 + top, left : left + 22] = (150, 95, 70)
+                for finger in range(4):
+                    photo[34 + top : 50 + top, left + 6 * finger : left + 6 * finger + 4] = (150, 95, 70)
+                path = folder / f"{person}{view}{k}.png"
+                Image.fromarray(photo.clip(0, 255).astype(np.uint8)).save(path)
+                rows.append((str(path), f"p{person}", view, {"accessories": str(int(person == 0)), "nailPolish": "0"}))
+    paths, people, views, attributes = map(list, zip(*rows, strict=True))
+    return make_part(np.tile(np.eye(1, 4), (len(rows), 1)), people, views, None, attributes, paths)
+
+
+def embed_background(batches):
+    """A model that looks at nothing but the colour of the corner."""
+    images = np.concatenate(list(batches)).astype(np.float32)
+    vectors = images[:, 12:16, 2:6].mean(axis=(1, 2)) - 128.0
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two alterations in place of the segmentation's: as it is, and nothing but white."""
+    white = Alteration("White", "Nothing.", lambda photo, config: 0 * ALTERATIONS["whole"].apply(photo, config) + 255.0)
+    monkeypatch.setattr("handnet.evaluation.audit.ALTERATIONS", {"whole": ALTERATIONS["whole"], "white": white})
+    monkeypatch.setitem(ALTERATIONS, "white", white)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_audit_evaluates_each_alteration(part):
+    steps = []
+    audit = audit_part(
+        embed_background,
+        part,
+        CONFIG,
+        num_replicates=50,
+        progress=lambda title: lambda done, total: steps.append((title, done, total)),
+    )
+    found = {
+        name: condition["person_template"]["dorsal_to_palmar"]["recall_at_1"]
+        for name, condition in audit["conditions"].items()
+    }
+    assert found == {"whole": 1, "white": 0, "bare": 1}  # all white alike: ties count against the query
+    assert ("Whole photo", 32, 32) in steps
+    bare = audit["conditions"]["bare"]["person_template"]["dorsal_to_palmar"]
+    assert bare["num_people"] == 7
+    assert bare["chance"]["recall_at_1"] == pytest.approx(1 / 7)
+    json.dumps(audit, allow_nan=False)
+    table = format_audit(audit)
+    assert "No rings, no nail polish" in table
+    assert "12.5" in table  # chance of eight people
+
+
+@pytest.mark.slow
+def test_a_model_of_the_background_is_found_out(part):
+    audit = audit_part(embed_background, part, CONFIG, num_replicates=20)
+    found = {n: c["person_template"]["dorsal_to_palmar"]["recall_at_1"] for n, c in audit["conditions"].items()}
+    assert found["whole"] == found["background"] == 1
+    assert found["hand"] == found["silhouette"] == 0
+
+
+@pytest.mark.slow
+def test_alterations_take_away_what_they_say(part):
+    read = lambda name, config=CONFIG: np.concatenate(list(read_altered(part.paths[:2], config, name))).astype(int)  # noqa: E731
+    whole, grey, silhouette, background = (read(name) for name in ("whole", "grey", "silhouette", "background"))
+    assert whole.shape == (2, 48, 48, 3)
+    assert np.ptp(grey, axis=-1).max() == 0
+    skin = np.abs(whole - (150, 95, 70)).max(axis=-1) < 12
+    assert skin.mean() > 0.1
+    assert (silhouette[skin].mean(axis=-1) < 128).mean() > 0.9
+    assert (background[skin].min(axis=-1) > 190).all()
+    hand = read("hand")
+    assert hand[:, 0, 0].min() == 255
+    assert (np.abs(hand - (150, 95, 70)).max(axis=-1) < 25).mean() > 0.15
+
+
+@pytest.mark.slow
+def test_a_run_that_crops_is_audited_as_it_crops(part):
+    config = ImageConfig(size_px=48, crop="hand")
+    images = {name: np.concatenate(list(read_altered(part.paths[:2], config, name))) for name in ALTERATIONS}
+    np.testing.assert_array_equal(images["whole"], images["hand"])
+    assert np.ptp(images["grey"].astype(int), axis=-1).max() == 0
+    assert not np.array_equal(images["background"], images["whole"])
+
+
+def test_baselines_embed_the_files_of_a_part(part):
+    baselines = embed_baselines(part)
+    assert list(baselines) == ["raw_pixels", "skin_colour"]
+    for baseline in baselines.values():
+        np.testing.assert_allclose(np.linalg.norm(baseline.embeddings, axis=1), 1, atol=1e-5)
+        assert baseline.paths == part.paths
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_audit_needs_files_and_says_what_data_do_not(part):
+    nameless = make_part(part.embeddings, part.identities, part.views)
+    with pytest.raises(EvaluationError, match="needs their files. Received: 32 of 32 photos without a path"):
+        audit_part(embed_background, nameless, CONFIG)
+    silent = make_part(part.embeddings, part.identities, part.views, None, None, part.paths)
+    audit = audit_part(embed_background, silent, CONFIG, num_replicates=20)
+    assert "does not say who wears what" in audit["conditions"]["bare"]["refused"]
+    assert "does not say who wears what" in format_audit(audit)

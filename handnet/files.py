@@ -10,6 +10,8 @@ from typing import Any
 
 from handnet.errors import DiskError
 
+_TEMPORARY = ".part-"
+
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it to `path`.
@@ -21,7 +23,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix="".join(path.suffixes[-2:]))
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix="".join(path.suffixes[-2:]))
         os.close(handle)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error.strerror}. Give a folder that can be written.") from None
@@ -46,6 +48,12 @@ def write_bytes(path: Path, contents: bytes) -> None:
     write_with(path, write)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
+    for path in folder.rglob(f"{_TEMPORARY}*"):
+        path.unlink()
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON, indented, whole or not at all; NaN is refused, since JSON has none."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
@@ -64,6 +72,14 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
             f"The disk of {str(existing)!r} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed. "
             "Free space or give another folder."
         )
+
+
+def reserve_space(path: Path, num_bytes: int) -> None:
+    """Fill a file with so many zeros, for the sake of the OSError where they find no room."""
+    with path.open("wb") as file:
+        # Not on macOS, where the error comes later.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
 
 
 def _read_umask() -> int:

@@ -27,7 +27,7 @@ from handnet.defaults import check_name
 from handnet.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.errors import DataError, RunError
 from handnet.example import Example
-from handnet.files import check_free_space
+from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin
 from handnet.pipeline import build_training_data, plan_training, prepare_photos
@@ -118,6 +118,7 @@ def train(
     variables = _checkpoint_variables(model, encoder, config)
 
     if resume:
+        remove_leftovers(folder)
         run = read_run(folder)
         if run.facts["data"]["fingerprint"] != fingerprint:
             raise RunError(
@@ -125,7 +126,7 @@ def train(
                 "same --data, or begin a new run."
             )
         if memory:
-            encoder.load_weights(folder / WEIGHTS_FILE)
+            _load_weights(encoder, folder / WEIGHTS_FILE)
             restore_checkpoint(folder, variables, memory)
         echo(f"resumed after epoch {first_epoch} of {config.train.epochs}")
     else:
@@ -234,6 +235,11 @@ def load_encoder(run: Run) -> keras.Model:
         raise RunError(
             f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
         )
+    _load_weights(encoder, file)
+    return encoder
+
+
+def _load_weights(encoder: keras.Model, file: Path) -> None:
     try:
         with warnings.catch_warnings():
             # Keras only warns where a file lacks a layer, and leaves its random weights.
@@ -241,7 +247,6 @@ def load_encoder(run: Run) -> keras.Model:
             encoder.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
-    return encoder
 
 
 def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:

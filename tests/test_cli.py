@@ -501,6 +501,22 @@ def test_weights_of_another_network_or_none_are_said(command: CommandLine, finis
     assert "has no model.weights.h5" in command.fail("eval", "run", "--output=report")
 
 
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("{", "checkpoint/state.json' is damaged: "),
+        ('{"epochs_done": 0, "arrays": "state-000000.npz"}', "state-000000.npz' is missing or damaged: "),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line(state: str, message: str, command: CommandLine, finished: Path) -> None:
+    run = copy_run(finished, Path("run"))
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "status": "started"}))
+    (run / "checkpoint").mkdir()
+    (run / "checkpoint/state.json").write_text(state)
+    assert message in command.fail("train", "--resume", "--run=run")
+
+
 def test_a_part_that_cannot_be_evaluated_is_one_line(command: CommandLine, finished: Path) -> None:
     run = copy_run(finished, Path("run"))
     assert "Unknown part 'tset'. Did you mean 'test'?" in command.fail("eval", "run", "--part=tset", code=2)

@@ -1,7 +1,6 @@
-"""Photos for evaluation: altered for the audit, or as they are for the baselines without learning."""
+"""Photos from which something was taken away, for the audit."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +8,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config import ImageConfig
-from handnet.evaluation.baselines import embed_raw_pixels, embed_skin_colour
-from handnet.evaluation.part import EmbeddedPart
 from handnet.images import decode, orient, read_orientation, resize
 from handnet.segmentation import (
     crop_hand,
@@ -22,7 +19,6 @@ from handnet.segmentation import (
 
 Images = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-_BASELINE_PX = 96
 
 
 class Alteration(NamedTuple):
@@ -68,25 +64,6 @@ def read_altered(
         yield batch
         if progress is not None:
             progress(done, len(paths))
-
-
-def embed_baselines(part: EmbeddedPart, progress: Progress | None = None) -> Mapping[str, EmbeddedPart]:
-    """Embed the photos of a part without learning: by their raw pixels and by the colour of the skin.
-
-    Args:
-        part: photos whose files are at hand.
-        progress: called with (photos done, photos in all).
-
-    Returns:
-        "raw_pixels" and "skin_colour" → the same photos, embedded.
-    """
-    # Stretched: padding would take part in the comparison.
-    config = ImageConfig(size_px=_BASELINE_PX, fit="stretch")
-    images = np.concatenate(list(read_altered(part.paths, config, "whole", progress=progress)))
-    return {
-        "raw_pixels": dataclasses.replace(part, embeddings=embed_raw_pixels(images)),
-        "skin_colour": dataclasses.replace(part, embeddings=embed_skin_colour(images)),
-    }
 
 
 def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -14,8 +14,6 @@ from handnet.evaluation.report_errors import show_look_alikes, show_worst_querie
 from handnet.evaluation.wording import DIRECTION_NAMES, FIGURE_NAMES, cell, format_percent
 from handnet.files import write_bytes
 
-_BASELINE_NAMES = {"raw_pixels": "Raw pixels", "skin_colour": "Skin colour"}
-
 
 def write_report(
     path: Path,
@@ -275,7 +273,9 @@ def _show_baselines(metrics: Mapping[str, Any]) -> str:
     for name in ("person_template", "photo"):
         title, model = metrics["protocols"][name]["title"], metrics["protocols"][name]["dorsal_to_palmar"]
         entries = [("This model", model)]
-        entries += [(_BASELINE_NAMES.get(k, k), b[name]["dorsal_to_palmar"]) for k, b in metrics["baselines"].items()]
+        entries += [
+            (k.replace("_", " ").capitalize(), b[name]["dorsal_to_palmar"]) for k, b in metrics["baselines"].items()
+        ]
         rows += [[(label, title), *(cell(figures, figure) for figure in FIGURE_NAMES)] for label, figures in entries]
     text = (
         "What needs no learning at all, dorsal → palmar. Photos of one session share light, background and pose: a model "

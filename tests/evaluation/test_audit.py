@@ -10,7 +10,7 @@ from handnet.config import ImageConfig
 from handnet.errors import EvaluationError
 from handnet.evaluation.audit import audit_part, format_audit
 from handnet.evaluation.part import make_part
-from handnet.evaluation.photos import ALTERATIONS, Alteration, embed_baselines, read_altered
+from handnet.evaluation.photos import ALTERATIONS, Alteration, read_altered
 
 CONFIG = ImageConfig(size_px=48)
 
@@ -106,14 +106,6 @@ def test_a_run_that_crops_is_audited_as_it_crops(part):
     np.testing.assert_array_equal(images["whole"], images["hand"])
     assert np.ptp(images["grey"].astype(int), axis=-1).max() == 0
     assert not np.array_equal(images["background"], images["whole"])
-
-
-def test_baselines_embed_the_files_of_a_part(part):
-    baselines = embed_baselines(part)
-    assert list(baselines) == ["raw_pixels", "skin_colour"]
-    for baseline in baselines.values():
-        np.testing.assert_allclose(np.linalg.norm(baseline.embeddings, axis=1), 1, atol=1e-5)
-        assert baseline.paths == part.paths
 
 
 @pytest.mark.usefixtures("quick")

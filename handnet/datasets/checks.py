@@ -91,9 +91,10 @@ def find_header_problem(contents: bytes) -> str:
     try:
         width, height = _SIZE_READERS[format_name](contents)
         num_frames, frame_pixels = _count_gif_pixels(contents) if format_name == "GIF" else (1, 0)
+        bits_per_pixel = struct.unpack_from("<H", contents, 28)[0] if format_name == "BMP" else 24
     except (struct.error, IndexError):
         return f"truncated: the {format_name} ends within its header"
-    if format_name == "BMP" and struct.unpack_from("<H", contents, 28) != (24,):
+    if bits_per_pixel != 24:
         return "BMP with a palette or transparency: only 24-bit BMP can be read"
     if width == 0 or height == 0:
         return f"damaged: the {format_name} has no pixels"

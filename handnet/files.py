@@ -31,7 +31,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_read_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
@@ -83,7 +83,10 @@ def reserve_space(path: Path, num_bytes: int) -> None:
 
 
 def _read_umask() -> int:
-    # There is no way to read the mask but to set it.
+    # There is no way to read the mask but to set it, for a moment and for all threads: so once, before there are any.
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+_UMASK = _read_umask()

@@ -54,9 +54,11 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     ).get_concrete_function()
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
 
+    num_bytes = config.size_px * config.size_px * 3
+
     def prepare(path: str) -> tuple[str, str]:
         nonlocal done
-        file, digest, problem = _prepare_photo(path, folder, decode)
+        file, digest, problem = _prepare_photo(path, folder, num_bytes, decode)
         with lock:
             done += 1
             if problem:
@@ -81,14 +83,17 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
 
 
-def _prepare_photo(path: str, folder: Path, decode: Callable[[tf.Tensor], tf.Tensor]) -> tuple[str, str, str]:
+def _prepare_photo(
+    path: str, folder: Path, num_bytes: int, decode: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[str, str, str]:
     try:
         contents = Path(path).read_bytes()
     except OSError as error:
         return "", "", error.strerror or str(error)
     digest = digest_bytes(contents)
     file = folder / digest[:2] / digest
-    if file.exists():
+    # A power cut can leave a file that was renamed and never filled.
+    if file.exists() and file.stat().st_size == num_bytes:
         return str(file), digest, ""
     problem = find_header_problem(contents)
     if problem:

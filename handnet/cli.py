@@ -13,6 +13,7 @@ from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
 from handnet.commands.folds import cross_validation
 from handnet.commands.quickstart import quickstart
+from handnet.commands.serving import client, project
 from handnet.commands.training import train
 from handnet.commands.weights import weights
 from handnet.errors import HandnetError
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, data, train, evaluate, export, cache, cross_validation, compare, weights):
+for command in (quickstart, data, train, evaluate, export, cache, cross_validation, compare, weights, client, project):
     cli.add_command(command)
 
 

@@ -84,7 +84,7 @@ def compute_umap(embeddings: npt.NDArray[np.float32], seed: int) -> Points:
         from umap import UMAP
 
         neighbors = min(15, len(embeddings) - 1)
-        reducer: Any = UMAP(2, n_neighbors=neighbors, metric="cosine", random_state=seed)
+        reducer: Any = UMAP(n_components=2, n_neighbors=neighbors, metric="cosine", random_state=seed)
         return np.asarray(reducer.fit_transform(embeddings), np.float64)
 
 

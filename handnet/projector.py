@@ -74,6 +74,7 @@ def draw_sprite(pictures: Iterable[npt.NDArray[np.uint8]], count: int, side_px: 
     columns = math.ceil(math.sqrt(count))
     # The projector takes the sprite for a square of thumbnails: it needs as many rows as columns, empty ones included.
     sprite = Image.new("RGB", (columns * side_px, columns * side_px), "white")
+    number = -1
     for number, picture in enumerate(pictures):
         if number < count:
             thumbnail = Image.fromarray(picture).resize((side_px, side_px), Image.Resampling.LANCZOS)

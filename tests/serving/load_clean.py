@@ -50,7 +50,9 @@ summary = {
     "without_kernel": [
         name
         for name in operations
-        if not any(kernel.device_type in ("CPU", "DEFAULT") for kernel in kernels.get_registered_kernels_for_op(name).kernel)
+        if not any(
+            kernel.device_type in ("CPU", "DEFAULT") for kernel in kernels.get_registered_kernels_for_op(name).kernel
+        )
     ],
     "loaded": sorted({name.split(".")[0] for name in sys.modules}),
 }

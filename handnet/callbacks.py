@@ -41,6 +41,9 @@ class Validation(keras.callbacks.Callback):
         identities: their people.
         views: their views.
         swap: a context manager in which the encoder holds the weights to be judged.
+
+    Attributes:
+        embeddings: float32 (N, D), the validation photos' vectors after the last epoch.
     """
 
     def __init__(
@@ -54,18 +57,19 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
         self._encoder, self._files, self._swap = encoder, files, swap
         self._identities, self._views = np.asarray(identities), np.asarray(views)
+        self.embeddings = np.zeros((0, encoder.output_shape[-1]), np.float32)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Embed the validation photos and add the figures to `logs`."""
         if logs is None:
             return
         with self._swap():
-            embeddings = embed_files(self._encoder, self._files)
-        ranks = compute_person_ranks(embeddings, self._identities, self._views)
+            self.embeddings = embed_files(self._encoder, self._files)
+        ranks = compute_person_ranks(self.embeddings, self._identities, self._views)
         logs["val_mean_rank"] = float(np.mean(ranks))
         for k in (1, 5, 10):
             logs[f"val_recall_at_{k}"] = float(np.mean(ranks <= k))
-        logs["val_mean_norm"] = float(np.linalg.norm(embeddings.mean(axis=0)))
+        logs["val_mean_norm"] = float(np.linalg.norm(self.embeddings.mean(axis=0)))
 
 
 class Keeper(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ from handnet.commands.export import export
 from handnet.commands.folds import cross_validation
 from handnet.commands.quickstart import quickstart
 from handnet.commands.serving import client, project
+from handnet.commands.shortcuts import audit
 from handnet.commands.training import train
 from handnet.commands.weights import weights
 from handnet.errors import HandnetError
@@ -32,7 +33,20 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, data, train, evaluate, export, cache, cross_validation, compare, weights, client, project):
+for command in (
+    quickstart,
+    data,
+    train,
+    evaluate,
+    export,
+    cache,
+    cross_validation,
+    compare,
+    weights,
+    client,
+    project,
+    audit,
+):
     cli.add_command(command)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from handnet.datasets.dataset import DataSet, people_with_both_views
+from handnet.evaluation.audit import audit_part, embed_with
 from handnet.evaluation.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.evaluation.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.evaluation.evaluate import evaluate_part
@@ -35,6 +36,7 @@ def judge_run(
     part: str,
     *,
     seed: int = 0,
+    with_audit: bool = False,
     echo: Callable[[str], None] = print,
     progress: Progress | None = None,
 ) -> Judgement:
@@ -49,6 +51,7 @@ def judge_run(
         dataset: the photos.
         part: "train", "val" or "test".
         seed: of draws and bootstraps.
+        with_audit: look for shortcuts too, on altered photos.
         echo: prints one line.
         progress: gives, for the name of a piece of work, a function to call with (done, all).
 
@@ -61,6 +64,8 @@ def judge_run(
     embedded = embed_part(encoder, examples, run.config.image, show, part)
     calibration = calibrate_run(run, encoder, dataset, echo) if part == "test" else None
     metrics = evaluate_part(embedded, calibration, embed_baselines(run, examples), seed=seed)
+    if with_audit:
+        metrics["audit"] = audit_part(embed_with(encoder), embedded, run.config.image, seed=seed, progress=progress)
     return Judgement(metrics, embedded)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from handnet.backbones.report import describe_parameters
 from handnet.callbacks import (
     CollapseDetector,
     EpochLines,
@@ -30,6 +31,7 @@ from handnet.example import Example
 from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin
+from handnet.monitoring import BatchStatistics
 from handnet.pipeline import build_training_data, plan_training, prepare_photos
 from handnet.runs import (
     WEIGHTS_FILE,
@@ -42,6 +44,7 @@ from handnet.runs import (
     update_facts,
 )
 from handnet.splits import make_split, select_part
+from handnet.tensorboard import TrainingPictures
 
 Echo = Callable[[str], None]
 
@@ -112,6 +115,7 @@ def train(
     model.compile(
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs),
         loss=loss,
+        metrics=_build_statistics(loss),
         jit_compile=config.train.jit,
     )
     model.optimizer.build(model.trainable_variables)
@@ -147,11 +151,10 @@ def train(
         # The first checkpoint is the beginning itself, so that a run killed in its first epoch can be resumed too.
         save_weights(encoder, folder / WEIGHTS_FILE)
         memory = write_checkpoint(folder, variables, {})
-    trained = sum(int(variable.shape.num_elements()) for variable in encoder.trainable_variables)
+    echo(describe_parameters(encoder, _count_batch_photos(config)))
     echo(
         f"training on {len(training):,} photos of {_count_people(training)} people, validating on {len(validation):,} of "
-        f"{_count_people(validation)}; training {trained:,} of {num_parameters:,} parameters; {plan.steps_per_epoch} steps "
-        "an epoch"
+        f"{_count_people(validation)}; {plan.steps_per_epoch} steps an epoch"
     )
 
     swap = partial(averaged_weights, model)
@@ -159,7 +162,21 @@ def train(
     callbacks: list[keras.callbacks.Callback] = []
     if validation:
         people = [example.identity for example in validation]
-        callbacks.append(Validation(encoder, val_files, people, [example.view for example in validation], swap))
+        views = [example.view for example in validation]
+        judge = Validation(encoder, val_files, people, views, swap)
+        pictures = TrainingPictures(
+            folder / "tensorboard",
+            lambda: judge.embeddings,
+            val_files,
+            people,
+            views,
+            config.image.size_px,
+            train_files[:6],
+            config.augment,
+            config.image.background,
+            seed=config.train.seed,
+        )
+        callbacks += [judge, pictures]
     margin = getattr(loss, "margin", None)
     callbacks += [
         EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, (_count_people(validation) + 1) / 2),
@@ -276,6 +293,14 @@ def _build_training_model(encoder: keras.Model, loss: MetricLoss) -> keras.Model
     return encoder if loss.state is None else keras.Model(encoder.input, attach(loss, encoder.output), name="training")
 
 
+def _build_statistics(loss: MetricLoss) -> list[keras.metrics.Metric]:
+    """Return what is logged of the batches beside the loss: active triplets, distances, collapse; pairs have none."""
+    if loss.consumes == "distances":
+        return []
+    margin = getattr(loss, "margin", None)
+    return [BatchStatistics(margin)] if isinstance(margin, float) else [BatchStatistics()]
+
+
 def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Config) -> list[Any]:
     """Return what changes in training: a frozen backbone's weights do not, and are in the run's weights already."""
     frozen: set[int] = set()
@@ -284,6 +309,13 @@ def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Conf
         frozen = {id(variable) for variable in backbone.variables}
     kept = [variable for variable in model.variables if id(variable) not in frozen]
     return kept + [v for v in model.optimizer.variables if id(v) not in {id(k) for k in kept}]
+
+
+def _count_batch_photos(config: Config) -> int:
+    sampler = config.sampler
+    if sampler.name == "pairs":
+        return 2 * sampler.pairs_per_batch
+    return 2 * sampler.people_per_batch * sampler.photos_per_view
 
 
 def _label(example: Example) -> str:

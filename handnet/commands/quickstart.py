@@ -58,4 +58,4 @@ def summarize_quickstart(metrics_file: Path) -> str:
     )
 
 
-SYNTHETIC = {"people": 150, "photos": 3, "seed": 1, "size": "256x192"}
+SYNTHETIC = {"people": 200, "photos": 3, "seed": 1, "size": "256x192"}

@@ -18,6 +18,7 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of random galleries and the bootstrap."
 )
+@click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
 @click.option(
     "--embeddings", type=click.Path(path_type=Path), help="Evaluate this .npz (any model's) instead of a run."
 )
@@ -30,6 +31,7 @@ def evaluate(
     part: str,
     output: Path | None,
     seed: int,
+    with_audit: bool,
     embeddings: Path | None,
     val_embeddings: Path | None,
 ) -> None:
@@ -67,7 +69,9 @@ def evaluate(
     from handnet.judge import describe_run, judge_run
     from handnet.train import load_encoder
 
-    metrics, embedded = judge_run(run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress)
+    metrics, embedded = judge_run(
+        run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
+    )
     embedded.save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", metrics)
     title = f"{run_folder.name}: {part} people"

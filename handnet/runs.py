@@ -4,6 +4,7 @@ import csv
 import hashlib
 import importlib.metadata
 import json
+import math
 import platform
 import shutil
 import subprocess
@@ -119,8 +120,8 @@ def read_run_split(run: Run) -> Split:
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:
-    """Write run.json anew with some facts changed."""
-    facts = {**run.facts, **changes}
+    """Write run.json anew with some facts changed; of a run that diverged, NaN and infinities become null."""
+    facts = {**run.facts, **{name: _without_nan(value) for name, value in changes.items()}}
     write_json(run.folder / FACTS_FILE, facts)
     return run._replace(facts=facts)
 
@@ -144,6 +145,12 @@ def fingerprint_data(digests: Sequence[str], labels: Sequence[str]) -> str:
     """Digest the photos' contents together with their labels, in order."""
     text = "\n".join(f"{digest} {label!r}" for digest, label in zip(digests, labels, strict=True))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read_version(package: str) -> str:

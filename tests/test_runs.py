@@ -45,9 +45,9 @@ def test_facts_are_changed_whole(tmp_path: Path) -> None:
     changed = update_facts(run, {"status": "finished", "best_epoch": 2})
     assert changed.facts == {**FACTS, "status": "finished", "best_epoch": 2}
     assert read_run(tmp_path / "run") == changed
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        update_facts(run, {"loss": float("nan")})
-    assert read_run(tmp_path / "run") == changed
+    diverged = update_facts(changed, {"best": {"loss": float("nan"), "val_mean_rank": 1.5}})
+    assert diverged.facts["best"] == {"loss": None, "val_mean_rank": 1.5}
+    assert read_run(tmp_path / "run") == diverged
 
 
 def test_what_lies_in_the_way_is_kept(tmp_path: Path) -> None:

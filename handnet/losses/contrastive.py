@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 from handnet.errors import ConfigError
-from handnet.losses.distances import Tensor, pairwise_distances, safe_sqrt
+from handnet.losses.distances import Tensor, pairwise_distances, with_slopes
 from handnet.losses.metric_loss import MetricLoss, PairLoss
 from handnet.losses.options import check_choice, check_number
 from handnet.losses.pairs import Pairs
@@ -35,11 +35,11 @@ def check_margin(margin: object) -> float:
     return check_number("margin", margin, above=0.0)
 
 
-def contrastive_losses(squared_distances: Tensor, margin: float, form: str) -> tuple[Tensor, Tensor]:
+def contrastive_losses(distances: Tensor, margin: float, form: str) -> tuple[Tensor, Tensor]:
     """Return what each pair would cost as a positive and as a negative, both of the shape of the distances.
 
     Args:
-        squared_distances: any shape, not negative.
+        distances: any shape, not negative.
         margin: distance beyond which a negative costs nothing, > 0.
         form: "published" d² and max(m-d, 0)²; "hadsell" half of each; "linear" d and max(m-d, 0).
 
@@ -47,12 +47,27 @@ def contrastive_losses(squared_distances: Tensor, margin: float, form: str) -> t
         Hadsell, Chopra, LeCun 2006, "Dimensionality Reduction by Learning an Invariant Mapping", equation 4. The
         published form leaves out the ½, as TensorFlow Addons does; the linear one is pytorch-metric-learning's.
     """
-    distances = safe_sqrt(squared_distances)
-    short = ops.maximum(margin - distances, ops.zeros_like(distances))
+    short = ops.relu(margin - distances)
     if form == "linear":
         return distances, short
     scale = 0.5 if form == "hadsell" else 1.0
-    return scale * squared_distances, scale * ops.square(short)
+    return scale * ops.square(distances), scale * ops.square(short)
+
+
+def contrastive_slopes(distances: Tensor, margin: float, form: str) -> tuple[Tensor, Tensor]:
+    """Return the derivatives of `contrastive_losses` by the squared distances; 0 where the distance is 0.
+
+    Args:
+        distances: any shape, not negative.
+        margin: distance beyond which a negative costs nothing, > 0.
+        form: see `contrastive_losses`.
+    """
+    if form == "linear":
+        half_inverse = ops.divide_no_nan(0.5 * ops.ones_like(distances), distances)
+        return half_inverse, ops.where(distances < margin, -half_inverse, 0.0)
+    scale = 0.5 if form == "hadsell" else 1.0
+    push = ops.divide_no_nan(-scale * ops.relu(margin - distances), distances)
+    return scale * ops.ones_like(distances), push
 
 
 class ContrastiveLoss(MetricLoss):
@@ -78,7 +93,7 @@ class ContrastiveLoss(MetricLoss):
         """Return the loss of distances (B, 1) or (B,) whose labels are 1 for the same person and 0 for two people."""
         distances = ops.reshape(y_pred, (-1,))
         same = ops.reshape(ops.cast(y_true, distances.dtype), (-1,))
-        positive, negative = contrastive_losses(ops.square(distances), self.margin, self.form)
+        positive, negative = contrastive_losses(distances, self.margin, self.form)
         return mean_share(same * positive + (1.0 - same) * negative, ops.ones_like(distances))
 
     def get_config(self) -> dict[str, object]:
@@ -117,15 +132,21 @@ class BatchContrastiveLoss(PairLoss):
     def terms(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """Return the summed losses and their number for each anchor, (B,) or (B, 2)."""
         squared = pairwise_distances(pairs.anchors, pairs.references, "squared_l2")
-        positive, negative = contrastive_losses(squared, self.margin, self.form)
-        positive = ops.where(pairs.positives, positive, 0.0)
-        negative = ops.where(pairs.negatives, negative, 0.0)
+        distances = ops.sqrt(ops.stop_gradient(squared))
+        positive, negative = contrastive_losses(distances, self.margin, self.form)
+        pull, push = contrastive_slopes(distances, self.margin, self.form)
         if self.average == "valid":
-            valid = ops.logical_or(pairs.positives, pairs.negatives)
-            return ops.sum(positive + negative, axis=1), ops.sum(ops.cast(valid, squared.dtype), axis=1)
-        totals = ops.stack([ops.sum(positive, axis=1), ops.sum(negative, axis=1)], axis=1)
-        counts = [ops.sum(ops.cast(losses > 0, squared.dtype), axis=1) for losses in (positive, negative)]
-        return totals, ops.stack(counts, axis=1)
+            losses = ops.where(pairs.positives, positive, ops.where(pairs.negatives, negative, 0.0))
+            slopes = ops.where(pairs.positives, pull, ops.where(pairs.negatives, push, 0.0))
+            compared = ops.logical_or(pairs.positives, pairs.negatives)
+            totals = with_slopes(squared, ops.sum(losses, axis=1), slopes)
+            return totals, ops.sum(ops.cast(compared, distances.dtype), axis=1)
+        totals, counts = [], []
+        for mask, losses, slopes in ((pairs.positives, positive, pull), (pairs.negatives, negative, push)):
+            losses, slopes = ops.where(mask, losses, 0.0), ops.where(mask, slopes, 0.0)
+            totals.append(with_slopes(squared, ops.sum(losses, axis=1), slopes))
+            counts.append(ops.sum(ops.cast(losses > 0, distances.dtype), axis=1))
+        return ops.stack(totals, axis=1), ops.stack(counts, axis=1)
 
     def get_config(self) -> dict[str, object]:
         """Return the options, for Keras."""

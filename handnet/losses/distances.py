@@ -1,5 +1,6 @@
 """Distances and similarities between embedding rows, in float32 or better, with gradients that are always finite."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from keras import ops
@@ -18,6 +19,28 @@ def to_float(x: Tensor) -> Tensor:
     """
     x = ops.convert_to_tensor(x)
     return x if ops.dtype(x) == "float64" else ops.cast(x, "float32")
+
+
+def with_slopes(matrix: Tensor, losses: Tensor, slopes: Tensor) -> Tensor:
+    """Return the losses as they are, with the gradient by the matrix that is given.
+
+    Where the derivative is known, this spares the backward pass all that automatic differentiation would keep of the
+    forward pass: it needs one (B, M) array.
+
+    Args:
+        matrix: (B, M), with a gradient: the distances or similarities that the losses were computed from.
+        losses: (B,), computed from `matrix` without a gradient.
+        slopes: (B, M): the derivative of each row's loss by each of its entries, finite.
+    """
+
+    @ops.custom_gradient
+    def attach_slopes(_: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            return slopes * (args[0] if upstream is None else upstream)[:, None]
+
+        return losses, gradient
+
+    return attach_slopes(matrix)
 
 
 def safe_sqrt(x: Tensor) -> Tensor:
@@ -40,6 +63,27 @@ def unit_rows(x: Tensor) -> Tensor:
     return x / ops.where(norms > 0, norms, ops.ones_like(norms))
 
 
+def products(anchors: Tensor, references: Tensor) -> Tensor:
+    """Return the product of each anchor row with each reference row, (B, M).
+
+    Args:
+        anchors: (B, D).
+        references: (M, D); where it is the very same tensor the gradient takes one matrix product, not two.
+    """
+    if references is not anchors:
+        return ops.matmul(anchors, ops.transpose(references))
+
+    @ops.custom_gradient
+    def self_products(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            slopes = args[0] if upstream is None else upstream
+            return ops.matmul(slopes + ops.transpose(slopes), rows)
+
+        return ops.matmul(rows, ops.transpose(rows)), gradient
+
+    return self_products(anchors)
+
+
 def cosine_similarities(anchors: Tensor, references: Tensor) -> Tensor:
     """Return the cosine of each anchor row with each reference row, (B, M) in [-1, 1] up to rounding.
 
@@ -47,7 +91,8 @@ def cosine_similarities(anchors: Tensor, references: Tensor) -> Tensor:
         anchors: (B, D), any norm.
         references: (M, D), any norm.
     """
-    return ops.matmul(unit_rows(anchors), ops.transpose(unit_rows(references)))
+    units = unit_rows(anchors)
+    return products(units, units if references is anchors else unit_rows(references))
 
 
 def pairwise_distances(anchors: Tensor, references: Tensor, distance: str = "l2") -> Tensor:
@@ -63,9 +108,10 @@ def pairwise_distances(anchors: Tensor, references: Tensor, distance: str = "l2"
     # |a|² + |r|² - 2 a·r cancels where the rows are much longer than their differences, as in a batch near collapse.
     # L2 does not change when both are shifted, so the shift also needs no gradient.
     shift = ops.stop_gradient(ops.mean(references, axis=0, keepdims=True))
-    anchors, references = anchors - shift, references - shift
-    norms = ops.sum(ops.square(anchors), axis=-1)[:, None] + ops.sum(ops.square(references), axis=-1)[None, :]
-    squared = norms - 2.0 * ops.matmul(anchors, ops.transpose(references))
+    shifted = anchors - shift
+    references = shifted if references is anchors else references - shift
+    norms = ops.sum(ops.square(shifted), axis=-1)[:, None] + ops.sum(ops.square(references), axis=-1)[None, :]
+    squared = norms - 2.0 * products(shifted, references)
     # Below the rounding error of the sum the rows are duplicates: their distance is 0, not the root of the error.
     squared = ops.where(squared > ROUNDING[str(ops.dtype(squared))] * norms, squared, 0.0)
     return squared if distance == "squared_l2" else safe_sqrt(squared)

@@ -60,11 +60,16 @@ def compare_labels(
         cross: whether only pairs of different views take part.
         usable: (M,) bool: references that take part; None: all do.
     """
-    same_identity = anchor_labels[:, :1] == reference_labels[None, :, 0]
-    columns = ops.arange(ops.shape(reference_labels)[0], dtype="int32")[None, :]
-    other = columns != own_columns[:, None]
+    positives = anchor_labels[:, :1] == reference_labels[None, :, 0]
+    negatives = ops.logical_not(positives)
     if cross:
-        other = ops.logical_and(other, anchor_labels[:, 1:] != reference_labels[None, :, 1])
+        compared = anchor_labels[:, 1:] != reference_labels[None, :, 1]
+        if usable is not None:
+            compared = ops.logical_and(compared, usable[None, :])
+        return ops.logical_and(positives, compared), ops.logical_and(negatives, compared)
+    columns = ops.arange(ops.shape(reference_labels)[0], dtype="int32")[None, :]
+    positives = ops.logical_and(positives, columns != own_columns[:, None])
     if usable is not None:
-        other = ops.logical_and(other, usable[None, :])
-    return ops.logical_and(other, same_identity), ops.logical_and(other, ops.logical_not(same_identity))
+        positives = ops.logical_and(positives, usable[None, :])
+        negatives = ops.logical_and(negatives, usable[None, :])
+    return positives, negatives

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from handnet.losses.distances import Tensor, cosine_similarities, safe_sqrt
+from handnet.losses.distances import Tensor, cosine_similarities, with_slopes
 from handnet.losses.memory import require_state
 from handnet.losses.metric_loss import MetricLoss
 from handnet.losses.options import check_count, check_number
@@ -65,15 +65,23 @@ def margin_cross_entropy(cosines: Tensor, own: Tensor, angle: float, offset: flo
         Deng et al. 2019, "ArcFace", equation 3, and Wang et al. 2018, "CosFace", equation 4. Where the angle would
         exceed π the cosine goes on in a straight line with ArcFace's authors' code, so that it still falls.
     """
-    target = cosines
-    if angle:
-        cosine = ops.clip(cosines, -1.0, 1.0)
-        sine = safe_sqrt(1.0 - ops.square(cosine))
-        turned = cosine * math.cos(angle) - sine * math.sin(angle)
-        target = ops.where(cosine > -math.cos(angle), turned, cosines - angle * math.sin(angle))
-    logits = scale * ops.where(own, target - offset, cosines)
-    target_logits = ops.sum(ops.where(own, logits, 0.0), axis=1)
-    return ops.logsumexp(logits, axis=1) - target_logits
+    fixed = ops.stop_gradient(cosines)
+    to_own = ops.clip(ops.sum(ops.where(own, fixed, 0.0), axis=1), -1.0, 1.0)
+    sine = ops.sqrt(1.0 - ops.square(to_own))
+    before = to_own > -math.cos(angle) if angle else ops.ones_like(to_own, dtype="bool")
+    turned = to_own * math.cos(angle) - sine * math.sin(angle)
+    target = ops.where(before, turned, to_own - angle * math.sin(angle)) - offset
+    # d cos(θ + m) / d cos θ. At θ = 0 it is infinite, but the row's gradient by θ is not: the first summand stays.
+    rate = math.cos(angle) + ops.divide_no_nan(math.sin(angle) * to_own, sine)
+    rate = ops.where(before, rate, 1.0)
+    logits = scale * ops.where(own, target[:, None], fixed)
+    highest = ops.max(logits, axis=1)
+    exponentials = ops.exp(logits - highest[:, None])
+    sums = ops.sum(exponentials, axis=1)
+    losses = ops.log(sums) + highest - scale * target
+    slopes = exponentials * (scale / sums)[:, None]
+    slopes = ops.where(own, (slopes - scale) * rate[:, None], slopes)
+    return with_slopes(cosines, losses, slopes)
 
 
 def proxy_anchor(cosines: Tensor, own: Tensor, margin: float, alpha: float) -> Tensor:
@@ -91,10 +99,17 @@ def proxy_anchor(cosines: Tensor, own: Tensor, margin: float, alpha: float) -> T
     known = ops.any(own, axis=0, keepdims=True)
     others = ops.logical_and(known, ops.logical_not(own))
     with_rows = ops.any(own, axis=1)
-    pull = ops.where(with_rows, ops.softplus(masked_logsumexp(-alpha * (cosines - margin), own)), 0.0)
-    push = ops.softplus(masked_logsumexp(alpha * (cosines + margin), others))
-    push = ops.where(ops.any(others, axis=1), push, 0.0)
-    return ops.sum(pull) / ops.maximum(ops.sum(ops.cast(with_rows, pull.dtype)), 1.0) + ops.mean(push)
+    fixed = ops.stop_gradient(cosines)
+    pull, pull_exponentials, pull_sums = masked_logsumexp(-alpha * (fixed - margin), own)
+    push, push_exponentials, push_sums = masked_logsumexp(alpha * (fixed + margin), others)
+    pull_slopes = pull_exponentials * (-alpha * ops.sigmoid(pull) / pull_sums)[:, None]
+    push_slopes = push_exponentials * (alpha * ops.sigmoid(push) / push_sums)[:, None]
+    # The two means differ in their divisors, which must be in the slopes for one product to do.
+    num_with_rows = ops.maximum(ops.sum(ops.cast(with_rows, pull.dtype)), 1.0)
+    num_proxies = ops.cast(ops.shape(cosines)[0], pull.dtype)
+    losses = ops.where(with_rows, ops.softplus(pull), 0.0) / num_with_rows
+    losses = losses + ops.where(ops.any(others, axis=1), ops.softplus(push), 0.0) / num_proxies
+    return ops.sum(with_slopes(cosines, losses, pull_slopes / num_with_rows + push_slopes / num_proxies))
 
 
 def one_hot_mask(labels: Tensor, num_classes: int) -> Tensor:

@@ -4,48 +4,44 @@ import math
 
 from keras import ops
 
-from handnet.losses.distances import Tensor, cosine_similarities
+from handnet.losses.distances import Tensor, cosine_similarities, with_slopes
 from handnet.losses.metric_loss import PairLoss
 from handnet.losses.options import check_flag, check_number
 from handnet.losses.pairs import Pairs
 
 
-def masked_logsumexp(x: Tensor, mask: Tensor) -> Tensor:
-    """Return ln Σ exp(x) over the masked places of each row, (B,); a row without any gives 0, for the caller to mask.
+def masked_logsumexp(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ln Σ exp(x) over the masked places of each row, and what its derivative is made of.
 
     Args:
         x: (B, M).
         mask: (B, M) bool.
+
+    Returns:
+        The logarithm (B,), 0 for a row without any; exponentials (B, M), 0 outside of the mask; their sums (B,), 1 for
+        a row without any. The derivative is exponentials / sums.
     """
-    highest = ops.max(ops.where(mask, ops.stop_gradient(x), -math.inf), axis=1, keepdims=True)
+    shown = ops.where(mask, x, -math.inf)
+    highest = ops.max(shown, axis=1)
     highest = ops.where(highest > -math.inf, highest, 0.0)
-    sums = ops.sum(ops.where(mask, ops.exp(ops.where(mask, x - highest, 0.0)), 0.0), axis=1)
-    return ops.log(ops.where(sums > 0, sums, ops.ones_like(sums))) + highest[:, 0]
+    exponentials = ops.exp(shown - highest[:, None])
+    sums = ops.sum(exponentials, axis=1)
+    sums = ops.where(sums > 0, sums, ops.ones_like(sums))
+    return ops.log(sums) + highest, exponentials, sums
 
 
-def has_both(positives: Tensor, negatives: Tensor) -> Tensor:
-    """Return which anchors have a positive and a negative, (B,) bool.
-
-    Args:
-        positives: (B, M) bool.
-        negatives: (B, M) bool.
-    """
-    return ops.logical_and(ops.any(positives, axis=1), ops.any(negatives, axis=1))
-
-
-def mean_over(x: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over the masked places of each row, (B,); 0 where there are none.
+def count(mask: Tensor, dtype: str) -> Tensor:
+    """Return how many places of each row are masked, (B,).
 
     Args:
-        x: (B, M).
         mask: (B, M) bool.
+        dtype: of the result.
     """
-    counts = ops.sum(ops.cast(mask, x.dtype), axis=1)
-    return ops.sum(ops.where(mask, x, 0.0), axis=1) / ops.maximum(counts, ops.ones_like(counts))
+    return ops.sum(ops.cast(mask, dtype), axis=1)
 
 
-def info_nce(similarities: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Return the InfoNCE loss of each anchor, (B,): each positive against the negatives alone, mean over positives.
+def info_nce(similarities: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return the InfoNCE loss of each anchor, (B,), and its slopes: each positive against the negatives alone.
 
     Args:
         similarities: (B, M).
@@ -54,16 +50,23 @@ def info_nce(similarities: Tensor, positives: Tensor, negatives: Tensor, tempera
         temperature: divides the similarities, > 0.
 
     Reference:
-        van den Oord, Li, Vinyals 2018, "Representation Learning with Contrastive Predictive Coding", equation 4; with
-        more than one positive as pytorch-metric-learning's NTXentLoss: the other positives are not in the denominator.
+        van den Oord, Li, Vinyals 2018, "Representation Learning with Contrastive Predictive Coding", equation 4; of
+        several positives the mean, and the others are not in the denominator, as in pytorch-metric-learning's
+        NTXentLoss.
     """
     logits = similarities / temperature
-    negative = masked_logsumexp(logits, negatives)[:, None]
-    return mean_over(ops.softplus(negative - logits), positives)
+    against, exponentials, sums = masked_logsumexp(logits, negatives)
+    gaps = against[:, None] - logits
+    num_positives = ops.maximum(count(positives, logits.dtype), 1.0)
+    losses = ops.sum(ops.where(positives, ops.softplus(gaps), 0.0), axis=1) / num_positives
+    pull = ops.where(positives, ops.sigmoid(gaps), 0.0) / (temperature * num_positives)[:, None]
+    return losses, exponentials * (ops.sum(pull, axis=1) / sums)[:, None] - pull
 
 
-def supervised_contrastive(similarities: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Return the supervised contrastive loss of each anchor, (B,): each positive against all other rows.
+def supervised_contrastive(
+    similarities: Tensor, positives: Tensor, negatives: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Return the supervised contrastive loss of each anchor, (B,), and its slopes: each positive against all others.
 
     Args:
         similarities: (B, M).
@@ -75,8 +78,11 @@ def supervised_contrastive(similarities: Tensor, positives: Tensor, negatives: T
         Khosla et al. 2020, "Supervised Contrastive Learning", equation 2 (the mean outside of the logarithm).
     """
     logits = similarities / temperature
-    everyone = masked_logsumexp(logits, ops.logical_or(positives, negatives))
-    return everyone - mean_over(logits, positives)
+    against, exponentials, sums = masked_logsumexp(logits, ops.logical_or(positives, negatives))
+    num_positives = ops.maximum(count(positives, logits.dtype), 1.0)
+    losses = against - ops.sum(ops.where(positives, logits, 0.0), axis=1) / num_positives
+    pull = ops.where(positives, (1.0 / (temperature * num_positives))[:, None], 0.0)
+    return losses, exponentials / (temperature * sums)[:, None] - pull
 
 
 def multi_similarity(
@@ -87,8 +93,8 @@ def multi_similarity(
     beta: float,
     base: float,
     epsilon: float,
-) -> Tensor:
-    """Return the multi-similarity loss of each anchor, (B,).
+) -> tuple[Tensor, Tensor]:
+    """Return the multi-similarity loss of each anchor, (B,), and its slopes.
 
     Args:
         similarities: (B, M).
@@ -105,20 +111,23 @@ def multi_similarity(
         12 and 15.
     """
     if epsilon < math.inf:
-        fixed = ops.stop_gradient(similarities)
-        worst_positive = ops.min(ops.where(positives, fixed, math.inf), axis=1, keepdims=True)
-        worst_negative = ops.max(ops.where(negatives, fixed, -math.inf), axis=1, keepdims=True)
-        negatives = ops.logical_and(negatives, fixed > worst_positive - epsilon)
-        positives = ops.logical_and(positives, fixed < worst_negative + epsilon)
-    pull = ops.softplus(masked_logsumexp(-alpha * (similarities - base), positives)) / alpha
-    push = ops.softplus(masked_logsumexp(beta * (similarities - base), negatives)) / beta
-    return ops.where(ops.any(positives, axis=1), pull, 0.0) + ops.where(ops.any(negatives, axis=1), push, 0.0)
+        worst_positive = ops.min(ops.where(positives, similarities, math.inf), axis=1)
+        worst_negative = ops.max(ops.where(negatives, similarities, -math.inf), axis=1)
+        negatives = ops.logical_and(negatives, similarities > (worst_positive - epsilon)[:, None])
+        positives = ops.logical_and(positives, similarities < (worst_negative + epsilon)[:, None])
+    pull, pull_exponentials, pull_sums = masked_logsumexp(-alpha * (similarities - base), positives)
+    push, push_exponentials, push_sums = masked_logsumexp(beta * (similarities - base), negatives)
+    # What is mined has positives and negatives or neither of them.
+    mined = ops.any(negatives, axis=1)
+    losses = ops.where(mined, ops.softplus(pull) / alpha + ops.softplus(push) / beta, 0.0)
+    slopes = push_exponentials * (ops.sigmoid(push) / push_sums)[:, None]
+    return losses, slopes - pull_exponentials * (ops.sigmoid(pull) / pull_sums)[:, None]
 
 
 def circle(
-    similarities: Tensor, positives: Tensor, negatives: Tensor, margin: float, scale: float, pace: Tensor
-) -> Tensor:
-    """Return the circle loss of each anchor, (B,).
+    similarities: Tensor, positives: Tensor, negatives: Tensor, margin: float, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Return the circle loss of each anchor, (B,), and its slopes, in which the weights are fixed as published.
 
     Args:
         similarities: (B, M).
@@ -126,28 +135,35 @@ def circle(
         negatives: (B, M) bool.
         margin: relaxation of the targets 1 and 0, in (0, 1).
         scale: the paper's γ, > 0.
-        pace: the similarities from which the weights are computed; as published they are held fixed in the gradient.
 
     Reference:
         Sun et al. 2020, "Circle Loss: A Unified Perspective of Pair Similarity Optimization", equations 6 to 8.
     """
-    pull = ops.maximum(1.0 + margin - pace, 0.0) * (similarities - (1.0 - margin))
-    push = ops.maximum(pace + margin, 0.0) * (similarities - margin)
-    return ops.softplus(masked_logsumexp(-scale * pull, positives) + masked_logsumexp(scale * push, negatives))
+    pull_weights = scale * ops.maximum(1.0 + margin - similarities, 0.0)
+    push_weights = scale * ops.maximum(similarities + margin, 0.0)
+    pull, pull_exponentials, pull_sums = masked_logsumexp(-pull_weights * (similarities - (1.0 - margin)), positives)
+    push, push_exponentials, push_sums = masked_logsumexp(push_weights * (similarities - margin), negatives)
+    rate = ops.sigmoid(pull + push)
+    slopes = push_weights * push_exponentials * (rate / push_sums)[:, None]
+    return ops.softplus(pull + push), slopes - pull_weights * pull_exponentials * (rate / pull_sums)[:, None]
 
 
 class SimilarityLoss(PairLoss):
-    """A loss whose value for each anchor comes from its row of cosine similarities; a subclass gives `losses`."""
+    """A loss of each anchor's row of cosine similarities; a subclass gives `losses`."""
 
     def terms(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """Return the loss of each anchor and whether it has a positive and a negative, both (B,)."""
         similarities = cosine_similarities(pairs.anchors, pairs.references)
-        valid = has_both(pairs.positives, pairs.negatives)
-        losses = self.losses(similarities, pairs.positives, pairs.negatives)
-        return ops.where(valid, losses, 0.0), ops.cast(valid, losses.dtype)
+        losses, slopes = self.losses(ops.stop_gradient(similarities), pairs.positives, pairs.negatives)
+        valid = ops.logical_and(ops.any(pairs.positives, axis=1), ops.any(pairs.negatives, axis=1))
+        losses = ops.where(valid, with_slopes(similarities, losses, slopes), 0.0)
+        return losses, ops.cast(valid, losses.dtype)
 
-    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """Return the loss of each anchor, (B,); that of an anchor without positive or negative is not used."""
+    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each anchor, (B,), and its derivative by each similarity, (B, M), finite.
+
+        What is returned for an anchor without positive or negative is not used.
+        """
         raise NotImplementedError
 
 
@@ -167,8 +183,8 @@ class InfoNCELoss(SimilarityLoss):
         super().__init__(views, name)
         self.temperature = check_number("temperature", temperature, above=0.0)
 
-    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """Return the loss of each anchor, (B,): see `info_nce`."""
+    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses and slopes: see `info_nce`."""
         return info_nce(similarities, positives, negatives, self.temperature)
 
     def get_config(self) -> dict[str, object]:
@@ -192,8 +208,8 @@ class SupConLoss(SimilarityLoss):
         super().__init__(views, name)
         self.temperature = check_number("temperature", temperature, above=0.0)
 
-    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """Return the loss of each anchor, (B,): see `supervised_contrastive`."""
+    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses and slopes: see `supervised_contrastive`."""
         return supervised_contrastive(similarities, positives, negatives, self.temperature)
 
     def get_config(self) -> dict[str, object]:
@@ -234,8 +250,8 @@ class MultiSimilarityLoss(SimilarityLoss):
         self.mining = check_flag("mining", mining)
         self.epsilon = check_number("epsilon", epsilon, above=0.0)
 
-    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """Return the loss of each anchor, (B,): see `multi_similarity`."""
+    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses and slopes: see `multi_similarity`."""
         epsilon = self.epsilon if self.mining else math.inf
         return multi_similarity(similarities, positives, negatives, self.alpha, self.beta, self.base, epsilon)
 
@@ -263,10 +279,9 @@ class CircleLoss(SimilarityLoss):
         self.margin = check_number("margin", margin, above=0.0, at_most=1.0)
         self.scale = check_number("scale", scale, above=0.0)
 
-    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """Return the loss of each anchor, (B,): see `circle`."""
-        pace = ops.stop_gradient(similarities)
-        return circle(similarities, positives, negatives, self.margin, self.scale, pace)
+    def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses and slopes: see `circle`."""
+        return circle(similarities, positives, negatives, self.margin, self.scale)
 
     def get_config(self) -> dict[str, object]:
         """Return the options, for Keras."""

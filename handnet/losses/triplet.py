@@ -6,14 +6,14 @@ from collections.abc import Callable
 from keras import ops
 
 from handnet.losses.contrastive import AVERAGES
-from handnet.losses.distances import DISTANCES, Tensor, paired_distances, pairwise_distances
+from handnet.losses.distances import DISTANCES, Tensor, paired_distances, pairwise_distances, unit_rows, with_slopes
 from handnet.losses.metric_loss import PairLoss
 from handnet.losses.options import check_choice, check_flag, check_number
 from handnet.losses.pairs import Pairs
 
 MININGS = ("hard", "semihard", "all")
 # A visit gets each anchor's positive column, whether there is one, and its distance, all (B,), and what it returned
-# before: weights (B, M), totals (B,) and counts (B,).
+# before: slopes (B, M), totals (B,) and counts (B,).
 Visit = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
@@ -38,11 +38,18 @@ def hard_triplets(pairs: Pairs, distance: str) -> tuple[Tensor, Tensor, Tensor]:
         pairs: the rows and masks.
         distance: "l2", "squared_l2" or "cosine".
     """
-    ranking = "squared_l2" if distance == "l2" else distance
-    distances = ops.stop_gradient(pairwise_distances(pairs.anchors, pairs.references, ranking))
-    farthest = ops.argmax(ops.where(pairs.positives, distances, -math.inf), axis=1)
-    nearest = ops.argmin(ops.where(pairs.negatives, distances, math.inf), axis=1)
-    return farthest, nearest, ops.logical_and(ops.any(pairs.positives, axis=1), ops.any(pairs.negatives, axis=1))
+    anchors, references = ops.stop_gradient(pairs.anchors), ops.stop_gradient(pairs.references)
+    # What is the same for all of an anchor's references does not change their order, and is left out.
+    if distance == "cosine":
+        ranks = ops.matmul(-unit_rows(anchors), ops.transpose(unit_rows(references)))
+    else:
+        shift = ops.mean(references, axis=0, keepdims=True)
+        anchors, references = anchors - shift, references - shift
+        ranks = ops.matmul(-2.0 * anchors, ops.transpose(references)) + ops.sum(ops.square(references), axis=1)
+    positive_ranks = ops.where(pairs.positives, ranks, -math.inf)
+    negative_ranks = ops.where(pairs.negatives, ranks, math.inf)
+    valid = ops.logical_and(ops.max(positive_ranks, axis=1) > -math.inf, ops.min(negative_ranks, axis=1) < math.inf)
+    return ops.argmax(positive_ranks, axis=1), ops.argmin(negative_ranks, axis=1), valid
 
 
 def hard_terms(pairs: Pairs, distance: str, margin: float, soft: bool, average: str) -> tuple[Tensor, Tensor]:
@@ -71,9 +78,8 @@ def hard_terms(pairs: Pairs, distance: str, margin: float, soft: bool, average: 
 def visit_positives(distances: Tensor, positives: Tensor, visit: Visit) -> tuple[Tensor, Tensor]:
     """Return the (totals, counts) of a sum over each anchor's positives, taken one positive of every anchor at a time.
 
-    The sum runs on distances without a gradient; the visits note its derivative by each distance in `weights`, and a
-    form that is linear in the distances carries value and gradient out. No B³ array is ever made, and the backward
-    pass needs only (B, M).
+    The sum runs on distances without a gradient; the visits add its derivative by each distance to `slopes`. No B³
+    array is ever made, and the backward pass needs only (B, M).
 
     Args:
         distances: (B, M), with a gradient.
@@ -88,18 +94,17 @@ def visit_positives(distances: Tensor, positives: Tensor, visit: Visit) -> tuple
         later = ops.logical_and(positives, columns > after[:, None])
         return ops.min(ops.where(later, columns, num_columns), axis=1)
 
-    def step(column: Tensor, weights: Tensor, totals: Tensor, counts: Tensor) -> tuple[Tensor, ...]:
+    def step(column: Tensor, slopes: Tensor, totals: Tensor, counts: Tensor) -> tuple[Tensor, ...]:
         place = ops.minimum(column, num_columns - 1)
         to_positive = ops.take_along_axis(fixed, place[:, None], axis=1)[:, 0]
-        visited = visit(place, column < num_columns, to_positive, weights, totals, counts)
+        visited = visit(place, column < num_columns, to_positive, slopes, totals, counts)
         return next_column(column), *visited
 
     zeros = ops.zeros_like(fixed[:, 0])
     first = next_column(ops.cast(zeros, "int32") - 1)
     state = (first, ops.zeros_like(fixed), zeros, zeros)
-    _, weights, totals, counts = ops.while_loop(lambda column, *_: ops.any(column < num_columns), step, state)
-    linear = ops.sum(ops.stop_gradient(weights) * distances, axis=1)
-    return linear + ops.stop_gradient(totals - linear), ops.stop_gradient(counts)
+    _, slopes, totals, counts = ops.while_loop(lambda column, *_: ops.any(column < num_columns), step, state)
+    return with_slopes(distances, totals, slopes), counts
 
 
 def all_terms(
@@ -122,15 +127,15 @@ def all_terms(
     columns = ops.arange(ops.shape(distances)[1], dtype="int32")[None, :]
 
     def visit(
-        place: Tensor, present: Tensor, to_positive: Tensor, weights: Tensor, totals: Tensor, counts: Tensor
+        place: Tensor, present: Tensor, to_positive: Tensor, slopes: Tensor, totals: Tensor, counts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         used = ops.logical_and(negatives, present[:, None])
-        losses, slopes = violations(to_positive[:, None] - fixed, margin, soft)
-        losses, slopes = ops.where(used, losses, 0.0), ops.where(used, slopes, 0.0)
-        pull = ops.where(columns == place[:, None], ops.sum(slopes, axis=1)[:, None], 0.0)
+        losses, rates = violations(to_positive[:, None] - fixed, margin, soft)
+        losses, rates = ops.where(used, losses, 0.0), ops.where(used, rates, 0.0)
+        pull = ops.where(columns == place[:, None], ops.sum(rates, axis=1)[:, None], 0.0)
         counted = used if average == "valid" else losses > 0
         return (
-            weights + pull - slopes,
+            slopes + pull - rates,
             totals + ops.sum(losses, axis=1),
             counts + ops.sum(ops.cast(counted, fixed.dtype), axis=1),
         )
@@ -165,7 +170,7 @@ def semihard_terms(
     has_negative = ops.any(negatives, axis=1)
 
     def visit(
-        place: Tensor, present: Tensor, to_positive: Tensor, weights: Tensor, totals: Tensor, counts: Tensor
+        place: Tensor, present: Tensor, to_positive: Tensor, slopes: Tensor, totals: Tensor, counts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         used = ops.logical_and(present, has_negative)
         beyond = ops.where(ops.logical_and(negatives, fixed > to_positive[:, None]), fixed, math.inf)
@@ -173,11 +178,11 @@ def semihard_terms(
         found = to_nearest < math.inf
         negative = ops.cast(ops.where(found, ops.argmin(beyond, axis=1), farthest), "int32")
         gaps = ops.where(used, to_positive - ops.where(found, to_nearest, to_farthest), 0.0)
-        losses, slopes = violations(gaps, margin, soft)
-        losses, slopes = ops.where(used, losses, 0.0), ops.where(used, slopes, 0.0)
+        losses, rates = violations(gaps, margin, soft)
+        losses, rates = ops.where(used, losses, 0.0), ops.where(used, rates, 0.0)
         pull = ops.cast(columns == place[:, None], fixed.dtype) - ops.cast(columns == negative[:, None], fixed.dtype)
         counted = used if average == "valid" else losses > 0
-        return weights + slopes[:, None] * pull, totals + losses, counts + ops.cast(counted, fixed.dtype)
+        return slopes + rates[:, None] * pull, totals + losses, counts + ops.cast(counted, fixed.dtype)
 
     return visit_positives(distances, positives, visit)
 

@@ -105,13 +105,21 @@ def multi_similarity(labels, rows, alpha=2.0, beta=50.0, base=0.5, mining=True, 
     return over_anchors(labels, rows, views, cost)
 
 
-def circle(labels, rows, margin=0.4, scale=80.0, views="any"):
-    def cost(alike, unlike):
-        pull = sum(math.exp(-scale * max(1 + margin - s, 0.0) * (s - (1 - margin))) for s in alike)
-        push = sum(math.exp(scale * max(s + margin, 0.0) * (s - margin)) for s in unlike)
-        return math.log(1 + pull * push)
-
-    return over_anchors(labels, rows, views, cost)
+def circle(labels, rows, margin=0.4, scale=80.0, views="any", paced_by=None):
+    """As published; the weights come from the rows `paced_by`, which are the rows themselves if not given."""
+    paced_by = rows if paced_by is None else paced_by
+    losses = []
+    for i, positives, negatives in anchors_of(labels, views):
+        if positives and negatives:
+            pull = push = 0.0
+            for j in positives:
+                weight = max(1 + margin - (1.0 - distance_of(paced_by[i], paced_by[j], "cosine")), 0.0)
+                pull += math.exp(-scale * weight * (1.0 - distance_of(rows[i], rows[j], "cosine") - (1 - margin)))
+            for j in negatives:
+                weight = max(1.0 - distance_of(paced_by[i], paced_by[j], "cosine") + margin, 0.0)
+                push += math.exp(scale * weight * (1.0 - distance_of(rows[i], rows[j], "cosine") - margin))
+            losses.append(math.log(1 + pull * push))
+    return mean(losses)
 
 
 def cosines_of(rows, proxies):

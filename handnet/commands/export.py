@@ -2,18 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from handnet.commands.console import echo, show_progress
+from handnet.commands.console import echo
 from handnet.commands.start import start_tensorflow
 from handnet.errors import RunError
-
-if TYPE_CHECKING:
-    from handnet.datasets.dataset import DataSet
-    from handnet.evaluation.calibration import Calibration
-    from handnet.runs import Run
 
 _NUM_CHECKED = 16
 _FORMATS = ("savedmodel", "openvino", "onnx", "litert")
@@ -41,11 +36,12 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     from handnet.export import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.formats import check_format
+    from handnet.judge import calibrate_run
     from handnet.train import load_encoder
 
     check_format(format_name)
     encoder = load_encoder(run)
-    calibration = find_calibration(run, dataset, encoder)
+    calibration = calibrate_run(run, encoder, dataset, echo)
     metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
@@ -70,27 +66,6 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     echo(f"wrote {result.folder}; max abs error on {result.num_checked} photos: {result.max_error:.1e}")
     if result.signatures:
         echo(f"signatures: {', '.join(result.signatures)}")
-
-
-def find_calibration(run: "Run", dataset: "DataSet", encoder: Any) -> "Calibration | None":
-    """Return the run's own calibration, else one fitted now on its validation people; None where these are too few."""
-    from handnet.datasets.dataset import people_with_both_views
-    from handnet.evaluation.calibration import fit_calibration, load_calibration
-    from handnet.evaluation.pairs import score_pairs
-    from handnet.evaluation.part import embed_part
-    from handnet.runs import read_run_split
-    from handnet.splits import select_part
-
-    file = run.folder / "calibration.json"
-    if file.exists():
-        return load_calibration(file)
-    split = read_run_split(run)
-    examples = select_part(dataset, split, "val") if split.val else []
-    if len(people_with_both_views(examples)) < 2:
-        echo("no signature verify: fewer than two validation people have both views, so nothing can be calibrated")
-        return None
-    part = embed_part(encoder, examples, run.config.image, show_progress("embed validation photos"), "val")
-    return fit_calibration(score_pairs(part))
 
 
 def read_metrics(file: Path) -> dict[str, Any] | None:

@@ -108,6 +108,30 @@ def refuse_isotonic(pairs: PairScores) -> str:
     )
 
 
+def compute_log_ratio(calibration: Calibration, similarity: npt.ArrayLike, method: str = "logistic") -> Array:
+    """Return the natural logarithm of the likelihood ratio of two photos: above 0 for one person, below for two.
+
+    Args:
+        calibration: fitted on the embeddings of the same model.
+        similarity: cosine, any shape.
+        method: "logistic" or "isotonic".
+
+    Raises:
+        EvaluationError: isotonic was not fitted, or an unknown method.
+    """
+    cosine = np.asarray(similarity, dtype=np.float64)
+    if method == "logistic":
+        return np.asarray(calibration.slope * cosine + calibration.intercept)
+    if method != "isotonic":
+        raise EvaluationError(f"`method` must be logistic or isotonic. Received: {method!r}.")
+    if not calibration.isotonic_similarities:
+        raise EvaluationError(
+            "This calibration has no isotonic curve: its validation people were too few. Use logistic."
+        )
+    value = np.interp(cosine, calibration.isotonic_similarities, calibration.isotonic_probabilities)
+    return np.asarray(logit(value))
+
+
 def compute_probability(
     calibration: Calibration, similarity: npt.ArrayLike, prior: float = 0.5, method: str = "logistic"
 ) -> Array:
@@ -121,23 +145,11 @@ def compute_probability(
         method: "logistic" or "isotonic".
 
     Raises:
-        EvaluationError: isotonic was not fitted, or a prior that is no probability.
+        EvaluationError: as `compute_log_ratio`, or a prior that is no probability.
     """
     if not 0 < prior < 1:
         raise EvaluationError(f"`prior` must be between 0 and 1. Received: {prior}.")
-    cosine = np.asarray(similarity, dtype=np.float64)
-    if method == "isotonic":
-        if not calibration.isotonic_similarities:
-            raise EvaluationError(
-                "This calibration has no isotonic curve: its validation people were too few. Use logistic."
-            )
-        value = np.interp(cosine, calibration.isotonic_similarities, calibration.isotonic_probabilities)
-        ratio = logit(value)
-    elif method == "logistic":
-        ratio = calibration.slope * cosine + calibration.intercept
-    else:
-        raise EvaluationError(f"`method` must be logistic or isotonic. Received: {method!r}.")
-    return np.asarray(expit(ratio + logit(prior)))
+    return np.asarray(expit(compute_log_ratio(calibration, similarity, method) + logit(prior)))
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
@@ -238,12 +250,12 @@ def summarize_calibration(
         "slope": calibration.slope,
         "intercept": calibration.intercept,
         "num_validation_people": calibration.num_people,
-        **_judge(compute_probability(calibration, similarities), labels, weights),
-        "min_cllr": _weighted_cllr(best, labels, weights),
+        **_judge(compute_log_ratio(calibration, similarities), labels, weights),
+        "min_cllr": _weighted_cllr(logit(best), labels, weights),
         "chance": {"cllr": 1.0, "ece": 0.0},
     }
     if calibration.isotonic_similarities:
-        figures["isotonic"] = _judge(compute_probability(calibration, similarities, method="isotonic"), labels, weights)
+        figures["isotonic"] = _judge(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
     else:
         figures["isotonic"] = {"refused": f"{calibration.num_people} validation people cannot carry an isotonic curve"}
     return figures | _bootstrap(calibration, part, figures, num_replicates, seed)
@@ -290,16 +302,11 @@ def _bootstrap(
     return {"interval": interval, "reliability": rows}
 
 
-def _judge(probabilities: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
-    return {
-        "cllr": _weighted_cllr(probabilities, labels, weights),
-        "ece": compute_ece(probabilities, labels, weights),
-    }
+def _judge(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
+    return {"cllr": _weighted_cllr(ratios, labels, weights), "ece": compute_ece(expit(ratios), labels, weights)}
 
 
-def _weighted_cllr(probabilities: Array, labels: npt.NDArray[np.bool_], weights: Array) -> float:
-    with np.errstate(divide="ignore"):
-        ratios = logit(probabilities)
+def _weighted_cllr(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> float:
     costs = np.logaddexp(0, np.where(labels, -ratios, ratios))
     return float(weights @ costs / np.log(2))
 
@@ -323,7 +330,10 @@ def _weigh_points(pairs: PairScores) -> tuple[Array, Array, npt.NDArray[np.bool_
 def _fit_logistic(similarities: Array, targets: Array, weights: Array) -> tuple[float, float]:
     """Minimise the weighted cross-entropy by Newton's method on standardised similarities."""
     centre = float(weights @ similarities)
-    scale = max(float(np.sqrt(weights @ (similarities - centre) ** 2)), 1e-6)
+    scale = float(np.sqrt(weights @ (similarities - centre) ** 2))
+    # A collapsed model: what is left is rounding and the width of the histogram's bins.
+    if scale < 1e-3:
+        return 0.0, 0.0
     design = np.stack([(similarities - centre) / scale, np.ones(len(similarities))], axis=1)
     theta = np.zeros(2)
     for _ in range(100):

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 from PIL import Image, ImageOps
 
@@ -177,6 +178,9 @@ def read_thumbnail(path: str) -> str:
     Args:
         path: of the photo, "" where unknown.
     """
+    # A name in a file of embeddings may be that of a pipe, which would never end.
+    if not Path(path).is_file():
+        return ""
     try:
         with Image.open(path) as photo:
             if photo.width * photo.height > _MAX_PIXELS:

@@ -255,22 +255,3 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
             f"Received: {len(shared)} people in both ({list_some(shared)}). Give the validation people "
             "of the run's own split."
         )
-
-
-def check_labels(part: EmbeddedPart, people: Sequence[str]) -> None:
-    """Raise where the people of a part are not those that were expected, as with the labels of another data set.
-
-    Args:
-        part: the embeddings and their labels.
-        people: the people that may occur, as those of the run's split.
-
-    Raises:
-        EvaluationError: naming how many people are unknown.
-    """
-    unknown = np.setdiff1d(part.identities, np.asarray(list(people)).astype(str))
-    if len(unknown):
-        known = len(np.unique(part.identities)) - len(unknown)
-        raise EvaluationError(
-            f"Every person must be among the {len(people)} of the split. Received: {len(unknown)} unknown "
-            f"({list_some(unknown)}) and {known} known. Are these the labels of another data set or split?"
-        )

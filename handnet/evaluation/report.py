@@ -156,7 +156,8 @@ def _show_verification(figures: Mapping[str, Any]) -> str:
         rows.append(
             [(name, ""), (format_percent(value), small), (format_percent(chance["true_accept_rate"][rate]), "")]
         )
-    smallest = 3 / figures["num_person_pairs"]
+    # Two people carry no rate at all; the axis still needs a length.
+    smallest = min(3 / figures["num_person_pairs"], 0.3)
     refused = "".join(
         build_paragraph(f"False accept rate {100 * float(rate):g} % not stated: {reason}.", "soft")
         for rate, reason in figures["refused"].items()

@@ -236,24 +236,6 @@ def _check_part(
     return vectors, np.asarray(identities), check_views(views)
 
 
-def format_retrieval(retrieval: Mapping[str, Any]) -> str:
-    """Return the figures of `compute_retrieval` as a table, chance beside every figure.
-
-    Args:
-        retrieval: what `compute_retrieval` returned.
-    """
-    lines = [f"{'':34}{'mean rank':>16}{'median':>16}{'R@1 %':>14}{'R@5 %':>14}{'R@10 %':>14}{'mAP %':>14}"]
-    for level, directions in retrieval.items():
-        for direction, figures in directions.items():
-            chance = figures["chance"]
-            cells = [f"{figures[name]:.2f} ({chance[name]:.1f})".rjust(16) for name in ("mean_rank", "median_rank")]
-            fractions = [*(f"recall_at_{k}" for k in RECALL_AT), "mean_average_precision"]
-            cells += [f"{100 * figures[name]:.1f} ({100 * chance[name]:.1f})".rjust(14) for name in fractions]
-            lines.append(f"{level + ' ' + direction.replace('_', ' '):34}{''.join(cells)}")
-            lines.append(f"  {figures['num_queries']:,} queries against {figures['num_gallery']:,}")
-    return "\n".join([*lines, "In brackets: what a random ranking of the same gallery is expected to score."])
-
-
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write the metrics as JSON, whole or not at all.
 

@@ -83,6 +83,11 @@ def test_scores_worse_than_chance_say_nothing():
     assert (calibration.slope, float(compute_probability(calibration, 0.9))) == (0, 0.5)
 
 
+def test_a_collapsed_model_says_nothing():
+    calibration = fit_calibration(collect_scores([1.0, 0.99999994], [1.0, 1.0, 0.99999994]))
+    assert (calibration.slope, calibration.intercept) == (0, 0)
+
+
 def test_isotonic_equals_scikit_learn_where_people_are_enough():
     pairs = score_pairs(draw_people(1))
     calibration = fit_calibration(pairs)

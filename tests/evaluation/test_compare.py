@@ -64,6 +64,7 @@ def test_equal_runs_differ_by_nothing_and_no_certainty_is_claimed():
         assert change[name]["interval"][0] < 0 < change[name]["interval"][1]
 
 
+@pytest.mark.slow
 def test_coverage_of_differences_on_simulated_people():
     points, bounds = [], []
     for trial in range(300):

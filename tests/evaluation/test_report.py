@@ -15,6 +15,7 @@ from handnet.evaluation.html import build_page, build_table, read_thumbnail
 from handnet.evaluation.pairs import score_pairs
 from handnet.evaluation.part import make_part
 from handnet.evaluation.report import write_report
+from handnet.evaluation.retrieval import write_metrics
 from handnet.evaluation.table import format_metrics
 
 from .oracles import draw_part
@@ -94,10 +95,14 @@ def evaluation(tmp_path_factory):
     return metrics | {"audit": audit_of(metrics)}, part
 
 
-def test_the_page_is_whole_and_needs_nothing_else(evaluation, tmp_path):
-    metrics, part = evaluation
-    write_report(tmp_path / "out" / "report.html", metrics, part, HOSTILE, {HOSTILE: HOSTILE})
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(evaluation, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "out" / "report.html"
+    write_report(path, *evaluation, HOSTILE, {HOSTILE: HOSTILE})
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_and_needs_nothing_else(page):
     reader = read(page)
     assert "script" not in reader.tags
     assert all(re.match(r"(data:image/|#[a-z-]+$)", source) for source in reader.sources), reader.sources
@@ -112,10 +117,9 @@ def test_the_page_is_whole_and_needs_nothing_else(evaluation, tmp_path):
     assert 'name="viewport"' in page
 
 
-def test_the_page_says_the_figures(evaluation, tmp_path):
-    metrics, part = evaluation
-    write_report(tmp_path / "report.html", metrics, part, "t")
-    text = "".join(read((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+def test_the_page_says_the_figures(evaluation, page):
+    metrics, _ = evaluation
+    text = "".join(read(page).text)
     figures = metrics["protocols"]["person_template"]["dorsal_to_palmar"]
     low, high = figures["interval"]["mean_rank"]
     assert f"{figures['mean_rank']:.2f}{low:.2f}–{high:.2f}chance 4.50" in text
@@ -123,11 +127,9 @@ def test_the_page_says_the_figures(evaluation, tmp_path):
     assert f"cosine {'+' if metrics['calibration']['intercept'] > 0 else '−'} " in text
 
 
-def test_the_same_input_gives_the_same_page(evaluation, tmp_path):
-    metrics, part = evaluation
-    for name in ("a.html", "b.html"):
-        write_report(tmp_path / name, metrics, part, "t")
-    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+def test_the_same_input_gives_the_same_page(evaluation, page, tmp_path):
+    write_report(tmp_path / "again.html", *evaluation, HOSTILE, {HOSTILE: HOSTILE})
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
 def test_without_sides_validation_and_attributes_there_is_still_a_page(tmp_path):
@@ -227,3 +229,21 @@ def test_tables_and_pages_escape_every_text():
     assert "script" not in reader.tags
     assert "img" not in reader.tags
     assert "left out" not in page
+
+
+@pytest.mark.parametrize("num_people", [2, 3])
+@pytest.mark.parametrize("kind", ["collapsed", "perfect"])
+def test_the_smallest_and_the_most_extreme_parts_have_a_report(tmp_path, num_people, kind):
+    people = np.repeat([f"p{i}" for i in range(num_people)], 2)
+    vectors = (
+        np.repeat(np.eye(num_people), 2, axis=0) if kind == "perfect" else np.eye(1, 6).repeat(2 * num_people, axis=0)
+    )
+    part = make_part(vectors, people, ["dorsal", "palmar"] * num_people, ["left"] * 2 * num_people)
+    calibration = fit_calibration(score_pairs(part))
+    metrics = evaluate_part(part, calibration, num_replicates=20)
+    write_metrics(tmp_path / "metrics.json", metrics)
+    write_report(tmp_path / "report.html", metrics, part, kind)
+    format_metrics(metrics)
+    ranks = metrics["protocols"]["person_template"]["dorsal_to_palmar"]
+    assert ranks["mean_rank"] == (1 if kind == "perfect" else num_people)
+    assert ranks["interval"]["recall_at_1"][0 if kind == "perfect" else 1] not in (0, 1) or num_people == 2

@@ -187,6 +187,7 @@ def draw_people(generator, num_people, photos):
     return make_part(rows / np.linalg.norm(rows, axis=1, keepdims=True), people, views)
 
 
+@pytest.mark.slow
 def test_coverage_of_the_intervals_on_simulated_people():
     generator = np.random.default_rng(7)
     points, bounds = [], []

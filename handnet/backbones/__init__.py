@@ -16,7 +16,7 @@ from handnet.backbones.assign import assign_state
 from handnet.backbones.hub import read_preset
 from handnet.backbones.inception import build_inception_resnet_v1
 from handnet.backbones.report import describe_parameters, digest_weights
-from handnet.backbones.residual import build_resnet50, build_small
+from handnet.backbones.residual import build_mini, build_resnet50, build_small
 from handnet.backbones.training import list_blocks, set_trainable
 from handnet.backbones.vit import VitSize, build_vit
 from handnet.errors import ConfigError, WeightsError, format_unknown
@@ -218,6 +218,7 @@ SEVEN_BILLION = VitSize(width=4096, num_blocks=40, num_heads=32, hidden_width=81
 TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 
 BACKBONES: dict[str, Backbone] = {
+    "mini": Backbone(build_mini),
     "small": Backbone(build_small),
     "resnet50": _convolutional(build_resnet50),
     "inception-resnet-v1": _convolutional(build_inception_resnet_v1, FACENET_PIXELS, min_image_px=80),

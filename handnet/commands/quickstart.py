@@ -25,9 +25,9 @@ def quickstart(context: click.Context) -> None:
     from handnet.errors import RunError
     from handnet.runs import read_run
 
+    wanted = parse_config(complete_tree(read_tree(CONFIG)))
     if not DATA.exists():
         context.invoke(synth, directory=DATA, **SYNTHETIC)
-    wanted = parse_config(complete_tree(read_tree(CONFIG)))
     if not RUN.exists():
         context.invoke(train, config_file=CONFIG, data=str(DATA), run_folder=RUN)
     elif read_run(RUN).config != wanted:

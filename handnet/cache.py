@@ -29,8 +29,17 @@ class CacheInfo(NamedTuple):
 
 
 def find_cache_folder() -> Path:
-    """Return the cache's folder: $HANDNET_CACHE, else ~/.cache/handnet."""
-    return Path(os.environ.get("HANDNET_CACHE") or Path.home() / ".cache" / "handnet")
+    """Return the cache's folder: $HANDNET_CACHE, else ~/.cache/handnet.
+
+    Raises:
+        DiskError: neither is known.
+    """
+    if named := os.environ.get("HANDNET_CACHE"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "handnet"
+    except RuntimeError:
+        raise DiskError("There is no home folder to keep the cache in. Set HANDNET_CACHE to a folder.") from None
 
 
 def find_photo_folder(config: ImageConfig) -> Path:

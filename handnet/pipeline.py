@@ -15,7 +15,7 @@ from handnet.augment import augment_batch
 from handnet.cache import digest_bytes, find_photo_folder
 from handnet.config import AugmentConfig, Config, ImageConfig
 from handnet.datasets.checks import find_header_problem
-from handnet.errors import DataError
+from handnet.errors import DataError, DiskError
 from handnet.example import Example, view_index
 from handnet.files import write_bytes
 from handnet.images import load_photo
@@ -102,7 +102,10 @@ def _prepare_photo(
         pixels = decode(tf.constant(contents)).numpy().tobytes()
     except tf.errors.InvalidArgumentError:
         return "", digest, "damaged or truncated: it cannot be decoded whole"
-    write_bytes(file, pixels)
+    try:
+        write_bytes(file, pixels)
+    except DiskError as error:
+        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of decoded photos.") from None
     return str(file), digest, ""
 
 

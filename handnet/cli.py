@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command that needs it runs."""
 
+import io
 import signal
 import sys
 
@@ -54,6 +55,10 @@ def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit code 1 or 2."""
     # A stop by the system is handled like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # Not every terminal and pipe can show "→" and "×", or the name of every file.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Without its standalone mode click returns the code of an Exit; its other errors are shown here as one line too.
         exit_code = cli.main(prog_name="handnet", standalone_mode=False)

@@ -1,18 +1,28 @@
 """Starting TensorFlow without its start-up lines, which bury handnet's own and read like errors."""
 
+import importlib.util
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from handnet.errors import ConfigError
+
 
 def start_tensorflow() -> None:
     """Import TensorFlow and let it look for devices; what it prints is shown only if that fails.
 
     Its C++ parts write to the file descriptor before any log level is read, so the descriptor is turned aside meanwhile.
+
+    Raises:
+        ConfigError: KERAS_BACKEND names what is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Over ~/.keras/keras.json, where another program's backend may be named that is not installed here.
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if importlib.util.find_spec(backend) is None:
+        raise ConfigError(f"KERAS_BACKEND names {backend!r}, which is not installed here. Unset it.")
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

@@ -8,20 +8,25 @@ import json
 import sys
 
 
-class _Refuse:
-    """Makes importing these packages fail, as where they are not installed."""
+class _Without:
+    """A finder of modules that finds none of these packages, as where they are not installed."""
+
+    def __init__(self, finder):
+        self._finder = finder
 
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("keras", "keras_hub", "tf_keras", "tensorflow_text", "handnet"):
-            raise ImportError(f"{name} must not be needed")
+            return None
+        return self._finder.find_spec(name, path, target)
 
+
+# Before TensorFlow, which itself imports Keras where it finds it.
+sys.meta_path[:] = [_Without(finder) for finder in sys.meta_path]
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.framework import kernels, op_def_registry  # noqa: E402
 
-# TensorFlow itself asks where Keras lies when it is imported, and loads it only when it is used.
-sys.meta_path.insert(0, _Refuse())
 folder, photos_file, results_file = sys.argv[1:]
 with np.load(photos_file) as arrays:
     ends = np.cumsum(arrays["sizes"])

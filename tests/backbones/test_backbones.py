@@ -21,8 +21,13 @@ def make_images(side_px: int, count: int = 4) -> np.ndarray:
 
 
 def train_two_steps(backbone: keras.Model, images: np.ndarray) -> None:
-    model = keras.Sequential([backbone, keras.layers.Dense(2, dtype="float32")])
-    model.compile(keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    head = keras.layers.Dense(2, dtype="float32", kernel_initializer=keras.initializers.GlorotUniform(1))
+    model = keras.Sequential([backbone, head])
+    optimizer = keras.optimizers.SGD(0.05)
+    if keras.config.dtype_policy().name == "mixed_float16":
+        # At the default scale of 32768 the first steps may overflow, and a step that does changes nothing.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(images, np.arange(len(images)) % 2, batch_size=len(images) // 2, epochs=1, verbose=0)
 
 

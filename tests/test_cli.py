@@ -522,18 +522,6 @@ def test_weights_of_another_network_or_none_are_said(command: CommandLine, finis
     assert "has no model.weights.h5" in command.fail("eval", "run", "--output=report")
 
 
-def test_a_run_that_was_stopped_before_its_first_checkpoint_is_resumed(command: CommandLine, finished: Path) -> None:
-    run = copy_run(finished, Path("run"))
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**facts, "status": "started"}))
-    (run / "model.weights.h5").unlink()
-    (run / "history.csv").unlink()
-    outcome = command.run("train", "--resume", "--run=run")
-    assert outcome.code == 0
-    assert "resumed after epoch 0 of 1" in outcome.out
-    assert (run / "history.csv").read_text() == (finished / "run/history.csv").read_text()
-
-
 @pytest.mark.parametrize(
     ("state", "message"),
     [

@@ -22,8 +22,8 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
         if "refused" in protocol:
             lines += [f"{protocol['title']}: {protocol['refused']}"]
             continue
-        sizes = {(protocol[d]["num_queries"], protocol[d]["num_gallery"]) for d in DIRECTION_NAMES}
-        counts = " / ".join(f"{queries:,} queries against {gallery:,g}" for queries, gallery in sorted(sizes))
+        sizes = dict.fromkeys((protocol[d]["num_queries"], protocol[d]["num_gallery"]) for d in DIRECTION_NAMES)
+        counts = " / ".join(f"{queries:,} queries against {gallery:,g}" for queries, gallery in sizes)
         lines += [f"{protocol['title']}: {counts}"]
         for direction, name in DIRECTION_NAMES.items():
             lines += _format_rows(name, protocol[direction])

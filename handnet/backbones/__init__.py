@@ -239,4 +239,5 @@ BACKBONES: dict[str, Backbone] = {
     "dino3-huge-plus": _dino3(HUGE, "dino3-huge-plus"),
     "dino3-7b": _dino3(SEVEN_BILLION, "dino3-7b"),
     "dino3-tiny": _dino3(TINY, "dino3-tiny"),
+    "dino3-tiny-plus": _dino3(replace(TINY, gated=True), "dino3-tiny-plus"),
 }

@@ -29,7 +29,7 @@ def to_reference_names(state: State) -> State:
     elif any(name.startswith("embedder.") for name in state):
         state = {_from_transformers_resnet(name): array for name, array in state.items()}
     else:
-        state = {_from_variants(name): array for name, array in state.items()}
+        state = _join_gates({_from_variants(name): array for name, array in state.items()})
     return {name: array for name, array in state.items() if not _UNUSED.search(name)}
 
 
@@ -47,6 +47,16 @@ def _from_variants(name: str) -> str:
     name = re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name)
     name = re.sub(r"^blocks\.\d+\.(\d+\.)", r"blocks.\1", name)
     return name.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2.")
+
+
+def _join_gates(state: State) -> State:
+    # Meta's DINOv3 keeps the two halves of the gated part apart: w1 is the gate.
+    joined = dict(state)
+    for name in state:
+        other = name.replace(".mlp.w1.", ".mlp.w2.")
+        if ".mlp.w1." in name and other in state:
+            joined[name.replace(".mlp.w1.", ".mlp.fc1.")] = np.concatenate([joined.pop(name), joined.pop(other)])
+    return joined
 
 
 _TRANSFORMERS_VIT = (
@@ -73,20 +83,15 @@ def _from_transformers_vit(state: State) -> State:
         for pattern, replacement in _TRANSFORMERS_VIT:
             name = re.sub(pattern, replacement, name)
         renamed[name] = array
-    gated = any(".mlp.gate_proj." in name for name in renamed)
-    fused: State = {}
+    fused = dict(renamed)
     for name, array in renamed.items():
         if ".attn.q." in name:
-            parts = [renamed.get(name.replace(".attn.q.", f".attn.{part}."), np.zeros_like(array)) for part in "qkv"]
+            # DINOv3's keys have no bias.
+            parts = [fused.pop(name.replace(".attn.q.", f".attn.{part}."), np.zeros_like(array)) for part in "qkv"]
             fused[name.replace(".attn.q.", ".attn.qkv.")] = np.concatenate(parts)
-        elif ".mlp.gate_proj." in name:
-            up = renamed[name.replace("gate_proj", "up_proj")]
-            fused[name.replace("gate_proj", "fc1")] = np.concatenate([array, up])
         elif ".mlp.up_proj." in name:
-            if not gated:
-                fused[name.replace("up_proj", "fc1")] = array
-        elif ".attn.k." not in name and ".attn.v." not in name:
-            fused[name] = array
+            gate = fused.pop(name.replace("up_proj", "gate_proj"), array[:0])
+            fused[name.replace("up_proj", "fc1")] = np.concatenate([gate, fused.pop(name)])
     if fused.get("register_tokens", np.empty(1)).size == 0:
         del fused["register_tokens"]
     return fused

@@ -50,7 +50,7 @@ def read_pretrained(path: Path) -> Pretrained:
             manifest = read_manifest(path.parent)
             if manifest.file == path.name:
                 return _read_recorded(path.parent, manifest)
-        return Pretrained(to_reference_names(_read_state(path)))
+        return Pretrained(_rename(_read_state(path), path))
     if (path / MANIFEST_FILE).is_file():
         return _read_recorded(path, read_manifest(path))
     if (path / "config.json").is_file():
@@ -71,7 +71,7 @@ def to_scale_and_offset(
 
 
 def _read_recorded(folder: Path, manifest: Manifest) -> Pretrained:
-    state = to_reference_names(_read_state(folder / manifest.file))
+    state = _rename(_read_state(folder / manifest.file), folder)
     return Pretrained(state, manifest.pixel_scale, manifest.pixel_offset, manifest.arch)
 
 
@@ -79,6 +79,15 @@ def _read_state(path: Path) -> State:
     if digits := find_hash_in_name(path):
         check_file(path, digits)
     return read_safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
+
+
+def _rename(state: State, path: Path) -> State:
+    try:
+        return to_reference_names(state)
+    except ValueError as error:
+        raise WeightsError(
+            f"{str(path)!r} holds arrays that do not belong together: {error}. Fetch it again."
+        ) from error
 
 
 def _read_published_folder(folder: Path) -> Pretrained:
@@ -95,8 +104,8 @@ def _read_published_folder(folder: Path) -> Pretrained:
         mean, std = preprocessor.get("image_mean", ()), preprocessor.get("image_std", ())
         factor = preprocessor.get("rescale_factor", factor)
     if not (mean and std):
-        return Pretrained(to_reference_names(state))
-    return Pretrained(to_reference_names(state), *to_scale_and_offset(tuple(mean), tuple(std), factor))
+        return Pretrained(_rename(state, folder))
+    return Pretrained(_rename(state, folder), *to_scale_and_offset(tuple(mean), tuple(std), factor))
 
 
 def _list_weight_files(folder: Path) -> list[Path]:

@@ -180,6 +180,13 @@ CASES: dict[str, tuple[str, str, str, tuple[int, ...], Any]] = {
         (64, 96),
         run_dino3(intermediate_size=128, **TINY),
     ),
+    "dino3-tiny-plus/transformers": (
+        "dino3-tiny-plus",
+        "transformers",
+        "meta",
+        (64,),
+        run_dino3(intermediate_size=128, use_gated_mlp=True, hidden_act="silu", **TINY),
+    ),
     "resnet50/timm": ("resnet50", "timm", "meta", (64,), run_resnet),
     "resnet50/transformers": ("resnet50", "transformers", "meta", (65,), run_resnet_transformers),
     "inception-resnet-v1/facenet": ("inception-resnet-v1", "facenet", "meta", (97,), run_facenet),
@@ -228,7 +235,7 @@ FULL: dict[str, tuple[str, str, str, tuple[int, ...], Any]] = {
         "transformers",
         "meta",
         (224, 256),
-        run_dino3(intermediate_size=1536, use_gated_mlp=True, **VIT_SMALL),
+        run_dino3(intermediate_size=1536, use_gated_mlp=True, hidden_act="silu", **VIT_SMALL),
     ),
     "dino3-base/transformers": (
         "dino3-base",

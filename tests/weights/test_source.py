@@ -164,6 +164,20 @@ def test_variants_of_metas_names():
     assert rename("cls_token", "rope_embed.periods", "blocks.0.attn.qkv.bias_mask") == ["cls_token"]
 
 
+def test_metas_dinov3_gate_comes_first():
+    joined = to_reference_names({f"blocks.0.mlp.w{i}.weight": np.full((1, 1), i) for i in (1, 2, 3)})
+    np.testing.assert_array_equal(joined["blocks.0.mlp.fc1.weight"], [[1], [2]])
+    np.testing.assert_array_equal(joined["blocks.0.mlp.fc2.weight"], [[3]])
+    assert len(joined) == 2
+
+
+def test_arrays_that_do_not_belong_together_are_refused(tmp_path):
+    state = {"blocks.0.mlp.w1.weight": np.zeros((2, 3), np.float32), "blocks.0.mlp.w2.weight": np.zeros(4, np.float32)}
+    write_pth(tmp_path / "x.pth", state)
+    with pytest.raises(WeightsError, match="do not belong together"):
+        read_pretrained(tmp_path / "x.pth")
+
+
 def test_queries_keys_and_values_are_joined_in_metas_order():
     state = {f"layer.0.attention.{part}_proj.weight": np.full((2, 2), i) for i, part in enumerate("qkv")}
     state.update({f"layer.0.attention.{part}_proj.bias": np.full(2, i + 1) for i, part in enumerate("qv")})

@@ -12,8 +12,10 @@ def merge_lora(model: keras.Model) -> keras.Model:
     Outputs differ by rounding alone. What is exported is then as fast as a network that never had them.
 
     Args:
-        model: a backbone with `lora_rank` above 0, or a functional model that contains one; unchanged.
+        model: a backbone, or a functional model that contains one; unchanged. Without LoRA it is returned itself.
     """
+    if not _list_lora_blocks(model):
+        return model
     merged = type(model).from_config(_without_lora(model.get_config()))
     values = {v.path: np.asarray(keras.ops.convert_to_numpy(v.value)) for v in model.weights}
     scales = {layer.name: layer.lora_alpha / layer.lora_rank for layer in _list_lora_blocks(model)}

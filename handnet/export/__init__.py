@@ -54,7 +54,7 @@ def export_encoder(
 
     A SavedModel has the signatures of `handnet.export.signatures` and warm-up requests for TensorFlow Serving. The other
     formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Beside the model lie `handnet_model.json`
-    (how photos are decoded, calibration, where it comes from) and the model card.
+    (how photos are decoded, calibration, where it comes from) and the model card. LoRA's updates are merged into the matrices.
 
     Args:
         encoder: float32 image (B, S, S, 3) → (B, D).

@@ -12,11 +12,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from handnet.backbones.lora import merge_lora
 from handnet.config import ImageConfig
 from handnet.errors import ConfigError, RunError
 from handnet.evaluation.calibration import Calibration
 from handnet.export.signatures import compare_archive, write_archive
 
+# onnx.TensorProto.DOUBLE
+_ONNX_DOUBLE = 11
 Embed = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
@@ -58,18 +61,21 @@ def write_format(
     Raises:
         RunError: the encoder has operations that the format's converter does not know.
     """
+    # What is written is checked against the encoder as it was trained, so the check covers the merge.
+    encoder = merge_lora(encoder)
     if name == "savedmodel":
         return write_archive(encoder, image, calibration, folder)
     folder.mkdir()
+    if name == "onnx":
+        teach_erfc()
+    # Without it Keras refuses to export a model that was never called.
+    pixels = keras.InputSpec("float32", (None, image.size_px, image.size_px, 3), name="image")
     try:
         with _quiet():
-            encoder.export(str(folder / FORMATS[name].file), format=name, verbose=False)
+            encoder.export(str(folder / FORMATS[name].file), format=name, verbose=False, input_signature=[pixels])
     # Converters raise whatever their depths raise.
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise RunError(
-            f"This encoder cannot be converted to {name}: {reason[0][:300]}. Nothing was exported."
-        ) from error
+        raise RunError(_explain_conversion(name, error)) from error
     return []
 
 
@@ -92,16 +98,50 @@ def compare_format(
         expected: float32 (N, D), the encoder's vectors.
         image: how photos were decoded in training.
         calibration: of the SavedModel's `verify`.
+
+    Raises:
+        RunError: the format's runtime cannot run it.
     """
     load = FORMATS[name].load
     if load is None:
         return compare_archive(folder, paths, expected, image, calibration)
-    with _quiet():
-        embed = load(folder / FORMATS[name].file)
-    # Another batch size than the rest's shows that the batch is free.
-    received = np.concatenate([embed(part.astype(np.float32)) for part in (images[:1], images[1:]) if len(part)])
+    try:
+        with _quiet():
+            embed = load(folder / FORMATS[name].file)
+        # Another batch size than the rest's shows that the batch is free.
+        received = np.concatenate([embed(part.astype(np.float32)) for part in (images[:1], images[1:]) if len(part)])
+    # A runtime raises its own errors, as for an operation that it does not know.
+    except Exception as error:
+        raise RunError(_explain_conversion(name, error)) from error
     difference = float(np.max(np.abs(received - expected), initial=0.0))
     return difference if np.isfinite(difference) else np.inf
+
+
+def teach_erfc() -> None:
+    """Teach tf2onnx the complementary error function, into which TensorFlow's optimizer turns the exact GELU.
+
+    ONNX has the error function alone: erfc(x) = 1 − erf(x).
+    """
+    from tf2onnx.handler import tf_op
+
+    class Erfc:
+        """The handler that tf2onnx calls for each such node."""
+
+        @classmethod
+        def version_9(cls, graph: Any, node: Any, **_: object) -> None:
+            """Replace the node, from operator set 9 on."""
+            dtype = np.float64 if graph.get_dtype(node.output[0]) == _ONNX_DOUBLE else np.float32
+            one = graph.make_const(f"{node.name}/one", np.array(1, dtype))
+            erf = graph.make_node("Erf", node.input)
+            node.type = "Sub"
+            graph.replace_inputs(node, [one.output[0], erf.output[0]])
+
+    tf_op("Erfc")(Erfc)
+
+
+def _explain_conversion(name: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return f"This encoder cannot be converted to {name}: {reason[0][:300]}. Nothing was exported."
 
 
 def _load_openvino(file: Path) -> Embed:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handnet.config import ImageConfig
 from handnet.datasets.checks import MAX_PIXELS
-from handnet.images import load_photo
+from handnet.images import decode, orient, read_orientation, resize
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -28,19 +28,42 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded.
     """
     size = image.size_px
-    count = tf.size(photos, out_type=tf.int64)
-    dataset = tf.data.Dataset.from_tensor_slices((tf.range(count), photos))
-    # The filter runs before the decoder: a bomb is refused while it is still small.
-    dataset = dataset.filter(lambda _, contents: has_usable_header(contents))
-    dataset = dataset.map(
-        lambda number, contents: (number, load_photo(contents, image)), num_parallel_calls=tf.data.AUTOTUNE
-    ).ignore_errors()
-    black = tf.data.Dataset.from_tensors((count, tf.zeros((size, size, 3), tf.uint8)))
-    numbers, pixels = dataset.concatenate(black).batch(count + 1).get_single_element()
-    # Failed photos are missing, so each photo's row has to be found; theirs is the last one, the black one.
-    last = tf.size(numbers) - 1
-    rows = tf.tensor_scatter_nd_update(tf.fill((count,), last), numbers[:-1, None], tf.range(last))
-    return tf.ensure_shape(tf.gather(pixels, rows), (None, size, size, 3)), rows < last
+
+    def load(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # The filter runs before the decoder: a bomb is refused while it is still small.
+        dataset = tf.data.Dataset.from_tensors(contents).filter(has_usable_header)
+        dataset = dataset.map(lambda photo: (decode_upright(photo, size), True)).ignore_errors()
+        nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
+        photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
+        # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
+        return tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8)), ok
+
+    signature = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool))
+    return tf.map_fn(load, photos, fn_output_signature=signature)
+
+
+def decode_upright(contents: tf.Tensor, size_px: int) -> tf.Tensor:
+    """Decode a photo to uint8 (H, W, 3), upright; a JPEG much larger than `size_px` at a fraction of its size."""
+    return orient(decode(contents, size_px), read_orientation(contents))
+
+
+def fit_photo(photo: tf.Tensor, image: ImageConfig) -> tf.Tensor:
+    """Turn an upright photo into the square of training: `handnet.images.load_photo` after its decoding.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        image: size, fit, crop and background.
+
+    Returns:
+        uint8 (S, S, 3); a photo that is S × S already is not changed unless it is cropped.
+    """
+    if image.crop == "hand":
+        from handnet.segmentation import crop_hand
+
+        square = crop_hand(photo, image.size_px, background=float(image.background))
+    else:
+        square = resize(photo, image)
+    return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:

@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from handnet.config import ImageConfig
 from handnet.evaluation.calibration import Calibration, compute_probability
-from handnet.export.guard import load_photos
-from handnet.images import decode, orient, read_orientation, resize
+from handnet.export.guard import decode_upright, fit_photo, load_photos
 
 Function = tf.types.experimental.PolymorphicFunction
 
@@ -79,25 +78,6 @@ def encode(encoder: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
     return encoder(tf.pad(pixels, [[0, added], [0, 0], [0, 0], [0, 0]]), training=False)[:count]
 
 
-def fit_photo(photo: tf.Tensor, image: ImageConfig) -> tf.Tensor:
-    """Turn an upright photo into the square of training: `handnet.images.load_photo` after its decoding.
-
-    Args:
-        photo: uint8 (H, W, 3).
-        image: size, fit, crop and background.
-
-    Returns:
-        uint8 (S, S, 3); a photo that is S × S already is not changed unless it is cropped.
-    """
-    if image.crop == "hand":
-        from handnet.segmentation import crop_hand
-
-        square = crop_hand(photo, image.size_px, background=float(image.background))
-    else:
-        square = resize(photo, image)
-    return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
-
-
 def judge_similarity(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibration) -> dict[str, tf.Tensor]:
     """Turn similarities into probabilities and decisions; a pair with a photo that failed is never accepted.
 
@@ -160,7 +140,7 @@ def compare_archive(
         received = _run(signatures[name], photos=tf.constant(contents))
         differences += [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
     for photo, vector in zip(whole, expected, strict=False):
-        pixels = orient(decode(tf.constant(photo), image.size_px), read_orientation(tf.constant(photo)))
+        pixels = decode_upright(tf.constant(photo), image.size_px)
         received = _run(signatures["embed_pixels"], images=pixels[None])
         differences.append(_differ(received["embeddings"], vector[None]))
     if calibration is not None:

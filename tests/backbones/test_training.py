@@ -154,6 +154,37 @@ def test_lora_merges_inside_a_larger_model():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(merged(inputs)), expected, atol=2e-6)
 
 
+def test_without_lora_there_is_nothing_to_merge():
+    model = build_backbone("dino-tiny", image_size_px=42)
+    assert merge_lora(model) is model
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_average_and_accumulation_work_together_in_half_precision(policy):
+    # One weight whose gradient is -1: each update adds the rate. The schedule counts batches (rates 1.0, 0.9, …) and
+    # updates take every second; the average is taken at every batch, not at every update, and starts as the weight.
+    keras.config.set_dtype_policy(policy)
+    try:
+        inputs = keras.Input((1,))
+        dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        model = keras.Model(inputs, dense(inputs))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    rate = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0)
+    optimizer = scale_rates(keras.optimizers.SGD, {})(
+        rate, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2
+    )
+    model.compile(optimizer, lambda _targets, outputs: -keras.ops.mean(outputs))
+    ones, weights, averages = np.ones((4, 1), np.float32), [], []
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    for _ in range(6):
+        model.train_on_batch(ones, ones)
+        weights.append(float(dense.kernel.numpy()[0, 0]))
+        averages.append(float(inner._model_variables_moving_average[0].numpy()[0, 0]))
+    np.testing.assert_allclose(weights, [0.0, 0.9, 0.9, 1.6, 1.6, 2.1], atol=1e-3)
+    np.testing.assert_allclose(averages, [0.0, 0.9, 0.9, 1.25, 1.425, 1.7625], atol=1e-3)
+
+
 def test_recomputed_activations_give_the_same_step():
     after = []
     for recompute in (False, True):

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
+from handnet.config import ImageConfig
+from handnet.device import set_precision
 from handnet.errors import ConfigError, RunError
 from handnet.export import FACTS_FILE, export_encoder
 from handnet.export.formats import FORMATS, Embed
+from handnet.model import UnitNormalization
 from tests.photos import USABLE
 from tests.serving.conftest import Exported
 
@@ -44,6 +48,37 @@ def test_each_format_gives_the_encoders_vectors(
     with pytest.raises(RunError, match="differs from the encoder by 0.0001"):
         export_encoder(exported.encoder, exported.image, folder, paths, format_name=name)
     assert [path.name for path in folder.iterdir()] == ["1"], "nothing half written"
+
+
+@pytest.mark.slow
+def test_the_exact_gelu_of_transformers_is_converted_to_onnx(photos: Mapping[str, Path], tmp_path: Path) -> None:
+    for package in FORMATS["onnx"].packages:
+        pytest.importorskip(package, reason=f"{package} is absent: pip install 'handnet[formats]'")
+    set_precision("float32")
+    images = keras.Input((32, 32, 3), name="image")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 4, 4)(keras.layers.Rescaling(0.01)(images)))
+    x = keras.layers.Activation(lambda v: keras.ops.gelu(v, approximate=False))(x)
+    encoder = keras.Model(images, UnitNormalization()(keras.layers.Dense(8)(x)))
+    paths = [str(photos[kind]) for kind in USABLE]
+    result = export_encoder(encoder, ImageConfig(size_px=32), tmp_path / "gelu", paths, format_name="onnx")
+    assert result.max_error < 1e-5
+
+
+@pytest.mark.slow
+def test_what_a_runtime_refuses_is_one_line(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is absent: pip install 'handnet[formats]'")
+
+    def refuse(_: Path) -> Embed:
+        raise OSError("No Op registered for Erfc\nwith many more lines")
+
+    monkeypatch.setitem(FORMATS, "openvino", FORMATS["openvino"]._replace(load=refuse))  # type: ignore[arg-type]
+    with pytest.raises(
+        RunError, match=r"^This encoder cannot be converted to openvino: No Op registered for Erfc\. Nothing"
+    ):
+        export_encoder(exported.encoder, exported.image, tmp_path / "x", [str(photos["jpeg"])], format_name="openvino")
+    assert list((tmp_path / "x").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", OTHERS)

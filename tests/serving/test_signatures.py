@@ -17,11 +17,10 @@ from handnet.datasets.checks import _count_gif_pixels, find_header_problem
 from handnet.embedding import embed_files
 from handnet.errors import ConfigError, RunError
 from handnet.export import CARD_FILE, FACTS_FILE, export_encoder
-from handnet.export.guard import count_gif_pixels, has_usable_header, load_photos
-from handnet.export.signatures import fit_photo
+from handnet.export.guard import count_gif_pixels, fit_photo, has_usable_header, load_photos
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
 from handnet.images import decode, load_photo
-from handnet.pipeline import prepare_photos
+from handnet.pipeline import load_cached, prepare_photos
 from tests.photos import UNUSABLE, USABLE, find_real_data, picture
 from tests.serving.conftest import CALIBRATION, Exported
 
@@ -125,18 +124,24 @@ def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
         assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1]
 
 
+def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFunction:
+    """Return `load_photos` as a graph, which is how it is served; eagerly each photo would be traced anew."""
+    signature = [tf.TensorSpec((None,), tf.string)]
+    return tf.function(lambda photos: load_photos(photos, image), input_signature=signature, autograph=False)
+
+
 def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def load(contents: tf.Tensor, image: ImageConfig) -> tf.Tensor:
+    def look(contents: tf.Tensor, size_px: int) -> tf.Tensor:
         length = tf.py_function(lambda c: seen.append(len(c.numpy())) or len(c.numpy()), [contents], tf.int32)
         with tf.control_dependencies([length]):
-            return load_photo(tf.identity(contents), image)
+            return decode(tf.identity(contents), size_px)
 
-    monkeypatch.setattr("handnet.export.guard.load_photo", load)
+    monkeypatch.setattr("handnet.export.guard.decode", look)
     names = ["png-bomb", "jpeg", "jpeg-bomb", "gif-bomb", "truncated-png"]
     contents = [photos[name].read_bytes() for name in names]
-    _, ok = load_photos(tf.constant(contents), ImageConfig(size_px=32))
+    _, ok = trace_load_photos(ImageConfig(size_px=32))(tf.constant(contents))
     assert ok.numpy().tolist() == [False, True, False, False, False]
     assert sorted(seen) == sorted([len(contents[1]), len(contents[4])])
 
@@ -156,7 +161,7 @@ def test_no_damage_fails_the_batch_or_moves_a_neighbour(damage: str, photos: Map
             data[at : at + 20] = bytes(20) if damage == "zero" else rng.integers(0, 256, 20, dtype=np.uint8).tobytes()
         damaged.append(bytes(data))
     batch = [photo for pair in zip([good] * len(damaged), damaged, strict=True) for photo in pair]
-    pixels, ok = load_photos(tf.constant(batch), image)
+    pixels, ok = trace_load_photos(image)(tf.constant(batch))
     assert ok.numpy()[::2].all()
     assert (pixels.numpy()[::2] == load_photo(tf.constant(good), image).numpy()).all()
     assert not pixels.numpy()[1::2][~ok.numpy()[1::2]].any(), "black where it failed"
@@ -240,6 +245,17 @@ def test_wrong_formats_are_refused(exported: Exported, photos: Mapping[str, Path
         export_encoder(exported.encoder, exported.image, tmp_path, [str(photos["jpeg"])], format_name="onx")
     with pytest.raises(RunError, match="no photos to check"):
         export_encoder(exported.encoder, exported.image, tmp_path, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crop", ["none", "hand"])
+def test_real_photos_become_the_pixels_of_training(crop: str) -> None:
+    paths = sorted(str(path) for path in find_real_data("hands11k-mini").rglob("*.jpg"))[::60][:12]
+    image = ImageConfig(size_px=96, crop=crop)
+    expected = load_cached(prepare_photos(paths, image).files, 96)
+    pixels, ok = trace_load_photos(image)(tf.constant([Path(path).read_bytes() for path in paths]))
+    assert ok.numpy().all()
+    assert (pixels.numpy() == expected).all()
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from handnet.errors import ConfigError, format_unknown
 Scalar = str | int | float | bool
 Options = Mapping[str, Scalar]
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
+POSITION_RULES = ("meta", "huggingface", "keras")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,10 @@ class ModelConfig:
         hidden_size: width of the projection head's hidden layer.
         embedding_size: width D of the unit vector.
         dropout: dropout rate in the head, 0..1.
+        position_rule: how published weights' position table is resampled to the size of the photos: "meta", "huggingface" or
+            "keras"; DINOv2 only.
+        drop_path: rate of dropped branches at a transformer's last block, rising to it linearly; 0 is off.
+        recompute: gradient checkpointing of a transformer's blocks: less memory, a third more work.
     """
 
     arch: str = "small"
@@ -113,11 +118,27 @@ class ModelConfig:
     hidden_size: int = 512
     embedding_size: int = 128
     dropout: float = 0.1
+    position_rule: str = "meta"
+    drop_path: float = 0.0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)
+        _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
+        _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
+        if self.trainable == "none" and (self.drop_path or self.recompute):
+            raise ConfigError(
+                "`model.drop_path` and `model.recompute` change nothing in a frozen backbone. Received: "
+                f"model.drop_path={self.drop_path:g}, model.recompute={str(self.recompute).lower()}, "
+                "model.trainable='none'. Leave them out, or train some of it: all, last-N or lora-R."
+            )
+        if self.weights == "none" and self.position_rule != POSITION_RULES[0]:
+            raise ConfigError(
+                "`model.position_rule` is for the position table of published weights. Received: "
+                f"model.position_rule={self.position_rule!r}, model.weights='none'. Leave it out, or give weights."
+            )
 
 
 @dataclass(frozen=True)
@@ -141,6 +162,8 @@ class OptimizerConfig:
         clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
         accumulate_steps: gradients of so many batches are averaged for one update.
         ema_momentum: exponential moving average of the weights, used for validation's end result; 0 is off.
+        layer_decay: each of the backbone's blocks below the top is trained this much more slowly than the one above it, in
+            (0, 1]; 0.65 to 0.8 are usual for transformers, 1 is off.
     """
 
     name: str = "adamw"
@@ -151,6 +174,7 @@ class OptimizerConfig:
     clip_norm: float = 0.0
     accumulate_steps: int = 1
     ema_momentum: float = 0.0
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         _check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
@@ -161,6 +185,7 @@ class OptimizerConfig:
         _check_range("optimizer.clip_norm", self.clip_norm, 0.0, 1e9)
         _check_range("optimizer.accumulate_steps", self.accumulate_steps, 1, 1_000_000)
         _check_range("optimizer.ema_momentum", self.ema_momentum, 0.0, 0.999999)
+        _check_range("optimizer.layer_decay", self.layer_decay, 1e-3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -200,6 +225,14 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":
+            raise ConfigError(
+                "`optimizer.layer_decay` changes nothing in a frozen backbone. Received: optimizer.layer_decay="
+                f"{self.optimizer.layer_decay:g}, model.trainable='none'. Leave it out, or train some of it: all, last-N or "
+                "lora-R."
+            )
 
 
 def read_config(path: Path) -> Config:

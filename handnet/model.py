@@ -55,8 +55,11 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
         settings.arch,
         image_size_px=size,
         weights=settings.weights if weights is None else weights,
+        position_rule=settings.position_rule,
         seed=config.train.seed,
         lora_rank=int(rank) if rank.isdecimal() and rank != settings.trainable else 0,
+        drop_path_rate=settings.drop_path,
+        recompute=settings.recompute,
     )
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
@@ -75,6 +78,11 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
         name="head_embedding",
     )(x)
     return keras.Model(images, UnitNormalization(name="unit")(x), name=ENCODER_NAME)
+
+
+def get_backbone(encoder: keras.Model) -> keras.Model:
+    """Return the backbone inside an encoder."""
+    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
 
 
 def build_twin(encoder: keras.Model) -> keras.Model:

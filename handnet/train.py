@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from handnet.backbones.report import describe_parameters
+from handnet.backbones.training import find_layer_rates, scale_rates
 from handnet.callbacks import (
     CollapseDetector,
     EpochLines,
@@ -30,7 +31,7 @@ from handnet.errors import DataError, RunError
 from handnet.example import Example
 from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
-from handnet.model import build_encoder, build_twin
+from handnet.model import build_encoder, build_twin, get_backbone
 from handnet.monitoring import BatchStatistics
 from handnet.pipeline import build_training_data, plan_training, prepare_photos
 from handnet.runs import (
@@ -99,6 +100,8 @@ def train(
     warn_device(warn)
     echo(describe_device(precision))
     encoder = build_encoder(config)
+    decay = config.optimizer.layer_decay
+    rates = find_layer_rates(get_backbone(encoder), decay) if decay != 1.0 else None
     num_parameters = encoder.count_params()
     # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
     check_free_space(folder, 8 * 4 * num_parameters + 100_000_000)
@@ -113,7 +116,7 @@ def train(
     data = build_training_data(plan, train_files, config, first_epoch)
     model = _build_training_model(encoder, loss)
     model.compile(
-        optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs),
+        optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
         loss=loss,
         metrics=_build_statistics(loss),
         jit_compile=config.train.jit,
@@ -211,8 +214,16 @@ def train(
     return run
 
 
-def build_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimizers.Optimizer:
-    """Build the optimizer with its schedule over `total_steps` batches."""
+def build_optimizer(
+    config: OptimizerConfig, total_steps: int, rates: Mapping[str, float] | None = None
+) -> keras.optimizers.Optimizer:
+    """Build the optimizer with its schedule over `total_steps` batches.
+
+    Args:
+        config: its settings, `layer_decay` aside.
+        total_steps: batches of the whole run.
+        rates: factors of the learning rate by variable path; None where all variables have the same.
+    """
     rate: Any = config.learning_rate
     warmup_steps = round(config.warmup_fraction * total_steps)
     if config.schedule == "cosine":
@@ -226,13 +237,15 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimize
         rate = keras.optimizers.schedules.PolynomialDecay(
             config.learning_rate / warmup_steps, warmup_steps, end_learning_rate=config.learning_rate
         )
-    optimizer = OPTIMIZERS[config.name](
+    optimizer_class, options = OPTIMIZERS[config.name]
+    optimizer = (scale_rates(optimizer_class, rates) if rates else optimizer_class)(
         learning_rate=rate,
         global_clipnorm=config.clip_norm or None,
         use_ema=config.ema_momentum > 0,
         ema_momentum=config.ema_momentum or 0.99,
         gradient_accumulation_steps=config.accumulate_steps if config.accumulate_steps > 1 else None,
-        **({} if config.name == "adam" else {"weight_decay": config.weight_decay or None}),
+        **options,
+        **({} if config.name == "adam" else {"weight_decay": config.weight_decay}),
     )
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -305,8 +318,7 @@ def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Conf
     """Return what changes in training: a frozen backbone's weights do not, and are in the run's weights already."""
     frozen: set[int] = set()
     if config.model.trainable == "none":
-        backbone = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
-        frozen = {id(variable) for variable in backbone.variables}
+        frozen = {id(variable) for variable in get_backbone(encoder).variables}
     kept = [variable for variable in model.variables if id(variable) not in frozen]
     return kept + [v for v in model.optimizer.variables if id(v) not in {id(k) for k in kept}]
 
@@ -326,8 +338,8 @@ def _count_people(examples: Sequence[Example]) -> int:
     return len({example.identity for example in examples})
 
 
-OPTIMIZERS: Mapping[str, Any] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+OPTIMIZERS: Mapping[str, tuple[type[keras.optimizers.Optimizer], Mapping[str, float]]] = {
+    "adam": (keras.optimizers.Adam, {}),
+    "adamw": (keras.optimizers.AdamW, {}),
+    "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
 }

@@ -19,6 +19,7 @@ from handnet.backbones.report import describe_parameters, digest_weights
 from handnet.backbones.residual import build_mini, build_resnet50, build_small
 from handnet.backbones.training import list_blocks, set_trainable
 from handnet.backbones.vit import VitSize, build_vit
+from handnet.config import POSITION_RULES
 from handnet.errors import ConfigError, WeightsError, format_unknown
 from handnet.weights.catalogue import find_preset
 from handnet.weights.layout import lay_out_convolutional, lay_out_rotary_transformer, lay_out_transformer
@@ -40,6 +41,7 @@ class Backbone:
             `recompute` and `seed`.
         lay_out: (state, image_size_px, position_rule) -> arrays by variable path; None where nothing is published.
         is_transformer: whether `build` takes these options.
+        has_position_table: whether the photos' size asks for another table than the published one.
         pixels: scale and offset of the pixel values where the weights bring none.
         min_image_px: the smallest image side.
     """
@@ -47,6 +49,7 @@ class Backbone:
     build: Callable[..., keras.Model]
     lay_out: Callable[[State, int, str], State] | None = None
     is_transformer: bool = False
+    has_position_table: bool = False
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS
     min_image_px: int = 32
 
@@ -91,6 +94,16 @@ def build_backbone(
         raise ConfigError(
             f"`image_size_px` must be at least {backbone.min_image_px} for {arch!r}. Received: {image_size_px}."
         )
+    if not backbone.is_transformer and (lora_rank or drop_path_rate or recompute):
+        raise ConfigError(
+            "LoRA, drop path and recomputation are for the transformers (dino…). Received: "
+            f"arch={arch!r}, lora_rank={lora_rank}, drop_path={drop_path_rate:g}, recompute={str(recompute).lower()}."
+        )
+    if not backbone.has_position_table and position_rule != POSITION_RULES[0]:
+        raise ConfigError(
+            "`position_rule` is for the networks with a position table (DINOv2). Received: "
+            f"arch={arch!r}, position_rule={position_rule!r}."
+        )
     # Read first: what is out of reach should not cost the building of a large network.
     pretrained = None if weights == "none" else _read_weights(arch, backbone, weights)
     if backbone.is_transformer:
@@ -101,11 +114,6 @@ def build_backbone(
             drop_path_rate=drop_path_rate,
             recompute=recompute,
             seed=seed,
-        )
-    elif lora_rank or drop_path_rate or recompute:
-        raise ConfigError(
-            "`lora_rank`, `drop_path_rate` and `recompute` are options of the transformers (dino…). "
-            f"Received: arch={arch!r}, lora_rank={lora_rank}, drop_path_rate={drop_path_rate}, recompute={recompute}."
         )
     else:
         model = backbone.build(image_size_px)
@@ -192,14 +200,15 @@ def _convolutional(
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS,
     min_image_px: int = 32,
 ) -> Backbone:
-    return Backbone(build, lambda state, _size, _rule: lay_out_convolutional(state), False, pixels, min_image_px)
+    lay_out = lambda state, _size, _rule: lay_out_convolutional(state)  # noqa: E731
+    return Backbone(build, lay_out, pixels=pixels, min_image_px=min_image_px)
 
 
 def _dino2(size: VitSize, name: str, num_registers: int = 0) -> Backbone:
     # Meta resamples the table of the variants with registers with antialiasing, that of the others without.
     size = replace(size, num_registers=num_registers)
     lay_out = _lay_out_table(size.patch_px, antialias=num_registers > 0)
-    return Backbone(partial(build_vit, size, name=name), lay_out, is_transformer=True)
+    return Backbone(partial(build_vit, size, name=name), lay_out, is_transformer=True, has_position_table=True)
 
 
 def _dino3(size: VitSize, name: str) -> Backbone:

@@ -66,13 +66,16 @@ def find_layer_rates(backbone: keras.Model, decay: float) -> dict[str, float]:
         Factors in (0, 1] by variable path; what follows the last block, and any head, has 1.
 
     Raises:
-        ConfigError: `decay` is out of range.
+        ConfigError: `decay` is out of range, or the backbone has no blocks.
 
     Reference: Bao et al. 2021 (BEiT), https://arxiv.org/abs/2106.08254, appendix; Clark et al. 2020 (ELECTRA).
     """
     if not 0.0 < decay <= 1.0:
         raise ConfigError(f"`layer_decay` must be above 0 and at most 1. Received: {decay}.")
-    top = len(list_blocks(backbone)) + 1
+    blocks = list_blocks(backbone)
+    if decay < 1.0 and not blocks:
+        raise ConfigError(f"`layer_decay` needs a backbone of blocks; {backbone.name!r} has none. Received: {decay:g}.")
+    top = len(blocks) + 1
     depths = find_depths(backbone)
     return {v.path: decay ** (top - depths[layer.name]) for layer in backbone.layers for v in layer.weights}
 

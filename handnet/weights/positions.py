@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
+from handnet.config import POSITION_RULES
 from handnet.errors import ConfigError, format_unknown
-
-POSITION_RULES = ("meta", "huggingface", "keras")
 
 
 def resample_table(table: np.ndarray, grid: int, rule: str, antialias: bool) -> np.ndarray:
@@ -15,8 +14,8 @@ def resample_table(table: np.ndarray, grid: int, rule: str, antialias: bool) -> 
     Args:
         table: (1, 1 + n·n, width); the class token's row first.
         grid: patches per side wanted, at least 1.
-        rule: one of `POSITION_RULES`. They differ by up to 0.02 in the class token at 224 px; weights were published
-            with "meta".
+        rule: one of `handnet.config.POSITION_RULES`. They differ by up to 0.02 in the class token at 224 px; weights were
+            published with "meta".
         antialias: as the weights were published: True for the variants with registers, False for the plain ones.
 
     Returns:

@@ -50,7 +50,7 @@ class ImageConfig:
         fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
             only for comparison with systems that do it).
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
-            well, so that the fingers point up.
+            well, so that the fingers point up; "middle": the middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -63,7 +63,7 @@ class ImageConfig:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
-        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright"))
+        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright", "middle"))
 
 
 @dataclass(frozen=True)

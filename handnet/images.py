@@ -6,6 +6,7 @@ Only core TensorFlow operations are used, so that the same function is part of t
 import tensorflow as tf
 
 from handnet.config import ImageConfig
+from handnet.pgm import decode_pgm
 from handnet.segmentation import crop_hand
 
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
@@ -17,7 +18,7 @@ _ORIENTATION_TAG = 0x0112
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Turn the bytes of a JPEG, PNG, GIF (first frame) or BMP file into a square picture.
+    """Turn the bytes of a JPEG, PNG, GIF (first frame), BMP or PGM file into a square picture.
 
     Args:
         contents: scalar string tensor, the bytes of the file.
@@ -29,8 +30,31 @@ def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: the bytes are not a picture in one of these formats.
     """
-    photo = orient(decode(contents, config.size_px), read_orientation(contents))
-    if config.crop != "none":
+    return fit_photo(read_photo(contents, config), config)
+
+
+def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Decode a photo whole and turn it upright, uint8 (H, W, 3), large enough for `fit_photo`; raises as `load_photo`."""
+    # Of the middle half, so many pixels are needed as of a photo of twice the size.
+    size_px = 2 * config.size_px if config.crop == "middle" else config.size_px
+    return orient(decode(contents, size_px), read_orientation(contents))
+
+
+def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Turn an upright photo into the square of training.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        config: size, fit, crop and background.
+
+    Returns:
+        uint8 (size_px, size_px, 3); a photo of that size is not changed unless it is cropped.
+    """
+    if config.crop == "middle":
+        before = tf.shape(photo)[:2] // 4
+        after = tf.shape(photo)[:2] - before
+        square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
+    elif config.crop != "none":
         upright = config.crop == "hand-upright"
         square = crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
     else:
@@ -44,6 +68,7 @@ def decode(contents: tf.Tensor, size_px: int) -> tf.Tensor:
     Grey, palette, CMYK and 16-bit pictures become 8-bit RGB; transparency is dropped; of an animation the first frame is taken.
     """
     is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
+    is_pgm = tf.equal(tf.strings.substr(contents, 0, 2), b"P5")
 
     def decode_scaled() -> tf.Tensor:
         long_side_px = tf.reduce_max(tf.io.extract_jpeg_shape(contents)[:2])
@@ -56,7 +81,7 @@ def decode(contents: tf.Tensor, size_px: int) -> tf.Tensor:
     def decode_other() -> tf.Tensor:
         return tf.io.decode_image(contents, channels=3, expand_animations=False)
 
-    photo = tf.cond(is_jpeg, decode_scaled, decode_other)
+    photo = tf.cond(is_jpeg, decode_scaled, lambda: tf.cond(is_pgm, lambda: decode_pgm(contents), decode_other))
     photo.set_shape((None, None, 3))
     return photo
 

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from handnet.config import Config, format_toml, read_config
 from handnet.errors import ConfigError, DiskError, RunError
 from handnet.files import write_json
-from handnet.splits import PARTS, Split, write_split
+from handnet.split_parts import PARTS, Split
+from handnet.splits import write_split
 
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
@@ -113,10 +114,13 @@ def read_run_split(run: Run) -> Split:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{str(run.folder / SPLIT_FILE)!r} cannot be read: {error}") from None
-    if not rows or any(row.get("part") not in PARTS or not row.get("identity") for row in rows):
-        raise RunError(f"{str(run.folder / SPLIT_FILE)!r} is damaged: expected the columns identity and part.")
-    train, val, test = (tuple(row["identity"] for row in rows if row["part"] == part) for part in PARTS)
-    return Split(train, val, test)
+    by = "photo" if rows and "photo" in rows[0] else "identity"
+    if not rows or any(row.get("part") not in PARTS or not row.get(by) for row in rows):
+        raise RunError(
+            f"{str(run.folder / SPLIT_FILE)!r} is damaged: expected the columns identity (or photo) and part."
+        )
+    train, val, test = (tuple(row[by] for row in rows if row["part"] == part) for part in PARTS)
+    return Split(train, val, test, by=by)
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:

@@ -4,7 +4,7 @@ import csv
 import io
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from handnet.datasets.dataset import DataSet, count_and_name, normalise_identity, printable
@@ -12,52 +12,11 @@ from handnet.datasets.table import read_table
 from handnet.errors import ConfigError, DataError, format_unknown
 from handnet.example import Example
 from handnet.files import write_bytes
+from handnet.split_pairs import name_photo, split_column, split_pairs, split_photos
+from handnet.split_parts import PARTS, Split, check_integer, check_number, check_options
 
-PARTS = ("train", "val", "test")
 NUM_PUBLISHED_PEOPLE = 189
 _UNUSED = "unused"
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """The people of each part, each person in one part at most.
-
-    Attributes:
-        train: people to train on.
-        val: people to choose the best epoch and the threshold on.
-        test: people to report on.
-        note: one line that whoever uses the split should read, "" where there is none.
-
-    Raises:
-        DataError: a person in two parts, or twice in one.
-    """
-
-    train: tuple[str, ...]
-    val: tuple[str, ...]
-    test: tuple[str, ...]
-    note: str = field(default="", compare=False)
-
-    def __post_init__(self) -> None:
-        part_of: dict[str, str] = {}
-        for part in PARTS:
-            for identity in self.people(part):
-                if identity in part_of:
-                    raise DataError(
-                        f"A split must hold each person once. Received: {printable(identity)} in {part_of[identity]} "
-                        f"and in {part}."
-                    )
-                part_of[identity] = part
-
-    def people(self, part: str) -> tuple[str, ...]:
-        """Return the people of one part.
-
-        Raises:
-            ConfigError: an unknown part.
-        """
-        if part not in PARTS:
-            raise ConfigError(format_unknown("part", part, PARTS))
-        people: tuple[str, ...] = getattr(self, part)
-        return people
 
 
 def make_split(name: str, dataset: DataSet, options: Mapping[str, object] | None = None) -> Split:
@@ -66,7 +25,7 @@ def make_split(name: str, dataset: DataSet, options: Mapping[str, object] | None
     "hands-cross-view" and "file" deal out the people of the whole table; the others the people who have photos.
 
     Args:
-        name: a key of SPLITS.
+        name: a key of SPLITS or of DATASET_SPLITS.
         dataset: what a reader returned.
         options: the rule's options; see each function.
 
@@ -74,8 +33,10 @@ def make_split(name: str, dataset: DataSet, options: Mapping[str, object] | None
         ConfigError: an unknown rule or option, or a value out of range.
         DataError: too few people, or a split file that does not fit the data set.
     """
+    if name in DATASET_SPLITS:
+        return DATASET_SPLITS[name](dataset, options or {})
     if name not in SPLITS:
-        raise ConfigError(format_unknown("split", name, list(SPLITS)))
+        raise ConfigError(format_unknown("split", name, [*SPLITS, *DATASET_SPLITS]))
     identities = dataset.all_identities if name in ("hands-cross-view", "file") else dataset.identities
     return SPLITS[name](identities, options or {})
 
@@ -90,7 +51,10 @@ def select_part(dataset: DataSet, split: Split, part: str) -> list[Example]:
     people = set(split.people(part))
     if not people:
         raise DataError(f"The {part} part of this split is empty. Choose another part, or another split.")
-    examples = [example for example in dataset.examples if example.identity in people]
+    if split.by == "photo":
+        examples = [example for example in dataset.examples if name_photo(dataset, example.path) in people]
+    else:
+        examples = [example for example in dataset.examples if example.identity in people]
     if not examples:
         num_rows = sum(row.identity in people for row in dataset.rows)
         raise DataError(
@@ -115,7 +79,7 @@ def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, obje
     Reference: the published code is `random.seed(42); random.shuffle(ids)`, then `int(0.68 * n)` and `int(0.11 * n)`;
         a private generator gives the same order without touching the global one.
     """
-    _check_options("hands-cross-view", options, {})
+    check_options("hands-cross-view", options, {})
     people = list(dict.fromkeys(identities))
     if len(people) < 10:
         raise DataError(
@@ -146,8 +110,8 @@ def split_fractions(identities: Sequence[str], options: Mapping[str, object]) ->
         ConfigError: an unknown option or a value out of range.
         DataError: fewer people than parts, or fewer than 2.
     """
-    values = _check_options("fractions", options, {"seed": 42, "train": 0.8, "val": 0.2, "test": 0.0})
-    fractions = [_number("fractions", part, values[part], 0.0, 1.0) for part in PARTS]
+    values = check_options("fractions", options, {"seed": 42, "train": 0.8, "val": 0.2, "test": 0.0})
+    fractions = [check_number("fractions", part, values[part], 0.0, 1.0) for part in PARTS]
     if abs(sum(fractions) - 1.0) > 1e-6:
         raise ConfigError(
             f'Split "fractions": train, val and test must sum to 1. Received: {", ".join(f"{f:g}" for f in fractions)}.'
@@ -170,10 +134,10 @@ def split_k_fold(identities: Sequence[str], options: Mapping[str, object]) -> Sp
         ConfigError: an unknown option or a value out of range.
         DataError: too few people for a test, a val (where asked for) and a train person in every fold.
     """
-    values = _check_options("k-fold", options, {"seed": 42, "folds": 5, "fold": 0, "val": 0.1})
-    num_folds = _integer("k-fold", "folds", values["folds"], 2)
-    fold = _integer("k-fold", "fold", values["fold"], 0, num_folds - 1)
-    val_fraction = _number("k-fold", "val", values["val"], 0.0, 1.0)
+    values = check_options("k-fold", options, {"seed": 42, "folds": 5, "fold": 0, "val": 0.1})
+    num_folds = check_integer("k-fold", "folds", values["folds"], 2)
+    fold = check_integer("k-fold", "fold", values["fold"], 0, num_folds - 1)
+    val_fraction = check_number("k-fold", "val", values["val"], 0.0, 1.0)
     if val_fraction == 1.0:
         raise ConfigError('Split "k-fold": val must be below 1, or nobody is left to train on. Received: 1.')
     people = _shuffled("k-fold", identities, values["seed"], max(num_folds, 2 if val_fraction == 0 else 3))
@@ -201,7 +165,7 @@ def split_file(identities: Sequence[str], options: Mapping[str, object]) -> Spli
         ConfigError: an unknown option, or no path.
         DataError: a file that is missing or malformed, names a person twice, or lacks a person of the data set.
     """
-    values = _check_options("file", options, {"path": ""})
+    values = check_options("file", options, {"path": ""})
     if not isinstance(values["path"], str | Path) or not str(values["path"]):
         raise ConfigError(f'Split "file" needs `path`, the file. Received: {values["path"]!r}.')
     path = Path(values["path"])
@@ -235,7 +199,7 @@ def write_split(split: Split, path: Path) -> None:
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("identity", "part"))
+    writer.writerow((split.by, "part"))
     writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
     write_bytes(Path(path), table.getvalue().encode())
 
@@ -246,7 +210,7 @@ def _shuffled(split: str, identities: Sequence[str], seed: object, at_least: int
         raise DataError(
             f'Split "{split}" with these options needs at least {at_least} people. Received: {len(people)} with photos.'
         )
-    random.Random(_integer(split, "seed", seed, 0)).shuffle(people)
+    random.Random(check_integer(split, "seed", seed, 0)).shuffle(people)
     return people
 
 
@@ -271,31 +235,16 @@ def _cut(people: list[str], num_train: int, num_val: int) -> Split:
     )
 
 
-def _check_options(split: str, options: Mapping[str, object], defaults: dict[str, object]) -> dict[str, object]:
-    for name in options:
-        if not defaults:
-            raise ConfigError(f'Split "{split}" has no options. Received: {name}.')
-        if name not in defaults:
-            raise ConfigError(format_unknown(f'option of split "{split}"', name, list(defaults)))
-    return {**defaults, **options}
-
-
-def _number(split: str, name: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ConfigError(f'Split "{split}": {name} must be a number from {low:g} to {high:g}. Received: {value!r}.')
-    return float(value)
-
-
-def _integer(split: str, name: str, value: object, low: int, high: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-        expected = f"a whole number from {low} to {high}" if high is not None else f"a whole number, at least {low}"
-        raise ConfigError(f'Split "{split}": {name} must be {expected}. Received: {value!r}.')
-    return value
-
-
 SPLITS: dict[str, Callable[[Sequence[str], Mapping[str, object]], Split]] = {
     "hands-cross-view": split_hands_cross_view,
     "fractions": split_fractions,
     "k-fold": split_k_fold,
     "file": split_file,
+}
+
+# These also look at the photos and at the pairs.
+DATASET_SPLITS: dict[str, Callable[[DataSet, Mapping[str, object]], Split]] = {
+    "pairs": split_pairs,
+    "photos": split_photos,
+    "column": split_column,
 }

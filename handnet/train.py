@@ -24,7 +24,7 @@ from handnet.callbacks import (
     write_checkpoint,
 )
 from handnet.config import Config, OptimizerConfig
-from handnet.datasets.dataset import DataSet, people_with_both_views, require_both_views
+from handnet.datasets.dataset import DataSet, halve_views, has_views, people_to_match, require_both_views
 from handnet.defaults import check_name
 from handnet.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.errors import DataError, RunError
@@ -96,7 +96,7 @@ def train(
     set_precision(precision)
     # What can be wrong with the settings shows before weights are fetched or photos decoded.
     plan = plan_training(training, config)
-    loss = _build_loss(config, plan.num_identities)
+    loss = _build_loss(config, plan.num_identities, has_views(training))
     warn_device(warn)
     echo(describe_device(precision))
     encoder = build_encoder(config)
@@ -165,7 +165,7 @@ def train(
     callbacks: list[keras.callbacks.Callback] = []
     if validation:
         people = [example.identity for example in validation]
-        views = [example.view for example in validation]
+        views = halve_views(validation)
         judge = Validation(encoder, val_files, people, views, swap)
         pictures = TrainingPictures(
             folder / "tensorboard",
@@ -280,16 +280,17 @@ def _load_weights(encoder: keras.Model, file: Path) -> None:
 
 
 def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:
-    both = set(people_with_both_views(examples))
+    both = set(people_to_match(examples))
     if len(both) < 2:
         warn(
-            "fewer than two validation people have both views: no figures during training, and the last weights are kept."
+            "fewer than two validation people have photos to match (both views, or two photos): no figures during training, "
+            "and the last weights are kept."
         )
         return []
     return [example for example in examples if example.identity in both]
 
 
-def _build_loss(config: Config, num_identities: int) -> MetricLoss:
+def _build_loss(config: Config, num_identities: int, with_views: bool) -> MetricLoss:
     name = config.loss.name
     check_name("loss", name, LOSSES)
     classes = {"num_classes": num_identities} if LOSSES[name].needs_classes else {}
@@ -297,6 +298,11 @@ def _build_loss(config: Config, num_identities: int) -> MetricLoss:
     expected = "pairs" if loss.consumes == "distances" else "people"
     if config.sampler.name != expected:
         raise DataError(f"The loss {name!r} needs sampler.name = {expected!r}. Received: {config.sampler.name!r}.")
+    if not with_views and getattr(loss, "views", "any") != "any":
+        raise DataError(
+            f"The loss {name!r} compares views here, and these photos have none. Give --set loss.options.views=any. "
+            f"Received: views={loss.views!r}."
+        )
     return loss
 
 

@@ -101,6 +101,15 @@ def write_image(path: Path, format_name: str, mode: str) -> Path:
     return path
 
 
+def write_pgm(path: Path, gap: bytes = b"\n", highest: int = 255, kept_fraction: float = 1.0) -> Path:
+    """Write `grey_picture()` as a binary PGM by hand: with comments, another white, or cut off."""
+    pixels = np.round(grey_picture() * (highest / 255.0))
+    data = pixels.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    header = gap.join([b"P5", b"%d" % WIDTH_PX, b"%d" % HEIGHT_PX, b"%d" % highest]) + b"\n"
+    path.write_bytes(header + data[: int(kept_fraction * len(data))])
+    return path
+
+
 def write_animation(path: Path, format_name: str) -> Path:
     """Write an animation whose first frame is `picture()` and whose second is its negative."""
     first, second = Image.fromarray(picture()), Image.fromarray(255 - picture())
@@ -188,6 +197,9 @@ USABLE: dict[str, Callable[[Path], Path]] = {
     "animated-png": partial(write_animation, format_name="PNG"),
     "animated-gif": partial(write_animation, format_name="GIF"),
     "bmp": partial(write_image, format_name="BMP", mode="RGB"),
+    "grey-pgm": partial(write_image, format_name="PPM", mode="L"),
+    "grey-commented-pgm": lambda path: write_pgm(path, gap=b" # 7 # comments\n#\n"),
+    "grey-dim-pgm": lambda path: write_pgm(path, highest=200),
 }
 
 UNUSABLE: dict[str, Callable[[Path], Path]] = {
@@ -205,7 +217,11 @@ UNUSABLE: dict[str, Callable[[Path], Path]] = {
     "truncated-bmp": partial(write_truncated, format_name="BMP"),
     "webp": partial(write_image, format_name="WEBP", mode="RGB"),
     "tiff": partial(write_image, format_name="TIFF", mode="RGB"),
-    "pgm": partial(write_image, format_name="PPM", mode="L"),
+    "ppm": partial(write_image, format_name="PPM", mode="RGB"),
+    "16-bit-pgm": lambda path: write_pgm(path, highest=65535),
+    "truncated-pgm": lambda path: write_pgm(path, kept_fraction=0.6),
+    "pgm-magic-alone": partial(write_bytes, contents=b"P5"),
+    "pgm-bomb": partial(write_bytes, contents=b"P5 60000 60000 255 " + bytes(1000)),
     "palette-bmp": partial(write_image, format_name="BMP", mode="P"),
     "png-bomb": write_png_bomb,
     "jpeg-bomb": write_jpeg_bomb,

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,20 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config import ImageConfig
+from handnet.datasets.checks import find_header_problem
+from handnet.export.guard import has_usable_header
 from handnet.images import decode, load_photo, orient, read_orientation
-from tests.photos import HEIGHT_PX, UNUSABLE, USABLE, WIDTH_PX, find_real_data, grey_picture, picture, write_jpeg
+from tests.photos import (
+    HEIGHT_PX,
+    UNUSABLE,
+    USABLE,
+    WIDTH_PX,
+    find_real_data,
+    grey_picture,
+    picture,
+    write_jpeg,
+    write_png,
+)
 
 # Refused by their header, before the decoder sees them: see tests/datasets/test_checks.py.
 UNDECODABLE = sorted(set(UNUSABLE) - {"palette-bmp", "gif-bomb", "jpeg-bomb", "png-bomb", "webp"})
@@ -120,3 +133,64 @@ def test_a_cropped_hand_is_centred_on_the_background(crop: str, tmp_path: Path) 
     assert abs((rows.min() + rows.max()) / 2 - 31.5) < 8
     fingertip_is_up = is_hand[:20].sum() < is_hand[44:].sum()
     assert fingertip_is_up == (crop == "hand-upright"), "the photo shows the finger pointing down"
+
+
+PGM_HEADERS = (
+    b"P5 3 2 255 ",
+    b"P5\n3 2\n255\n",
+    b"P5\t3\r\n2\x0b255\x0c",
+    b"P5 # 9 9 9\n3 #\r2 255 ",
+    b"P5 000003 2 200\n",
+    b"P5 3 2 255",
+    b"P5 3 2",
+    b"P5# a\n3 2 255 ",
+    b"P5 3# a\n2 255 ",
+    b"P5 3 2 255# a\n",
+    b"P5 3,2 255 ",
+    b"P5 -3 2 255 ",
+    b"P53 2 255 ",
+    b"P5 0000003 2 255 ",
+    b"P5 3 0 255 ",
+    b"P5 3 2 0 ",
+    b"P5 3 2 256 ",
+    b"P5 3 2 65535 ",
+    b"P5 999999 999999 255 ",
+    b"P5 #" + b"x" * 230 + b"\n3 2 255 ",
+    b"P5 #" + b"x" * 300 + b"\n3 2 255 ",
+)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("header", PGM_HEADERS)
+def test_pgm_is_judged_alike_within_and_outside_of_the_graph(header: bytes, missing: int) -> None:
+    raster = bytes([0, 10, 35, 100, 150, 200])
+    contents = header + raster[: 6 - missing]
+    reason = find_header_problem(contents)
+    assert bool(has_usable_header(tf.constant(contents))) == (not reason)
+    if reason:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode(tf.constant(contents), 32)
+        return
+    photo = decode(tf.constant(contents), 32).numpy()
+    expected = np.asarray(Image.open(io.BytesIO(contents)))
+    assert photo.shape == (2, 3, 3)
+    assert (photo == expected[..., None]).all()
+    assert expected[0].tolist() == ([0, 10, 35] if b"200" not in header else [0, 13, 45])
+
+
+def test_real_faces_in_grey() -> None:
+    path = find_real_data("orl_faces") / "s1" / "1.pgm"
+    assert (decode(read(path), 96).numpy() == np.asarray(Image.open(path))[..., None]).all()
+
+
+def test_the_middle_is_the_middle_half(tmp_path: Path) -> None:
+    pixels = np.zeros((80, 120, 3), np.uint8)
+    pixels[20:60, 30:90] = 255
+    contents = read(write_png(tmp_path / "photo", pixels, 2))
+    photo = load_photo(contents, ImageConfig(size_px=48, crop="middle", fit="stretch")).numpy()
+    assert (photo == 255).all()
+    pixels[19, :] = pixels[:, 29] = 200
+    wider = load_photo(
+        read(write_png(tmp_path / "photo", pixels, 2)), ImageConfig(size_px=48, crop="middle", fit="stretch")
+    )
+    assert (wider.numpy() == 255).all(), "nothing outside of it shows"

@@ -276,7 +276,7 @@ def test_bad_photos_are_named_five_at_most(tmp_path: Path) -> None:
 
 
 def test_a_header_cut_anywhere_is_a_reason_not_a_crash(tmp_path: Path) -> None:
-    for kind in ("jpeg", "png", "animated-gif", "bmp"):
+    for kind in ("jpeg", "png", "animated-gif", "bmp", "grey-commented-pgm"):
         contents = USABLE[kind](tmp_path / kind).read_bytes()
         reasons = {find_header_problem(contents[:length]) for length in range(min(80, len(contents)))}
         assert "empty file" in reasons

@@ -6,6 +6,8 @@ from pathlib import Path
 from handnet.datasets.dataset import DataSet
 from handnet.datasets.folder import read_folder
 from handnet.datasets.hands11k import read_hands11k
+from handnet.datasets.lfw import read_lfw, read_lfw_folds
+from handnet.datasets.tiny_imagenet import read_tiny_imagenet
 from handnet.errors import ConfigError, format_unknown
 
 
@@ -28,6 +30,9 @@ def read_dataset(name: str, directory: Path) -> DataSet:
 READERS: dict[str, Callable[[Path], DataSet]] = {
     "hands11k": read_hands11k,
     "folder": read_folder,
+    "lfw": read_lfw,
+    "lfw-folds": read_lfw_folds,
+    "tiny-imagenet": read_tiny_imagenet,
     # `write_synthetic` draws hands into the layout of 11k Hands.
     "synthetic": read_hands11k,
 }

@@ -17,7 +17,9 @@ from PIL import Image, UnidentifiedImageError
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
-FORMATS = "JPEG, PNG, GIF or BMP (24-bit)"
+FORMATS = "JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)"
+# A longer header of a PGM, all comments, is not read.
+PGM_HEADER_BYTES = 256
 Progress = Callable[[int, int], None]
 _Result = TypeVar("_Result")
 
@@ -88,6 +90,8 @@ def find_header_problem(contents: bytes) -> str:
     format_name = _sniff(contents)
     if not format_name:
         return f"not an image that can be read: expected {FORMATS}"
+    if format_name == "PGM":
+        return _find_pgm_problem(contents)
     try:
         width, height = _SIZE_READERS[format_name](contents)
         num_frames, frame_pixels = _count_gif_pixels(contents) if format_name == "GIF" else (1, 0)
@@ -154,7 +158,7 @@ def _find_decoding_problem(contents: bytes) -> str:
             # Loading stops at the last pixel; TensorFlow also wants the chunks after it to be whole.
             with Image.open(BytesIO(contents), formats=("PNG",)) as image:
                 image.verify()
-        with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "GIF", "BMP")) as image:
+        with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "GIF", "BMP", "PPM")) as image:
             # A JPEG is read to its end at any scale, and at an eighth most of the arithmetic is saved.
             image.draft("RGB", (1, 1))
             image.load()
@@ -171,7 +175,7 @@ def _find_remark(contents: bytes) -> str:
     if _sniff(contents) == "GIF":
         num_frames = _count_gif_pixels(contents)[0]
         return f"animated: the first of {num_frames} frames is used" if num_frames > 1 else ""
-    with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "BMP")) as image:
+    with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "BMP", "PPM")) as image:
         if getattr(image, "is_animated", False) and image.format == "PNG":
             return "animated: only its still picture is used"
         if image.mode == "CMYK":
@@ -240,6 +244,23 @@ def _count_gif_pixels(contents: bytes) -> tuple[int, int]:
     return num_frames, num_pixels
 
 
+def _find_pgm_problem(contents: bytes) -> str:
+    header = _PGM_HEADER.match(contents[:PGM_HEADER_BYTES])
+    if header is None:
+        cut = len(contents) < PGM_HEADER_BYTES and _PGM_BEGINNING.fullmatch(contents)
+        return "truncated: the PGM ends within its header" if cut else "damaged: its header makes no sense"
+    width, height, highest = map(int, header.groups())
+    if width * height == 0 or highest == 0:
+        return "damaged: the PGM has no pixels"
+    if highest > 255:
+        return "PGM of more than 8 bits: only 8-bit PGM can be read"
+    if width * height > MAX_PIXELS:
+        return f"too large: {width:,} × {height:,} pixels, above the limit of {MAX_PIXELS // 1_000_000} million"
+    if len(contents) - header.end() < width * height:
+        return "truncated: the file ends before the picture does"
+    return ""
+
+
 def _palette_bytes(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
@@ -260,7 +281,14 @@ def _digest_file(path: str) -> bytes:
         return b""
 
 
-_MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF", b"BM": "BMP"}
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"P5": "PGM",
+}
 _SIZE_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
     "JPEG": _read_jpeg_size,
     "PNG": _read_png_size,
@@ -270,3 +298,7 @@ _SIZE_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
 # A marker is one or more 0xFF and a code; the frame headers SOF0 to SOF15 leave out DHT, JPG and DAC.
 _JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Numbers of six digits at most; between them white space, then comments: "12#…" is read in several ways.
+_PGM_GAP = rb"\s+(?:#[^\r\n]*[\r\n]\s*)*"
+_PGM_HEADER = re.compile(rb"P5" + 3 * (_PGM_GAP + rb"([0-9]{1,6})") + rb"\s")
+_PGM_BEGINNING = re.compile(rb"P5[\s0-9]*(?:#[^\r\n]*|[\r\n\s0-9])*")

@@ -14,7 +14,7 @@ from handnet.datasets.dataset import DataSet, distinct_identities, people_with_b
 from handnet.errors import DataError
 from handnet.example import SIDES, VIEWS, Example
 from handnet.files import write_with
-from handnet.splits import PARTS, Split
+from handnet.split_parts import PARTS, Split
 
 _Item = TypeVar("_Item")
 _MAX_VALUES = 8

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from handnet.config import ImageConfig
 from handnet.datasets.checks import MAX_PIXELS
-from handnet.images import decode, orient, read_orientation, resize
+from handnet.images import fit_photo, read_photo
+from handnet.pgm import has_usable_pgm
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -32,7 +33,7 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
     def load(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # The filter runs before the decoder: a bomb is refused while it is still small.
         dataset = tf.data.Dataset.from_tensors(contents).filter(has_usable_header)
-        dataset = dataset.map(lambda photo: (decode_upright(photo, size), True)).ignore_errors()
+        dataset = dataset.map(lambda photo: (read_photo(photo, image), True)).ignore_errors()
         nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
         photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
         # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
@@ -42,32 +43,8 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
     return tf.map_fn(load, photos, fn_output_signature=signature)
 
 
-def decode_upright(contents: tf.Tensor, size_px: int) -> tf.Tensor:
-    """Decode a photo to uint8 (H, W, 3), upright; a JPEG much larger than `size_px` at a fraction of its size."""
-    return orient(decode(contents, size_px), read_orientation(contents))
-
-
-def fit_photo(photo: tf.Tensor, image: ImageConfig) -> tf.Tensor:
-    """Turn an upright photo into the square of training: `handnet.images.load_photo` after its decoding.
-
-    Args:
-        photo: uint8 (H, W, 3).
-        image: size, fit, crop and background.
-
-    Returns:
-        uint8 (S, S, 3); a photo that is S × S already is not changed unless it is cropped.
-    """
-    if image.crop == "hand":
-        from handnet.segmentation import crop_hand
-
-        square = crop_hand(photo, image.size_px, background=float(image.background))
-    else:
-        square = resize(photo, image)
-    return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
-
-
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
-    """Judge a file by its header: a JPEG, PNG, GIF or 24-bit BMP with pixels, and not more of them than can be decoded.
+    """Judge a file by its header: JPEG, PNG, GIF, 24-bit BMP or 8-bit PGM, with pixels, and not too many of them.
 
     The same files pass as pass `handnet.datasets.checks.find_header_problem`, save GIF files above 5 MB.
 
@@ -111,7 +88,8 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
     bmp = is_signed(b"BM") & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
-    return jpeg | gif | png | bmp
+    pgm = tf.cond(is_signed(b"P5"), lambda: has_usable_pgm(contents, MAX_PIXELS), lambda: no)
+    return jpeg | gif | png | bmp | pgm
 
 
 def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:

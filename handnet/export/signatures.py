@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from handnet.config import ImageConfig
 from handnet.evaluation.calibration import Calibration, compute_probability
-from handnet.export.guard import decode_upright, fit_photo, load_photos
+from handnet.export.guard import load_photos
+from handnet.images import fit_photo, read_photo
 
 Function = tf.types.experimental.PolymorphicFunction
 
@@ -140,7 +141,7 @@ def compare_archive(
         received = _run(signatures[name], photos=tf.constant(contents))
         differences += [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
     for photo, vector in zip(whole, expected, strict=False):
-        pixels = decode_upright(tf.constant(photo), image.size_px)
+        pixels = read_photo(tf.constant(photo), image)
         received = _run(signatures["embed_pixels"], images=pixels[None])
         differences.append(_differ(received["embeddings"], vector[None]))
     if calibration is not None:

@@ -11,9 +11,9 @@ from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, find_real_data, write_b
 
 REASONS = {
     "zero-byte": "empty file",
-    "one-byte": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
-    "text": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
-    "web-page": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
+    "one-byte": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "text": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "web-page": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
     "jpeg-magic-alone": "truncated: the JPEG ends within its header",
     "png-magic-alone": "truncated: the PNG ends within its header",
     "gif-magic-alone": "truncated: the GIF ends within its header",
@@ -22,9 +22,13 @@ REASONS = {
     "truncated-png": "truncated: the file ends before the picture does",
     "truncated-gif": "truncated: the file ends before the picture does",
     "truncated-bmp": "truncated: the file ends before the picture does",
-    "webp": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
-    "tiff": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
-    "pgm": "not an image that can be read: expected JPEG, PNG, GIF or BMP (24-bit)",
+    "webp": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "tiff": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "ppm": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "16-bit-pgm": "PGM of more than 8 bits: only 8-bit PGM can be read",
+    "truncated-pgm": "truncated: the file ends before the picture does",
+    "pgm-magic-alone": "truncated: the PGM ends within its header",
+    "pgm-bomb": "too large: 60,000 × 60,000 pixels, above the limit of 89 million",
     "palette-bmp": "BMP with a palette or transparency: only 24-bit BMP can be read",
     "png-bomb": "too large: 30,000 × 30,000 pixels, above the limit of 89 million",
     "jpeg-bomb": "too large: 65,000 × 65,000 pixels, above the limit of 89 million",
@@ -60,7 +64,7 @@ def test_usable_photos_pass_with_a_remark_where_one_is_due(name: str, tmp_path: 
 
 def test_a_bomb_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_find_decoding_problem", lambda contents: pytest.fail("decoded"))
-    for name in ("png-bomb", "jpeg-bomb", "gif-bomb"):
+    for name in ("png-bomb", "jpeg-bomb", "gif-bomb", "pgm-bomb"):
         assert check_photo(str(UNUSABLE[name](tmp_path / name)))
 
 
@@ -87,7 +91,7 @@ def test_a_jpeg_cut_anywhere_is_found(tmp_path: Path) -> None:
     assert check_photo(str(write_truncated(path, "JPEG", 1.0))) is None
 
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "palette-png", "animated-gif", "animated-png", "bmp"])
+@pytest.mark.parametrize("name", ["jpeg", "png", "palette-png", "animated-gif", "animated-png", "bmp", "grey-pgm"])
 def test_damage_of_any_kind_is_judged_and_never_raises(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     whole = USABLE[name](tmp_path / "whole").read_bytes()

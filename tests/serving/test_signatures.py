@@ -17,9 +17,9 @@ from handnet.datasets.checks import _count_gif_pixels, find_header_problem
 from handnet.embedding import embed_files
 from handnet.errors import ConfigError, RunError
 from handnet.export import CARD_FILE, FACTS_FILE, export_encoder
-from handnet.export.guard import count_gif_pixels, fit_photo, has_usable_header, load_photos
+from handnet.export.guard import count_gif_pixels, has_usable_header, load_photos
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
-from handnet.images import decode, load_photo
+from handnet.images import decode, fit_photo, load_photo
 from handnet.pipeline import load_cached, prepare_photos
 from tests.photos import UNUSABLE, USABLE, find_real_data, picture
 from tests.serving.conftest import CALIBRATION, Exported
@@ -138,11 +138,11 @@ def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatc
         with tf.control_dependencies([length]):
             return decode(tf.identity(contents), size_px)
 
-    monkeypatch.setattr("handnet.export.guard.decode", look)
-    names = ["png-bomb", "jpeg", "jpeg-bomb", "gif-bomb", "truncated-png"]
+    monkeypatch.setattr("handnet.images.decode", look)
+    names = ["png-bomb", "jpeg", "jpeg-bomb", "gif-bomb", "truncated-png", "pgm-bomb"]
     contents = [photos[name].read_bytes() for name in names]
     _, ok = trace_load_photos(ImageConfig(size_px=32))(tf.constant(contents))
-    assert ok.numpy().tolist() == [False, True, False, False, False]
+    assert ok.numpy().tolist() == [False, True, False, False, False, False]
     assert sorted(seen) == sorted([len(contents[1]), len(contents[4])])
 
 

@@ -96,7 +96,7 @@ def read_pairs_file(file: Path, group: str) -> list[PairLine]:
     header = lines[0].split() if lines else []
     if len(header) not in (1, 2) or not all(cell.isdecimal() and len(cell) < 7 and int(cell) for cell in header):
         received = printable(lines[0][:60]) if lines else "an empty file"
-        raise DataError(f"{file}, line 1: expected the number of pairs, or of folds and pairs. Received: {received!r}.")
+        raise DataError(f"{file}, line 1: expected the number of pairs, or of folds and pairs. Received: '{received}'.")
     num_folds, num_pairs = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     rows = [(number, text) for number, text in enumerate(lines[1:], start=2) if text.strip()]
     expected = 2 * num_folds * num_pairs
@@ -118,17 +118,17 @@ def _parse_line(file: Path, number: int, text: str, same: bool, group: str) -> P
     numbers = cells[1:3] if same else cells[1::2]
     if len(cells) != count or not all(cell.isdecimal() and len(cell) < 5 for cell in numbers):
         raise DataError(
-            f"{file}, line {number}: expected a pair of {kind}, as {layout}. Received: {printable(text[:80])!r}."
+            f"{file}, line {number}: expected a pair of {kind}, as {layout}. Received: '{printable(text[:80])}'."
         )
     names = (cells[0], cells[0]) if same else (cells[0], cells[2])
     for name in names:
         if any(sign in name for sign in "/\\\0") or name.startswith("."):
             raise DataError(
-                f"{file}, line {number}: a name must be that of a folder. Received: {printable(name[:80])!r}."
+                f"{file}, line {number}: a name must be that of a folder. Received: '{printable(name[:80])}'."
             )
     first, second = zip(names, map(int, numbers), strict=True)
     if first == second or (not same and names[0] == names[1]):
-        raise DataError(f"{file}, line {number}: expected two photos of {kind}. Received: {printable(text[:80])!r}.")
+        raise DataError(f"{file}, line {number}: expected two photos of {kind}. Received: '{printable(text[:80])}'.")
     return PairLine(number, first, second, group)
 
 

@@ -79,7 +79,7 @@ def _read_val(directory: Path) -> list[Example]:
     for line, cells in _read_lines(directory / VAL_FILE, 2):
         if "/" in cells[0] or "\\" in cells[0] or cells[0].startswith("."):
             raise DataError(
-                f"{directory / VAL_FILE}, line {line}: expected the plain name of a file. Received: {printable(cells[0])!r}."
+                f"{directory / VAL_FILE}, line {line}: expected the plain name of a file. Received: '{printable(cells[0])}'."
             )
         examples.append(Example(str(directory / VAL_FOLDER / cells[0]), cells[1]))
     return examples
@@ -98,6 +98,6 @@ def _read_lines(file: Path, least: int) -> list[tuple[int, list[str]]]:
         if len(cells) < least or not all(cells[:least]):
             received = printable(lines[number - 1][:60])
             raise DataError(
-                f"{file}, line {number}: expected {least} or more cells between tabs. Received: {received!r}."
+                f"{file}, line {number}: expected {least} or more cells between tabs. Received: '{received}'."
             )
     return rows

@@ -1,4 +1,4 @@
-"""The cache of decoded photos: one small file for each photo and setting, decoded once and read often.
+"""The cache of decoded photos and of features: one small file for each photo and setting, made once and read often.
 
 A file is named after the digest of the photo's bytes and lies in a folder named after the settings, so a changed photo
 or setting is never served from the cache. Each file is written whole to a temporary name and renamed: several processes
@@ -9,9 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from handnet.config import ImageConfig
 from handnet.errors import DiskError
@@ -44,8 +45,12 @@ def find_cache_folder() -> Path:
 
 def find_photo_folder(config: ImageConfig) -> Path:
     """Return the folder of the photos decoded with these settings."""
-    settings = json.dumps({**asdict(config), "version": PIXELS_VERSION}, sort_keys=True)
-    return find_cache_folder() / "photos" / hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
+    return find_cache_folder() / "photos" / _digest_settings({**asdict(config), "version": PIXELS_VERSION})
+
+
+def find_feature_folder(settings: Mapping[str, Any]) -> Path:
+    """Return the folder of the features computed with these settings, which JSON can write."""
+    return find_cache_folder() / "features" / _digest_settings(settings)
 
 
 def digest_bytes(contents: bytes) -> str:
@@ -79,5 +84,9 @@ def clear_cache() -> CacheInfo:
     return info
 
 
+def _digest_settings(settings: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
 def _find_parts() -> list[Path]:
-    return [part for name in ("photos", "drawn") if (part := find_cache_folder() / name).is_dir()]
+    return [part for name in ("photos", "features", "drawn") if (part := find_cache_folder() / name).is_dir()]

@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
-from handnet.embedding import embed_files
 from handnet.errors import RunError
 from handnet.evaluation.retrieval import compute_person_ranks
 from handnet.files import reserve_space, write_bytes, write_with
@@ -36,8 +36,7 @@ class Validation(keras.callbacks.Callback):
     and `val_mean_norm`, the length of the mean unit vector (1 means collapsed).
 
     Args:
-        encoder: the model whose vectors are judged.
-        files: cached photos of the validation people, in the order of the labels.
+        embed: returns the vectors of the photos of the validation people, float32 (N, D), in the order of the labels.
         identities: their people.
         views: their views.
         swap: a context manager in which the encoder holds the weights to be judged.
@@ -48,23 +47,22 @@ class Validation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        encoder: keras.Model,
-        files: Sequence[str],
+        embed: Callable[[], npt.NDArray[np.float32]],
         identities: Sequence[str],
         views: Sequence[str],
         swap: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> None:
         super().__init__()
-        self._encoder, self._files, self._swap = encoder, files, swap
+        self._embed, self._swap = embed, swap
         self._identities, self._views = np.asarray(identities), np.asarray(views)
-        self.embeddings = np.zeros((0, encoder.output_shape[-1]), np.float32)
+        self.embeddings = np.zeros((0, 0), np.float32)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Embed the validation photos and add the figures to `logs`."""
         if logs is None:
             return
         with self._swap():
-            self.embeddings = embed_files(self._encoder, self._files)
+            self.embeddings = self._embed()
         ranks = compute_person_ranks(self.embeddings, self._identities, self._views)
         logs["val_mean_rank"] = float(np.mean(ranks))
         for k in (1, 5, 10):

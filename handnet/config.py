@@ -189,6 +189,24 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class FeaturesConfig:
+    """Whether a frozen backbone sees each photo once, rather than in every epoch.
+
+    Attributes:
+        cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
+        views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
+            `views` - 1 augmented ones.
+    """
+
+    cache: str = "auto"
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        _check_choice("features.cache", self.cache, ("auto", "on", "off"))
+        _check_range("features.views", self.views, 1, 1_000)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """How long and how exactly.
 
@@ -224,6 +242,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:

@@ -85,8 +85,21 @@ def get_backbone(encoder: keras.Model) -> keras.Model:
     return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
 
 
+def cut_head(encoder: keras.Model) -> keras.Model:
+    """Return what follows the backbone as a model of its own, features (B, F) → (B, D); its layers are the encoder's."""
+    backbone = get_backbone(encoder)
+    features = keras.Input(backbone.output_shape[1:], name="features")
+    x = features
+    for layer in encoder.layers[encoder.layers.index(backbone) + 1 :]:
+        x = layer(x)
+    return keras.Model(features, x, name="head")
+
+
 def build_twin(encoder: keras.Model) -> keras.Model:
-    """Build the twin network: {"first", "second"} images → their embeddings' distance (B, 1), one encoder for both."""
+    """Build the twin network: {"first", "second"} images → their embeddings' distance (B, 1), one encoder for both.
+
+    Given the head of an encoder, it takes features instead of images.
+    """
     shape = encoder.input_shape[1:]
     first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
     distance = PairDistance(name="distance")(encoder(first), encoder(second))

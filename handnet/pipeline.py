@@ -36,6 +36,10 @@ class PreparedPhotos(NamedTuple):
     files: list[str]
     digests: list[str]
 
+    def select(self, begin: int, end: int) -> "PreparedPhotos":
+        """Return the photos from `begin` to before `end`."""
+        return PreparedPhotos(self.files[begin:end], self.digests[begin:end])
+
 
 def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress | None = None) -> PreparedPhotos:
     """Decode and resize every photo into the cache, in parallel; photos already there are not decoded again.
@@ -111,7 +115,7 @@ def _prepare_photo(
 
 def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.Dataset:
     """Return batches of cached photos in order, uint8 (<= batch_size, S, S, 3), the last one smaller."""
-    dataset = tf.data.Dataset.from_tensor_slices(list(files))
+    dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(files), tf.string))
     dataset = dataset.map(lambda file: _read_cached(file, size_px), num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(2)
 
@@ -124,6 +128,22 @@ def load_cached(files: Sequence[str], size_px: int) -> npt.NDArray[np.uint8]:
 def _read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:
     pixels = tf.io.decode_raw(tf.io.read_file(file), tf.uint8)
     return tf.reshape(pixels, (size_px, size_px, 3))
+
+
+class FeatureViews(NamedTuple):
+    """Features of the training photos, from which batches are drawn instead of pixels.
+
+    Attributes:
+        values: float32 (N, V, F), the features of V pictures of each photo.
+        mirrored: bool (N, V), which of these pictures are mirror images.
+    """
+
+    values: npt.NDArray[np.float32]
+    mirrored: npt.NDArray[np.bool_]
+
+
+# (positions (B,), seed (2,)) -> what the network takes (B, …), and which photos are mirrored, bool (B,).
+Load = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Plan(NamedTuple):
@@ -178,15 +198,17 @@ def plan_training(examples: Sequence[Example], config: Config) -> Plan:
     return Plan(pools, labels, tuple(batch_shape), steps_per_epoch, int(max(identities.max(), mirrored.max())) + 1)
 
 
-def build_training_data(plan: Plan, files: Sequence[str], config: Config, first_epoch: int = 0) -> tf.data.Dataset:
+def build_training_data(
+    plan: Plan, photos: Sequence[str] | FeatureViews, config: Config, first_epoch: int = 0
+) -> tf.data.Dataset:
     """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
 
     A batch of the sampler "people" is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of "pairs" it is
-    ({"first", "second"}: images, float32 (B, 1), 1 = same person).
+    ({"first", "second"}: images, float32 (B, 1), 1 = same person). Of features it holds float32 (B, F) instead of images.
 
     Args:
         plan: from `plan_training`.
-        files: the cached file of each photo.
+        photos: the cached file of each photo, or the photos' features.
         config: the settings.
         first_epoch: the epoch of the first batch.
     """
@@ -205,27 +227,48 @@ def build_training_data(plan: Plan, files: Sequence[str], config: Config, first_
             tf.TensorSpec((2,), tf.int32),
         ),
     )
-    size_px, background = config.image.size_px, float(config.image.background)
-    file_table, label_table = tf.constant(list(files)), tf.constant(plan.labels)
-
-    def read(indices: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(indices, (-1,))
-        read_row = lambda file: _read_cached(file, size_px)  # noqa: E731
-        return tf.map_fn(read_row, tf.gather(file_table, flat), fn_output_signature=tf.uint8)
+    load = _load_features(photos) if isinstance(photos, FeatureViews) else _load_images(photos, config)
+    label_table = tf.constant(plan.labels)
 
     def build_people(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         del targets
-        images, flipped = augment(read(indices), seed, config.augment, background)
+        inputs, mirrored = load(indices, seed)
         rows = tf.gather(label_table, indices)
-        return images, tf.stack([tf.where(flipped, rows[:, 2], rows[:, 0]), rows[:, 1]], axis=1)
+        return inputs, tf.stack([tf.where(mirrored, rows[:, 2], rows[:, 0]), rows[:, 1]], axis=1)
 
     def build_pairs(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        images, _ = augment(read(indices), seed, config.augment, background)
-        images = tf.reshape(images, (plan.batch_shape[0], 2, size_px, size_px, 3))
-        return {"first": images[:, 0], "second": images[:, 1]}, tf.cast(targets, tf.float32)[:, None]
+        inputs, _ = load(tf.reshape(indices, (-1,)), seed)
+        inputs = tf.reshape(inputs, (plan.batch_shape[0], 2, *inputs.shape[1:]))
+        return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
     build = build_pairs if config.sampler.name == "pairs" else build_people
     return dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _load_images(files: Sequence[str], config: Config) -> Load:
+    size_px, background, file_table = config.image.size_px, float(config.image.background), tf.constant(list(files))
+
+    def load(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        read_row = lambda file: _read_cached(file, size_px)  # noqa: E731
+        images = tf.map_fn(read_row, tf.gather(file_table, indices), fn_output_signature=tf.uint8)
+        images, mirrored = augment(images, seed, config.augment, background)
+        return tf.ensure_shape(images, (None, size_px, size_px, 3)), mirrored
+
+    return load
+
+
+def _load_features(views: FeatureViews) -> Load:
+    num_views, width = views.values.shape[1:]
+    with tf.device("CPU:0"):
+        values = tf.constant(views.values.reshape(-1, width))
+        mirrored = tf.constant(views.mirrored.ravel())
+
+    def load(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        drawn = tf.random.stateless_uniform(tf.shape(indices), seed, 0, num_views, tf.int64, alg="philox")
+        rows = indices * num_views + drawn
+        return tf.gather(values, rows), tf.gather(mirrored, rows)
+
+    return load
 
 
 def augment(

@@ -27,13 +27,15 @@ from handnet.config import Config, OptimizerConfig
 from handnet.datasets.dataset import DataSet, halve_views, has_views, people_to_match, require_both_views
 from handnet.defaults import check_name
 from handnet.device import choose_precision, describe_device, set_precision, warn_device
-from handnet.errors import DataError, RunError
+from handnet.embedding import embed_files
+from handnet.errors import ConfigError, DataError, RunError
 from handnet.example import Example
+from handnet.features import compute_features, compute_views, count_views, embed_features
 from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
-from handnet.model import build_encoder, build_twin, get_backbone
+from handnet.model import build_encoder, build_twin, cut_head, get_backbone
 from handnet.monitoring import BatchStatistics
-from handnet.pipeline import build_training_data, plan_training, prepare_photos
+from handnet.pipeline import Plan, build_training_data, plan_training, prepare_photos
 from handnet.runs import (
     WEIGHTS_FILE,
     Run,
@@ -113,8 +115,22 @@ def train(
 
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
-    data = build_training_data(plan, train_files, config, first_epoch)
-    model = _build_training_model(encoder, loss)
+    if memory:
+        _load_weights(encoder, folder / WEIGHTS_FILE)
+    # Of an encoder whose backbone is frozen only the head is trained, and it needs no more than the backbone's features.
+    from_features = _choose_features(config, plan, len(training), len(validation), echo)
+    if from_features:
+        backbone, network = get_backbone(encoder), cut_head(encoder)
+        feature_views = compute_views(backbone, photos.select(0, len(training)), config, progress=progress)
+        val_photos = photos.select(len(training), len(photos.files))
+        val_features = compute_features(backbone, val_photos, config.image, config.model, progress=progress)
+        data = build_training_data(plan, feature_views, config, first_epoch)
+        embed_validation = partial(embed_features, network, val_features)
+    else:
+        network = encoder
+        data = build_training_data(plan, train_files, config, first_epoch)
+        embed_validation = partial(embed_files, encoder, val_files)
+    model = _build_training_model(network, loss)
     model.compile(
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
         loss=loss,
@@ -133,7 +149,6 @@ def train(
                 "same --data, or begin a new run."
             )
         if memory:
-            _load_weights(encoder, folder / WEIGHTS_FILE)
             restore_checkpoint(folder, variables, memory)
         echo(f"resumed after epoch {first_epoch} of {config.train.epochs}")
     else:
@@ -166,7 +181,7 @@ def train(
     if validation:
         people = [example.identity for example in validation]
         views = halve_views(validation)
-        judge = Validation(encoder, val_files, people, views, swap)
+        judge = Validation(embed_validation, people, views, swap)
         pictures = TrainingPictures(
             folder / "tensorboard",
             lambda: judge.embeddings,
@@ -288,6 +303,27 @@ def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) ->
         )
         return []
     return [example for example in examples if example.identity in both]
+
+
+def _choose_features(config: Config, plan: Plan, num_training: int, num_validation: int, echo: Echo) -> bool:
+    """Decide whether to train on features; say so where the backbone is frozen."""
+    if config.model.trainable != "none":
+        if config.features.cache == "on":
+            raise ConfigError(
+                f"features.cache = 'on' needs a frozen backbone: model.trainable = 'none'. Received: {config.model.trainable!r}."
+            )
+        return False
+    once = num_training * count_views(config) + num_validation
+    epochs = config.train.epochs
+    each_epoch = plan.steps_per_epoch * _count_batch_photos(config) + num_validation
+    if config.features.cache == "off" or (config.features.cache == "auto" and once >= epochs * each_epoch):
+        return False
+    echo(
+        f"the backbone is frozen: its features of {num_training:,} photos, {count_views(config)} views each, and of "
+        f"{num_validation:,} validation photos are computed once ({once:,} pictures rather than {epochs * each_epoch:,}); "
+        "--set features.cache=off computes them in every epoch"
+    )
+    return True
 
 
 def _build_loss(config: Config, num_identities: int, with_views: bool) -> MetricLoss:

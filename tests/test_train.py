@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import handnet.train
+from handnet.augment_config import AugmentConfig
 from handnet.backbones import BACKBONES, Backbone
 from handnet.config import Config, read_config
 from handnet.datasets import read_dataset
 from handnet.datasets.dataset import DataSet
-from handnet.errors import DataError, DiskError, RunError
+from handnet.errors import ConfigError, DataError, DiskError, RunError
 from handnet.pipeline import load_cached, prepare_photos
 from handnet.runs import Run, read_run, read_run_split
 from handnet.train import load_encoder, train
@@ -106,8 +107,9 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
         {"optimizer": {"ema_momentum": 0.9}},
         {"train": {"precision": "mixed_float16"}},
         {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}},
+        {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
     ],
-    ids=["ema", "float16", "pairs"],
+    ids=["ema", "float16", "pairs", "features"],
 )
 def test_an_interrupted_run_resumes_to_the_same_end(
     sections: dict[str, dict[str, object]],
@@ -127,6 +129,47 @@ def test_an_interrupted_run_resumes_to_the_same_end(
     resumed = run_quietly(config, tmp_path / "stopped", dataset, resume=True)
     assert (tmp_path / "stopped/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
     assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [{}, {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}}],
+    ids=["people", "pairs"],
+)
+def test_a_head_trained_on_features_is_the_one_trained_on_photos(
+    objective: dict[str, dict[str, object]], dataset: DataSet, tmp_path: Path
+) -> None:
+    runs, lines = {}, list[str]()
+    for cache in ("off", "auto"):
+        # Adam would make steps of rounding errors: the bias before the batch normalisation has no gradient.
+        settings = {"model": {"trainable": "none"}, "optimizer": {"name": "sgd"}, **objective}
+        config = tiny_config(features={"cache": cache}, train={"epochs": 3}, **settings)
+        runs[cache] = train(config, tmp_path / cache, dataset, echo=lines.append, warn=lambda _: None)
+    expected = (
+        f"its features of 64 photos, 1 views each, and of {2 * 2 * 2} validation photos are computed once (72 pictures"
+    )
+    assert len([line for line in lines if expected in line]) == 1, lines
+    whole, cached = (load_encoder(runs[cache]) for cache in ("off", "auto"))
+    assert len(cached.get_layer("tiny").weights) > 5, "the saved encoder is the full one"
+    for expected, received in zip(whole.get_weights(), cached.get_weights(), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+    histories = [np.loadtxt(tmp_path / name / "history.csv", delimiter=",", skiprows=1) for name in runs]
+    np.testing.assert_allclose(histories[1], histories[0], atol=1e-4)
+
+
+def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="features.cache = 'on' needs a frozen backbone.* Received: 'all'"):
+        run_quietly(tiny_config(features={"cache": "on"}), tmp_path / "run", dataset)
+    lines: list[str] = []
+    # One epoch shows the backbone fewer pictures than eight views of every photo are.
+    config = tiny_config(
+        model={"trainable": "none"},
+        features={"views": 8},
+        train={"epochs": 1},
+        augment=vars(AugmentConfig()),
+    )
+    train(config, tmp_path / "run", dataset, echo=lines.append, warn=lambda _: None)
+    assert not any("the backbone is frozen" in line for line in lines), lines
 
 
 def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

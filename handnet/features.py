@@ -19,7 +19,7 @@ import tensorflow as tf
 from handnet.augment import DRAWS, augment_with_draws
 from handnet.augment_config import AugmentConfig
 from handnet.backbones import digest_weights
-from handnet.cache import PIXELS_VERSION, find_feature_folder
+from handnet.cache import PIXELS_VERSION, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.config import Config, ImageConfig, ModelConfig
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
@@ -172,6 +172,7 @@ def _compute(
 ) -> Floats:
     """Return (N, num_views, F); `prepare` turns n photos into n × num_views pictures."""
     folder, width = find_feature_folder(settings), backbone.output_shape[-1]
+    use_folder(folder)
     features = np.empty((len(photos.digests), num_views, width), np.float32)
     missing: dict[str, list[int]] = {}
     for row, digest in enumerate(photos.digests):
@@ -199,6 +200,9 @@ def _compute(
             features[missing[digest]] = values
         if progress is not None:
             progress((begin + len(some)) * num_views, len(digests) * num_views)
+    mark_used(folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
+    if digests:
+        trim_cache()
     return features
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.augment import augment_batch
-from handnet.cache import digest_bytes, find_photo_folder
+from handnet.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
 from handnet.config import AugmentConfig, Config, ImageConfig
 from handnet.datasets.checks import find_header_problem
 from handnet.errors import DataError, DiskError
@@ -53,6 +53,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         DataError: some photos cannot be decoded; the first few are named with the reason.
     """
     folder = find_photo_folder(config)
+    use_folder(folder)
     decode = tf.function(
         lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
     ).get_concrete_function()
@@ -84,6 +85,8 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             f"{len(problems)} of {len(paths)} photos cannot be decoded: {named}{more}. "
             "Repair or remove them (`handnet data check` lists them all)."
         )
+    mark_used(Path(file) for file, _ in prepared)
+    trim_cache()
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
 
 

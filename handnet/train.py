@@ -113,6 +113,13 @@ def train(
     fingerprint = fingerprint_data(photos.digests, [_label(example) for example in [*training, *validation]])
     train_files, val_files = photos.files[: len(training)], photos.files[len(training) :]
 
+    if resume:
+        run = read_run(folder)
+        if run.facts["data"]["fingerprint"] != fingerprint:
+            raise RunError(
+                f"The data have changed since {str(folder)!r} was begun: another set of photos or labels. Resume with the "
+                "same --data, or begin a new run."
+            )
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
     if memory:
@@ -142,12 +149,6 @@ def train(
 
     if resume:
         remove_leftovers(folder)
-        run = read_run(folder)
-        if run.facts["data"]["fingerprint"] != fingerprint:
-            raise RunError(
-                f"The data have changed since {str(folder)!r} was begun: another set of photos or labels. Resume with the "
-                "same --data, or begin a new run."
-            )
         if memory:
             restore_checkpoint(folder, variables, memory)
         echo(f"resumed after epoch {first_epoch} of {config.train.epochs}")

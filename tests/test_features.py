@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import handnet.cache
 import handnet.features
 from handnet.augment_config import AugmentConfig
 from handnet.backbones import BACKBONES, Backbone, build_backbone
@@ -232,6 +233,20 @@ def test_what_was_computed_before_a_kill_is_kept(tmp_path: Path, pictures_seen: 
     assert len(list_files()) == 8
     compute(paths, config, batch_size=4)
     assert pictures_seen == [4, 4, 2]
+
+
+def test_a_small_limit_never_evicts_what_is_needed_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config()
+    monkeypatch.setattr(handnet.cache, "_use", handnet.cache._Use())
+    monkeypatch.setenv("HANDNET_CACHE_GB", "1e-6")
+    old = find_cache_folder() / "photos/of-other-settings/photo"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(bytes(2000))
+    photos = prepare_photos(write_photos(tmp_path / "new", 3), config.image)
+    compute_features(build(config), photos, config.image, config.model)
+    assert not old.exists()
+    assert all(os.path.exists(file) for file in photos.files)
+    assert len(list_files()) == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"half"])

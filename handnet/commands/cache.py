@@ -7,16 +7,21 @@ from handnet.commands.console import echo
 
 @click.group()
 def cache() -> None:
-    """Look at the cache of decoded photos and drawn hands, or delete it."""
+    """Look at the cache of decoded photos, features and drawn hands, or delete it."""
 
 
 @cache.command()
 def info() -> None:
-    """Say where the cache is and how large."""
-    from handnet.cache import read_info
+    """Say where the cache is, how large, and how large it may become."""
+    from handnet.cache import find_cache_folder, read_info, read_limit
 
-    found = read_info()
-    echo(f"{found.folder}: {found.num_files:,} files, {found.num_bytes / 1e6:,.1f} MB")
+    limit = read_limit()
+    for name, part in read_info().items():
+        echo(f"{name + ':':10}{part.num_files:>10,} files {part.num_bytes / 1e6:>12,.1f} MB")
+    echo(
+        f"in {find_cache_folder()} ($HANDNET_CACHE); photos and features are kept below {limit / 1e9:,.0f} GB "
+        "($HANDNET_CACHE_GB), those used longest ago deleted first"
+    )
 
 
 @cache.command()

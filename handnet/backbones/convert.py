@@ -5,7 +5,7 @@ from pathlib import Path
 from handnet.backbones import BACKBONES, build_backbone, read_any_weights
 from handnet.weights.catalogue import PUBLISHED
 from handnet.weights.fetch import new_folder
-from handnet.weights.manifest import Manifest, hash_file, write_manifest
+from handnet.weights.manifest import MANIFEST_FILE, Manifest, hash_file, read_manifest, write_manifest
 from handnet.weights.safetensors import write_safetensors
 
 FILE_NAME = "weights.safetensors"
@@ -30,7 +30,6 @@ def convert_weights(arch: str, source: str, folder: Path) -> Path:
         WeightsError: the source is out of reach, damaged or does not fit, or the folder exists.
     """
     pretrained = read_any_weights(arch, source)
-    licence = next((p.licence for p in PUBLISHED.values() if p.arch == arch), "unknown")
     with new_folder(folder) as part:
         file = part / FILE_NAME
         write_safetensors(file, pretrained.state)
@@ -40,10 +39,20 @@ def convert_weights(arch: str, source: str, folder: Path) -> Path:
             file.stat().st_size,
             hash_file(file),
             source if source == "preset" else Path(source).name,
-            licence,
+            _find_licence(arch, source),
             pretrained.pixel_scale,
             pretrained.pixel_offset,
         )
         write_manifest(part, manifest)
         build_backbone(arch, image_size_px=max(BACKBONES[arch].min_image_px, 96), weights=str(part))
     return folder
+
+
+def _find_licence(arch: str, source: str) -> str:
+    published = next((p.licence for p in PUBLISHED.values() if p.arch == arch), "")
+    if source == "preset":
+        return published
+    if (Path(source) / MANIFEST_FILE).is_file():
+        return read_manifest(Path(source)).licence
+    # A file may be anybody's, trained further on anything.
+    return f"not recorded; those published for {arch}: {published}" if published else "not recorded"

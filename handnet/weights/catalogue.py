@@ -42,7 +42,7 @@ def find_preset(arch: str) -> str:
 def list_published() -> list[tuple[str, ...]]:
     """Return the rows of `handnet weights list`, the header first."""
     rows: list[tuple[str, ...]] = [
-        ("weights", "backbone", "parameters", "download", "width", "trained at", "licence", "from")
+        ("weights", "backbone", "parameters", "float32", "width", "trained at", "licence", "from")
     ]
     for name, published in PUBLISHED.items():
         rows.append(

@@ -95,7 +95,7 @@ def lay_out_convolutional(state: State) -> State:
         elif part == "bias" and f"{module}.running_mean" not in state:
             laid[f"{layer}/bias"] = array
         else:
-            laid[f"{layer}/{_NORM_PARTS.get(part, part)}"] = array
+            laid[f"{layer}/{_NORM_PARTS.get(part, part)}" if module else name] = array
     return _as_float32(laid)
 
 

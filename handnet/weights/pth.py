@@ -62,15 +62,38 @@ def read_pth(path: Path) -> State:
         WeightsError: the file is truncated or damaged, or asks for anything but tensors and plain containers.
     """
     try:
+        _check_beginning(path)
         if zipfile.is_zipfile(path):
             found, read_bytes = _read_zip(path)
         else:
             found, read_bytes = _read_legacy(path)
         return _to_arrays(_find_state(found), read_bytes)
+    except _ForeignCodeError as error:
+        raise WeightsError(
+            f"{str(path)!r} asks to run {error}, which no state dict needs; it was not run. "
+            "Save the weights alone: torch.save(model.state_dict(), path)."
+        ) from None
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise WeightsError(f"{str(path)!r} is not a whole PyTorch file: {error}. Fetch it again.") from error
     except (AttributeError, LookupError, MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} is damaged or not a state dict: {error}. Fetch it again.") from error
+
+
+class _ForeignCodeError(Exception):
+    """A pickle names something that is neither a tensor nor a plain container."""
+
+
+def _check_beginning(path: Path) -> None:
+    """Say plainly what the most frequent damages are: an error page instead of the file, a download that broke off."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if not begin:
+        raise EOFError("it is empty")
+    if begin == b"PK\x03\x04":
+        if not zipfile.is_zipfile(path):
+            raise EOFError("it is cut off, its table of contents at the end is missing")
+    elif begin[:1] != pickle.PROTO:
+        raise pickle.UnpicklingError(f"it begins with {begin!r}")
 
 
 class _TensorUnpickler(pickle.Unpickler):
@@ -80,7 +103,7 @@ class _TensorUnpickler(pickle.Unpickler):
         """Return a stand-in for an allowed global.
 
         Raises:
-            WeightsError: for every other one.
+            _ForeignCodeError: for every other one.
         """
         if module == "torch" and name in _DTYPES:
             return name
@@ -90,10 +113,7 @@ class _TensorUnpickler(pickle.Unpickler):
             return self.rebuild_parameter
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        raise WeightsError(
-            f"The file asks to run {module}.{name}, which no state dict needs; it was not run. "
-            "Save the weights alone: torch.save(model.state_dict(), path)."
-        )
+        raise _ForeignCodeError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> _Storage:
         """Return the storage that a persistent id names."""

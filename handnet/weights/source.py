@@ -120,7 +120,9 @@ def _list_weight_files(folder: Path) -> list[Path]:
                     f"{str(folder)!r} lacks {missing[0]!r} of {len(names)} weight files. Fetch it again."
                 )
             return [folder / name for name in names]
-    raise WeightsError(f"{str(folder)!r} has a config.json and no model.safetensors or pytorch_model.bin.")
+    raise WeightsError(
+        f"{str(folder)!r} has a config.json and no model.safetensors or pytorch_model.bin. Fetch the whole folder."
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from handnet.backbones import BACKBONES, build_backbone
 from handnet.backbones.convert import convert_weights
 from handnet.errors import ConfigError, WeightsError
 from handnet.weights.catalogue import PUBLISHED
+from handnet.weights.manifest import read_manifest
 from handnet.weights.source import read_pretrained
 from tests.backbones.sources import write_source
 from tests.goldens.drawn import draw_images, draw_state
@@ -136,6 +137,9 @@ def test_a_converted_folder_gives_the_features_of_its_source(size_px, tmp_path):
     of_folder = build_backbone("dino-tiny", image_size_px=size_px, weights=os.fspath(folder))
     np.testing.assert_array_equal(embed(of_source, images), embed(of_folder, images))
     assert read_pretrained(folder).arch == "dino-tiny"
+    assert read_manifest(folder).licence == "not recorded"
+    again = convert_weights("dino-tiny", os.fspath(folder), tmp_path / "again")
+    assert read_manifest(again).licence == "not recorded"
     with pytest.raises(WeightsError, match="exists"):
         convert_weights("dino-tiny", os.fspath(source), folder)
     with pytest.raises(WeightsError, match=r"holds weights of 'dino-tiny'\. Received: arch='dino-tiny-reg'"):

@@ -157,3 +157,16 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         read_pth(write_zip(tmp_path / "y.pth", pickle.dumps({"epoch": 3}, 2)))
     with pytest.raises(WeightsError, match="expected a dict of tensors, found list"):
         read_pth(write_zip(tmp_path / "z.pth", pickle.dumps([1], 2)))
+
+
+def test_the_frequent_damages_are_named(tmp_path):
+    whole = (GOLDENS / "zip.pth").read_bytes()
+    path = tmp_path / "x.pth"
+    for contents, reason in (
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html>", "it begins with b'<!DO'"),
+        (whole[: len(whole) // 2], "it is cut off"),
+    ):
+        path.write_bytes(contents)
+        with pytest.raises(WeightsError, match=f"x.pth' is not a whole PyTorch file: {reason}"):
+            read_pth(path)

@@ -10,6 +10,7 @@ from handnet import __version__
 from handnet.commands.cache import cache
 from handnet.commands.comparison import compare
 from handnet.commands.data import data
+from handnet.commands.embedding import embed
 from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
 from handnet.commands.folds import cross_validation
@@ -40,6 +41,7 @@ for command in (
     train,
     evaluate,
     export,
+    embed,
     cache,
     cross_validation,
     compare,

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,8 @@ from handnet.images import load_photo
 from handnet.sampling import Pool, build_pools, plan_pairs, plan_people
 
 Progress = Callable[[int, int], None]
+# A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
+Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
 _MAX_NAMED = 5
 
 
@@ -54,9 +56,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     """
     folder = find_photo_folder(config)
     use_folder(folder)
-    decode = tf.function(
-        lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
-    ).get_concrete_function()
+    decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
 
     num_bytes = config.size_px * config.size_px * 3
@@ -79,20 +79,39 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             pool.shutdown(cancel_futures=True)
             raise
     if problems:
-        named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
-        more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
-        raise DataError(
-            f"{len(problems)} of {len(paths)} photos cannot be decoded: {named}{more}. "
-            "Repair or remove them (`handnet data check` lists them all)."
-        )
+        advice = "Repair or remove them (`handnet data check` lists them all)."
+        raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
     mark_used(Path(file) for file, _ in prepared)
     trim_cache()
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
 
 
-def _prepare_photo(
-    path: str, folder: Path, num_bytes: int, decode: Callable[[tf.Tensor], tf.Tensor]
-) -> tuple[str, str, str]:
+def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
+    """Return one sentence: how many photos cannot be decoded, and the first few with the reason."""
+    named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
+    more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
+    return f"{len(problems)} of {num_photos} photos cannot be decoded: {named}{more}."
+
+
+def build_decoder(config: ImageConfig) -> Decode:
+    """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none."""
+    load = tf.function(
+        lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+    ).get_concrete_function()
+
+    def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
+        problem = find_header_problem(contents)
+        if problem:
+            return None, problem
+        try:
+            return load(tf.constant(contents)).numpy(), ""
+        except tf.errors.InvalidArgumentError:
+            return None, "damaged or truncated: it cannot be decoded whole"
+
+    return decode
+
+
+def _prepare_photo(path: str, folder: Path, num_bytes: int, decode: Decode) -> tuple[str, str, str]:
     try:
         contents = Path(path).read_bytes()
     except OSError as error:
@@ -102,15 +121,11 @@ def _prepare_photo(
     # A power cut can leave a file that was renamed and never filled.
     if file.exists() and file.stat().st_size == num_bytes:
         return str(file), digest, ""
-    problem = find_header_problem(contents)
-    if problem:
+    pixels, problem = decode(contents)
+    if pixels is None:
         return "", digest, problem
     try:
-        pixels = decode(tf.constant(contents)).numpy().tobytes()
-    except tf.errors.InvalidArgumentError:
-        return "", digest, "damaged or truncated: it cannot be decoded whole"
-    try:
-        write_bytes(file, pixels)
+        write_bytes(file, pixels.tobytes())
     except DiskError as error:
         raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of decoded photos.") from None
     return str(file), digest, ""

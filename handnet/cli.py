@@ -18,6 +18,7 @@ from handnet.commands.quickstart import quickstart
 from handnet.commands.serving import client, project
 from handnet.commands.shortcuts import audit
 from handnet.commands.training import train
+from handnet.commands.verify import verify
 from handnet.commands.weights import weights
 from handnet.errors import HandnetError
 
@@ -40,6 +41,7 @@ for command in (
     data,
     train,
     evaluate,
+    verify,
     export,
     embed,
     cache,

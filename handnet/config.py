@@ -15,6 +15,7 @@ from handnet.errors import ConfigError, format_unknown
 
 Scalar = str | int | float | bool
 Options = Mapping[str, Scalar]
+SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
 
@@ -157,7 +158,7 @@ class OptimizerConfig:
         name: "adam", "adamw" or "sgd" (momentum 0.9).
         learning_rate: its peak.
         weight_decay: decoupled weight decay; biases and normalisation layers are left out. AdamW and SGD only.
-        schedule: "cosine" (to zero over the run) or "constant".
+        schedule: "cosine" (to zero over the run), "one-cycle" (up for 30 % of the run, then down to nearly zero) or "constant".
         warmup_fraction: share of all steps with a linear rise from 0, 0..1.
         clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
         accumulate_steps: gradients of so many batches are averaged for one update.
@@ -178,7 +179,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
-        _check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
+        _check_choice("optimizer.schedule", self.schedule, SCHEDULES)
         _check_range("optimizer.learning_rate", self.learning_rate, 1e-12, 1e3)
         _check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
         _check_range("optimizer.warmup_fraction", self.warmup_fraction, 0.0, 1.0)
@@ -211,7 +212,7 @@ class TrainConfig:
     """How long and how exactly.
 
     Attributes:
-        epochs: passes over the sampling plan.
+        epochs: passes over the sampling plan; 0: the encoder stays as its weights are.
         precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" (mixed_bfloat16 on a GPU that has it, else float32).
         patience: epochs without a better validation mean rank before training stops; 0 is never.
         seed: seed of every random choice of the run.
@@ -225,10 +226,52 @@ class TrainConfig:
     jit: bool = False
 
     def __post_init__(self) -> None:
-        _check_range("train.epochs", self.epochs, 1, 1_000_000)
+        _check_range("train.epochs", self.epochs, 0, 1_000_000)
         _check_range("train.patience", self.patience, 0, 1_000_000)
         _check_range("train.seed", self.seed, 0, 2**31 - 1)
         _check_choice("train.precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """The classifier of a pair of photos, trained on their features once the encoder is done.
+
+    Attributes:
+        form: a name of `handnet.pair_model.PAIR_FORMS`, or "none": there is no classifier.
+        features: "embedding" (the encoder's unit vectors) or "backbone" (what its projection head gets).
+        part: "train" or "val": whose pairs it learns from. An encoder that was trained on the people of a pair knows them too
+            well; from the few val people it learns what to make of strangers.
+        num_drawn: pairs drawn from that part, half of one person; 0: the data set's own, or 2,000 where it has none.
+        hidden_sizes: widths of the hidden layers, wider to narrower.
+        dropout: after each hidden layer, 0..1.
+        learning_rate: peak of the one-cycle schedule of AdamW.
+        weight_decay: decoupled weight decay.
+        epochs: passes over the pairs; the epoch with the best loss on the pairs kept back is kept.
+        batch_size: pairs in a batch.
+    """
+
+    form: str = "none"
+    features: str = "embedding"
+    part: str = "train"
+    num_drawn: int = 0
+    hidden_sizes: tuple[int, ...] = (128, 32)
+    dropout: float = 0.3
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    epochs: int = 40
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        _check_choice("pairs.features", self.features, ("embedding", "backbone"))
+        _check_choice("pairs.part", self.part, ("train", "val"))
+        _check_range("pairs.num_drawn", self.num_drawn, 0, 10_000_000)
+        for size in self.hidden_sizes:
+            _check_range("pairs.hidden_sizes", size, 1, 65_536)
+        _check_range("pairs.dropout", self.dropout, 0.0, 0.95)
+        _check_range("pairs.learning_rate", self.learning_rate, 1e-12, 1e3)
+        _check_range("pairs.weight_decay", self.weight_decay, 0.0, 1e3)
+        _check_range("pairs.epochs", self.epochs, 1, 1_000_000)
+        _check_range("pairs.batch_size", self.batch_size, 1, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -244,6 +287,7 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
 
     def __post_init__(self) -> None:
         if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":

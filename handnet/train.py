@@ -35,6 +35,7 @@ from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin, cut_head, get_backbone
 from handnet.monitoring import BatchStatistics
+from handnet.one_cycle import OneCycle
 from handnet.pipeline import Plan, build_training_data, plan_training, prepare_photos
 from handnet.runs import (
     WEIGHTS_FILE,
@@ -204,7 +205,7 @@ def train(
         keeper,
     ]
     begin = time.monotonic()
-    if not keeper.memory["finished"]:
+    if not keeper.memory["finished"] and first_epoch < config.train.epochs:
         model.fit(
             data,
             steps_per_epoch=plan.steps_per_epoch,
@@ -221,12 +222,13 @@ def train(
             "status": "finished",
             "epochs_done": keeper.memory["epochs_done"],
             "best_epoch": best,
-            "best": keeper.memory["history"][best],
+            "best": keeper.memory["history"][best] if keeper.memory["history"] else {},
             "train_seconds": round(run.facts.get("train_seconds", 0.0) + time.monotonic() - begin, 1),
         },
     )
     remove_checkpoint(folder)
-    echo(f"kept the weights of epoch {best + 1} in {folder / WEIGHTS_FILE}")
+    which = f"the weights of epoch {best + 1}" if best >= 0 else "the weights as they were"
+    echo(f"kept {which} in {folder / WEIGHTS_FILE}")
     return run
 
 
@@ -242,7 +244,9 @@ def build_optimizer(
     """
     rate: Any = config.learning_rate
     warmup_steps = round(config.warmup_fraction * total_steps)
-    if config.schedule == "cosine":
+    if config.schedule == "one-cycle":
+        rate = OneCycle(config.learning_rate, max(1, total_steps))
+    elif config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup_steps else config.learning_rate,
             max(1, total_steps - warmup_steps),

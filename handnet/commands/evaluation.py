@@ -1,11 +1,16 @@
 """`handnet eval`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from handnet.commands.console import echo, show_progress
 from handnet.commands.start import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.datasets.dataset import DataSet
+    from handnet.runs import Run
 
 _LEAST_FREE_BYTES = 10_000_000
 
@@ -38,7 +43,8 @@ def evaluate(
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
     Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
-    calibration; chance and a 95 % interval over people beside every figure.
+    calibration; chance and a 95 % interval over people beside every figure. Photos without views, as of faces, are judged in
+    pairs: pairs.json and report.html.
     """
     from handnet.errors import ConfigError
 
@@ -52,6 +58,7 @@ def evaluate(
 
     run = read_run(run_folder)
     from handnet.commands.locate import find_data, read_data
+    from handnet.datasets.dataset import has_views
     from handnet.files import check_free_space
     from handnet.splits import select_part
 
@@ -63,6 +70,11 @@ def evaluate(
     check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
+    if not has_views(dataset.examples):
+        _evaluate_pairs(run, dataset, part, target, seed, "report.html")
+        return
+    if run.config.pairs.form != "none":
+        _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
     from handnet.evaluation.report import write_report
     from handnet.evaluation.retrieval import write_metrics
     from handnet.evaluation.table import format_metrics
@@ -78,6 +90,26 @@ def evaluate(
     write_report(target / "report.html", metrics, embedded, title, describe_run(run, find_data(source)), seed)
     echo(format_metrics(metrics))
     echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
+
+
+def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
+    from handnet.evaluation.pair_report import format_pair_metrics, write_pair_report
+    from handnet.evaluation.retrieval import write_metrics
+    from handnet.judge import describe_run
+    from handnet.pair_judge import judge_run_on_pairs
+    from handnet.train import load_encoder
+
+    metrics, table, scores, main = judge_run_on_pairs(
+        run, load_encoder(run), dataset, part, seed=seed, progress=show_progress
+    )
+    write_metrics(target / "pairs.json", metrics)
+    paths = [example.path for example in table.examples]
+    photos = [(paths[a], paths[b]) for a, b in table.rows]
+    about = describe_run(run, Path(dataset.directory))
+    title = f"{run.folder.name}: pairs of {part} people"
+    write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
+    echo(format_pair_metrics(metrics))
+    echo(f"wrote {target / page} and pairs.json")
 
 
 def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int) -> None:

@@ -61,6 +61,7 @@ def train(
     from handnet.runs import check_absent, read_run
 
     given: dict[str, dict[str, Any]] = {}
+    done = False
     for section, key, value in (
         ("model", "arch", arch),
         ("loss", "name", loss),
@@ -79,7 +80,8 @@ def train(
         if given or overrides or config_file or batch:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
         run = read_run(run_folder)
-        if run.facts.get("status") == "finished":
+        done = run.facts.get("status") == "finished"
+        if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
             echo(
                 f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
             )
@@ -99,19 +101,23 @@ def train(
 
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
+    from handnet.pair_training import train_pairs
     from handnet.train import train as train_model
 
     try:
-        train_model(
-            config,
-            run_folder,
-            dataset,
-            resume=resume,
-            command=["handnet", *sys.argv[1:]],
-            echo=echo,
-            warn=warn,
-            progress=show_progress,
-        )
+        if not done:
+            run = train_model(
+                config,
+                run_folder,
+                dataset,
+                resume=resume,
+                command=["handnet", *sys.argv[1:]],
+                echo=echo,
+                warn=warn,
+                progress=show_progress,
+            )
+        if config.pairs.form != "none":
+            train_pairs(run, dataset, echo=echo, progress=show_progress)
     except KeyboardInterrupt:
         if (run_folder / "checkpoint").exists():
             warn(f"stopped; continue with: handnet train --resume --run {run_folder}")

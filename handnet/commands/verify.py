@@ -7,8 +7,6 @@ import click
 
 from handnet.commands.console import echo
 from handnet.commands.start import start_tensorflow
-from handnet.datasets.checks import check_photo
-from handnet.errors import DataError
 
 
 @click.command()
@@ -21,6 +19,8 @@ def verify(run_folder: Path, first: str, second: str, as_json: bool) -> None:
 
     The exit code is 0 for either answer.
     """
+    from handnet.datasets.checks import check_photo
+    from handnet.errors import DataError
     from handnet.runs import read_run
 
     run = read_run(run_folder)

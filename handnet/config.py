@@ -51,7 +51,9 @@ class ImageConfig:
         fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
             only for comparison with systems that do it).
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
-            well, so that the fingers point up; "middle": the middle half of either side, for faces that are centred.
+            well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
+            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "middle":
+            the middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -64,7 +66,7 @@ class ImageConfig:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
-        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright", "middle"))
+        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright", "hand-canonical", "middle"))
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class SamplerConfig:
         pairs_per_batch: pairs in a batch of "pairs".
         positive_fraction: share of pairs of one person in "pairs", 0..1.
         passes_per_epoch: how often each person is visited in an epoch.
+        alike_fraction: share of a batch of "people" that is chosen for being like its first person, by the photos' vectors at
+            the end of the epoch before; 0 is off. Costs an embedding of all training photos for each epoch.
     """
 
     name: str = "people"
@@ -86,6 +90,7 @@ class SamplerConfig:
     pairs_per_batch: int = 64
     positive_fraction: float = 0.5
     passes_per_epoch: int = 10
+    alike_fraction: float = 0.0
 
     def __post_init__(self) -> None:
         _check_choice("sampler.name", self.name, ("people", "pairs"))
@@ -94,6 +99,11 @@ class SamplerConfig:
         _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
         _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
         _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
+        _check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
+        if self.alike_fraction and self.name == "pairs":
+            raise ConfigError(
+                f'`sampler.alike_fraction` is for the sampler "people". Received: {self.alike_fraction:g} with "pairs".'
+            )
 
 
 @dataclass(frozen=True)
@@ -295,6 +305,11 @@ class Config:
                 "`optimizer.layer_decay` changes nothing in a frozen backbone. Received: optimizer.layer_decay="
                 f"{self.optimizer.layer_decay:g}, model.trainable='none'. Leave it out, or train some of it: all, last-N or "
                 "lora-R."
+            )
+        if self.data.identity == "hand" and self.image.crop == "hand-canonical":
+            raise ConfigError(
+                'image.crop = "hand-canonical" makes left and right hands look alike, and data.identity = "hand" tells them '
+                'apart. Use image.crop = "hand-upright", or data.identity = "person".'
             )
 
 

@@ -41,7 +41,7 @@ def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 
 def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Turn an upright photo into the square of training.
+    """Turn an upright photo into the square that the network sees.
 
     Args:
         photo: uint8 (H, W, 3).
@@ -54,12 +54,15 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         before = tf.shape(photo)[:2] // 4
         after = tf.shape(photo)[:2] - before
         square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
-    elif config.crop != "none":
-        upright = config.crop == "hand-upright"
-        square = crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
     else:
-        square = resize(photo, config)
+        square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
+
+
+def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Cut the hand out of an upright photo (H, W, 3) as `image.crop` says, for "none" as for "hand": float32 (S, S, 3)."""
+    turn, mirror = config.crop in ("hand-upright", "hand-canonical"), config.crop == "hand-canonical"
+    return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
 
 
 def decode(contents: tf.Tensor, size_px: int) -> tf.Tensor:

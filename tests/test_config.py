@@ -98,3 +98,13 @@ def test_tree_is_plain_and_complete() -> None:
     tree = config_to_tree(Config())
     assert tree["train"]["epochs"] == 30
     assert parse_config(tree) == Config()
+
+
+def test_mirrored_hands_cannot_be_told_left_from_right() -> None:
+    with pytest.raises(ConfigError, match="hand-upright"):
+        parse_config({"data": {"identity": "hand"}, "image": {"crop": "hand-canonical"}})
+
+
+def test_pairs_have_no_batches_of_people_who_are_alike() -> None:
+    with pytest.raises(ConfigError, match=r"sampler\.alike_fraction.*pairs"):
+        parse_config({"sampler": {"name": "pairs", "alike_fraction": 0.5}})

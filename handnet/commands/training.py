@@ -29,7 +29,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
 @click.option("--weights", help="none, preset or a path (model.weights)")
 @click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
-@click.option("--crop", help="none; hand or hand-upright: the hand alone, segmented; middle (image.crop)")
+@click.option("--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; middle (image.crop)")
 @click.option("--seed", type=int, help="train.seed")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as optimizer.learning_rate=1e-3."

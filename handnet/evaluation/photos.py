@@ -8,9 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config import ImageConfig
-from handnet.images import decode, orient, read_orientation, resize
+from handnet.images import crop_to_hand, decode, orient, read_orientation, resize
 from handnet.segmentation import (
-    crop_hand,
     cut_wrist,
     keep_background,
     keep_grey,
@@ -69,8 +68,7 @@ def read_altered(
 def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     if config.crop == "none":
         return resize(photo, config)
-    upright = config.crop == "hand-upright"
-    return crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
+    return crop_to_hand(photo, config)
 
 
 def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -79,8 +77,7 @@ def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 
 def _keep_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    upright = config.crop == "hand-upright"
-    return crop_hand(photo, config.size_px, canonical=upright, background=float(config.background))
+    return crop_to_hand(photo, config)
 
 
 def _keep_silhouette(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -19,7 +19,9 @@ import numpy.typing as npt
 from handnet.errors import RunError
 from handnet.evaluation.retrieval import compute_person_ranks
 from handnet.files import reserve_space, write_bytes, write_with
+from handnet.pipeline import EpochTemplates
 from handnet.runs import HISTORY_FILE, WEIGHTS_FILE
+from handnet.sampling import FloatArray, Pool, average_by_pool
 
 CHECKPOINT_FOLDER = "checkpoint"
 # Unit vectors whose mean is longer than this all point one way.
@@ -68,6 +70,29 @@ class Validation(keras.callbacks.Callback):
         for k in (1, 5, 10):
             logs[f"val_recall_at_{k}"] = float(np.mean(ranks <= k))
         logs["val_mean_norm"] = float(np.linalg.norm(self.embeddings.mean(axis=0)))
+
+
+class LookAlikes(keras.callbacks.Callback):
+    """Finds anew after each epoch which training people look alike to the encoder, for the batches of the next.
+
+    Args:
+        embed: returns the training photos' vectors, float32 (N, D), as the weights are now.
+        pools: whose templates they make.
+        templates: where they are put.
+    """
+
+    def __init__(self, embed: Callable[[], FloatArray], pools: Sequence[Pool], templates: EpochTemplates) -> None:
+        super().__init__()
+        self._embed, self._pools, self._templates = embed, pools, templates
+
+    def find(self, epoch: int) -> None:
+        """Give the templates of an epoch, by the weights that it begins with."""
+        self._templates.put(epoch, average_by_pool(self._pools, self._embed()))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Give the templates of the next epoch, if there is one."""
+        if epoch + 1 < self.params["epochs"]:
+            self.find(epoch + 1)
 
 
 class Keeper(keras.callbacks.Callback):

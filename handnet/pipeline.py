@@ -19,7 +19,7 @@ from handnet.errors import DataError, DiskError
 from handnet.example import Example, view_index
 from handnet.files import write_bytes
 from handnet.images import load_photo
-from handnet.sampling import Pool, build_pools, plan_pairs, plan_people
+from handnet.sampling import FloatArray, Pool, build_pools, plan_pairs, plan_people
 
 Progress = Callable[[int, int], None]
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
@@ -216,8 +216,38 @@ def plan_training(examples: Sequence[Example], config: Config) -> Plan:
     return Plan(pools, labels, tuple(batch_shape), steps_per_epoch, int(max(identities.max(), mirrored.max())) + 1)
 
 
+class EpochTemplates:
+    """Hands each epoch's templates from the thread that trains to the one that plans batches, which waits for them."""
+
+    def __init__(self) -> None:
+        self._changed, self._closed = threading.Condition(), False
+        self._templates: dict[int, FloatArray] = {}
+
+    def put(self, epoch: int, templates: FloatArray) -> None:
+        """Give the templates (P, V, D) of an epoch."""
+        with self._changed:
+            self._templates = {epoch: templates}
+            self._changed.notify_all()
+
+    def wait(self, epoch: int) -> FloatArray | None:
+        """Return the templates of an epoch once they are there, or None after `close`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or epoch in self._templates)
+            return None if self._closed else self._templates[epoch]
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
 def build_training_data(
-    plan: Plan, photos: Sequence[str] | FeatureViews, config: Config, first_epoch: int = 0
+    plan: Plan,
+    photos: Sequence[str] | FeatureViews,
+    config: Config,
+    first_epoch: int = 0,
+    templates: EpochTemplates | None = None,
 ) -> tf.data.Dataset:
     """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
 
@@ -229,11 +259,15 @@ def build_training_data(
         photos: the cached file of each photo, or the photos' features.
         config: the settings.
         first_epoch: the epoch of the first batch.
+        templates: of each epoch, where batches are made of people who are alike.
     """
 
     def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
         for epoch in range(first_epoch, config.train.epochs):
-            batches, targets = _plan_epoch(plan.pools, config, epoch)
+            found = templates.wait(epoch) if templates else None
+            if templates and found is None:
+                return
+            batches, targets = _plan_epoch(plan.pools, config, epoch, found)
             seeds = _draw_seeds(config.train.seed, epoch, len(batches))
             yield from zip(batches, targets, seeds, strict=True)
 
@@ -260,7 +294,13 @@ def build_training_data(
         return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
     build = build_pairs if config.sampler.name == "pairs" else build_people
-    return dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    if templates:
+        # A plan that waits for its templates must not hold a thread that the model needs to make them.
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = 2 + (os.cpu_count() or 1)
+        dataset = dataset.with_options(options)
+    return dataset
 
 
 def _load_images(files: Sequence[str], config: Config) -> Load:
@@ -299,12 +339,20 @@ def augment(
 
 
 def _plan_epoch(
-    pools: Sequence[Pool], config: Config, epoch: int
+    pools: Sequence[Pool], config: Config, epoch: int, templates: FloatArray | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     sampler, rng = config.sampler, np.random.default_rng([config.train.seed, epoch, 1])
     if sampler.name == "pairs":
         return plan_pairs(pools, sampler.pairs_per_batch, sampler.positive_fraction, sampler.passes_per_epoch, rng)
-    plan = plan_people(pools, sampler.people_per_batch, sampler.photos_per_view, sampler.passes_per_epoch, rng)
+    plan = plan_people(
+        pools,
+        sampler.people_per_batch,
+        sampler.photos_per_view,
+        sampler.passes_per_epoch,
+        rng,
+        templates,
+        sampler.alike_fraction,
+    )
     return plan, np.zeros((len(plan), 0), dtype=np.int64)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from handnet.errors import DataError
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
 
 
 class Pool(NamedTuple):
@@ -45,7 +46,13 @@ def build_pools(identities: Sequence[int] | IntArray, views: Sequence[str]) -> l
 
 
 def plan_people(
-    pools: Sequence[Pool], people_per_batch: int, photos_per_view: int, passes: int, rng: np.random.Generator
+    pools: Sequence[Pool],
+    people_per_batch: int,
+    photos_per_view: int,
+    passes: int,
+    rng: np.random.Generator,
+    templates: FloatArray | None = None,
+    alike_fraction: float = 0.0,
 ) -> IntArray:
     """Plan one epoch of batches of people × views × photos, every person equally often however many photos they have.
 
@@ -53,12 +60,17 @@ def plan_people(
     at random. A person's photos are dealt from a shuffled stack that is laid anew when it is used up, so that all of
     them are used before one comes again. Without views a person gives 2 × `photos_per_view` photos.
 
+    With `templates`, a batch is its first person, drawn at random, then those of the people still to come in this pass whose
+    palms are most like that person's back or whose backs are most like the palm, then people at random.
+
     Args:
         pools: from `build_pools`.
         people_per_batch: different people in a batch.
         photos_per_view: photos of each person and view.
         passes: times that each person is visited.
         rng: source of all randomness.
+        templates: (P, V, D) from `average_by_pool`, in the order of the pools; None: all people at random.
+        alike_fraction: share of a batch, its first person left out, that is chosen by likeness, 0..1.
 
     Returns:
         (num_batches, people_per_batch * 2 * photos_per_view) photo positions; the photos of a person lie together,
@@ -72,7 +84,10 @@ def plan_people(
             f"A batch needs {people_per_batch} people with photos of both views (or two photos where there are no views). "
             f"Received: {len(pools)}. Lower sampler.people_per_batch (--batch) or give more people."
         )
-    order = _order_people(len(pools), people_per_batch, passes, rng)
+    if templates is None:
+        order = _order_people(len(pools), people_per_batch, passes, rng)
+    else:
+        order = _order_alike(templates, people_per_batch, passes, round(alike_fraction * (people_per_batch - 1)), rng)
     dealers = [[_Dealer(group, rng) for group in pool.photos_by_view] for pool in pools]
     rows = []
     for batch in order:
@@ -83,6 +98,21 @@ def plan_people(
                 row += dealer.deal(per_group)
         rows.append(row)
     return np.asarray(rows, dtype=np.int64)
+
+
+def average_by_pool(pools: Sequence[Pool], vectors: FloatArray) -> FloatArray:
+    """Average each identity's unit vectors by view.
+
+    Args:
+        pools: from `build_pools`.
+        vectors: float32 (N, D), of the photos that the pools' positions mean.
+
+    Returns:
+        float32 (P, V, D), V = 2 views (dorsal, palmar) or 1 without views, rows of unit length.
+    """
+    means = np.stack([np.stack([vectors[rows].mean(axis=0) for rows in pool.photos_by_view]) for pool in pools])
+    lengths = np.linalg.norm(means, axis=-1, keepdims=True)
+    return (means / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def plan_pairs(
@@ -148,6 +178,35 @@ def _order_people(num_people: int, per_batch: int, passes: int, rng: np.random.G
             waiting.remove(person)
         others = rng.permutation([person for person in range(num_people) if person not in batch])
         batches.append(batch + others[: per_batch - len(batch)].tolist())
+    return batches
+
+
+def _order_alike(
+    templates: FloatArray, per_batch: int, passes: int, num_alike: int, rng: np.random.Generator
+) -> list[list[int]]:
+    """Deal people into batches as `_order_people` does for one pass at a time, `num_alike` of each batch by likeness."""
+    num_people = len(templates)
+    batches: list[list[int]] = []
+    left: list[int] = []
+    for number in range(passes):
+        # Those left of the last pass open this one's first batch, and come again later in it.
+        begun, again = left, np.asarray(left, dtype=np.int64)
+        waiting = rng.permutation([person for person in range(num_people) if person not in begun])
+        while len(begun) + len(waiting) >= per_batch or (number == passes - 1 and len(waiting)):
+            if not begun:
+                begun, waiting = [int(waiting[0])], waiting[1:]
+            # Dorsal against palmar and back; one view against itself.
+            likeness = np.einsum("vd,pvd->p", templates[begun[0]], templates[waiting][:, ::-1])
+            alike = waiting[np.argsort(-likeness, kind="stable")[: min(num_alike, per_batch - len(begun))]]
+            others = waiting[~np.isin(waiting, alike)][: per_batch - len(begun) - len(alike)]
+            batch = [*begun, *alike.tolist(), *others.tolist()]
+            absent = rng.permutation([person for person in range(num_people) if person not in batch])
+            batches.append(batch + absent[: per_batch - len(batch)].tolist())
+            waiting = waiting[~np.isin(waiting, batch)]
+            if len(again):
+                waiting, again = rng.permutation(np.concatenate([waiting, again])), again[:0]
+            begun = []
+        left = waiting.tolist()
     return batches
 
 

@@ -15,6 +15,7 @@ from handnet.callbacks import (
     CollapseDetector,
     EpochLines,
     Keeper,
+    LookAlikes,
     Validation,
     averaged_weights,
     read_memory,
@@ -36,7 +37,7 @@ from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.model import build_encoder, build_twin, cut_head, get_backbone
 from handnet.monitoring import BatchStatistics
 from handnet.one_cycle import OneCycle
-from handnet.pipeline import Plan, build_training_data, plan_training, prepare_photos
+from handnet.pipeline import EpochTemplates, Plan, build_training_data, plan_training, prepare_photos
 from handnet.runs import (
     WEIGHTS_FILE,
     Run,
@@ -125,6 +126,7 @@ def train(
     first_epoch = memory.get("epochs_done", 0)
     if memory:
         _load_weights(encoder, folder / WEIGHTS_FILE)
+    templates = EpochTemplates() if config.sampler.alike_fraction else None
     # Of an encoder whose backbone is frozen only the head is trained, and it needs no more than the backbone's features.
     from_features = _choose_features(config, plan, len(training), len(validation), echo)
     if from_features:
@@ -132,11 +134,13 @@ def train(
         feature_views = compute_views(backbone, photos.select(0, len(training)), config, progress=progress)
         val_photos = photos.select(len(training), len(photos.files))
         val_features = compute_features(backbone, val_photos, config.image, config.model, progress=progress)
-        data = build_training_data(plan, feature_views, config, first_epoch)
+        data = build_training_data(plan, feature_views, config, first_epoch, templates)
+        embed_training = partial(embed_features, network, feature_views.values[:, 0])
         embed_validation = partial(embed_features, network, val_features)
     else:
         network = encoder
-        data = build_training_data(plan, train_files, config, first_epoch)
+        data = build_training_data(plan, train_files, config, first_epoch, templates)
+        embed_training = partial(embed_files, encoder, train_files)
         embed_validation = partial(embed_files, encoder, val_files)
     model = _build_training_model(network, loss)
     model.compile(
@@ -197,6 +201,9 @@ def train(
             seed=config.train.seed,
         )
         callbacks += [judge, pictures]
+    if templates:
+        look_alikes = LookAlikes(embed_training, plan.pools, templates)
+        callbacks.append(look_alikes)
     margin = getattr(loss, "margin", None)
     callbacks += [
         EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, (_count_people(validation) + 1) / 2),
@@ -206,15 +213,21 @@ def train(
     ]
     begin = time.monotonic()
     if not keeper.memory["finished"] and first_epoch < config.train.epochs:
-        model.fit(
-            data,
-            steps_per_epoch=plan.steps_per_epoch,
-            epochs=config.train.epochs,
-            initial_epoch=first_epoch,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        if templates:
+            look_alikes.find(first_epoch)
+        try:
+            model.fit(
+                data,
+                steps_per_epoch=plan.steps_per_epoch,
+                epochs=config.train.epochs,
+                initial_epoch=first_epoch,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+        finally:
+            if templates:
+                templates.close()
     best = keeper.memory["best_epoch"]
     run = update_facts(
         run,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from handnet.errors import DataError
-from handnet.sampling import build_pools, plan_pairs, plan_people
+from handnet.sampling import average_by_pool, build_pools, plan_pairs, plan_people
 
 
 def make_photos(num_people: int, photos: dict[str, int]) -> tuple[list[int], list[str]]:
@@ -106,3 +106,43 @@ def test_pairs_without_views_are_of_two_photos() -> None:
     pairs, labels = plan_pairs(pools, 10, 1.0, 5, np.random.default_rng(0))
     assert labels.all()
     assert (pairs[..., 0] != pairs[..., 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("num_people", "per_batch", "passes"), [(13, 4, 3), (8, 8, 2), (9, 2, 5), (12, 4, 1), (7, 5, 4)]
+)
+def test_people_who_are_alike_meet_and_everybody_still_comes_once_a_pass(
+    num_people: int, per_batch: int, passes: int
+) -> None:
+    identities, views = make_photos(num_people, {"dorsal": 2, "palmar": 2})
+    pools = build_pools(identities, views)
+    templates = np.random.default_rng(4).normal(size=(num_people, 2, 3)).astype(np.float32)
+    plan = plan_people(pools, per_batch, 1, passes, np.random.default_rng(0), templates, 0.6)
+    assert plan.tolist() == plan_people(pools, per_batch, 1, passes, np.random.default_rng(0), templates, 0.6).tolist()
+    people = np.asarray(identities)[plan].reshape(len(plan), per_batch, 2)[:, :, 0]
+    assert len(plan) == len(plan_people(pools, per_batch, 1, passes, np.random.default_rng(0)))
+    assert all(len(set(batch.tolist())) == per_batch for batch in people), "nobody twice in a batch"
+    visits = np.bincount(people.ravel(), minlength=num_people)
+    assert visits.min() >= passes
+    assert visits.max() <= passes + 1, "only those who fill the last batch come once more"
+
+
+def test_a_batch_holds_those_whose_palm_is_most_like_the_first_persons_back_and_those_whose_back_is_like_the_palm() -> (
+    None
+):
+    # Twelve people in six pairs: the back of one is the palm of the other, so that likeness within a view says nothing.
+    identities, views = make_photos(12, {"dorsal": 1, "palmar": 1})
+    axes = np.eye(12, dtype=np.float32)
+    templates = np.stack([np.stack([axes[k], axes[k ^ 1]]) for k in range(12)])
+    plan = plan_people(build_pools(identities, views), 2, 1, 6, np.random.default_rng(1), templates, 1.0)
+    people = np.asarray(identities)[plan][:, ::2]
+    assert (people[:, 0] ^ people[:, 1] == 1).all()
+    apart = plan_people(build_pools(identities, views), 2, 1, 6, np.random.default_rng(1), templates, 0.0)
+    assert not (np.asarray(identities)[apart][:, 0] ^ np.asarray(identities)[apart][:, 2] == 1).all()
+
+
+def test_templates_are_the_unit_means_of_each_view() -> None:
+    pools = build_pools([5, 5, 5, 9, 9], ["dorsal", "palmar", "dorsal", "palmar", "dorsal"])
+    vectors = np.asarray([[1, 0], [0, 2], [0, 1], [-3, 0], [0, 0]], dtype=np.float32)
+    root = 0.5**0.5
+    np.testing.assert_allclose(average_by_pool(pools, vectors), [[[root, root], [0, 1]], [[0, 0], [-1, 0]]], atol=1e-6)

@@ -108,8 +108,10 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
         {"train": {"precision": "mixed_float16"}},
         {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}},
         {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
+        {"sampler": {"alike_fraction": 0.7}},
+        {"sampler": {"alike_fraction": 0.7}, "model": {"trainable": "none"}, "features": {"cache": "on"}},
     ],
-    ids=["ema", "float16", "pairs", "features"],
+    ids=["ema", "float16", "pairs", "features", "alike", "alike-features"],
 )
 def test_an_interrupted_run_resumes_to_the_same_end(
     sections: dict[str, dict[str, object]],

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config import ImageConfig
-from handnet.images import crop_to_hand, decode, orient, read_orientation, resize
+from handnet.images import crop_to_hand, decode, fit_photo, orient, read_orientation, resize
 from handnet.segmentation import (
     cut_wrist,
     keep_background,
@@ -66,9 +66,7 @@ def read_altered(
 
 
 def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    if config.crop == "none":
-        return resize(photo, config)
-    return crop_to_hand(photo, config)
+    return tf.cast(fit_photo(photo, config), tf.float32)
 
 
 def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

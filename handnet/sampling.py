@@ -112,7 +112,8 @@ def average_by_pool(pools: Sequence[Pool], vectors: FloatArray) -> FloatArray:
     """
     means = np.stack([np.stack([vectors[rows].mean(axis=0) for rows in pool.photos_by_view]) for pool in pools])
     lengths = np.linalg.norm(means, axis=-1, keepdims=True)
-    return (means / np.maximum(lengths, 1e-12)).astype(np.float32)
+    templates: FloatArray = (means / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return templates
 
 
 def plan_pairs(

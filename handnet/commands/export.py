@@ -43,6 +43,8 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     encoder = load_encoder(run)
     calibration = calibrate_run(run, encoder, dataset, echo)
     metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
+    # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
+    audit = read_audit(run.folder / "eval-test" / "audit.json") or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
     result = export_encoder(
@@ -52,7 +54,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
         paths,
         format_name=format_name,
         calibration=calibration,
-        card=write_card_text(target.name, run, read_run_split(run), metrics, calibration),
+        card=write_card_text(target.name, run, read_run_split(run), metrics, calibration, audit),
         facts={
             "run": {
                 "name": run.folder.name,
@@ -66,6 +68,22 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     echo(f"wrote {result.folder}; max abs error on {result.num_checked} photos: {result.max_error:.1e}")
     if result.signatures:
         echo(f"signatures: {', '.join(result.signatures)}")
+
+
+def read_audit(file: Path) -> dict[str, Any] | None:
+    """Return what `handnet audit` found on the run's test people, or None where it was not run.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    try:
+        audit: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        audit["conditions"]["whole"]["person_template"]["dorsal_to_palmar"]["mean_rank"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{str(file)!r} is damaged ({error!r}). Audit the run again: handnet audit RUN.") from None
+    return audit
 
 
 def read_metrics(file: Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from handnet.config import ModelConfig
 from handnet.evaluation.calibration import Calibration
 from handnet.runs import Run
 from handnet.splits import Split
-from handnet.weights.catalogue import find_preset
+from handnet.weights.catalogue import PUBLISHED, find_preset
 from handnet.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
@@ -18,7 +18,12 @@ _PERCENT = ("recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precisio
 
 
 def write_card_text(
-    name: str, run: Run, split: Split, metrics: Mapping[str, Any] | None, calibration: Calibration | None
+    name: str,
+    run: Run,
+    split: Split,
+    metrics: Mapping[str, Any] | None,
+    calibration: Calibration | None,
+    audit: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the model card as Markdown.
 
@@ -28,6 +33,7 @@ def write_card_text(
         split: its people.
         metrics: `metrics.json` of its evaluation on the test people, or None where there was none.
         calibration: of its similarities, or None.
+        audit: what `handnet audit` found on the test people, or None where there was none.
 
     Reference:
         Mitchell et al., Model Cards for Model Reporting, 2019.
@@ -70,7 +76,7 @@ def write_card_text(
         "",
         "## Audit",
         "",
-        *_format_audit(metrics),
+        *_format_audit(audit),
         "",
         "## Intended use",
         "",
@@ -89,8 +95,11 @@ def find_licence(model: ModelConfig) -> str:
     if model.weights == "none":
         return "none were used; training began from random weights."
     if model.weights == "preset":
-        return f"those of the preset {find_preset(model.arch) or model.arch!r}; see `handnet weights list`."
-    folder = Path(model.weights)
+        preset = find_preset(model.arch)
+        licence = next((p.licence for p in PUBLISHED.values() if p.preset == preset), "unknown")
+        return f"{licence} (keras-hub's preset {preset!r})."
+    path = Path(model.weights)
+    folder = path if path.is_dir() else path.parent
     if (folder / MANIFEST_FILE).is_file():
         manifest = read_manifest(folder)
         return f"{manifest.licence} ({manifest.source})."
@@ -152,26 +161,26 @@ def _with_interval(name: str, value: float, interval: list[float] | None) -> str
     return f"{name} {value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 
-def _format_audit(metrics: Mapping[str, Any] | None) -> list[str]:
-    findings = (metrics or {}).get("audit")
+def _format_audit(audit: Mapping[str, Any] | None) -> list[str]:
     general = (
-        "The people of 11k Hands were photographed in one session each: with the hand painted out, the background alone finds "
-        "the right person far above chance, and so do rings and sleeves. Figures on such data flatter."
+        "Where people were photographed in one session each, as in 11k Hands, the background alone, with the hand painted out, "
+        "finds the right person far above chance, and so do rings and sleeves. Figures on such data flatter."
     )
-    if not findings:
-        return [f"Not audited for this model. {general}"]
-    return [general, "", *(f"- {path}: {value}" for path, value in _flatten(findings))]
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return the leaves that are numbers or text, with their paths."""
-    leaves: list[tuple[str, str]] = []
-    for key, value in tree.items():
-        path = f"{prefix} {key}".strip().replace("_", " ")
-        if isinstance(value, Mapping):
-            leaves += _flatten(value, path)
-        elif isinstance(value, float):
-            leaves.append((path, f"{value:.4g}"))
-        elif isinstance(value, str | int):
-            leaves.append((path, str(value)))
-    return leaves
+    if not audit:
+        return [f"Not audited for this model: run `handnet audit RUN` and export again. {general}"]
+    lines = [
+        general,
+        "",
+        "The same people, person templates, back → palm, on photos from which something was taken away:",
+        "",
+        "| what the photos show | mean rank | R@1 | R@5 |",
+        "|---|---|---|---|",
+    ]
+    for condition in audit["conditions"].values():
+        if "refused" in condition:
+            lines.append(f"| {condition['title']} | {condition['refused']} | | |")
+            continue
+        figures = condition["person_template"]["dorsal_to_palmar"]
+        cells = [_format_figure(figures, name) for name in ("mean_rank", "recall_at_1", "recall_at_5")]
+        lines.append(f"| {condition['title']} | {' | '.join(cells)} |")
+    return lines

@@ -105,6 +105,7 @@ class Keeper(keras.callbacks.Callback):
         patience: epochs without a better `val_mean_rank` before stopping; 0 is never.
         memory: of the last checkpoint.
         swap: a context manager in which the encoder holds the weights to be kept.
+        keep_last: keep the last weights, whatever the validation says.
     """
 
     def __init__(
@@ -115,10 +116,11 @@ class Keeper(keras.callbacks.Callback):
         patience: int,
         memory: dict[str, Any],
         swap: Callable[[], contextlib.AbstractContextManager[None]],
+        keep_last: bool = False,
     ) -> None:
         super().__init__()
         self._folder, self._encoder, self._state, self._patience, self._swap = folder, encoder, state, patience, swap
-        self.memory = memory
+        self.memory, self._keep_last = memory, keep_last
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write what changed; each file whole or not at all, the checkpoint's memory last."""
@@ -127,7 +129,7 @@ class Keeper(keras.callbacks.Callback):
         memory["history"] = [*memory["history"], row]
         memory["epochs_done"] = epoch + 1
         # Without validation people the last weights are the ones to keep.
-        score = row.get("val_mean_rank", -float(epoch))
+        score = -float(epoch) if self._keep_last else row.get("val_mean_rank", -float(epoch))
         if memory["best"] is None or score < memory["best"]:
             memory["best"], memory["best_epoch"] = score, epoch
             with self._swap():

@@ -224,6 +224,8 @@ class TrainConfig:
     Attributes:
         epochs: passes over the sampling plan; 0: the encoder stays as its weights are.
         precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" (mixed_bfloat16 on a GPU that has it, else float32).
+        keep: which weights are kept: "best", of the epoch with the best validation mean rank, or "last". With a dozen
+            validation people the best epoch is chosen by chance: then "last" is the better choice.
         patience: epochs without a better validation mean rank before training stops; 0 is never.
         seed: seed of every random choice of the run.
         jit: compile the training step with XLA.
@@ -231,6 +233,7 @@ class TrainConfig:
 
     epochs: int = 30
     precision: str = "auto"
+    keep: str = "best"
     patience: int = 0
     seed: int = 0
     jit: bool = False
@@ -240,6 +243,12 @@ class TrainConfig:
         _check_range("train.patience", self.patience, 0, 1_000_000)
         _check_range("train.seed", self.seed, 0, 2**31 - 1)
         _check_choice("train.precision", self.precision, PRECISIONS)
+        _check_choice("train.keep", self.keep, ("best", "last"))
+        if self.keep == "last" and self.patience:
+            raise ConfigError(
+                'train.keep = "last" trains for all epochs, and train.patience stops before. '
+                f'Received: train.patience={self.patience}. Set one of them: train.patience=0, or train.keep="best".'
+            )
 
 
 @dataclass(frozen=True)

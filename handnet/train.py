@@ -182,7 +182,8 @@ def train(
     )
 
     swap = partial(averaged_weights, model)
-    keeper = Keeper(folder, encoder, variables, config.train.patience, memory, swap)
+    keep_last = config.train.keep == "last"
+    keeper = Keeper(folder, encoder, variables, config.train.patience, memory, swap, keep_last)
     callbacks: list[keras.callbacks.Callback] = []
     if validation:
         people = [example.identity for example in validation]

@@ -108,3 +108,8 @@ def test_mirrored_hands_cannot_be_told_left_from_right() -> None:
 def test_pairs_have_no_batches_of_people_who_are_alike() -> None:
     with pytest.raises(ConfigError, match=r"sampler\.alike_fraction.*pairs"):
         parse_config({"sampler": {"name": "pairs", "alike_fraction": 0.5}})
+
+
+def test_keeping_the_last_weights_and_stopping_before_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"train\.patience=3"):
+        parse_config({"train": {"keep": "last", "patience": 3}})

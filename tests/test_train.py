@@ -221,6 +221,15 @@ def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path
     assert run.facts["epochs_done"] < 9
 
 
+def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_path: Path) -> None:
+    # A rate of almost 0 never improves on the first epoch's validation rank.
+    sections = {"train": {"epochs": 2, "keep": "last"}, "optimizer": {"learning_rate": 1e-9}}
+    run = run_quietly(tiny_config(**sections), tmp_path / "last", dataset)
+    assert run.facts["best_epoch"] == 1
+    first = run_quietly(tiny_config(**{**sections, "train": {"epochs": 2}}), tmp_path / "best", dataset)
+    assert first.facts["best_epoch"] == 0
+
+
 def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(dataset: DataSet, tmp_path: Path) -> None:
     lines: list[str] = []
     # Margin 50 against distances of at most 2: the loss cannot leave the margin's neighbourhood.

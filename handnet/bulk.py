@@ -1,9 +1,9 @@
 """Many photos to vectors, from the files on disk: threads decode ahead, and what is done survives a kill."""
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -93,8 +93,12 @@ def embed_photos(
 
 
 def remove_partial(partial: Path) -> None:
-    """Delete the folder of the parts."""
-    shutil.rmtree(partial, ignore_errors=True)
+    """Delete the parts, and the folder if nothing else lies in it."""
+    for pattern in ("key", "[0-9]*.npz", ".part-*"):
+        for file in partial.glob(pattern):
+            file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        partial.rmdir()
 
 
 def _describe(paths: Sequence[str], image: ImageConfig, engine: Engine, encoder: keras.Model) -> str:

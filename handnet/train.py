@@ -101,6 +101,7 @@ def train(
     # What can be wrong with the settings shows before weights are fetched or photos decoded.
     plan = plan_training(training, config)
     loss = _build_loss(config, plan.num_identities, has_views(training))
+    from_features = _choose_features(config, plan, len(training), len(validation), echo)
     warn_device(warn)
     echo(describe_device(precision))
     encoder = build_encoder(config)
@@ -128,7 +129,6 @@ def train(
         _load_weights(encoder, folder / WEIGHTS_FILE)
     templates = EpochTemplates() if config.sampler.alike_fraction else None
     # Of an encoder whose backbone is frozen only the head is trained, and it needs no more than the backbone's features.
-    from_features = _choose_features(config, plan, len(training), len(validation), echo)
     if from_features:
         backbone, network = get_backbone(encoder), cut_head(encoder)
         feature_views = compute_views(backbone, photos.select(0, len(training)), config, progress=progress)

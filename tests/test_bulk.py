@@ -121,6 +121,18 @@ def test_it_continues_after_a_kill_where_nothing_has_changed(
     assert sum(seen) == 10, "another list of photos"
 
 
+def test_a_folder_of_the_name_of_the_parts_loses_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    for name in ("key", "000000.npz", ".part-x.npz", "letter.txt"):
+        (tmp_path / "part" / name).write_text("mine")
+    handnet.bulk.remove_partial(tmp_path / "part")
+    assert [path.name for path in (tmp_path / "part").iterdir()] == ["letter.txt"]
+    (tmp_path / "part/letter.txt").unlink()
+    handnet.bulk.remove_partial(tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+    handnet.bulk.remove_partial(tmp_path / "part")
+
+
 # Engines
 
 

@@ -4,7 +4,8 @@
 
 The reference features come from tests/goldens/make_backbones.py --full (PyTorch); here the same weights are written in
 the layout of each source, read back and run. Prints the rows of the table in docs/backbones.md: the largest absolute
-difference of any feature over three photos, and for scale the largest difference between two of the photos.
+difference of any feature over three photos, at the size of pretraining first, and for scale the largest difference
+between two of the photos; parameters at the size of pretraining; the licence of the published weights.
 One case after the other, 4 to 40 seconds each on two cores.
 """
 
@@ -23,6 +24,7 @@ sys.path.insert(0, os.fspath(ROOT))
 
 from handnet.backbones import build_backbone  # noqa: E402
 from handnet.backbones.report import count_parameters  # noqa: E402
+from handnet.weights.catalogue import PUBLISHED  # noqa: E402
 from tests.backbones.sources import write_source  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 
@@ -34,13 +36,16 @@ def main() -> None:
     parser.add_argument("cases", nargs="*")
     arguments = parser.parse_args()
     goldens = np.load(ROOT / "tests" / "goldens" / "backbones_full.npz")
-    print("| backbone | weights from | reference | image | max error | photos differ by | parameters | width |")
+    print(
+        "| backbone | weights from | reference | max error (image px) | photos differ by | parameters | width | licence |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for key in goldens.files:
         case = key.removesuffix("/about")
         if not key.endswith("/about") or (arguments.cases and case not in arguments.cases):
             continue
         about = json.loads(str(goldens[key]))
+        errors, spreads, totals = [], [], []
         with tempfile.TemporaryDirectory() as folder:
             path = write_source(Path(folder), about["source"], draw_state(about["shapes"]))
             for side_px in about["sizes"]:
@@ -50,15 +55,16 @@ def main() -> None:
                 expected = goldens[f"{case}/{side_px}/photos"]
                 images = load_photos(arguments.data, side_px)
                 features = [keras.ops.convert_to_numpy(model(images[i : i + 1])) for i in range(len(images))]
-                error = np.abs(np.concatenate(features) - expected).max()
-                spread = max(np.abs(expected[i] - expected[i - 1]).max() for i in range(len(expected)))
-                total = count_parameters(model)[0] - 6
-                print(
-                    f"| {about['arch']} | {about['source']} | {about['peer']} | {side_px} | {error:.1e} | {spread:.2f} "
-                    f"| {total:,} | {expected.shape[1]} |",
-                    flush=True,
-                )
+                errors.append(f"{np.abs(np.concatenate(features) - expected).max():.1e} ({side_px})")
+                spreads.append(max(np.abs(expected[i] - expected[i - 1]).max() for i in range(len(expected))))
+                totals.append(count_parameters(model)[0] - 6)
                 del model
+        licence = next(p.licence for p in PUBLISHED.values() if p.arch == about["arch"])
+        print(
+            f"| {about['arch']} | {about['source']} | {about['peer']} | {', '.join(errors)} | {min(spreads):.2g} "
+            f"| {totals[0]:,} | {expected.shape[1]} | {licence} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from handnet.backbones import BACKBONES, build_backbone
 from handnet.backbones.convert import convert_weights
 from handnet.errors import ConfigError, WeightsError
-from handnet.weights.catalogue import PUBLISHED
+from handnet.weights.catalogue import PUBLISHED, list_published
 from handnet.weights.manifest import read_manifest
 from handnet.weights.source import read_pretrained
 from tests.backbones.sources import write_source
@@ -179,6 +181,24 @@ def test_every_published_backbone_exists_and_says_where_its_weights_are():
     assert {published.arch for published in PUBLISHED.values()} <= set(BACKBONES)
     trial = {"mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
     assert set(BACKBONES) - {published.arch for published in PUBLISHED.values()} == trial
+
+
+def test_the_document_lists_what_is_published():
+    document = (Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    for name, arch, parameters, _size, width, trained_at, licence, _source in list_published()[1:]:
+        assert f"| {name} | {arch} | {parameters} | {width} | {trained_at} | {licence} |\n" in document
+    # The table of parity counts parameters at the size of pretraining too.
+    compared = re.findall(
+        r"^\| ([\w-]+) \| \w+ \| .* e?[\d.]+ \| ([\d,]+) \| (\d+) \| (.+) \|$", document, re.MULTILINE
+    )
+    assert len(compared) == 13
+    for arch, parameters, width, licence in compared:
+        published = next(p for p in PUBLISHED.values() if p.arch == arch)
+        assert (int(parameters.replace(",", "")), int(width), licence) == (
+            published.num_parameters,
+            published.width,
+            published.licence,
+        )
 
 
 def test_facenet_pixels():

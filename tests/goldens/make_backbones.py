@@ -142,7 +142,6 @@ TINY = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
 TIMM_TINY = {"embed_dim": 64, "depth": 3, "num_heads": 2}
 VIT_SMALL = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
 VIT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
-VIT_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 
 # name: (backbone here, kind of source, position rule, image sizes, reference)
 CASES: dict[str, tuple[str, str, str, tuple[int, ...], Any]] = {
@@ -217,13 +216,6 @@ FULL: dict[str, tuple[str, str, str, tuple[int, ...], Any]] = {
     ),
     "dino/meta": ("dino", "meta", "meta", (518, 224), run_meta(37, "vit_base_patch14_dinov2")),
     "dino/transformers": ("dino", "transformers", "huggingface", (518, 224), run_dino2(image_size=518, **VIT_BASE)),
-    "dino-large/transformers": (
-        "dino-large",
-        "transformers",
-        "huggingface",
-        (518, 224),
-        run_dino2(image_size=518, **VIT_LARGE),
-    ),
     "dino-base-reg/transformers": (
         "dino-base-reg",
         "transformers",
@@ -251,13 +243,6 @@ FULL: dict[str, tuple[str, str, str, tuple[int, ...], Any]] = {
         "meta",
         (224, 256),
         run_dino3(intermediate_size=3072, **VIT_BASE),
-    ),
-    "dino3-large/transformers": (
-        "dino3-large",
-        "transformers",
-        "meta",
-        (224, 256),
-        run_dino3(intermediate_size=4096, **VIT_LARGE),
     ),
     "resnet50/timm": ("resnet50", "timm", "meta", (224,), run_resnet),
     "resnet50/transformers": ("resnet50", "transformers", "meta", (224,), run_resnet_transformers),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import h5py
+import numpy as np
 import pytest
 
 import handnet.cli
@@ -590,3 +591,22 @@ def test_a_photo_that_was_damaged_since_is_named_by_eval_and_export(command: Com
         line = command.fail(*arguments, "--data=hands")
         assert "photos cannot be decoded: " in line
         assert "empty file" in line
+
+
+def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command: CommandLine, tmp_path: Path) -> None:
+    people = np.repeat([f"p{k}" for k in range(6)], 2)
+    views = np.asarray(["dorsal", "palmar"] * 6)
+    views[-1] = "dorsal"
+    rows = np.repeat(np.eye(6, dtype=np.float32), 2, axis=0)
+    file = tmp_path / "vectors.npz"
+    np.savez(file, embeddings=3.0 * rows, identities=people, views=views)
+    assert "unit norm" in command.fail("eval", "--embeddings", file)
+    assert "belong to --embeddings" in command.fail("eval", "run", "--normalize", code=2)
+    outcome = command.run("eval", "--embeddings", file, "--normalize", "--output", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert "1 with one view only ask nothing (p5)" in outcome.out
+    figures = json.loads((tmp_path / "out/metrics.json").read_text())["protocols"]["person_template"][
+        "dorsal_to_palmar"
+    ]
+    assert figures["recall_at_1"] == 1.0
+    assert (tmp_path / "out/report.html").read_text().startswith("<!doctype html>")

@@ -30,6 +30,7 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option(
     "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
 )
+@click.option("--normalize", is_flag=True, help="With --embeddings: divide each row by its norm first.")
 def evaluate(
     run_folder: Path | None,
     data: str,
@@ -39,6 +40,7 @@ def evaluate(
     with_audit: bool,
     embeddings: Path | None,
     val_embeddings: Path | None,
+    normalize: bool,
 ) -> None:
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
@@ -51,8 +53,11 @@ def evaluate(
     if (run_folder is None) == (embeddings is None):
         raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
     if embeddings is not None:
-        _evaluate_file(embeddings, val_embeddings, output or embeddings.parent / f"eval-{embeddings.stem}", seed)
+        target = output or embeddings.parent / f"eval-{embeddings.stem}"
+        _evaluate_file(embeddings, val_embeddings, target, seed, normalize)
         return
+    if val_embeddings is not None or normalize:
+        raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
     from handnet.runs import read_run, read_run_split
 
@@ -112,7 +117,7 @@ def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, see
     echo(f"wrote {target / page} and pairs.json")
 
 
-def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int) -> None:
+def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:
     from handnet.evaluation.calibration import fit_calibration
     from handnet.evaluation.evaluate import evaluate_part
     from handnet.evaluation.pairs import score_pairs
@@ -122,10 +127,10 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int) -
     from handnet.evaluation.table import format_metrics
     from handnet.files import check_free_space
 
-    part = load_part(file)
+    part = load_part(file, normalize)
     calibration = None
     if val_file is not None:
-        validation = load_part(val_file)
+        validation = load_part(val_file, normalize)
         check_disjoint(validation, part)
         calibration = fit_calibration(score_pairs(validation))
     check_free_space(target, _LEAST_FREE_BYTES)

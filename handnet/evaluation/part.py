@@ -231,10 +231,13 @@ def _read_arrays(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         with archive:
             for name in archive.files:
                 yield name, archive[name]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise EvaluationError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    # What numpy says of it is how to unpickle it, the last thing to do with a file of unknown origin.
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise EvaluationError(
-            f"{path} cannot be read as an .npz file of plain arrays: {error}. Write it with numpy.savez(path, "
-            "embeddings=…, identities=…, views=…), text as str arrays and not as objects."
+            f"{str(path)!r} is not an .npz file of plain arrays, or is damaged. Write it with numpy.savez(path, embeddings=…, "
+            "identities=…, views=…), text as str arrays and not as objects."
         ) from error
 
 

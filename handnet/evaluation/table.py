@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handnet.datasets.dataset import printable
+from handnet.evaluation.checks import list_some
 from handnet.evaluation.wording import DIRECTION_NAMES, FIGURE_NAMES, format_figure, format_interval, format_percent
 
 _NAME_WIDTH = 24
@@ -56,8 +57,8 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
 
 def _format_part(part: Mapping[str, Any]) -> list[str]:
     name = f"{part['name']}: " if part["name"] else ""
-    left_out = len(part["one_view_only"])
-    note = f"; {left_out} with one view only ask nothing" if left_out else ""
+    left_out = part["one_view_only"]
+    note = f"; {len(left_out)} with one view only ask nothing ({list_some(left_out)})" if left_out else ""
     return [
         f"{name}{part['num_people']} people, {part['num_dorsal']:,} dorsal and {part['num_palmar']:,} palmar photos{note}"
     ]

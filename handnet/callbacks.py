@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from handnet.errors import RunError
 from handnet.evaluation.retrieval import compute_person_ranks
@@ -27,6 +28,7 @@ CHECKPOINT_FOLDER = "checkpoint"
 # Unit vectors whose mean is longer than this all point one way.
 _COLLAPSED_MEAN_NORM = 0.99
 _STUCK_EPOCHS = 3
+_MAX_PAIRED = 2000
 # Measured: 1.7 to 4.2 kB beside the values.
 _HDF5_BYTES_PER_VARIABLE = 8192
 
@@ -35,13 +37,15 @@ class Validation(keras.callbacks.Callback):
     """Puts retrieval figures of the validation people into the logs of each epoch, before the other callbacks see them.
 
     Adds `val_mean_rank`, `val_recall_at_1`, `val_recall_at_5`, `val_recall_at_10` (dorsal → palmar, person templates)
-    and `val_mean_norm`, the length of the mean unit vector (1 means collapsed).
+    and `val_mean_norm`, the length of the mean unit vector (1 means collapsed). Where photos have no views of their own
+    also `val_auc`: how well the cosine tells pairs of one from pairs of two people.
 
     Args:
         embed: returns the vectors of the photos of the validation people, float32 (N, D), in the order of the labels.
         identities: their people.
         views: their views.
         swap: a context manager in which the encoder holds the weights to be judged.
+        as_pairs: whether to judge the photos in pairs too.
 
     Attributes:
         embeddings: float32 (N, D), the validation photos' vectors after the last epoch.
@@ -53,9 +57,10 @@ class Validation(keras.callbacks.Callback):
         identities: Sequence[str],
         views: Sequence[str],
         swap: Callable[[], contextlib.AbstractContextManager[None]],
+        as_pairs: bool = False,
     ) -> None:
         super().__init__()
-        self._embed, self._swap = embed, swap
+        self._embed, self._swap, self._as_pairs = embed, swap, as_pairs
         self._identities, self._views = np.asarray(identities), np.asarray(views)
         self.embeddings = np.zeros((0, 0), np.float32)
 
@@ -69,6 +74,8 @@ class Validation(keras.callbacks.Callback):
         logs["val_mean_rank"] = float(np.mean(ranks))
         for k in (1, 5, 10):
             logs[f"val_recall_at_{k}"] = float(np.mean(ranks <= k))
+        if self._as_pairs:
+            logs["val_auc"] = compute_all_pairs_auc(self.embeddings, self._identities)
         logs["val_mean_norm"] = float(np.linalg.norm(self.embeddings.mean(axis=0)))
 
 
@@ -95,6 +102,21 @@ class LookAlikes(keras.callbacks.Callback):
             self.find(epoch + 1)
 
 
+def compute_all_pairs_auc(embeddings: npt.NDArray[np.float32], identities: npt.NDArray[np.generic]) -> float:
+    """Return P(cosine of one person's pair > cosine of two people's) + P(equal) / 2 over all pairs of photos.
+
+    Args:
+        embeddings: float32 (N, D), unit norm; of more than 2,000 rows, 2,000 spread evenly are taken.
+        identities: (N,), of which some come twice, and not all alike.
+    """
+    kept = np.unique(np.linspace(0, len(embeddings) - 1, min(len(embeddings), _MAX_PAIRED)).astype(np.int64))
+    first, second = np.triu_indices(len(kept), k=1)
+    scores = (embeddings[kept] @ embeddings[kept].T)[first, second]
+    same = identities[kept][first] == identities[kept][second]
+    num_same, num_other = int(same.sum()), int((~same).sum())
+    return float((rankdata(scores)[same].sum() - num_same * (num_same + 1) / 2) / (num_same * num_other))
+
+
 class Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint after each epoch, and stops when patience has run out.
 
@@ -102,7 +124,7 @@ class Keeper(keras.callbacks.Callback):
         folder: the run folder.
         encoder: the model whose weights are kept.
         state: variables that a checkpoint holds, the optimizer's included.
-        patience: epochs without a better `val_mean_rank` before stopping; 0 is never.
+        patience: epochs without a better `val_mean_rank` (or `val_auc`) before stopping; 0 is never.
         memory: of the last checkpoint.
         swap: a context manager in which the encoder holds the weights to be kept.
         keep_last: keep the last weights, whatever the validation says.
@@ -128,8 +150,10 @@ class Keeper(keras.callbacks.Callback):
         memory = self.memory
         memory["history"] = [*memory["history"], row]
         memory["epochs_done"] = epoch + 1
-        # Without validation people the last weights are the ones to keep.
-        score = -float(epoch) if self._keep_last else row.get("val_mean_rank", -float(epoch))
+        # Without validation people the last weights are the ones to keep. Few classes of many photos soon have rank 1 all.
+        score = -row["val_auc"] if "val_auc" in row else row.get("val_mean_rank", -float(epoch))
+        if self._keep_last:
+            score = -float(epoch)
         if memory["best"] is None or score < memory["best"]:
             memory["best"], memory["best_epoch"] = score, epoch
             with self._swap():
@@ -210,6 +234,8 @@ class EpochLines(keras.callbacks.Callback):
                 f"  validation: mean rank {logs['val_mean_rank']:.2f} (chance {self._chance_rank:.1f}), "
                 f"R@1 {100 * logs['val_recall_at_1']:.1f} %, R@5 {100 * logs['val_recall_at_5']:.1f} %"
             )
+        if "val_auc" in logs:
+            figures += f", AUC {logs['val_auc']:.3f}"
         print(f"epoch {epoch + 1}/{self._epochs}  {figures}  {elapsed:.0f} s, about {left:.0f} s left", flush=True)
 
 

@@ -15,6 +15,7 @@ from handnet.commands.evaluation import evaluate
 from handnet.commands.export import export
 from handnet.commands.folds import cross_validation
 from handnet.commands.quickstart import quickstart
+from handnet.commands.rates import lr_find
 from handnet.commands.serving import client, project
 from handnet.commands.shortcuts import audit
 from handnet.commands.training import train
@@ -46,6 +47,7 @@ for command in (
     embed,
     cache,
     cross_validation,
+    lr_find,
     compare,
     weights,
     client,

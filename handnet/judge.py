@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from handnet.datasets.dataset import DataSet, people_with_both_views
+from handnet.datasets.dataset import DataSet, has_views, people_with_both_views
 from handnet.evaluation.audit import audit_part, embed_with
 from handnet.evaluation.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.evaluation.calibration import Calibration, fit_calibration, load_calibration, save_calibration
@@ -14,6 +14,7 @@ from handnet.evaluation.evaluate import evaluate_part
 from handnet.evaluation.pairs import score_pairs
 from handnet.evaluation.part import EmbeddedPart, embed_part, label_embeddings
 from handnet.example import Example
+from handnet.pair_training import calibrate_distance
 from handnet.pipeline import load_cached, prepare_photos
 from handnet.runs import Run, read_run_split
 from handnet.splits import select_part
@@ -76,6 +77,10 @@ def calibrate_run(
     file = run.folder / CALIBRATION_FILE
     if file.exists():
         return load_calibration(file)
+    if not has_views(dataset.examples):
+        calibration = calibrate_distance(run, encoder, dataset)
+        save_calibration(file, calibration)
+        return calibration
     people = set(read_run_split(run).val)
     examples = [example for example in dataset.examples if example.identity in people]
     if len(people_with_both_views(examples)) < 2:

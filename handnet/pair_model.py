@@ -8,6 +8,7 @@ from keras import ops
 
 from handnet.config import PairsConfig
 from handnet.errors import ConfigError, format_unknown
+from handnet.model import get_backbone
 
 Tensor = Any
 EPSILON = 1e-6
@@ -97,6 +98,36 @@ def build_pair_classifier(num_features: int, config: PairsConfig, seed: int = 0)
         output = (output + judge(form.join(second, first))) / 2
     probability = keras.layers.Activation("sigmoid", dtype="float32", name="probability")(output)
     return keras.Model({"first": first, "second": second}, probability, name="pair_classifier")
+
+
+def build_siamese(
+    encoder: keras.Model, classifier: keras.Model | None = None, features: str = "embedding"
+) -> keras.Model:
+    """Build the Siamese model: two images to one score, one encoder for both.
+
+    Args:
+        encoder: image (B, S, S, 3) → float32 (B, D) of unit length.
+        classifier: from `build_pair_classifier`; without it the score is the cosine.
+        features: "embedding" or "backbone": what the classifier takes.
+
+    Returns:
+        {"first", "second"}: images (B, S, S, 3) → score, float32 (B, 1): the cosine, or 2 · probability - 1; -1..1.
+    """
+    shape = encoder.input_shape[1:]
+    first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
+    describe = encoder if classifier is None or features == "embedding" else get_backbone(encoder)
+    one, two = describe(first), describe(second)
+    if classifier is None:
+        score = ops.sum(one * two, axis=-1, keepdims=True)
+    else:
+        score = 2.0 * classifier({"first": one, "second": two}) - 1.0
+    return keras.Model({"first": first, "second": second}, score, name="siamese")
+
+
+def build_decision(siamese: keras.Model, threshold: float) -> keras.Model:
+    """Build the model that decides: two images to 1.0 where their score reaches the threshold, else 0.0, (B, 1)."""
+    decision = ops.cast(siamese.output >= threshold, "float32")
+    return keras.Model(siamese.input, decision, name="siamese_decision")
 
 
 PAIR_FORMS: dict[str, PairForm] = {

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import keras
@@ -10,21 +11,25 @@ import numpy.typing as npt
 
 from handnet.config import Config, OptimizerConfig, PairsConfig
 from handnet.datasets.dataset import DataSet
-from handnet.errors import RunError
+from handnet.device import choose_precision, set_precision
+from handnet.errors import ConfigError, RunError
 from handnet.evaluation.calibration import Calibration, fit_calibration, load_calibration, save_calibration
+from handnet.evaluation.pair_baselines import score_cosine
 from handnet.evaluation.pair_lists import collect_pairs
 from handnet.evaluation.verification import build_curve, compute_auc
 from handnet.features import compute_features, embed_features
 from handnet.files import write_with
-from handnet.model import cut_head, get_backbone
+from handnet.model import build_encoder, cut_head, get_backbone
 from handnet.pair_model import build_pair_classifier
-from handnet.photo_pairs import PairTable, halve_people, select_pairs
+from handnet.photo_pairs import PairTable, halve_people, select_pairs, thin_pairs
 from handnet.pipeline import prepare_photos
 from handnet.runs import Run, read_run_split, update_facts
+from handnet.splits import make_split
 from handnet.train import build_optimizer, load_encoder
 
 WEIGHTS_FILE = "pairs.weights.h5"
 _ROWS_AT_ONCE = 4096
+_OVERFIT_EPOCHS, _OVERFIT_BATCH = 500, 20
 CALIBRATION_FILE = "pairs_calibration.json"
 Echo = Callable[[str], None]
 Progress = Callable[[str], Callable[[int, int], None]]
@@ -112,6 +117,62 @@ def train_pairs(
         "seconds": round(time.monotonic() - begin, 1),
     }
     return update_facts(run, {"pairs": facts})
+
+
+def overfit_pairs(
+    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress | None = None
+) -> int:
+    """Let the classifier learn a few training pairs by heart, without dropout and weight decay, from the encoder as it begins.
+
+    The sanity check before any long training: what cannot learn a hundred pairs by heart has a mistake in its labels, its
+    features or its gradients. Nothing is kept.
+
+    Args:
+        config: the settings, with a classifier.
+        dataset: the photos.
+        count: pairs, half of either kind where there are so many.
+        echo: prints one line.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
+
+    Returns:
+        The epochs that it took until every pair was judged right.
+
+    Raises:
+        ConfigError: no classifier, or fewer than 2 pairs asked for.
+        RunError: pairs are still judged wrong after 500 epochs.
+    """
+    if config.pairs.form == "none":
+        raise ConfigError(
+            "--overfit is for the classifier of pairs. Give one, as --set pairs.form=absolute-difference."
+        )
+    if count < 2:
+        raise ConfigError(f"--overfit needs 2 pairs or more. Received: {count}.")
+    split = make_split(config.data.split, dataset, config.data.split_options)
+    table = thin_pairs(select_pairs(dataset, split, "train", config.pairs.num_drawn, config.train.seed), count)
+    set_precision(choose_precision(config.train.precision))
+    vectors = compute_vectors(config, build_encoder(config), [example.path for example in table.examples], progress)
+    watcher = _UntilNoError(vectors.features, table)
+    settings = replace(config.pairs, dropout=0.0, weight_decay=0.0, epochs=_OVERFIT_EPOCHS, batch_size=_OVERFIT_BATCH)
+    echo(f"learning {_count(table)} by heart")
+    fit_pairs(settings, (vectors.features, table), None, seed=config.train.seed, callbacks=[watcher])
+    if watcher.num_wrong:
+        raise RunError(
+            f"{watcher.num_wrong} of {len(table.same)} pairs are still judged wrong after {_OVERFIT_EPOCHS} epochs. Look for "
+            "wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
+        )
+    return watcher.epochs
+
+
+def calibrate_distance(run: Run, encoder: keras.Model, dataset: DataSet) -> Calibration:
+    """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
+
+    Raises:
+        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
+    """
+    table = choose_tables(run, dataset)[1]
+    vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
+    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
+    return fit_calibration(collect_pairs(scores, table.same))
 
 
 def choose_tables(run: Run, dataset: DataSet) -> tuple[PairTable, PairTable]:
@@ -227,3 +288,20 @@ def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Flo
 
 def _count(table: PairTable) -> str:
     return f"{int(table.same.sum()):,} pairs of one and {int((~table.same).sum()):,} of two people"
+
+
+class _UntilNoError(keras.callbacks.Callback):
+    """Stops once every pair is judged right outside of training."""
+
+    def __init__(self, features: Floats, table: PairTable) -> None:
+        super().__init__()
+        self._features, self._table = features, table
+        self.num_wrong, self.epochs = len(table.same), 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Count the errors."""
+        first, second = (self._features[self._table.rows[:, k]] for k in (0, 1))
+        judged = score_pairs_with(self.model, first, second) >= 0
+        self.num_wrong, self.epochs = int((judged != self._table.same).sum()), epoch + 1
+        if self.num_wrong == 0:
+            self.model.stop_training = True

@@ -153,3 +153,16 @@ def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:
             f"{len(table.same):,} pairs of {len(people)} people are too few to learn from one half and keep the other back."
         )
     return halves
+
+
+def thin_pairs(table: PairTable, count: int) -> PairTable:
+    """Return some of the pairs, evenly from the whole table, half of either kind where there are so many, and their photos."""
+    kept: list[int] = []
+    for same, wanted in ((True, count - count // 2), (False, count // 2)):
+        rows = np.flatnonzero(table.same == same)
+        kept += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64)].tolist()
+    pairs = [
+        PhotoPair(table.examples[a].path, table.examples[b].path, bool(same))
+        for (a, b), same in zip(table.rows[kept], table.same[kept], strict=True)
+    ]
+    return tabulate_pairs(table.examples, pairs)

@@ -100,7 +100,7 @@ def train(
     set_precision(precision)
     # What can be wrong with the settings shows before weights are fetched or photos decoded.
     plan = plan_training(training, config)
-    loss = _build_loss(config, plan.num_identities, has_views(training))
+    loss = build_training_loss(config, plan.num_identities, has_views(training))
     from_features = _choose_features(config, plan, len(training), len(validation), echo)
     warn_device(warn)
     echo(describe_device(precision))
@@ -142,7 +142,7 @@ def train(
         data = build_training_data(plan, train_files, config, first_epoch, templates)
         embed_training = partial(embed_files, encoder, train_files)
         embed_validation = partial(embed_files, encoder, val_files)
-    model = _build_training_model(network, loss)
+    model = build_training_model(network, loss)
     model.compile(
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
         loss=loss,
@@ -188,7 +188,7 @@ def train(
     if validation:
         people = [example.identity for example in validation]
         views = halve_views(validation)
-        judge = Validation(embed_validation, people, views, swap)
+        judge = Validation(embed_validation, people, views, swap, as_pairs=not has_views(validation))
         pictures = TrainingPictures(
             folder / "tensorboard",
             lambda: judge.embeddings,
@@ -345,7 +345,8 @@ def _choose_features(config: Config, plan: Plan, num_training: int, num_validati
     return True
 
 
-def _build_loss(config: Config, num_identities: int, with_views: bool) -> MetricLoss:
+def build_training_loss(config: Config, num_identities: int, with_views: bool) -> MetricLoss:
+    """Build the loss of a configuration; DataError where it does not fit the sampler or the photos."""
     name = config.loss.name
     check_name("loss", name, LOSSES)
     classes = {"num_classes": num_identities} if LOSSES[name].needs_classes else {}
@@ -361,7 +362,8 @@ def _build_loss(config: Config, num_identities: int, with_views: bool) -> Metric
     return loss
 
 
-def _build_training_model(encoder: keras.Model, loss: MetricLoss) -> keras.Model:
+def build_training_model(encoder: keras.Model, loss: MetricLoss) -> keras.Model:
+    """Return the model that is fitted: twin network, encoder with the loss's own weights, or the encoder itself."""
     if loss.consumes == "distances":
         return build_twin(encoder)
     return encoder if loss.state is None else keras.Model(encoder.input, attach(loss, encoder.output), name="training")

@@ -60,7 +60,7 @@ def test_overrides_come_last_and_are_typed() -> None:
         ("trian.epochs=3", "Unknown config key 'trian'. Did you mean 'train'"),
         ("train.epochs=many", "`train.epochs` must be of type int. Received: 'many'"),
         ("train.epochs=true", "`train.epochs` must be of type int. Received: True"),
-        ("train.epochs=0", "`train.epochs` must lie between 1 and"),
+        ("train.epochs=-1", "`train.epochs` must lie between 0 and"),
         ("train.epochs", "Expected an override of the form section.key=value. Received: 'train.epochs'"),
         ("train.precision=fp16", "Unknown value of train.precision: 'fp16'"),
         ("sampler.positive_fraction=1.5", "`sampler.positive_fraction` must lie between 0 and 1. Received: 1.5"),

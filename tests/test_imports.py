@@ -62,6 +62,7 @@ LEVELS = {
     "handnet.maps": 5,
     "handnet.projector": 5,
     "handnet.judge": 5,
+    "handnet.lr_range": 5,
     "handnet.pair_judge": 5,
     "handnet.pair_training": 5,
     "handnet.pair_verdict": 5,

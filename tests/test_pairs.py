@@ -20,11 +20,13 @@ from handnet.evaluation.calibration import load_calibration
 from handnet.evaluation.pair_baselines import BASELINES
 from handnet.evaluation.pair_lists import bootstrap_pair_list, judge_pair_list
 from handnet.example import Example
+from handnet.lr_range import measure_range, suggest_rate
+from handnet.model import get_backbone
 from handnet.one_cycle import OneCycle
-from handnet.pair_model import EPSILON, PAIR_FORMS, build_pair_classifier
+from handnet.pair_model import EPSILON, PAIR_FORMS, build_decision, build_pair_classifier, build_siamese
 from handnet.pair_training import fit_pairs, load_pair_judge, score_pairs_with
 from handnet.pair_verdict import load_verifier, verify_photos
-from handnet.photo_pairs import PairTable, draw_pairs, halve_people, select_pairs
+from handnet.photo_pairs import PairTable, draw_pairs, halve_people, select_pairs, thin_pairs
 from handnet.runs import Run, read_run, read_run_split
 from handnet.splits import make_split
 from handnet.train import build_optimizer, load_encoder
@@ -336,3 +338,117 @@ def test_real_pairs_are_selected_whole() -> None:
     dataset = read_dataset("lfw", find_real_data("lfw"))
     table = select_pairs(dataset, make_split("pairs", dataset), "test")
     assert (len(table.same), int(table.same.sum())) == (441, 227)
+
+
+def test_the_exported_model_judges_pairs_as_verify_does(run: Run, tmp_path: Path) -> None:
+    """Two images in, one answer out: photo bytes and decoded photos, by the classifier."""
+    import tensorflow as tf
+
+    arguments = ["export", str(run.folder), str(tmp_path / "model")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "verify_pixels" in result.output
+    photos = [str(path) for path in sorted((run.folder.parent / "data").glob("*/*.png"))[::11]]
+    expected = verify_photos(load_verifier(run, load_encoder(run)), [(photos[0], photo) for photo in photos])
+    signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
+    contents = [Path(photo).read_bytes() for photo in photos]
+    pixels = np.stack([np.asarray(Image.open(photo)) for photo in photos])
+    answers = (
+        signatures["verify"](first=tf.constant(contents[:1] * len(photos)), second=tf.constant(contents)),
+        signatures["verify_pixels"](first=np.repeat(pixels[:1], len(photos), axis=0), second=pixels),
+    )
+    for answer in answers:
+        assert answer["similarity"].numpy() == pytest.approx([verdict.score for verdict in expected], abs=1e-5)
+        assert answer["probability"].numpy() == pytest.approx([verdict.probability for verdict in expected], abs=1e-5)
+        assert answer["decision"].numpy().tolist() == [verdict.same for verdict in expected]
+    assert len({verdict.same for verdict in expected}) == 2, "both answers are given"
+    empty = signatures["verify_pixels"](first=pixels[:0], second=pixels[:0])
+    assert empty["decision"].shape == (0,)
+
+
+@pytest.mark.parametrize("features", ["cosine", "embedding", "backbone"])
+def test_the_siamese_model_has_one_output_for_two_images(run: Run, features: str) -> None:
+    encoder = load_encoder(run)
+    size = get_backbone(encoder).output_shape[-1] if features == "backbone" else encoder.output_shape[-1]
+    classifier = None if features == "cosine" else build_pair_classifier(size, PairsConfig(form="product"))
+    siamese = build_siamese(encoder, classifier, features)
+    images = RNG.integers(0, 256, (2, 5, 32, 32, 3)).astype(np.float32)
+    scores, swapped = (
+        np.asarray(siamese({"first": images[k], "second": images[1 - k]}, training=False)) for k in (0, 1)
+    )
+    assert scores.shape == (5, 1)
+    assert (scores == swapped).all()
+    if features == "cosine":
+        one, two = (np.asarray(encoder(part, training=False)) for part in images)
+        assert scores[:, 0] == pytest.approx((one * two).sum(axis=1), abs=1e-6)
+    threshold = float(np.median(scores))
+    decisions = np.asarray(
+        build_decision(siamese, threshold)({"first": images[0], "second": images[1]}, training=False)
+    )
+    assert (decisions == (scores >= threshold)).all()
+
+
+def test_a_hundred_pairs_are_learnt_by_heart(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [f"--set={setting}" for setting in SETTINGS]
+    arguments = ["train", "--data", str(run.folder.parent / "data"), "--arch", "tiny", "--overfit", "40", *settings]
+    result = CliRunner().invoke(cli, [*arguments, "--run", str(tmp_path / "run")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "learning 20 pairs of one and 20 of two people by heart" in result.output
+    assert "zero error" in result.output
+    assert not (tmp_path / "run").exists(), "nothing is kept"
+    with pytest.raises(ConfigError, match="--overfit is for the classifier of pairs"):
+        CliRunner().invoke(cli, [*arguments, "--set=pairs.form=none"], catch_exceptions=False)
+    # The same photos in either kind of pair: nothing can tell them apart.
+    contradiction = PairTable([], np.asarray([(0, 1), (0, 1)]), np.asarray([True, False]))
+    monkeypatch.setattr(
+        "handnet.pair_training.thin_pairs", lambda table, count: contradiction._replace(examples=table.examples)
+    )
+    monkeypatch.setattr("handnet.pair_training._OVERFIT_EPOCHS", 3)
+    with pytest.raises(RunError, match="1 of 2 pairs are still judged wrong after 3 epochs"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def test_thinned_pairs_are_half_of_either_kind() -> None:
+    table = thin_pairs(draw_pairs(faces(30, 4), 200, 0), 11)
+    assert (int(table.same.sum()), int((~table.same).sum())) == (6, 5)
+    assert len(table.examples) == len(np.unique(table.rows))
+
+
+# The range test
+
+
+def test_the_suggestion_is_where_the_loss_falls_the_fastest() -> None:
+    rates = 10.0 ** np.linspace(-6, 0, 61)
+    # A logistic fall around 1e-3, then divergence from 1e-1 on.
+    losses = 1 / (1 + np.exp(4 * (np.log10(rates) + 3))) + np.where(rates > 0.1, 5 * (np.log10(rates) + 1), 0.0)
+    assert suggest_rate(rates, losses) == pytest.approx(1e-3, rel=0.3)
+    with pytest.raises(ConfigError, match="The loss never falls between these rates"):
+        suggest_rate(rates, np.linspace(1, 2, 61))
+
+
+def test_a_diverging_loss_ends_the_range_and_a_quadratic_knows_its_limit() -> None:
+    """Gradient descent on w² diverges from a rate of 1: what is measured must fall before and end after it."""
+    inputs = keras.Input((1,))
+    output = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(inputs)
+    model = keras.Model(inputs, output)
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    batch = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
+    measured = measure_range(model, iter([batch] * 400), 1e-3, 1e3, 400)
+    assert 1.0 < measured.rates[-1] < 100
+    assert 1e-3 < measured.suggestion < 1.0
+    assert len(measured.rates) == len(measured.losses) == len(measured.smooth) < 400
+    for wrong in ((1.0, 0.1, 100), (0.0, 1.0, 100), (0.1, 1.0, 3)):
+        with pytest.raises(ConfigError):
+            measure_range(model, iter([batch] * 100), *wrong)
+
+
+def test_lr_find_draws_and_suggests(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text((run.folder / "config.toml").read_text())
+    data = ["--data", str(run.folder.parent / "data"), "--steps", "30", "--low", "1e-4"]
+    for source, key in ((config, "optimizer.learning_rate="), (run.folder, "pairs.learning_rate=")):
+        arguments = ["lr-find", str(source), *data, "--output", str(tmp_path / "range.png")]
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert key in result.output
+        assert Image.open(tmp_path / "range.png").size == (770, 462)

@@ -23,8 +23,8 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     """Write the encoder of RUN at the next version number under saved_models/NAME.
 
     A SavedModel takes the bytes of photos: serving_default and embed return unit vectors, verify the probability that two
-    photos show one person. The other formats hold the encoder alone, from pixels to vectors. Before the version appears, it
-    is run on photos of the run's data and compared with the run's own vectors.
+    photos show one person; embed_pixels and verify_pixels take decoded photos. The other formats hold the encoder alone, from
+    pixels to vectors. Before the version appears, it is run on photos of the run's data and compared with the run itself.
     """
     from handnet.runs import read_run, read_run_split
 
@@ -36,12 +36,16 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     from handnet.export import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.formats import check_format
+    from handnet.export.signatures import PairHead
     from handnet.judge import calibrate_run
+    from handnet.pair_training import load_pair_judge
     from handnet.train import load_encoder
 
     check_format(format_name)
     encoder = load_encoder(run)
     calibration = calibrate_run(run, encoder, dataset, echo)
+    judge = load_pair_judge(run)
+    head = None if judge is None else PairHead(judge.classifier, run.config.pairs.features, judge.calibration)
     metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
     # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
     audit = read_audit(run.folder / "eval-test" / "audit.json") or (metrics or {}).get("audit")
@@ -54,6 +58,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
         paths,
         format_name=format_name,
         calibration=calibration,
+        head=head,
         card=write_card_text(target.name, run, read_run_split(run), metrics, calibration, audit),
         facts={
             "run": {

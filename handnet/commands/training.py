@@ -32,6 +32,9 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; middle (image.crop)")
 @click.option("--seed", type=int, help="train.seed")
 @click.option(
+    "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs by heart."
+)
+@click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as optimizer.learning_rate=1e-3."
 )
 def train(
@@ -48,6 +51,7 @@ def train(
     freeze: bool | None,
     crop: str | None,
     seed: int | None,
+    overfit: int | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
@@ -77,7 +81,7 @@ def train(
     if resume:
         if run_folder is None:
             raise ConfigError("--resume needs --run DIR: the run to continue.")
-        if given or overrides or config_file or batch:
+        if given or overrides or config_file or batch or overfit is not None:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
         run = read_run(run_folder)
         done = run.facts.get("status") == "finished"
@@ -94,16 +98,21 @@ def train(
             tree = merge_trees(tree, {"sampler": _size_batch(tree, batch)})
         config = parse_config(tree)
         run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.loss.name}"
-        check_absent(run_folder)
+        if overfit is None:
+            check_absent(run_folder)
         check_free_space(run_folder, _LEAST_FREE_BYTES)
 
     from handnet.commands.locate import read_data
 
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.pair_training import train_pairs
+    from handnet.pair_training import overfit_pairs, train_pairs
     from handnet.train import train as train_model
 
+    if overfit is not None:
+        epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
+        echo(f"all pairs are judged right after {epochs_needed} epochs: zero error")
+        return
     try:
         if not done:
             run = train_model(

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from handnet.config import ImageConfig
 from handnet.embedding import embed_files
 from handnet.errors import ConfigError, DiskError, RunError, format_unknown
 from handnet.evaluation.calibration import Calibration
 from handnet.export.formats import FORMATS, check_format, compare_format, write_format
+from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
+from handnet.pair_model import build_siamese
 from handnet.pipeline import load_cached, prepare_photos
 
 MAX_ERROR = 1e-5
@@ -47,6 +50,7 @@ def export_encoder(
     *,
     format_name: str = "savedmodel",
     calibration: Calibration | None = None,
+    head: PairHead | None = None,
     card: str = "",
     facts: Mapping[str, Any] | None = None,
 ) -> Export:
@@ -63,6 +67,7 @@ def export_encoder(
         check_paths: photos on which the written model must give the encoder's vectors; one at least.
         format_name: a name of FORMATS.
         calibration: from similarity to probability; without it there is no signature `verify`.
+        head: judges pairs in `verify`, in place of the cosine and its calibration.
         card: the model card, Markdown; "" writes none.
         facts: more for `handnet_model.json`, as where the model comes from.
 
@@ -84,11 +89,11 @@ def export_encoder(
         raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
     model = temporary / "model"
     try:
-        signatures = write_format(format_name, encoder, image, calibration, model)
+        signatures = write_format(format_name, encoder, image, calibration, model, head)
         if signatures:
             write_warmup(model, folder.name, signatures, image)
-        max_error = _check(encoder, image, model, check_paths, format_name, calibration)
-        _describe(model, format_name, encoder, image, calibration, signatures, max_error, card, facts or {})
+        max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
+        _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
         target = folder / str(find_next_version(folder))
         model.rename(target)
     except OSError as error:
@@ -124,10 +129,16 @@ def _check(
     paths: Sequence[str],
     format_name: str,
     calibration: Calibration | None,
+    head: PairHead | None,
 ) -> float:
     files = prepare_photos(paths, image).files
     images, expected = load_cached(files, image.size_px), embed_files(encoder, files)
-    max_error = compare_format(format_name, model, paths, images, expected, image, calibration)
+    scores = None
+    if head is not None:
+        siamese = build_siamese(encoder, head.classifier, head.features)
+        scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
+    judging = head.calibration if head is not None else calibration
+    max_error = compare_format(format_name, model, paths, images, expected, image, judging, scores)
     if not max_error <= MAX_ERROR:
         raise RunError(
             f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "
@@ -142,6 +153,7 @@ def _describe(
     encoder: keras.Model,
     image: ImageConfig,
     calibration: Calibration | None,
+    head: PairHead | None,
     signatures: Sequence[str],
     max_error: float,
     card: str,
@@ -155,6 +167,7 @@ def _describe(
         "signatures": list(signatures),
         "max_error": max_error,
         "calibration": asdict(calibration) if calibration else None,
+        "pair_calibration": asdict(head.calibration) if head else None,
         **facts,
     }
     text = json.dumps(described, indent=2, allow_nan=False)

@@ -41,10 +41,13 @@ def write_card_text(
     facts, config = run.facts, run.config
     data, packages = facts.get("data", {}), facts.get("packages", {})
     photos, people = data.get("num_photos", {}), data.get("num_people", {})
+    of_hands = data.get("reader", "hands11k") in ("hands11k", "synthetic")
     lines = [
         f"# {name}",
         "",
-        "Maps a photo of a hand to a unit vector; photos of one person lie close, back and palm alike.",
+        "Maps a photo of a hand to a unit vector; photos of one person lie close, back and palm alike."
+        if of_hands
+        else "Maps a photo to a unit vector; photos of one person, or of things of one class, lie close.",
         "",
         f"- Architecture: {config.model.arch}, {facts.get('num_parameters', 0):,} parameters, vectors of "
         f"{config.model.embedding_size} numbers.",
@@ -76,12 +79,14 @@ def write_card_text(
         "",
         "## Audit",
         "",
-        *_format_audit(audit),
+        *(_format_audit(audit) if of_hands else ["Shortcuts were looked for in photos of hands only."]),
         "",
         "## Intended use",
         "",
-        "Research on matching the two sides of a hand, among people who agreed to it, photographed as in the data above.",
-        "Vectors of hands are biometric data: in many places the law asks for consent and limits what may be stored.",
+        f"Research on matching {'the two sides of a hand' if of_hands else 'photos'}, among people who agreed to it,",
+        "photographed as in the data above.",
+        f"Vectors of {'hands' if of_hands else 'people'} are biometric data: in many places the law asks for consent",
+        "and limits what may be stored.",
         "",
         "Not for: deciding anything about a person on the match alone; people, cameras or backgrounds unlike those of the data;",
         "telling a living hand from a picture of one, which it does not try.",

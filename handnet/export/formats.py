@@ -16,7 +16,7 @@ from handnet.backbones.lora import merge_lora
 from handnet.config import ImageConfig
 from handnet.errors import ConfigError, RunError
 from handnet.evaluation.calibration import Calibration
-from handnet.export.signatures import compare_archive, write_archive
+from handnet.export.signatures import PairHead, compare_archive, write_archive
 
 # onnx.TensorProto.DOUBLE
 _ONNX_DOUBLE = 11
@@ -54,7 +54,12 @@ def check_format(name: str) -> None:
 
 
 def write_format(
-    name: str, encoder: keras.Model, image: ImageConfig, calibration: Calibration | None, folder: Path
+    name: str,
+    encoder: keras.Model,
+    image: ImageConfig,
+    calibration: Calibration | None,
+    folder: Path,
+    head: PairHead | None = None,
 ) -> list[str]:
     """Write the encoder in a format and return the names of its signatures, of which only a SavedModel has any.
 
@@ -64,7 +69,7 @@ def write_format(
     # What is written is checked against the encoder as it was trained, so the check covers the merge.
     encoder = merge_lora(encoder)
     if name == "savedmodel":
-        return write_archive(encoder, image, calibration, folder)
+        return write_archive(encoder, image, calibration, folder, head)
     folder.mkdir()
     if name == "onnx":
         teach_erfc()
@@ -87,6 +92,7 @@ def compare_format(
     expected: npt.NDArray[np.float32],
     image: ImageConfig,
     calibration: Calibration | None,
+    scores: npt.NDArray[np.float32] | None = None,
 ) -> float:
     """Run a written model on photos and return the largest absolute difference from the encoder's vectors.
 
@@ -98,13 +104,14 @@ def compare_format(
         expected: float32 (N, D), the encoder's vectors.
         image: how photos were decoded in training.
         calibration: of the SavedModel's `verify`.
+        scores: float32 (N,), what `verify` should give for each photo with the first; None stands for the cosine.
 
     Raises:
         RunError: the format's runtime cannot run it.
     """
     load = FORMATS[name].load
     if load is None:
-        return compare_archive(folder, paths, expected, image, calibration)
+        return compare_archive(folder, paths, expected, image, calibration, scores)
     try:
         with _quiet():
             embed = load(folder / FORMATS[name].file)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from handnet.config import ImageConfig
 from handnet.evaluation.calibration import Calibration, compute_probability
 from handnet.export.guard import load_photos
 from handnet.images import fit_photo, read_photo
+from handnet.pair_model import build_siamese
 
 Function = tf.types.experimental.PolymorphicFunction
 
@@ -21,24 +23,46 @@ DEFAULT = "serving_default"
 _NUM_WHOLE = 4
 
 
-def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Calibration | None) -> dict[str, Function]:
+class PairHead(NamedTuple):
+    """What judges a pair in place of the cosine.
+
+    Attributes:
+        classifier: {"first", "second"}: features → probability (B, 1).
+        features: "embedding" or "backbone": which features these are.
+        calibration: of the score 2 · probability - 1.
+    """
+
+    classifier: keras.Model
+    features: str
+    calibration: Calibration
+
+
+def build_signatures(
+    encoder: keras.Model, image: ImageConfig, calibration: Calibration | None, head: PairHead | None = None
+) -> dict[str, Function]:
     """Build the graph functions by the names of the signatures; each takes any batch size, zero included.
 
-    - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF or BMP files (B,) → `embeddings`,
+    - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF, BMP or PGM files (B,) → `embeddings`,
       float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded.
     - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → `embeddings`.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
-      (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,).
+      (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
+      similarity is the cosine, or the score of the head.
+    - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
         encoder: float32 image (B, S, S, 3) → (B, D).
         image: how photos were decoded in training.
         calibration: from similarity to probability, or None.
+        head: judges pairs in place of the cosine and its calibration.
     """
 
     photos_spec = tf.TensorSpec((None,), tf.string, name="photos")
     images_spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
     pair_spec = [tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second")]
+    pixels_spec = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
+    siamese = None if head is None else build_siamese(encoder, head.classifier, head.features)
+    judging = head.calibration if head is not None else calibration
 
     @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -48,20 +72,27 @@ def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Cali
 
     @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8)
-        squares = tf.map_fn(lambda photo: fit_photo(photo, image), images, fn_output_signature=spec)
-        return {"embeddings": encode(encoder, squares)}
+        return {"embeddings": encode(encoder, fit_photos(images, image))}
+
+    def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        if siamese is None:
+            one, two = tf.split(encode(encoder, tf.concat([first, second], axis=0)), 2)
+            return tf.reduce_sum(one * two, axis=1)
+        return score_squares(siamese, first, second)
 
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
-        same_size = tf.debugging.assert_equal(
-            tf.shape(first), tf.shape(second), "`first` and `second` must hold as many photos."
-        )
-        with tf.control_dependencies([same_size] if same_size is not None else []):
-            both = embed(tf.concat([first, second], axis=0))
-        one, two = tf.split(both["embeddings"], 2)
-        ok = tf.reduce_all(tf.reshape(both["ok"], (2, -1)), axis=0)
-        return {**judge_similarity(tf.reduce_sum(one * two, axis=1), ok, calibration), "ok": ok}
+        with tf.control_dependencies(check_as_many(first, second)):
+            pixels, each_ok = load_photos(tf.concat([first, second], axis=0), image)
+        ok = tf.reduce_all(tf.reshape(each_ok, (2, -1)), axis=0)
+        similarity = tf.where(ok, compare(*tf.split(pixels, 2)), 0.0)
+        return {**judge_similarity(similarity, ok, judging), "ok": ok}
+
+    @partial(tf.function, input_signature=pixels_spec, autograph=False)
+    def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies(check_as_many(first, second)):
+            similarity = compare(fit_photos(first, image), fit_photos(second, image))
+        return judge_similarity(similarity, tf.ones_like(similarity, tf.bool), judging)
 
     signatures = {
         # One function by two names: its graph is stored once.
@@ -69,7 +100,30 @@ def build_signatures(encoder: keras.Model, image: ImageConfig, calibration: Cali
         "embed": embed,
         "embed_pixels": embed_pixels,
     }
-    return signatures if calibration is None else {**signatures, "verify": verify}
+    return signatures if judging is None else {**signatures, "verify": verify, "verify_pixels": verify_pixels}
+
+
+def fit_photos(images: tf.Tensor, image: ImageConfig) -> tf.Tensor:
+    """Turn whole upright photos of one size, uint8 (B, H, W, 3), into the squares of training, uint8 (B, S, S, 3)."""
+    spec = tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8)
+    return tf.map_fn(lambda photo: fit_photo(photo, image), images, fn_output_signature=spec)
+
+
+def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
+    """Return the operations, none outside of a graph, that fail unless both hold as many photos."""
+    check = tf.debugging.assert_equal(
+        tf.shape(first)[0], tf.shape(second)[0], "`first` and `second` must hold as many photos."
+    )
+    return [check] if check is not None else []
+
+
+def score_squares(siamese: keras.Model, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Return the scores (B,) of pairs of uint8 (B, S, S, 3), B = 0 included."""
+    count = tf.shape(first)[0]
+    padding = [[0, tf.cast(tf.equal(count, 0), tf.int32)], [0, 0], [0, 0], [0, 0]]
+    # The network takes float; what the layers would do by themselves is done here, where the type is known.
+    pair = {name: tf.cast(tf.pad(part, padding), tf.float32) for name, part in (("first", first), ("second", second))}
+    return siamese(pair, training=False)[:count, 0]
 
 
 def encode(encoder: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
@@ -97,11 +151,19 @@ def judge_similarity(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibrat
     }
 
 
-def write_archive(encoder: keras.Model, image: ImageConfig, calibration: Calibration | None, folder: Path) -> list[str]:
+def write_archive(
+    encoder: keras.Model,
+    image: ImageConfig,
+    calibration: Calibration | None,
+    folder: Path,
+    head: PairHead | None = None,
+) -> list[str]:
     """Write the SavedModel and return the names of its signatures."""
     archive = keras.export.ExportArchive()
     archive.track(encoder)
-    signatures = build_signatures(encoder, image, calibration)
+    if head is not None:
+        archive.track(head.classifier)
+    signatures = build_signatures(encoder, image, calibration, head)
     for name, function in signatures.items():
         function.get_concrete_function()
         archive.add_endpoint(name, function)
@@ -115,6 +177,7 @@ def compare_archive(
     expected: npt.NDArray[np.float32],
     image: ImageConfig,
     calibration: Calibration | None,
+    scores: npt.NDArray[np.float32] | None = None,
 ) -> float:
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
@@ -124,6 +187,7 @@ def compare_archive(
         expected: float32 (N, D), the encoder's vectors of these photos.
         image: how photos were decoded in training.
         calibration: what `verify` was built with.
+        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine judges.
 
     Returns:
         The largest absolute difference of vectors, similarities and probabilities; infinity where a flag or a decision is
@@ -146,17 +210,33 @@ def compare_archive(
         differences.append(_differ(received["embeddings"], vector[None]))
     if calibration is not None:
         # Each against the first, which is also the pair of a photo with itself.
+        similarities = expected @ expected[0] if scores is None else scores
         others = tf.constant(contents[:1] * len(contents))
         received = _run(signatures["verify"], first=tf.constant(contents), second=others)
-        differences += [_differ(received["similarity"], vectors @ vectors[0]), _differ_flags(received["ok"], ok)]
-        # From the model's own similarities, so that a steep curve does not magnify their rounding.
-        probability = compute_probability(calibration, received["similarity"])
-        decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)
-        differences += [
-            _differ(received["probability"], np.where(ok, probability, 0.0)),
-            _differ_flags(received["decision"], ok & decision),
-        ]
+        differences += [_differ_flags(received["ok"], ok), *_differ_pairs(received, similarities, ok, calibration)]
+        pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
+        for photo, similarity in zip(pixels, similarities, strict=False):
+            received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
+            differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
     return float(np.max(differences))
+
+
+def _differ_pairs(
+    received: Mapping[str, npt.NDArray[np.generic]],
+    similarities: npt.NDArray[np.floating],
+    ok: npt.NDArray[np.bool_],
+    calibration: Calibration,
+) -> list[float]:
+    expected = np.zeros(len(ok), np.float32)
+    expected[ok] = similarities
+    # From the model's own similarities, so that a steep curve does not magnify their rounding.
+    probability = compute_probability(calibration, received["similarity"])
+    decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)
+    return [
+        _differ(received["similarity"], expected),
+        _differ(received["probability"], np.where(ok, probability, 0.0)),
+        _differ_flags(received["decision"], ok & decision),
+    ]
 
 
 def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor) -> dict[str, npt.NDArray[np.generic]]:

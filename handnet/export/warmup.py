@@ -34,6 +34,7 @@ def write_warmup(folder: Path, name: str, signatures: Sequence[str], image: Imag
         "embed": {"photos": [photo]},
         "embed_pixels": {"images": grey[None]},
         "verify": {"first": [photo], "second": [photo]},
+        "verify_pixels": {"first": grey[None], "second": grey[None]},
     }
     requests = [(signature, batch) for signature in signatures for batch in WARMUP_BATCHES]
     with tf.io.TFRecordWriter(str(file)) as writer:

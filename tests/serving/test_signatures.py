@@ -215,7 +215,7 @@ def test_card_and_facts_lie_beside_the_model(exported: Exported) -> None:
     facts = json.loads((folder / FACTS_FILE).read_text())
     assert facts["image"] == {"size_px": 32, "fit": "letterbox", "crop": "none", "background": 255}
     assert facts["calibration"]["slope"] == CALIBRATION.slope
-    assert facts["signatures"] == ["serving_default", "embed", "embed_pixels", "verify"]
+    assert facts["signatures"] == ["serving_default", "embed", "embed_pixels", "verify", "verify_pixels"]
     assert facts["max_error"] == exported.export.max_error < 1e-5
     assert exported.export.num_checked == len(USABLE)
 

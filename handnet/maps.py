@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Points = npt.NDArray[np.float64]
-_MARKERS = {"dorsal": "o", "palmar": "^"}
-_VIEW_COLORS = {"dorsal": "#1f6f8b", "palmar": "#d1495b"}
+_MARKERS = {"dorsal": "o", "palmar": "^", "": "o"}
+_VIEW_COLORS = {"dorsal": "#1f6f8b", "palmar": "#d1495b", "": "#555555"}
+_VIEW_NAMES = {"dorsal": "back", "palmar": "palm", "": "photo"}
 _PERPLEXITY = 30.0
 _MAX_NAMED = 20
 
@@ -124,18 +125,27 @@ def _draw_people(axes: "Axes", points: Points, part: EmbeddedPart) -> None:
             axes.annotate(
                 person.lstrip("0") or "0", np.median(points[own], axis=0), fontsize=9, ha="center", va="center"
             )
-    axes.set_title("colour: person; ● back, ▲ palm")
+    axes.set_title("colour: person; ● back, ▲ palm" if (part.views != "").any() else "colour: person or class")
 
 
 def _draw_views(axes: "Axes", points: Points, part: EmbeddedPart) -> None:
-    ranks = rank_rows(part)
-    for view, color in _VIEW_COLORS.items():
+    for view in np.unique(part.views):
         mine = part.views == view
-        label = f"{'back' if view == 'dorsal' else 'palm'} ({int(mine.sum()):,})"
+        label = f"{_VIEW_NAMES[view]} ({int(mine.sum()):,})"
         axes.scatter(
-            points[mine, 0], points[mine, 1], s=18, marker=_MARKERS[view], color=color, linewidths=0, label=label
+            points[mine, 0],
+            points[mine, 1],
+            s=18,
+            marker=_MARKERS[view],
+            color=_VIEW_COLORS[view],
+            linewidths=0,
+            label=label,
         )
-    missed = ranks > 1
+    if (part.views == "").all():
+        axes.legend(loc="best", fontsize=9, framealpha=0.85)
+        axes.set_title("all photos")
+        return
+    missed = rank_rows(part) > 1
     axes.scatter(
         points[missed, 0],
         points[missed, 1],

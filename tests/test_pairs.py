@@ -452,3 +452,27 @@ def test_lr_find_draws_and_suggests(run: Run, tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert key in result.output
         assert Image.open(tmp_path / "range.png").size == (770, 462)
+
+
+def test_given_weights_are_not_trained_and_their_features_are_classified(run: Run, tmp_path: Path) -> None:
+    settings = [f"--set={setting}" for setting in (*SETTINGS, "pairs.features=backbone", "pairs.form=chi-square")]
+    arguments = ["train", "--data", str(run.folder.parent / "data"), "--arch", "tiny", "--freeze", "--epochs", "0"]
+    result = CliRunner().invoke(cli, [*arguments, *settings, "--run", str(tmp_path / "run")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "kept the weights as they were" in result.output
+    given = read_run(tmp_path / "run")
+    assert given.facts["epochs_done"] == 0
+    judge = load_pair_judge(given)
+    assert judge is not None
+    assert judge.classifier.input_shape["first"][-1] == get_backbone(load_encoder(given)).output_shape[-1]
+
+
+def test_photos_without_views_are_projected(run: Run, tmp_path: Path) -> None:
+    arguments = ["project", str(run.folder), "--output", str(tmp_path / "projector")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "projector" / "labels.tsv").read_text().splitlines()
+    num_photos = 4 * sum(len(read_run_split(run).people(part)) for part in ("val", "test"))
+    assert len(rows) == num_photos + 1
+    assert dict(zip(rows[0].split("\t"), rows[1].split("\t"), strict=True))["view"] == ""
+    assert (tmp_path / "projector" / "tsne.png").exists()

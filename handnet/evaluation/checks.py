@@ -107,12 +107,14 @@ def check_views(views: Labels) -> npt.NDArray[np.str_]:
     """Return the views as an array of text, or name the values that are no views.
 
     Args:
-        views: "dorsal" or "palmar" each.
+        views: "dorsal" or "palmar" each; or "" each, of photos that have no views.
 
     Raises:
-        EvaluationError: some other value.
+        EvaluationError: some other value, or views of some photos only.
     """
     array = np.asarray(views).astype(str)
+    if len(array) and (array == "").all():
+        return array
     unknown = sorted(set(array.tolist()) - set(VIEWS))
     if unknown:
         raise EvaluationError(

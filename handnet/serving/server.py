@@ -170,7 +170,7 @@ def explain_failure(server: Server, signature: str, status: str, message: str) -
         message: the server's own words.
     """
     words = " ".join(message.split())[:500]
-    said = f"The server said: {words}" if words else "The server gave no reason."
+    said = f"The server said: {words.rstrip('.')}." if words else "The server gave no reason."
     version = f" version {server.version}" if server.version else ""
     if "signature" in words.lower() and status in ("FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND"):
         return ServerError(

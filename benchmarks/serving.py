@@ -117,7 +117,7 @@ def main() -> None:
             from tests.serving.standin import Model, serve_grpc
 
             with serve_grpc(Model(export.folder, "bench")) as address:
-                client = connect(parse_server(address, "bench"))
+                client = connect(parse_server(address, "bench", timeout_s=300.0))
                 calls["gRPC stand-in (Python), loopback"] = lambda part: client.predict(
                     "embed", {"photos": part}, ("embeddings",)
                 )

@@ -207,7 +207,7 @@ def _compute(
 
 
 def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
-    # Always so many: another number of rows is another order of additions, and the last digit would tell.
+    # Always so many, so that one shape is traced.
     padding = batch_size - len(images)
     outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
     return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)

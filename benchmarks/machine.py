@@ -23,11 +23,9 @@ def describe_machine(packages: tuple[str, ...]) -> str:
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     has = set(fields.get("flags", "").split())
     units = " ".join(flag for flag in FLAGS if flag in has)
-    load = f"load {os.getloadavg()[0]:.1f} before it began" if hasattr(os, "getloadavg") else ""
-    return (
-        f"{fields.get('model name', platform.processor())}, {os.cpu_count()} cores, {units}; {load}; "
-        f"Python {platform.python_version()}, {describe_versions(packages)}"
-    )
+    load = f"load {os.getloadavg()[0]:.1f} before it began" if hasattr(os, "getloadavg") else "load unknown"
+    versions = ", ".join(filter(None, [f"Python {platform.python_version()}", describe_versions(packages)]))
+    return f"{fields.get('model name', platform.processor())}, {os.cpu_count()} cores, {units}; {load}; {versions}"
 
 
 def describe_versions(packages: tuple[str, ...]) -> str:

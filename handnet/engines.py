@@ -38,7 +38,7 @@ class Engine(NamedTuple):
 def choose_engine() -> str:
     """Return the fastest engine here: OpenVINO on a CPU with bfloat16 units where it is installed, else TensorFlow.
 
-    In float32 both come to within some per cent of each other, and OpenVINO first has to convert the network.
+    In float32 OpenVINO gains a third at most, and first has to convert the network.
     """
     if tf.config.list_physical_devices("GPU") or importlib.util.find_spec("openvino") is None:
         return "tensorflow"

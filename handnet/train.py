@@ -332,13 +332,14 @@ def _choose_features(config: Config, plan: Plan, num_training: int, num_validati
                 f"features.cache = 'on' needs a frozen backbone: model.trainable = 'none'. Received: {config.model.trainable!r}."
             )
         return False
-    once = num_training * count_views(config) + num_validation
+    num_views = count_views(config)
+    once = num_training * num_views + num_validation
     epochs = config.train.epochs
     each_epoch = plan.steps_per_epoch * _count_batch_photos(config) + num_validation
     if config.features.cache == "off" or (config.features.cache == "auto" and once >= epochs * each_epoch):
         return False
     echo(
-        f"the backbone is frozen: its features of {num_training:,} photos, {count_views(config)} views each, and of "
+        f"the backbone is frozen: its features of {num_training:,} photos, {num_views} view{'s' * (num_views > 1)} each, and of "
         f"{num_validation:,} validation photos are computed once ({once:,} pictures rather than {epochs * each_epoch:,}); "
         "--set features.cache=off computes them in every epoch"
     )

@@ -148,7 +148,7 @@ def test_a_head_trained_on_features_is_the_one_trained_on_photos(
         config = tiny_config(features={"cache": cache}, train={"epochs": 3}, **settings)
         runs[cache] = train(config, tmp_path / cache, dataset, echo=lines.append, warn=lambda _: None)
     expected = (
-        f"its features of 64 photos, 1 views each, and of {2 * 2 * 2} validation photos are computed once (72 pictures"
+        f"its features of 64 photos, 1 view each, and of {2 * 2 * 2} validation photos are computed once (72 pictures"
     )
     assert len([line for line in lines if expected in line]) == 1, lines
     whole, cached = (load_encoder(runs[cache]) for cache in ("off", "auto"))

@@ -1,0 +1,149 @@
+"""DINOv2-B from JPEG files on disk to vectors: `handnet embed`'s engines beside transformers on torch, in one run.
+
+    python benchmarks/embedding.py --peer PYTHON --data data/hands11k-fullres [--clock cpu]
+
+PYTHON is an interpreter with torch, transformers and pillow. Weights are random: the arithmetic is the same. Theirs decodes
+with Pillow, resizes the short side to 256, crops 224 and normalises, batch by batch, as the published recipe does. Loading,
+conversion and the first batch are not counted: the clock runs from the end of the first batch to the end of the last. By
+the clock "cpu" the seconds of all cores are added up.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from machine import CLOCKS, describe_machine, list_photos, start
+
+Progress = Callable[[int, int], None]
+# (table's name, child)
+CASES = (
+    ("transformers, torch float32", "peer:float32"),
+    ("transformers, torch bfloat16", "peer:bfloat16"),
+    ("handnet embed, tensorflow", "ours:tensorflow"),
+    ("handnet embed, openvino", "ours:openvino"),
+)
+
+
+def time_photo(embed: Callable[[Progress], None], repeats: int, clock: str) -> float:
+    """Return the least seconds of a photo over several runs, from the end of the first batch on."""
+    best = float("inf")
+    for _ in range(repeats):
+        ends: list[tuple[int, float]] = []
+        embed(lambda done, _total, ends=ends: ends.append((done, CLOCKS[clock]())))
+        (first, began), (last, ended) = ends[0], ends[-1]
+        best = min(best, (ended - began) / (last - first))
+    return best
+
+
+def run_peer(precision: str, photos: list[str], batch: int, repeats: int, clock: str) -> dict[str, object]:
+    """Measure transformers' Dinov2Model."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from transformers import Dinov2Config, Dinov2Model
+
+    dtype = getattr(torch, precision)
+    model = Dinov2Model(Dinov2Config(image_size=518, patch_size=14)).eval().to(dtype)
+    mean, std = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+
+    def read(path: str) -> np.ndarray:
+        with Image.open(path) as file:
+            photo = file.convert("RGB")
+        scale = 256 / min(photo.size)
+        photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
+        left, top = (photo.width - 224) // 2, (photo.height - 224) // 2
+        pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)), np.float32)
+        return ((pixels / 255 - mean) / std).transpose(2, 0, 1)
+
+    def embed(progress: Progress) -> None:
+        with torch.inference_mode():
+            for begin in range(0, len(photos), batch):
+                pixels = np.stack([read(path) for path in photos[begin : begin + batch]])
+                vectors = model(torch.from_numpy(pixels).to(dtype)).last_hidden_state[:, 0]
+                torch.nn.functional.normalize(vectors.float()).numpy()
+                progress(begin + len(pixels), len(photos))
+
+    seconds = time_photo(embed, repeats, clock)
+    return {"seconds": seconds, "versions": describe_machine(("torch", "transformers", "pillow"))}
+
+
+def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str, work: Path) -> dict[str, object]:
+    """Measure what `handnet embed` does, an encoder of DINOv2-B and head."""
+    from handnet.commands.start import start_tensorflow
+
+    start_tensorflow()
+    import numpy as np
+
+    from handnet.bulk import embed_photos, remove_partial
+    from handnet.config import parse_config
+    from handnet.defaults import complete_tree
+    from handnet.engines import build_engine, check_engine
+    from handnet.model import build_encoder
+    from handnet.pipeline import build_decoder
+
+    config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
+    encoder = build_encoder(config)
+    engine = build_engine(name, encoder, config.image, batch)
+    decode = build_decoder(config.image)
+    images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])
+    cosine = check_engine(engine, encoder, images)
+
+    def embed(progress: Progress) -> None:
+        embed_photos(photos, config.image, engine, encoder, work / "part", batch, progress)
+        remove_partial(work / "part")
+
+    seconds = time_photo(embed, repeats, clock)
+    versions = describe_machine(("tensorflow", "openvino"))
+    return {"seconds": seconds, "versions": versions, "precision": engine.precision, "cosine": cosine}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", default=sys.executable)
+    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--photos", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cases", default=",".join(child for _, child in CASES))
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine that is busy")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        kind, name, folder, *photos = json.loads(arguments.child)
+        common = (name, photos, arguments.batch, arguments.repeats, arguments.clock)
+        print(json.dumps(run_peer(*common) if kind == "peer" else run_ours(*common, Path(folder))))
+        return
+    if arguments.photos < 2 * arguments.batch:
+        raise SystemExit("--photos must be two batches at least: the first is not counted.")
+    print(describe_machine(()))
+    results: dict[str, dict[str, object]] = {}
+    with tempfile.TemporaryDirectory() as work:
+        photos = list_photos(arguments.data, arguments.photos, Path(work))
+        common = ["--batch", str(arguments.batch), "--repeats", str(arguments.repeats), "--clock", arguments.clock]
+        for name, child in CASES:
+            if child in arguments.cases.split(","):
+                kind, _, what = child.partition(":")
+                python = arguments.peer if kind == "peer" else sys.executable
+                given = [*common, "--child", json.dumps([kind, what, work, *photos])]
+                results[name] = start(python, __file__, given, arguments.threads)
+                print(f"{name}: {results[name]['versions'].rpartition('; ')[2]}", flush=True)  # type: ignore[attr-defined]
+    print(f"{len(photos)} photos, batch {arguments.batch}, seconds of the {arguments.clock} clock")
+    print("\n| from files to vectors | precision | photos/s | of torch float32 | cosine with the encoder |")
+    print("|---|---|---:|---:|---:|")
+    base = results.get(CASES[0][0], {}).get("seconds")
+    for name, result in results.items():
+        seconds = float(result["seconds"])  # type: ignore[arg-type]
+        ratio = f"{float(base) / seconds:.2f}×" if base else "-"  # type: ignore[arg-type]
+        cosine = f"{result['cosine']:.6f}" if "cosine" in result else "-"
+        print(
+            f"| {name} | {result.get('precision', name.rpartition(' ')[2])} | {1 / seconds:.2f} | {ratio} | {cosine} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The published recipe with a frozen DINOv2-B: a PyTorch script that does what it does, beside handnet's training on features.
+
+    python benchmarks/frozen_recipe.py --peer PYTHON --data data/hands11k-fullres [--clock cpu]
+
+PYTHON is an interpreter with torch, transformers and pillow. Theirs, in each step: 16 photos of 1600×1200 decoded by Pillow,
+resized to 256, cropped to 224, through the backbone; head 768 → 512 → 256, batch-hard triplet loss by a Python loop, AdamW.
+Ours: each photo decoded and through the backbone once (or `--views` times, augmented), then the same head, batch and number
+of updates from features by `handnet`'s own pipeline and loss.
+
+Measured are a few steps of theirs, a few photos of our decode and backbone, and an epoch of our head. All is then extrapolated to
+11k Hands: 128 people, 7,501 training photos, 160 steps an epoch, 30 epochs: 4,800 updates. Weights are random: the
+arithmetic is the same. Loading, compilation and the first step are not counted.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from machine import describe_machine, list_photos, start, time_best
+
+NUM_PHOTOS, STEPS_PER_EPOCH, EPOCHS, BATCH = 7501, 160, 30, 16
+
+
+def run_peer(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
+    """Measure a step of the recipe."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch import nn
+    from transformers import Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    backbone = Dinov2Model(Dinov2Config(image_size=518, patch_size=14)).eval()
+    head = nn.Sequential(
+        nn.Linear(768, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(0.1), nn.Linear(512, 256)
+    ).train()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-4, weight_decay=1e-4)
+    mean, std = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+    labels = [k // 2 for k in range(BATCH)]
+
+    def read(path: str) -> np.ndarray:
+        with Image.open(path) as file:
+            photo = file.convert("RGB")
+        scale = 256 / min(photo.size)
+        photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
+        left, top = (photo.width - 224) // 2, (photo.height - 224) // 2
+        pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)), np.float32)
+        return ((pixels / 255 - mean) / std).transpose(2, 0, 1)
+
+    def read_batch() -> torch.Tensor:
+        return torch.from_numpy(np.stack([read(path) for path in photos]))
+
+    def see(pixels: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return backbone(pixels).last_hidden_state[:, 0]
+
+    def learn(features: torch.Tensor) -> None:
+        rows = nn.functional.normalize(head(features))
+        distances = torch.cdist(rows, rows)
+        terms = []
+        for anchor, label in enumerate(labels):
+            positives = [distances[anchor, k] for k, other in enumerate(labels) if other == label and k != anchor]
+            negatives = [distances[anchor, k] for k, other in enumerate(labels) if other != label]
+            terms.append(torch.relu(max(positives) - min(negatives) + 0.5))
+        optimizer.zero_grad()
+        torch.stack(terms).mean().backward()
+        optimizer.step()
+
+    pixels = read_batch()
+    features = see(pixels)
+    return {
+        "decode": time_best(read_batch, repeats, clock),
+        "backbone": time_best(lambda: see(pixels), repeats, clock),
+        "head": time_best(lambda: learn(features), 10 * repeats, clock),
+        "versions": describe_machine(("torch", "transformers", "pillow")).rpartition("; ")[2],
+    }
+
+
+def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
+    """Measure the decode and the backbone of a photo, and a step of the head."""
+    from handnet.commands.start import start_tensorflow
+
+    start_tensorflow()
+    import keras
+    import numpy as np
+
+    from handnet.config import parse_config
+    from handnet.defaults import complete_tree
+    from handnet.example import Example
+    from handnet.losses import build_loss
+    from handnet.model import build_encoder, cut_head, get_backbone
+    from handnet.pipeline import FeatureViews, build_decoder, build_training_data, plan_training
+    from handnet.train import build_optimizer
+
+    tree = {"model": {"arch": "dino", "weights": "none"}, "train": {"epochs": 10_000}}
+    config = parse_config(complete_tree(tree))
+    encoder = build_encoder(config)
+    backbone, head = get_backbone(encoder), cut_head(encoder)
+    decode = build_decoder(config.image)
+    contents = [Path(photo).read_bytes() for photo in photos]
+    images = np.stack([decode(data)[0] for data in contents])
+
+    # As many people and photos as 11k Hands trains on; the time of a step does not depend on the features.
+    people = [f"{k % 128}" for k in range(NUM_PHOTOS)]
+    views = [("dorsal", "palmar")[k // 128 % 2] for k in range(NUM_PHOTOS)]
+    examples = [Example("", person, view) for person, view in zip(people, views, strict=True)]
+    values = np.random.default_rng(0).standard_normal((NUM_PHOTOS, 1, 768), dtype=np.float32)
+    plan = plan_training(examples, config)
+    data = build_training_data(plan, FeatureViews(values, np.zeros((NUM_PHOTOS, 1), bool)), config)
+    total_steps = STEPS_PER_EPOCH * EPOCHS
+    head.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=build_loss("triplet", {"margin": 0.5}))
+    keras.utils.disable_interactive_logging()
+    fit = lambda: head.fit(data, steps_per_epoch=plan.steps_per_epoch, shuffle=False, verbose=0)  # noqa: E731
+    return {
+        "decode": time_best(lambda: [decode(d) for d in contents], repeats, clock) / len(photos),
+        "backbone": time_best(lambda: backbone.predict_on_batch(images), repeats, clock) / len(photos),
+        "head": time_best(fit, repeats, clock) / plan.steps_per_epoch,
+        "steps": plan.steps_per_epoch,
+        "versions": describe_machine(("tensorflow", "keras")).rpartition("; ")[2],
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", default=sys.executable)
+    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--views", default="1,4", help="pictures of each photo that ours keeps")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine that is busy")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        kind, *photos = json.loads(arguments.child)
+        run = run_peer if kind == "peer" else run_ours
+        print(json.dumps(run(photos, arguments.repeats, arguments.clock)))
+        return
+    print(describe_machine(()))
+    with tempfile.TemporaryDirectory() as work:
+        photos = list_photos(arguments.data, BATCH, Path(work))
+        common = ["--repeats", str(arguments.repeats), "--clock", arguments.clock, "--child"]
+        theirs = start(arguments.peer, __file__, [*common, json.dumps(["peer", *photos])], arguments.threads)
+        ours = start(sys.executable, __file__, [*common, json.dumps(["ours", *photos])], arguments.threads)
+    print(f"ours: {ours['versions']}; theirs: {theirs['versions']}; seconds of the {arguments.clock} clock\n")
+    print("| measured | theirs | ours |\n|---|---:|---:|")
+    print(f"| decode a photo, ms | {1e3 * theirs['decode'] / BATCH:.1f} | {1e3 * ours['decode']:.1f} |")
+    print(f"| backbone, a photo, ms | {1e3 * theirs['backbone'] / BATCH:.0f} | {1e3 * ours['backbone']:.0f} |")
+    print(f"| head, loss and update, a step, ms | {1e3 * theirs['head']:.1f} | {1e3 * ours['head']:.1f} |")
+    step = theirs["decode"] + theirs["backbone"] + theirs["head"]
+    updates = STEPS_PER_EPOCH * EPOCHS
+    print(
+        f"\nExtrapolated to 11k Hands ({NUM_PHOTOS:,} photos, {STEPS_PER_EPOCH} steps an epoch, {updates:,} updates):\n"
+    )
+    print("| | theirs | ours | ours is faster |\n|---|---:|---:|---:|")
+    epoch, our_epoch = STEPS_PER_EPOCH * step, STEPS_PER_EPOCH * ours["head"]
+    print(f"| an epoch, once the features are there, s | {epoch:,.0f} | {our_epoch:.2f} | {epoch / our_epoch:,.0f}× |")
+    for views in map(int, arguments.views.split(",")):
+        whole = NUM_PHOTOS * (ours["decode"] + views * ours["backbone"]) + updates * ours["head"]
+        name = f"the whole run from files, {views} view{'s' if views > 1 else ''} of a photo, s"
+        print(f"| {name} | {EPOCHS * epoch:,.0f} | {whole:,.0f} | {EPOCHS * epoch / whole:.1f}× |")
+    again = updates * ours["head"]
+    print(
+        f"| a second run, features in the cache, s | {EPOCHS * epoch:,.0f} | {again:,.0f} | {EPOCHS * epoch / again:,.0f}× |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -462,9 +462,8 @@ def test_given_weights_are_not_trained_and_their_features_are_classified(run: Ru
     assert "kept the weights as they were" in result.output
     given = read_run(tmp_path / "run")
     assert given.facts["epochs_done"] == 0
-    judge = load_pair_judge(given)
-    assert judge is not None
-    assert judge.classifier.input_shape["first"][-1] == get_backbone(load_encoder(given)).output_shape[-1]
+    assert load_pair_judge(given) is not None
+    assert given.facts["pairs"]["num_features"] == get_backbone(load_encoder(given)).output_shape[-1]
 
 
 def test_photos_without_views_are_projected(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
-"""What runs an encoder over many photos: TensorFlow, or OpenVINO on a CPU."""
+"""What runs an encoder over many photos: TensorFlow, or OpenVINO on a CPU, in 8-bit integers on request."""
 
+import contextlib
 import importlib.util
+import io
+import logging
+import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +19,16 @@ from handnet.config import ImageConfig
 from handnet.errors import ConfigError, RunError, format_unknown
 from handnet.export.formats import check_format, write_format
 
-# The least cosine of an engine's vectors with the encoder's.
+# The least cosine of an engine's vectors with the encoder's, by precision; 8 bits lose more, and who asks for them knows.
+MIN_COSINES: Mapping[str, float] = {"int8": 0.95}
 MIN_COSINE = 0.999
+# Photos on which 8-bit ranges are chosen; NNCF's own default is 300.
+NUM_CALIBRATION_PHOTOS = 128
 # Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+Samples = npt.NDArray[np.uint8] | None
 
 
 class Engine(NamedTuple):
@@ -60,7 +70,13 @@ def has_bfloat16(flags: set[str]) -> bool:
     return bool(flags & _BFLOAT16_FLAGS)
 
 
-def build_engine(name: str, encoder: keras.Model, image: ImageConfig, batch_size: int) -> Engine:
+def build_engine(
+    name: str,
+    encoder: keras.Model,
+    image: ImageConfig,
+    batch_size: int,
+    samples: npt.NDArray[np.uint8] | None = None,
+) -> Engine:
     """Compile an encoder.
 
     Args:
@@ -68,16 +84,17 @@ def build_engine(name: str, encoder: keras.Model, image: ImageConfig, batch_size
         encoder: image (B, S, S, 3), values 0..255 → (B, D), in float32.
         image: its size.
         batch_size: the most photos at a time.
+        samples: uint8 (N, S, S, 3), photos by which 8-bit ranges are chosen; needed by "openvino-int8" alone.
 
     Raises:
-        ConfigError: an unknown engine, or its package is not installed.
+        ConfigError: an unknown engine, its package is not installed, or it needs samples and has none.
         RunError: the encoder cannot be converted.
     """
     if name == "auto":
         name = choose_engine()
     if name not in ENGINES:
         raise ConfigError(format_unknown("engine", name, ["auto", *ENGINES]))
-    return ENGINES[name](encoder, image, batch_size)
+    return ENGINES[name](encoder, image, batch_size, samples)
 
 
 def check_engine(engine: Engine, encoder: keras.Model, images: npt.NDArray[np.uint8]) -> float:
@@ -89,22 +106,23 @@ def check_engine(engine: Engine, encoder: keras.Model, images: npt.NDArray[np.ui
         images: uint8 (B, S, S, 3), a few photos.
 
     Raises:
-        RunError: it is below 0.999.
+        RunError: it is below 0.999, in 8-bit integers below 0.95.
     """
     expected = np.asarray(keras.ops.convert_to_numpy(encoder.predict_on_batch(images)), np.float64)
     received = engine.embed(images).astype(np.float64)
     norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
     cosine = float(np.min((expected * received).sum(axis=1) / norms, initial=1.0))
-    if not cosine > MIN_COSINE:
+    least = MIN_COSINES.get(engine.precision, MIN_COSINE)
+    if not cosine > least:
         raise RunError(
             f"The engine {engine.name} in {engine.precision} gives other vectors than the encoder: cosine {cosine:.5f}, "
-            f"expected above {MIN_COSINE}. Use --engine tensorflow."
+            f"expected above {least}. Use --engine tensorflow."
         )
     return cosine
 
 
-def _build_tensorflow(encoder: keras.Model, image: ImageConfig, batch_size: int) -> Engine:
-    del image
+def _build_tensorflow(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
+    del image, samples
 
     def embed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         # One shape is traced once; its last batch is filled up.
@@ -114,16 +132,63 @@ def _build_tensorflow(encoder: keras.Model, image: ImageConfig, batch_size: int)
     return Engine("tensorflow", encoder.compute_dtype, embed)
 
 
-def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int) -> Engine:
+def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
+    del samples
+    precision = "bf16" if has_bfloat16(read_cpu_flags()) else "f32"
+    return _compile_openvino("openvino", encoder, image, batch_size, precision, lambda model: model)
+
+
+def _build_openvino_int8(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
+    """Quantise weights and activations to 8 bits with NNCF, ranges chosen on the samples."""
+    if importlib.util.find_spec("nncf") is None:
+        raise ConfigError("The engine openvino-int8 needs the package nncf. Install it: pip install 'handnet[int8]'")
+    if samples is None or not len(samples):
+        raise ConfigError(
+            "The engine openvino-int8 needs photos to choose its ranges by. Received: none that can be decoded."
+        )
+    rows = [image_row[None].astype(np.float32) for image_row in samples]
+
+    def quantise(model: Any) -> Any:
+        # NNCF reports its use to its makers over the network, but for where it is told that it is being tested.
+        os.environ["NNCF_CI"] = "1"
+        import nncf
+
+        with _quiet_nncf():
+            return nncf.quantize(model, nncf.Dataset(rows), subset_size=len(rows))
+
+    return _compile_openvino("openvino-int8", encoder, image, batch_size, "int8", quantise)
+
+
+@contextlib.contextmanager
+def _quiet_nncf() -> Iterator[None]:
+    """Keep NNCF's progress bars and advice off the terminal."""
+    log = logging.getLogger("nncf")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _compile_openvino(
+    name: str,
+    encoder: keras.Model,
+    image: ImageConfig,
+    batch_size: int,
+    precision: str,
+    change: Callable[[Any], Any],
+) -> Engine:
     check_format("openvino")
     import openvino
 
-    precision = "bf16" if has_bfloat16(read_cpu_flags()) else "f32"
     with tempfile.TemporaryDirectory() as folder:
         write_format("openvino", encoder, image, None, Path(folder) / "model")
         core = openvino.Core()
-        model = core.read_model(str(Path(folder) / "model" / "model.xml"))
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
+        model = change(core.read_model(str(Path(folder) / "model" / "model.xml")))
+        hint = "f32" if precision == "int8" else precision
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "THROUGHPUT"}
         # Each stream takes its share of a batch, on cores of its own.
         streams = core.compile_model(model, "CPU", settings).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         share = max(1, batch_size // streams)
@@ -139,14 +204,15 @@ def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int) -
         queue.wait_all()
         return np.concatenate([outputs[begin] for begin in sorted(outputs)])[: len(images)]
 
-    return Engine("openvino", precision, embed)
+    return Engine(name, precision, embed)
 
 
 def _pad(images: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
     return np.pad(images, [(0, count - len(images)), (0, 0), (0, 0), (0, 0)])
 
 
-ENGINES: Mapping[str, Callable[[keras.Model, ImageConfig, int], Engine]] = {
+ENGINES: Mapping[str, Callable[[keras.Model, ImageConfig, int, Samples], Engine]] = {
     "tensorflow": _build_tensorflow,
     "openvino": _build_openvino,
+    "openvino-int8": _build_openvino_int8,
 }

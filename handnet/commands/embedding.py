@@ -1,6 +1,7 @@
 """`handnet embed`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,11 @@ from handnet.commands.console import echo, show_progress, warn
 from handnet.commands.start import start_tensorflow
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from handnet.example import Example
+    from handnet.pipeline import Decode
 
 _NUM_CHECKED = 8
 
@@ -24,7 +29,7 @@ _NUM_CHECKED = 8
 @click.option(
     "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
 )
-@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
+@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow, openvino or openvino-int8.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Photos at a time.")
 @click.option("--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; else they are an error.")
 def embed(
@@ -53,23 +58,19 @@ def embed(
 
     start_tensorflow()
     from handnet.bulk import embed_photos, remove_partial
-    from handnet.engines import build_engine, check_engine
+    from handnet.engines import NUM_CALIBRATION_PHOTOS, build_engine, check_engine
     from handnet.pipeline import build_decoder, describe_problems
     from handnet.train import load_encoder
 
     encoder = load_encoder(run)
-    built = build_engine(engine, encoder, run.config.image, batch)
+    # TensorFlow is what the others are compared with; 8-bit ranges are chosen on more photos than a comparison needs.
+    num_samples = {"tensorflow": 0, "openvino-int8": NUM_CALIBRATION_PHOTOS}.get(engine, _NUM_CHECKED)
+    samples = _decode_some([example.path for example in examples], num_samples, build_decoder(run.config.image))
+    built = build_engine(engine, encoder, run.config.image, batch, samples)
     agreement = ""
-    if built.name != "tensorflow":
-        decode = build_decoder(run.config.image)
-        readable = [example.path for example in examples if os.access(example.path, os.R_OK)][:_NUM_CHECKED]
-        decoded = [decode(Path(path).read_bytes())[0] for path in readable]
-        images = [pixels for pixels in decoded if pixels is not None]
-        if images:
-            import numpy as np
-
-            cosine = check_engine(built, encoder, np.stack(images[:batch]))
-            agreement = f", cosine with TensorFlow's vectors at least {cosine:.6f}"
+    if built.name != "tensorflow" and samples is not None:
+        cosine = check_engine(built, encoder, samples[: min(batch, _NUM_CHECKED)])
+        agreement = f", cosine with TensorFlow's vectors at least {cosine:.6f}"
     echo(f"engine: {built.name} in {built.precision}{agreement}; {len(examples):,} photos")
     partial = output.with_name(f"{output.name}.part")
     paths = [example.path for example in examples]
@@ -85,6 +86,17 @@ def embed(
     write_vectors(output, found.embeddings, [examples[row] for row in found.rows], labelled)
     remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
+
+
+def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDArray[np.uint8] | None":
+    """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
+    import numpy as np
+
+    step = max(1, len(paths) // max(1, count))
+    readable = [path for path in paths[::step][:count] if os.access(path, os.R_OK)]
+    decoded = [decode(Path(path).read_bytes())[0] for path in readable]
+    images = [pixels for pixels in decoded if pixels is not None]
+    return np.stack(images) if images else None
 
 
 def find_photos(sources: tuple[Path, ...], reader: str) -> tuple[list["Example"], bool]:

@@ -24,6 +24,7 @@ CASES = (
     ("transformers, torch bfloat16", "peer:bfloat16"),
     ("handnet embed, tensorflow", "ours:tensorflow"),
     ("handnet embed, openvino", "ours:openvino"),
+    ("handnet embed, openvino, 8 bits", "ours:openvino-int8"),
 )
 
 
@@ -86,9 +87,9 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
 
     config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
     encoder = build_encoder(config)
-    engine = build_engine(name, encoder, config.image, batch)
     decode = build_decoder(config.image)
     images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])
+    engine = build_engine(name, encoder, config.image, batch, images)
     cosine = check_engine(engine, encoder, images)
 
     def embed(progress: Progress) -> None:

@@ -151,6 +151,7 @@ def test_engines_agree_with_the_encoder_whatever_the_batch(
         assert (received.dtype, received.shape) == (np.float32, (count, 8))
         tolerance = {"f32": 1e-5, "float32": 1e-5, "bf16": 0.05, "int8": 0.2}[engine.precision]
         np.testing.assert_allclose(received, expected[:count], atol=tolerance)
+        np.testing.assert_allclose(np.linalg.norm(received, axis=1), 1.0, atol=1e-5)
     cosine = check_engine(engine, encoder, images[:6])
     assert cosine > (0.95 if name == "openvino-int8" else 0.999)
     assert cosine < 0.9999999 or name != "openvino-int8", "8 bits were used"
@@ -234,6 +235,9 @@ def test_a_data_set_keeps_its_labels_for_evaluation(
     assert list(part.attributes) == [dict(example.attributes) for example in examples]
     assert list(part.paths) == [example.path for example in examples]
     assert [path.name for path in file.parent.iterdir()] == ["vectors.npz"], "the parts are gone"
+    # The same command again replaces the file.
+    call(run_folder, tmp_path / "hands", "-o", file, "--engine", "tensorflow", "--batch", 5)
+    assert (load_part(file).embeddings == part.embeddings).all()
 
 
 def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(

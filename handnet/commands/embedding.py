@@ -54,7 +54,7 @@ def embed(
     check_vector_file(output)
     run = read_run(run_folder)
     examples, labelled = find_photos(sources, reader)
-    check_free_space(output, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
+    check_free_space(output.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
 
     start_tensorflow()
     from handnet.bulk import embed_photos, remove_partial

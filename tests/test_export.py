@@ -21,8 +21,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing a file stands for writing the model, and no photo is compared."""
 
     def write(*arguments: Any) -> dict[str, Any]:
-        arguments[-1].mkdir()
-        (arguments[-1] / "saved_model.pb").write_bytes(b"model")
+        (*_, folder, _head) = arguments
+        folder.mkdir()
+        (folder / "saved_model.pb").write_bytes(b"model")
         return {}
 
     monkeypatch.setattr(handnet.export, "write_format", write)

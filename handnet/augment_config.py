@@ -63,6 +63,7 @@ class AugmentConfig:
                 raise ConfigError(f"`augment.{field.name}` must lie between 0 and {high:g}. Received: {value!r}.")
 
 
-NO_AUGMENTATION = AugmentConfig(
-    **{field.name: 0.0 for field in fields(AugmentConfig) if field.name.endswith("_probability")}
+AUGMENTATIONS = tuple(
+    field.name.removesuffix("_probability") for field in fields(AugmentConfig) if field.name.endswith("_probability")
 )
+NO_AUGMENTATION = AugmentConfig(**{f"{kind}_probability": 0.0 for kind in AUGMENTATIONS})

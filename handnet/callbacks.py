@@ -160,7 +160,7 @@ class Keeper(keras.callbacks.Callback):
                 save_weights(self._encoder, self._folder / WEIGHTS_FILE)
         if self._patience and epoch - memory["best_epoch"] >= self._patience:
             memory["finished"] = self.model.stop_training = True
-        write_bytes(self._folder / HISTORY_FILE, _format_csv(memory["history"]))
+        write_history(self._folder, memory["history"])
         self.memory = write_checkpoint(self._folder, self._state, memory)
 
 
@@ -249,6 +249,11 @@ def save_weights(encoder: keras.Model, path: Path) -> None:
         encoder.save_weights(temporary, overwrite=True)
 
     write_with(path, save)
+
+
+def write_history(run_folder: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write the figures of each epoch, whole or not at all."""
+    write_bytes(run_folder / HISTORY_FILE, _format_csv(rows))
 
 
 def write_checkpoint(run_folder: Path, variables: Sequence[Any], memory: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
+HEADS = ("mlp", "lda")
+CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ class ImageConfig:
             only for comparison with systems that do it).
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
-            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "middle":
-            the middle half of either side, for faces that are centred.
+            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "hand-and-photo":
+            this crop in the upper left two thirds of the picture and the whole photo in the lower right third. "middle": the
+            middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -66,7 +69,12 @@ class ImageConfig:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
-        _check_choice("image.crop", self.crop, ("none", "hand", "hand-upright", "hand-canonical", "middle"))
+        _check_choice("image.crop", self.crop, CROPS)
+        if self.crop == "hand-and-photo" and self.size_px % 3:
+            raise ConfigError(
+                'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
+                f"Received: {self.size_px}. Give 192."
+            )
 
 
 @dataclass(frozen=True)
@@ -108,15 +116,18 @@ class SamplerConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The encoder: backbone, then Dense → BatchNorm → ReLU → Dropout → Dense → unit length.
+    """The encoder: backbone, head, unit length.
 
     Attributes:
         arch: a name of `handnet.backbones.BACKBONES`.
-        weights: "none" (random), "preset" (from the hub) or a path.
+        weights: "none" (random), "preset" (from the hub), "handnet-synthetic" (in the package) or a path.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
-        hidden_size: width of the projection head's hidden layer.
-        embedding_size: width D of the unit vector.
-        dropout: dropout rate in the head, 0..1.
+        head: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear map, found at once by discriminant
+            analysis between the training people, on a frozen backbone; no loss, no epochs.
+        lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
+        hidden_size: width of the hidden layer of "mlp".
+        embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
+        dropout: dropout rate in "mlp", 0..1.
         position_rule: how published weights' position table is resampled to the size of the photos: "meta", "huggingface" or
             "keras"; DINOv2 only.
         drop_path: rate of dropped branches at a transformer's last block, rising to it linearly; 0 is off.
@@ -126,6 +137,8 @@ class ModelConfig:
     arch: str = "small"
     weights: str = "none"
     trainable: str = "all"
+    head: str = "mlp"
+    lda_penalty: float = 0.5
     hidden_size: int = 512
     embedding_size: int = 128
     dropout: float = 0.1
@@ -137,6 +150,13 @@ class ModelConfig:
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)
+        _check_choice("model.head", self.head, HEADS)
+        _check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
+        if self.head == "lda" and self.trainable != "none":
+            raise ConfigError(
+                'model.head = "lda" is found from the features of a frozen backbone. Received: model.trainable='
+                f"{self.trainable!r}. Give --freeze, or model.head = 'mlp'."
+            )
         _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
         _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
         if self.trainable == "none" and (self.drop_path or self.recompute):
@@ -308,6 +328,11 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
 
+    @property
+    def objective(self) -> str:
+        """What the head was found by: the name of the loss, or of the closed form."""
+        return self.loss.name if self.model.head == "mlp" else self.model.head
+
     def __post_init__(self) -> None:
         if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":
             raise ConfigError(
@@ -315,9 +340,9 @@ class Config:
                 f"{self.optimizer.layer_decay:g}, model.trainable='none'. Leave it out, or train some of it: all, last-N or "
                 "lora-R."
             )
-        if self.data.identity == "hand" and self.image.crop == "hand-canonical":
+        if self.data.identity == "hand" and self.image.crop in ("hand-canonical", "hand-and-photo"):
             raise ConfigError(
-                'image.crop = "hand-canonical" makes left and right hands look alike, and data.identity = "hand" tells them '
+                f'image.crop = "{self.image.crop}" makes left and right hands look alike, and data.identity = "hand" tells them '
                 'apart. Use image.crop = "hand-upright", or data.identity = "person".'
             )
 

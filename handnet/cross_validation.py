@@ -22,7 +22,9 @@ EMBEDDINGS_FILE = "embeddings.npz"
 
 def fold_config(config: Config, num_folds: int, fold: int, seed: int) -> Config:
     """Return the settings of one fold: those given, but for the split."""
-    options = {"folds": num_folds, "fold": fold, "seed": seed}
+    # Nothing is chosen by validation people where the head is found in closed form: they train too.
+    without = {"val": 0.0} if config.model.head == "lda" else {}
+    options = {"folds": num_folds, "fold": fold, "seed": seed, **without}
     return replace(config, data=replace(config.data, split="k-fold", split_options=options))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handnet.augment_config import AUGMENTATIONS
 from handnet.errors import ConfigError, format_unknown
 
 Tree = Mapping[str, Any]
@@ -45,7 +46,23 @@ _SMALL: Tree = {
     "train": {"epochs": 30},
 }
 
-ARCH_DEFAULTS: dict[str, Tree] = {"mini": _SMALL, "small": _SMALL, "resnet50": _RESNET, "dino": _DINO, "dino3": _DINO}
+# Everything is in the package: no weights to fetch, no epochs.
+_HAND: Tree = {
+    "image": {"size_px": 128, "crop": "hand-canonical"},
+    "augment": {f"{kind}_probability": 0.0 for kind in AUGMENTATIONS},
+    "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
+    "train": {"precision": "float32"},
+}
+
+ARCH_DEFAULTS: dict[str, Tree] = {
+    "mini": _SMALL,
+    "small": _SMALL,
+    "hand": _HAND,
+    "hand-photo": {**_HAND, "image": {"size_px": 192, "crop": "hand-and-photo"}},
+    "resnet50": _RESNET,
+    "dino": _DINO,
+    "dino3": _DINO,
+}
 
 LOSS_DEFAULTS: dict[str, Tree] = {
     "contrastive": {

@@ -31,7 +31,7 @@ Progress = Callable[[str], Callable[[int, int], None]]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
 FEATURES_VERSION = 1
 # Of the settings of the model, those that the backbone's output does not depend on, or its weights already tell.
-_HEAD_SETTINGS = ("weights", "trainable", "hidden_size", "embedding_size", "dropout")
+_HEAD_SETTINGS = ("weights", "trainable", "head", "lda_penalty", "hidden_size", "embedding_size", "dropout")
 
 
 def is_augmenting(config: AugmentConfig) -> bool:

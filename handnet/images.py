@@ -3,6 +3,8 @@
 Only core TensorFlow operations are used, so that the same function is part of the exported graph.
 """
 
+from dataclasses import replace
+
 import tensorflow as tf
 
 from handnet.config import ImageConfig
@@ -54,6 +56,8 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         before = tf.shape(photo)[:2] // 4
         after = tf.shape(photo)[:2] - before
         square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
+    elif config.crop == "hand-and-photo":
+        square = lay_beside(photo, config)
     else:
         square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
@@ -61,8 +65,29 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Cut the hand out of an upright photo (H, W, 3) as `image.crop` says, for "none" as for "hand": float32 (S, S, 3)."""
-    turn, mirror = config.crop in ("hand-upright", "hand-canonical"), config.crop == "hand-canonical"
+    mirror = config.crop == "hand-canonical"
+    turn = mirror or config.crop == "hand-upright"
     return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
+
+
+def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
+
+    Args:
+        photo: upright, (H, W, 3), 0..255.
+        config: `size_px`, a multiple of 3, and `background`.
+
+    Returns:
+        float32 (S, S, 3), 0..255: the upper left two thirds are the canonical crop of the hand, the lower right third is
+        the photo, stretched; the rest is background.
+    """
+    size, third = config.size_px, config.size_px // 3
+    hand = crop_to_hand(photo, replace(config, size_px=size - third, crop="hand-canonical"))
+    small = tf.image.resize(tf.cast(photo, tf.float32), (third, third), antialias=True)
+    ground = float(config.background)
+    upper = tf.pad(hand, [[0, third], [0, third], [0, 0]], constant_values=ground)
+    lower = tf.pad(small, [[size - third, 0], [size - third, 0], [0, 0]], constant_values=ground)
+    return tf.ensure_shape(upper + lower - ground, (size, size, 3))
 
 
 def decode(contents: tf.Tensor, size_px: int) -> tf.Tensor:

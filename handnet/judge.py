@@ -107,7 +107,7 @@ def describe_run(run: Run, data: Path) -> dict[str, str]:
     return {
         "run": str(run.folder),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
-        "loss": run.config.loss.name,
+        "loss": run.config.objective,
         "data": str(data),
         "seed": str(run.config.train.seed),
         "epochs": str(run.facts.get("epochs_done", "")),

@@ -1,5 +1,7 @@
 """The encoder (backbone, projection head, unit length) and the twin network over it, as Keras functional models."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from handnet.backbones import build_backbone, set_trainable
 from handnet.config import Config
 
 ENCODER_NAME = "encoder"
+LINEAR_HEAD = "head_linear"
 
 
 @keras.saving.register_keras_serializable("handnet")
@@ -64,20 +67,29 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
     x = backbone(images)
-    x = keras.layers.Dense(
-        settings.hidden_size,
-        kernel_initializer=keras.initializers.GlorotUniform(config.train.seed + 1),
-        name="head_hidden",
-    )(x)
+    x = HEADS[settings.head](config, x)
+    return keras.Model(images, UnitNormalization(name="unit")(x), name=ENCODER_NAME)
+
+
+def _add_mlp(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
+    settings, seed = config.model, config.train.seed
+    glorot = keras.initializers.GlorotUniform
+    x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(x)
     x = keras.layers.BatchNormalization(name="head_norm")(x)
     x = keras.layers.ReLU(name="head_relu")(x)
-    x = keras.layers.Dropout(settings.dropout, seed=config.train.seed + 3, name="head_dropout")(x)
-    x = keras.layers.Dense(
-        settings.embedding_size,
-        kernel_initializer=keras.initializers.GlorotUniform(config.train.seed + 2),
-        name="head_embedding",
-    )(x)
-    return keras.Model(images, UnitNormalization(name="unit")(x), name=ENCODER_NAME)
+    x = keras.layers.Dropout(settings.dropout, seed=seed + 3, name="head_dropout")(x)
+    return keras.layers.Dense(settings.embedding_size, kernel_initializer=glorot(seed + 2), name="head_embedding")(x)
+
+
+def _add_linear(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
+    # Random until it is found from the features; float32 whatever the policy, as it was found.
+    glorot = keras.initializers.GlorotUniform(config.train.seed + 2)
+    width = config.model.embedding_size
+    return keras.layers.Dense(width, kernel_initializer=glorot, dtype="float32", name=LINEAR_HEAD)(x)
+
+
+# From the backbone's features (B, F) to (B, embedding_size), by `model.head`.
+HEADS: dict[str, Callable[[Config, keras.KerasTensor], keras.KerasTensor]] = {"mlp": _add_mlp, "lda": _add_linear}
 
 
 def get_backbone(encoder: keras.Model) -> keras.Model:

@@ -24,13 +24,13 @@ from handnet.callbacks import (
     save_weights,
     write_checkpoint,
 )
+from handnet.closed_form import train_closed_form
 from handnet.config import Config, OptimizerConfig
-from handnet.datasets.dataset import DataSet, halve_views, has_views, people_to_match, require_both_views
+from handnet.datasets.dataset import DataSet, halve_views, has_views
 from handnet.defaults import check_name
 from handnet.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.embedding import embed_files
 from handnet.errors import ConfigError, DataError, RunError
-from handnet.example import Example
 from handnet.features import compute_features, compute_views, count_views, embed_features
 from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
@@ -38,20 +38,17 @@ from handnet.model import build_encoder, build_twin, cut_head, get_backbone
 from handnet.monitoring import BatchStatistics
 from handnet.one_cycle import OneCycle
 from handnet.pipeline import EpochTemplates, Plan, build_training_data, plan_training, prepare_photos
+from handnet.preparation import Echo, count_people, describe_data, fingerprint_people, select_people
 from handnet.runs import (
     WEIGHTS_FILE,
     Run,
     check_absent,
     collect_facts,
     create_run,
-    fingerprint_data,
     read_run,
     update_facts,
 )
-from handnet.splits import make_split, select_part
 from handnet.tensorboard import TrainingPictures
-
-Echo = Callable[[str], None]
 
 
 def train(
@@ -86,15 +83,21 @@ def train(
         WeightsError: the backbone's weights are out of reach.
         DiskError: the run cannot be written.
     """
+    if config.model.head == "lda":
+        return train_closed_form(
+            config,
+            folder,
+            dataset,
+            resume=resume,
+            command=command,
+            echo=echo,
+            warn=warn,
+            progress=progress,
+        )
     if not resume:
         check_absent(folder)
-    split = make_split(config.data.split, dataset, config.data.split_options)
-    if split.note:
-        echo(split.note)
-    training, note = require_both_views(select_part(dataset, split, "train"), "Training")
-    if note:
-        echo(note)
-    validation = _select_validation(dataset, select_part(dataset, split, "val") if split.val else [], warn)
+    people = select_people(config, dataset, echo, warn)
+    split, training, validation = people
 
     precision = choose_precision(config.train.precision)
     set_precision(precision)
@@ -113,7 +116,7 @@ def train(
 
     show = progress("decode photos") if progress else None
     photos = prepare_photos([example.path for example in [*training, *validation]], config.image, show)
-    fingerprint = fingerprint_data(photos.digests, [_label(example) for example in [*training, *validation]])
+    fingerprint = fingerprint_people(people, photos.digests)
     train_files, val_files = photos.files[: len(training)], photos.files[len(training) :]
 
     if resume:
@@ -158,18 +161,7 @@ def train(
             restore_checkpoint(folder, variables, memory)
         echo(f"resumed after epoch {first_epoch} of {config.train.epochs}")
     else:
-        facts = collect_facts(
-            config,
-            command,
-            {
-                "directory": dataset.directory,
-                "reader": dataset.name,
-                "fingerprint": fingerprint,
-                "num_people": {"train": _count_people(training), "val": _count_people(validation)},
-                "num_photos": {"train": len(training), "val": len(validation)},
-                "problems": list(dataset.problems),
-            },
-        )
+        facts = collect_facts(config, command, describe_data(dataset, people, fingerprint))
         run = create_run(folder, config, {**facts, "precision": precision, "num_parameters": num_parameters}, split)
     if not memory:
         # The first checkpoint is the beginning itself, so that a run killed in its first epoch can be resumed too.
@@ -177,8 +169,8 @@ def train(
         memory = write_checkpoint(folder, variables, {})
     echo(describe_parameters(encoder, _count_batch_photos(config)))
     echo(
-        f"training on {len(training):,} photos of {_count_people(training)} people, validating on {len(validation):,} of "
-        f"{_count_people(validation)}; {plan.steps_per_epoch} steps an epoch"
+        f"training on {len(training):,} photos of {count_people(training)} people, validating on {len(validation):,} of "
+        f"{count_people(validation)}; {plan.steps_per_epoch} steps an epoch"
     )
 
     swap = partial(averaged_weights, model)
@@ -186,14 +178,14 @@ def train(
     keeper = Keeper(folder, encoder, variables, config.train.patience, memory, swap, keep_last)
     callbacks: list[keras.callbacks.Callback] = []
     if validation:
-        people = [example.identity for example in validation]
+        names = [example.identity for example in validation]
         views = halve_views(validation)
-        judge = Validation(embed_validation, people, views, swap, as_pairs=not has_views(validation))
+        judge = Validation(embed_validation, names, views, swap, as_pairs=not has_views(validation))
         pictures = TrainingPictures(
             folder / "tensorboard",
             lambda: judge.embeddings,
             val_files,
-            people,
+            names,
             views,
             config.image.size_px,
             train_files[:6],
@@ -207,7 +199,7 @@ def train(
         callbacks.append(look_alikes)
     margin = getattr(loss, "margin", None)
     callbacks += [
-        EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, (_count_people(validation) + 1) / 2),
+        EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, (count_people(validation) + 1) / 2),
         CollapseDetector(margin if isinstance(margin, float) else None, warn),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         keeper,
@@ -313,17 +305,6 @@ def _load_weights(encoder: keras.Model, file: Path) -> None:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
 
 
-def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:
-    both = set(people_to_match(examples))
-    if len(both) < 2:
-        warn(
-            "fewer than two validation people have photos to match (both views, or two photos): no figures during training, "
-            "and the last weights are kept."
-        )
-        return []
-    return [example for example in examples if example.identity in both]
-
-
 def _choose_features(config: Config, plan: Plan, num_training: int, num_validation: int, echo: Echo) -> bool:
     """Decide whether to train on features; say so where the backbone is frozen."""
     if config.model.trainable != "none":
@@ -392,14 +373,6 @@ def _count_batch_photos(config: Config) -> int:
     if sampler.name == "pairs":
         return 2 * sampler.pairs_per_batch
     return 2 * sampler.people_per_batch * sampler.photos_per_view
-
-
-def _label(example: Example) -> str:
-    return f"{example.identity}|{example.view}|{example.side}"
-
-
-def _count_people(examples: Sequence[Example]) -> int:
-    return len({example.identity for example in examples})
 
 
 OPTIMIZERS: Mapping[str, tuple[type[keras.optimizers.Optimizer], Mapping[str, float]]] = {

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from handnet.backbones.assign import assign_state
+from handnet.backbones.hand import build_hand, build_hand_photo, lay_out_hand, lay_out_mini
 from handnet.backbones.hub import read_preset
 from handnet.backbones.inception import build_inception_resnet_v1
 from handnet.backbones.report import describe_parameters, digest_weights
@@ -21,7 +22,7 @@ from handnet.backbones.training import list_blocks, set_trainable
 from handnet.backbones.vit import VitSize, build_vit
 from handnet.config import POSITION_RULES
 from handnet.errors import ConfigError, WeightsError, format_unknown
-from handnet.weights.catalogue import find_preset
+from handnet.weights.catalogue import SHIPPED, SHIPPED_ARCHS, find_preset
 from handnet.weights.layout import lay_out_convolutional, lay_out_rotary_transformer, lay_out_transformer
 from handnet.weights.pth import State
 from handnet.weights.source import Pretrained, is_keras_hub_folder, read_pretrained, to_scale_and_offset
@@ -75,7 +76,8 @@ def build_backbone(
     Args:
         arch: a key of `BACKBONES`.
         image_size_px: side of the input; transformers leave out what does not fill a patch.
-        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub) or the path of a file or folder.
+        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "handnet-synthetic" (in the package) or
+            the path of a file or folder.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
         lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
@@ -174,10 +176,12 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
                 f"keras-hub has no preset for {arch!r}. Give a path (`handnet weights list` says what fits) or `none`."
             )
         return read_preset(preset)
-    path = Path(weights)
+    path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights)
     pretrained = read_pretrained(path)
+    if weights in SHIPPED and arch in SHIPPED_ARCHS:
+        return pretrained
     if pretrained.arch and pretrained.arch != arch:
         raise WeightsError(
             f"{weights!r} holds weights of {pretrained.arch!r}. Received: arch={arch!r}. Choose {pretrained.arch!r}."
@@ -227,7 +231,9 @@ SEVEN_BILLION = VitSize(width=4096, num_blocks=40, num_heads=32, hidden_width=81
 TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 
 BACKBONES: dict[str, Backbone] = {
-    "mini": Backbone(build_mini),
+    "hand": Backbone(build_hand, lambda state, _size, _rule: lay_out_hand(state)),
+    "hand-photo": Backbone(build_hand_photo, lambda state, _size, _rule: lay_out_hand(state), min_image_px=48),
+    "mini": Backbone(build_mini, lambda state, _size, _rule: lay_out_mini(state)),
     "small": Backbone(build_small),
     "resnet50": _convolutional(build_resnet50),
     "inception-resnet-v1": _convolutional(build_inception_resnet_v1, FACENET_PIXELS, min_image_px=80),

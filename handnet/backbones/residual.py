@@ -70,13 +70,17 @@ def build_mini(image_size_px: int) -> keras.Model:
         1152 at 96 px.
     """
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
-    x = PixelNormalization()(images)
+    return keras.Model(images, stack_mini(PixelNormalization()(images)), name="mini")
+
+
+def stack_mini(x: Any, prefix: str = "") -> Any:
+    """Return the features (B, F) of `build_mini` from normalised images (B, S, S, 3); the layers' names begin with a prefix."""
     for layer, (width, stride) in enumerate(((24, 2), (48, 1), (96, 1), (128, 1), (128, 1)), start=1):
-        x = _convolve(x, width, 3, stride, f"conv{layer}", f"bn{layer}")
+        x = _convolve(x, width, 3, stride, f"{prefix}conv{layer}", f"{prefix}bn{layer}")
         if layer < 4:
-            x = layers.MaxPooling2D(2, padding="same", name=f"pool{layer}")(x)
-    cells = layers.AveragePooling2D(2, padding="same", name="avgpool")(x)
-    return keras.Model(images, layers.Flatten(name="grid")(cells), name="mini")
+            x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}pool{layer}")(x)
+    cells = layers.AveragePooling2D(2, padding="same", name=f"{prefix}avgpool")(x)
+    return layers.Flatten(name=f"{prefix}grid")(cells)
 
 
 def _convolve(x: Any, width: int, kernel: int, stride: int, conv: str, norm: str, relu: bool = True) -> Any:

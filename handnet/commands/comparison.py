@@ -43,7 +43,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
             raise EvaluationError(
                 f"{str(folder)!r} has not been evaluated on its {part} part. Do it: handnet eval {folder} --part {part}"
             )
-        runs.append(ComparedRun(str(folder), config.model.arch, config.loss.name, load_part(file)))
+        runs.append(ComparedRun(str(folder), config.model.arch, config.objective, load_part(file)))
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)
     write_bytes(output / "matrix.svg", plot_matrix(comparison["runs"]).encode())

@@ -32,7 +32,7 @@ def cross_validation(
     from handnet.defaults import complete_tree
 
     config = parse_config(complete_tree(read_tree(config_file, overrides)))
-    folder = folder or Path("runs") / f"cv-{config.model.arch}-{config.loss.name}"
+    folder = folder or Path("runs") / f"cv-{config.model.arch}-{config.objective}"
     from handnet.commands.locate import read_data
 
     dataset = read_data(config.data.reader, data or config.data.path)

@@ -9,7 +9,7 @@ from handnet.config import ModelConfig
 from handnet.evaluation.calibration import Calibration
 from handnet.runs import Run
 from handnet.splits import Split
-from handnet.weights.catalogue import PUBLISHED, find_preset
+from handnet.weights.catalogue import PUBLISHED, SHIPPED, find_preset
 from handnet.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
@@ -51,8 +51,7 @@ def write_card_text(
         "",
         f"- Architecture: {config.model.arch}, {facts.get('num_parameters', 0):,} parameters, vectors of "
         f"{config.model.embedding_size} numbers.",
-        f"- Trained with: {config.loss.name} loss, {facts.get('epochs_done', 0)} epochs, seed {config.train.seed}, "
-        f"{facts.get('precision', 'unknown precision')}; weights of epoch {facts.get('best_epoch', -1) + 1}.",
+        f"- Trained with: {_describe_training(run)}; seed {config.train.seed}, {facts.get('precision', 'unknown precision')}.",
         f"- Photos: {config.image.size_px} px, {config.image.fit}, crop {config.image.crop}; EXIF orientation is obeyed.",
         f"- Made by: handnet {packages.get('handnet', '?')}, TensorFlow {packages.get('tensorflow', '?')}, Keras "
         f"{packages.get('keras', '?')}; revision {facts.get('git_revision') or 'unknown'}.",
@@ -95,6 +94,13 @@ def write_card_text(
     return "\n".join(lines)
 
 
+def _describe_training(run: Run) -> str:
+    if run.config.model.head == "lda":
+        return f"discriminant analysis in closed form, penalty {run.config.model.lda_penalty:g}"
+    epochs, best = run.facts.get("epochs_done", 0), run.facts.get("best_epoch", -1) + 1
+    return f"{run.config.loss.name} loss, {epochs} epochs; weights of epoch {best}"
+
+
 def find_licence(model: ModelConfig) -> str:
     """Return the licence of the weights that training began from, as far as their record says."""
     if model.weights == "none":
@@ -103,7 +109,7 @@ def find_licence(model: ModelConfig) -> str:
         preset = find_preset(model.arch)
         licence = next((p.licence for p in PUBLISHED.values() if p.preset == preset), "unknown")
         return f"{licence} (keras-hub's preset {preset!r})."
-    path = Path(model.weights)
+    path = SHIPPED.get(model.weights, Path(model.weights))
     folder = path if path.is_dir() else path.parent
     if (folder / MANIFEST_FILE).is_file():
         manifest = read_manifest(folder)

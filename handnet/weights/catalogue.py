@@ -1,12 +1,16 @@
 """Published weights: what they fit, where they are, their size and licence."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 META = "https://dl.fbaipublicfiles.com/dinov2"
 TORCHVISION = "https://download.pytorch.org/models"
 FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 APACHE = "Apache-2.0"
 DINO3 = "DINOv3 License (asks for acceptance)"
+# Weights that come with handnet, learnt from made-up hands alone, and the backbones that they fit.
+SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
+SHIPPED_ARCHS = ("hand", "hand-photo", "mini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ def list_published() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("weights", "backbone", "parameters", "float32", "width", "trained at", "licence", "from")
     ]
+    for name in SHIPPED:
+        parts = ("0.6 M", "3 MB", "4760", "96 px", APACHE, "this package: --weights " + name)
+        rows.append((name, " ".join(SHIPPED_ARCHS), *parts))
     for name, published in PUBLISHED.items():
         rows.append(
             (

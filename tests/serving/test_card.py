@@ -71,7 +71,7 @@ def test_a_card_of_an_evaluated_and_audited_run_says_all_of_it() -> None:
     for words in (
         "# hands\n",
         "dino, 1,234,567 parameters, vectors of 8 numbers",
-        "triplet loss, 12 epochs, seed 0, mixed_float16; weights of epoch 7",
+        "triplet loss, 12 epochs; weights of epoch 7; seed 0, mixed_float16",
         "Licence of the pretrained weights: Apache-2.0 (keras-hub's preset 'dinov2_base').",
         "split `hands-cross-view`, fingerprint `f00d`",
         "| train | 3 | 3 | 30 |",

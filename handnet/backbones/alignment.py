@@ -1,0 +1,186 @@
+"""A picture of an upright hand turned, scaled and shifted a little, until its outline lies on that of a mean hand."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+Floats = npt.NDArray[np.float32]
+
+# The outline is compared on so many cells along each side, blurred by so much of the picture's side: a hand with its
+# fingers apart then still overlaps one with its fingers closed.
+TEMPLATE_CELLS = 32
+BLUR_FRACTION = 5.0 / 128.0
+# A hand differs from white paper by this much at its least, in values of 0..255: what differs more is all hand.
+_HAND_CONTRAST = 24.0
+_STEPS = 6
+_DAMPING = 0.7
+# Weight of no change beside the overlap: without it closed hands would be turned until their outlines agree by chance.
+_RIDGE = 2.0
+
+
+def cover_hand(images: Any) -> Any:
+    """Return how much of each pixel is hand, from a hand on a white ground.
+
+    Args:
+        images: (B, S, S, 3), 0..255.
+
+    Returns:
+        (B, S, S), 0..1.
+    """
+    return ops.clip((255.0 - ops.min(images, axis=-1)) / _HAND_CONTRAST, 0.0, 1.0)
+
+
+def gaussian_rows(size: int, cells: int, sigma_px: float) -> Floats:
+    """Return the matrix that samples a line of pixels at the middles of cells, through a Gaussian.
+
+    Args:
+        size: pixels.
+        cells: cells.
+        sigma_px: standard deviation of the Gaussian, pixels, > 0.
+
+    Returns:
+        (cells, size), rows that sum to 1.
+    """
+    middles = (np.arange(cells) + 0.5) * size / cells - 0.5
+    weights = np.exp(-0.5 * ((np.arange(size) - middles[:, None]) / sigma_px) ** 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def sample(images: Any, y: Any, x: Any) -> Any:
+    """Sample pictures bilinearly; beyond the border comes the border's nearest pixel.
+
+    Args:
+        images: (B, H, W, C).
+        y: (B, N) rows, whole numbers are the middles of pixels.
+        x: (B, N) columns.
+
+    Returns:
+        (B, N, C).
+    """
+    height, width, channels = images.shape[1:]
+    y, x = ops.clip(y, 0.0, height - 1.0), ops.clip(x, 0.0, width - 1.0)
+    top, left = ops.clip(ops.floor(y), 0.0, height - 2.0), ops.clip(ops.floor(x), 0.0, width - 2.0)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    flat = ops.reshape(images, (-1, height * width, channels))
+    index = ops.cast(top, "int32") * width + ops.cast(left, "int32")
+
+    def pick(offset: int) -> Any:
+        return ops.take_along_axis(flat, (index + offset)[..., None], axis=1)
+
+    upper = pick(0) * (1.0 - right) + pick(1) * right
+    lower = pick(width) * (1.0 - right) + pick(width + 1) * right
+    return upper * (1.0 - down) + lower * down
+
+
+def find_gain(template: Floats) -> tuple[Floats, Floats]:
+    """Return what turns a difference from the template into a change of pose.
+
+    Args:
+        template: (32, 32), 0..1.
+
+    Returns:
+        The gain (1024, 4) and the decay (4, 4) of a ridge regression on the template's derivatives by angle (radians),
+        logarithm of the scale, shift down and shift right (both as fractions of the side).
+    """
+    cells = len(template)
+    down, right = (slope * cells for slope in np.gradient(template.astype(np.float64)))
+    y, x = _lay_cells(cells)
+    jacobian = np.stack([right * y - down * x, down * y + right * x, down, right], axis=-1).reshape(-1, 4)
+    inverse = np.linalg.inv(jacobian.T @ jacobian + _RIDGE * np.eye(4))
+    return (jacobian @ inverse).astype(np.float32), (_RIDGE * inverse).astype(np.float32)
+
+
+def _lay_cells(cells: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return each cell's place (y, x) from the middle of the picture, as fractions of its side."""
+    line = (np.arange(cells) + 0.5) / cells - 0.5
+    y, x = np.meshgrid(line, line, indexing="ij")
+    return y, x
+
+
+@keras.saving.register_keras_serializable("handnet")
+class HandAlignment(keras.layers.Layer):
+    """Moves each hand by the similarity that brings its blurred outline closest to the template's.
+
+    The template, and what follows from it, are weights: with random weights they are zero, and nothing moves. Six steps of
+    Gauss and Newton on the template's derivatives, with a ridge, float32 whatever the policy.
+
+    Args:
+        name: layer name.
+
+    Reference:
+        Baker and Matthews 2004, "Lucas-Kanade 20 Years On: A Unifying Framework", section 3; here the step is added to
+        the pose rather than composed with it, and a ridge holds it near no change.
+    """
+
+    def __init__(self, name: str = "alignment", **kwargs: Any) -> None:
+        super().__init__(name=name, **{**kwargs, "dtype": "float32", "trainable": False})
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create template, gain and decay."""
+        cells = TEMPLATE_CELLS
+
+        def add(name: str, shape: tuple[int, ...]) -> Any:
+            return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
+
+        self.template = add("template", (cells, cells))
+        self.gain = add("gain", (cells * cells, 4))
+        self.decay = add("decay", (4, 4))
+
+    def call(self, images: Any) -> Any:
+        """Return the moved pictures, (B, S, S, 3) float32 of 0..255."""
+        images = ops.cast(images, "float32")
+        size, cells = images.shape[1], TEMPLATE_CELLS
+        rows = gaussian_rows(size, cells, BLUR_FRACTION * size)
+        outline = ops.matmul(ops.matmul(rows, cover_hand(images)), rows.T)[..., None]
+        pose = ops.zeros_like(outline[:, 0, :1, 0]) * np.zeros((1, 4), np.float32)
+        for _ in range(_STEPS):
+            moved = sample(outline, *_place(pose, cells))
+            difference = ops.reshape(self.template, (1, -1)) - moved[..., 0]
+            pose = pose + _DAMPING * (ops.matmul(difference, self.gain) - ops.matmul(pose, self.decay))
+        return ops.reshape(sample(images, *_place(pose, size)), (-1, size, size, 3))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the input."""
+        return input_shape
+
+
+def _place(pose: Any, size: int) -> tuple[Any, Any]:
+    """Return where the pixels of the moved pictures lie in those as they were: (B, S²) rows and columns."""
+    y, x = (line.reshape(1, -1).astype(np.float32) for line in _lay_cells(size))
+    angle, scale = pose[:, :1], ops.exp(pose[:, 1:2])
+    sine, cosine = ops.sin(angle) * scale, ops.cos(angle) * scale
+    middle = (size - 1) / 2.0
+    down = (cosine * y - sine * x + pose[:, 2:3]) * size + middle
+    right = (sine * y + cosine * x + pose[:, 3:4]) * size + middle
+    return down, right
+
+
+def find_mean_outline(images: Floats, alignment: HandAlignment, rounds: int = 6) -> Floats:
+    """Return the mean outline of hands that are aligned to it, from none (Learned-Miller's congealing).
+
+    Args:
+        images: (N, S, S, 3), 0..255: upright hands on white.
+        alignment: a layer built for them, whose weights are changed.
+        rounds: of aligning all hands and taking their mean.
+
+    Returns:
+        (32, 32), 0..1; the alignment's weights are made from it.
+    """
+    rows = gaussian_rows(images.shape[1], TEMPLATE_CELLS, BLUR_FRACTION * images.shape[1])
+    batches = np.array_split(images, math.ceil(len(images) / 128))
+    template = np.zeros((TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32)
+    for _ in range(rounds):
+        sums = [
+            np.sum(rows @ ops.convert_to_numpy(cover_hand(alignment(batch))) @ rows.T, axis=0, dtype=np.float64)
+            for batch in batches
+        ]
+        template = (np.sum(sums, axis=0) / len(images)).astype(np.float32)
+        gain, decay = find_gain(template)
+        alignment.template.assign(template)
+        alignment.gain.assign(gain)
+        alignment.decay.assign(decay)
+    return template

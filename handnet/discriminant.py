@@ -1,0 +1,98 @@
+"""Linear discriminant analysis between identities: a projection head in closed form, NumPy only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.errors import DataError
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+def fit_discriminant(
+    features: npt.NDArray[np.floating],
+    identities: Sequence[str],
+    views: Sequence[str] | None,
+    num_directions: int,
+    penalty: float,
+) -> tuple[Floats, Floats]:
+    """Return the linear map under which photos of one identity lie close and those of different ones far apart.
+
+    The scatter within identities is whitened, and what then varies most between them is kept. Both views of a person
+    weigh the same, however many photos each has; of a person with one view the photos' spread about their mean is used, at
+    half the weight.
+
+    Args:
+        features: (N, F), finite.
+        identities: of each row.
+        views: of each row; None where photos have none, and all weigh the same.
+        num_directions: columns of the result; those beyond the identities less one do not exist and are zero.
+        penalty: the scatter within is enlarged by this times its mean eigenvalue, in every direction, > 0: few photos say
+            little of directions in which they hardly vary.
+
+    Returns:
+        float32 (F, num_directions) and the bias (num_directions,), which brings the mean of the features to zero.
+
+    Raises:
+        DataError: fewer than two identities, or nobody with two different photos.
+
+    Reference:
+        Fisher 1936; Rao 1948. The penalty is Friedman's 1989 (regularised discriminant analysis, equation 18 with λ = 0).
+    """
+    names = np.asarray(identities)
+    x = np.asarray(features, np.float64)
+    mean = x.mean(axis=0)
+    x = x - mean
+    if len(np.unique(names)) < 2:
+        raise DataError(f"Discriminant analysis needs two identities at the least. Received: {len(np.unique(names))}.")
+    basis = _find_basis(x)
+    z = x @ basis
+    deviations, middles = _split_scatter(z, names, None if views is None else np.asarray(views))
+    if not np.any(deviations):
+        raise DataError("Discriminant analysis needs two different photos of some person at the least.")
+    within = deviations.T @ deviations
+    within[np.diag_indices_from(within)] += penalty * np.trace(within) / len(within)
+    whiten = np.linalg.inv(np.linalg.cholesky(within)).T
+    _, _, directions = np.linalg.svd((middles - middles.mean(axis=0)) @ whiten, full_matrices=False)
+    kept = directions[: min(num_directions, len(middles) - 1)]
+    kernel = np.zeros((x.shape[1], num_directions))
+    kernel[:, : len(kept)] = basis @ whiten @ _fix_signs(kept).T
+    # The scale is free: unit vectors follow.
+    kernel /= np.sqrt(np.mean(np.sum(np.square(x @ kernel), axis=1)))
+    return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
+
+
+def _find_basis(x: Doubles) -> Doubles:
+    """Return orthonormal columns that span the rows (centred), by the smaller of the two products."""
+    rows, width = x.shape
+    if width <= rows:
+        return np.eye(width)
+    values, vectors = np.linalg.eigh(x @ x.T)
+    kept = values > 1e-10 * values[-1]
+    return np.asarray(x.T @ (vectors[:, kept] / np.sqrt(values[kept])))
+
+
+def _split_scatter(
+    z: Doubles, identities: npt.NDArray[np.str_], views: npt.NDArray[np.str_] | None
+) -> tuple[Doubles, Doubles]:
+    """Return weighted deviations whose products sum to the mean scatter within, and the identities' middles."""
+    deviations, middles, total = np.zeros_like(z), [], 0.0
+    for identity in np.unique(identities):
+        rows = np.flatnonzero(identities == identity)
+        weights = np.full(len(rows), 1.0)
+        if views is not None:
+            seen, counts = np.unique(views[rows], return_counts=True)
+            weights = 0.5 / counts[np.searchsorted(seen, views[rows])]
+        middle = weights @ z[rows] / weights.sum()
+        deviations[rows] = (z[rows] - middle) * np.sqrt(weights)[:, None]
+        middles.append(middle)
+        total += float(weights.sum())
+    return deviations / np.sqrt(total), np.stack(middles)
+
+
+def _fix_signs(directions: Doubles) -> Doubles:
+    """Return the directions, each with its largest entry positive: LAPACK's signs differ from build to build."""
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+    return np.asarray(directions * np.where(largest < 0, -1.0, 1.0))

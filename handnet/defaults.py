@@ -45,7 +45,14 @@ _SMALL: Tree = {
     "train": {"epochs": 30},
 }
 
-ARCH_DEFAULTS: dict[str, Tree] = {"mini": _SMALL, "small": _SMALL, "resnet50": _RESNET, "dino": _DINO, "dino3": _DINO}
+ARCH_DEFAULTS: dict[str, Tree] = {
+    "mini": _SMALL,
+    "small": _SMALL,
+    "resnet50": _RESNET,
+    "vgg16": _RESNET,
+    "dino": _DINO,
+    "dino3": _DINO,
+}
 
 LOSS_DEFAULTS: dict[str, Tree] = {
     "contrastive": {

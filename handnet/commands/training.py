@@ -106,9 +106,11 @@ def train(
 
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.pair_training import overfit_pairs, train_pairs
+    from handnet.pair_training import check_pairs, overfit_pairs, train_pairs
     from handnet.train import train as train_model
 
+    if not resume and overfit is None:
+        check_pairs(config, dataset)
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
         echo(f"all pairs are judged right after {epochs_needed} epochs: zero error")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from handnet.cache import find_drawn_folder
 from handnet.commands.console import echo, show_progress
-from handnet.datasets import read_dataset
-from handnet.datasets.dataset import DataSet
 from handnet.datasets import folder as any_folder
-from handnet.datasets import hands11k, lfw, tiny_imagenet
+from handnet.datasets import hands11k, lfw, read_dataset, tiny_imagenet
+from handnet.datasets.dataset import DataSet
 from handnet.errors import DataError
 
 DEFAULT_FOLDER = Path("data/hands11k")

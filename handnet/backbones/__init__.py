@@ -169,7 +169,10 @@ def draw_weights(model: keras.Model, seed: int) -> None:
 
 def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if backbone.lay_out is None:
-        raise WeightsError(f"There are no published weights for {arch!r}: train it from scratch with `--weights none`.")
+        raise WeightsError(
+            f"There are no published weights for {arch!r}: train it from scratch with `--weights none`, "
+            "or begin with the folder of a run of it."
+        )
     if weights == "preset":
         preset = find_preset(arch)
         if not preset:

@@ -122,8 +122,9 @@ def draw_histogram(dataset: DataSet, path: Path) -> None:
     edges = [width * number - 0.5 for number in range(largest // width + 2)]
     by_name = not views and len(people) <= _MOST_BARS
     figure = Figure(figsize=(8, 2.2 * len(panels) + 0.6 + 3.2 * by_name), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(2.8, 3.2)) if by_name else (figure, None)
-    if lower is not None:
+    upper: Any = figure
+    if by_name:
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.8, 3.2))[:, 0]
         _draw_bars(lower.subplots(), dataset, totals)
     all_axes = upper.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, view, values) in zip(all_axes, panels, strict=True):

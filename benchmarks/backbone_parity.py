@@ -3,10 +3,10 @@
     python benchmarks/backbone_parity.py [--data ../shared/data] [CASE …]
 
 The reference features come from tests/goldens/make_backbones.py --full (PyTorch); here the same weights are written in
-the layout of each source, read back and run. Prints the rows of the table in docs/backbones.md: the largest absolute
-difference of any feature over three photos, at the size of pretraining first, and for scale the largest difference
-between two of the photos; parameters at the size of pretraining; the licence of the published weights.
-One case after the other, 4 to 40 seconds each on two cores.
+the layout of each source, read back and run. keras.applications runs here too (cases vgg16/keras, inception-v3/keras).
+Prints the rows of the table in docs/backbones.md: the largest absolute difference of any feature over three photos, at
+the size of pretraining first, and for scale the largest difference between two of the photos; parameters at the size of
+pretraining; the licence of the published weights. One case after the other, 4 to 40 seconds each on two cores.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from handnet.backbones import build_backbone  # noqa: E402
 from handnet.backbones.report import count_parameters  # noqa: E402
 from handnet.weights.catalogue import PUBLISHED  # noqa: E402
 from tests.backbones.sources import write_source  # noqa: E402
+from tests.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 
 
@@ -59,12 +60,38 @@ def main() -> None:
                 spreads.append(max(np.abs(expected[i] - expected[i - 1]).max() for i in range(len(expected))))
                 totals.append(count_parameters(model)[0] - 6)
                 del model
-        licence = next(p.licence for p in PUBLISHED.values() if p.arch == about["arch"])
-        print(
-            f"| {about['arch']} | {about['source']} | {about['peer']} | {', '.join(errors)} | {min(spreads):.2g} "
-            f"| {totals[0]:,} | {expected.shape[1]} | {licence} |",
-            flush=True,
-        )
+        print_row(about["arch"], about["source"], about["peer"], errors, min(spreads), totals[0], expected.shape[1])
+    for arch, sizes in (("vgg16", (224,)), ("inception-v3", (299, 224))):
+        if not arguments.cases or f"{arch}/keras" in arguments.cases:
+            compare_with_keras(arch, sizes, arguments.data)
+
+
+def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
+    """Print the row of a network of keras.applications, which is run beside ours."""
+    errors, spreads, totals = [], [], []
+    for side_px in sizes:
+        network, theirs = build_theirs(arch, side_px)
+        with tempfile.TemporaryDirectory() as folder:
+            write_keras_2(network, Path(folder) / "notop.h5")
+            model = build_backbone(arch, image_size_px=side_px, weights=os.fspath(Path(folder) / "notop.h5"))
+        images = load_photos(data, side_px)
+        expected = keras.ops.convert_to_numpy(theirs(images.astype("float32")))
+        errors.append(f"{np.abs(keras.ops.convert_to_numpy(model(images)) - expected).max():.1e} ({side_px})")
+        spreads.append(max(np.abs(expected[i] - expected[i - 1]).max() for i in range(len(expected))))
+        totals.append(count_parameters(model)[0] - 6)
+    print_row(
+        arch, "keras", f"keras.applications {keras.version()}", errors, min(spreads), totals[0], expected.shape[1]
+    )
+
+
+def print_row(arch: str, source: str, peer: str, errors: list[str], spread: float, total: int, width: int) -> None:
+    """Print one row of the table."""
+    # VGG16 was published twice, under two licences.
+    licence = next(p.licence for p in PUBLISHED.values() if p.arch == arch and (source != "keras" or "keras" in p.url))
+    print(
+        f"| {arch} | {source} | {peer} | {', '.join(errors)} | {spread:.2g} | {total:,} | {width} | {licence} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ ARCH_DEFAULTS: dict[str, Tree] = {
     "hand": _HAND,
     "hand-photo": {**_HAND, "image": {"size_px": 192, "crop": "hand-and-photo"}},
     "resnet50": _RESNET,
+    "vgg16": _RESNET,
     "dino": _DINO,
     "dino3": _DINO,
 }

@@ -1,12 +1,18 @@
 """The encoder (backbone, projection head, unit length) and the twin network over it, as Keras functional models."""
 
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 from keras import ops
 
 from handnet.backbones import build_backbone, set_trainable
+from handnet.backbones.assign import copy_weights
+from handnet.backbones.lora import merge_lora
 from handnet.config import Config
+from handnet.errors import RunError, WeightsError
+from handnet.runs import WEIGHTS_FILE, is_run, read_run
 
 ENCODER_NAME = "encoder"
 LINEAR_HEAD = "head_linear"
@@ -42,7 +48,7 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
     """Build the encoder of a configuration.
 
     Args:
-        config: `image.size_px` and `model`.
+        config: `image.size_px` and `model`; `model.weights` may be the folder of a run, whose backbone it then begins with.
         weights: instead of `config.model.weights`; "none" where weights are loaded over it at once.
 
     Returns:
@@ -51,19 +57,24 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
     Raises:
         ConfigError: an unknown architecture or way of training.
         WeightsError: the weights are out of reach or do not fit.
+        RunError: the run that they are to come from is damaged.
     """
     settings, size = config.model, config.image.size_px
+    weights = settings.weights if weights is None else weights
+    from_run = is_run(Path(weights))
     rank = settings.trainable.removeprefix("lora-")
     backbone = build_backbone(
         settings.arch,
         image_size_px=size,
-        weights=settings.weights if weights is None else weights,
+        weights="none" if from_run else weights,
         position_rule=settings.position_rule,
         seed=config.train.seed,
         lora_rank=int(rank) if rank.isdecimal() and rank != settings.trainable else 0,
         drop_path_rate=settings.drop_path,
         recompute=settings.recompute,
     )
+    if from_run:
+        copy_weights(_load_backbone(Path(weights), settings.arch), backbone, weights)
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
     x = backbone(images)
@@ -90,6 +101,31 @@ def _add_linear(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
 
 # From the backbone's features (B, F) to (B, embedding_size), by `model.head`.
 HEADS: dict[str, Callable[[Config, keras.KerasTensor], keras.KerasTensor]] = {"mlp": _add_mlp, "lda": _add_linear}
+
+
+def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
+    """Load an encoder's weight file; RunError where it is damaged or of another encoder."""
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns where a file lacks a layer, and leaves its random weights.
+            warnings.simplefilter("error", UserWarning)
+            encoder.load_weights(file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+
+
+def _load_backbone(folder: Path, arch: str) -> keras.Model:
+    run = read_run(folder)
+    if run.config.model.arch != arch:
+        raise WeightsError(
+            f"The run {str(folder)!r} has trained {run.config.model.arch!r}. Received: arch={arch!r}. "
+            f"Choose {run.config.model.arch!r}."
+        )
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise RunError(f"{str(folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began.")
+    encoder = build_encoder(run.config, weights="none")
+    load_encoder_weights(encoder, folder / WEIGHTS_FILE)
+    return merge_lora(get_backbone(encoder))
 
 
 def get_backbone(encoder: keras.Model) -> keras.Model:

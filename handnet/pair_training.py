@@ -24,6 +24,7 @@ from handnet.pair_model import build_pair_classifier
 from handnet.photo_pairs import PairTable, halve_people, select_pairs, thin_pairs
 from handnet.pipeline import prepare_photos
 from handnet.runs import Run, read_run_split, update_facts
+from handnet.split_parts import Split
 from handnet.splits import make_split
 from handnet.train import build_optimizer, load_encoder
 
@@ -175,9 +176,19 @@ def calibrate_distance(run: Run, encoder: keras.Model, dataset: DataSet) -> Cali
     return fit_calibration(collect_pairs(scores, table.same))
 
 
+def check_pairs(config: Config, dataset: DataSet) -> None:
+    """Raise DataError where a part lacks pairs of either kind: before an encoder is trained for a classifier of pairs."""
+    if config.pairs.form != "none":
+        _choose_tables(config, make_split(config.data.split, dataset, config.data.split_options), dataset)
+
+
 def choose_tables(run: Run, dataset: DataSet) -> tuple[PairTable, PairTable]:
     """Return the pairs that the classifier learns from and those kept back, of different people."""
-    split, settings, seed = read_run_split(run), run.config.pairs, run.config.train.seed
+    return _choose_tables(run.config, read_run_split(run), dataset)
+
+
+def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[PairTable, PairTable]:
+    settings, seed = config.pairs, config.train.seed
     if settings.part == "val":
         return halve_people(select_pairs(dataset, split, "val", settings.num_drawn, seed), seed)
     return (

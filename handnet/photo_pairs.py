@@ -57,7 +57,8 @@ def select_pairs(dataset: DataSet, split: Split, part: str, num_drawn: int = 0, 
     if not table.same.any() or table.same.all():
         raise DataError(
             f"The {part} part needs pairs of one and of two people. Received: {int(table.same.sum())} and "
-            f"{int((~table.same).sum())} of the {len(dataset.pairs):,} pairs. Use the split pairs, which keeps pairs whole."
+            f"{int((~table.same).sum())} of the {len(dataset.pairs):,} pairs. Use the split pairs, which keeps pairs whole, "
+            "and give more pairs, a larger part or another data.split_options.seed."
         )
     return table
 

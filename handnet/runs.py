@@ -78,6 +78,11 @@ def check_absent(folder: Path) -> None:
         raise RunError(f"{str(folder)!r} exists and is not a run. Give another --run.")
 
 
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run."""
+    return (folder / FACTS_FILE).is_file() and (folder / CONFIG_FILE).is_file()
+
+
 def read_run(folder: Path) -> Run:
     """Read a run folder.
 

@@ -66,8 +66,14 @@ def _deal_clusters(
     parts: dict[str, tuple[str, ...]] = {}
     for part, fraction in fractions.items():
         taken: list[int] = []
-        while order and sum(num_pairs[k] for k in taken) < fraction * len(links):
-            taken.append(order.pop())
+        share = fraction * len(links)
+        while order and sum(num_pairs[k] for k in taken) < share:
+            # A cluster that is larger than the whole part is left to training, unless the part would be empty.
+            fitting = [k for k in order if num_pairs[k] <= share]
+            if taken and not fitting:
+                break
+            taken.append(fitting[-1] if fitting else min(order, key=num_pairs.__getitem__))
+            order.remove(taken[-1])
         parts[part] = tuple(person for k in taken for person in clusters[k])
     parts["train"] = tuple(person for k in order for person in clusters[k])
     empty = [part for part in PARTS if not parts[part] and fractions.get(part, 1.0) > 0]

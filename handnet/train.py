@@ -1,7 +1,6 @@
 """Training: one function, read from top to bottom, around `model.fit`."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from handnet.errors import ConfigError, DataError, RunError
 from handnet.features import compute_features, compute_views, count_views, embed_features
 from handnet.files import check_free_space, remove_leftovers
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
-from handnet.model import build_encoder, build_twin, cut_head, get_backbone
+from handnet.model import build_encoder, build_twin, cut_head, get_backbone, load_encoder_weights
 from handnet.monitoring import BatchStatistics
 from handnet.one_cycle import OneCycle
 from handnet.pipeline import EpochTemplates, Plan, build_training_data, plan_training, prepare_photos
@@ -129,7 +128,7 @@ def train(
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
     if memory:
-        _load_weights(encoder, folder / WEIGHTS_FILE)
+        load_encoder_weights(encoder, folder / WEIGHTS_FILE)
     templates = EpochTemplates() if config.sampler.alike_fraction else None
     # Of an encoder whose backbone is frozen only the head is trained, and it needs no more than the backbone's features.
     if from_features:
@@ -291,18 +290,8 @@ def load_encoder(run: Run) -> keras.Model:
         raise RunError(
             f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
         )
-    _load_weights(encoder, file)
+    load_encoder_weights(encoder, file)
     return encoder
-
-
-def _load_weights(encoder: keras.Model, file: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns where a file lacks a layer, and leaves its random weights.
-            warnings.simplefilter("error", UserWarning)
-            encoder.load_weights(file)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
 
 
 def _choose_features(config: Config, plan: Plan, num_training: int, num_validation: int, echo: Echo) -> bool:

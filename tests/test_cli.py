@@ -264,6 +264,8 @@ def test_without_data_the_line_says_where_to_get_them(command: CommandLine, monk
     assert "--data synthetic" in line
     monkeypatch.setenv("HANDNET_DATA", "elsewhere")
     assert "There is no data folder 'elsewhere'" in command.fail("train", "--arch", "dino", "--loss", "triplet")
+    for reader, words in (("lfw", "LFW is"), ("tiny-imagenet", "Tiny ImageNet is"), ("folder", "Expected layout:")):
+        assert f"'elsewhere'. {words}" in command.fail("train", f"--set=data.reader={reader}")
 
 
 def test_fewer_than_two_people_are_said_after_the_counts(command: CommandLine) -> None:

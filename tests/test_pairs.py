@@ -245,6 +245,15 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     _use_tiny(monkeypatch)
 
 
+def test_a_part_without_pairs_is_said_before_the_encoder_is_trained(run: Run, tmp_path: Path) -> None:
+    settings = [f"--set={setting}" for setting in SETTINGS if "split_options" not in setting]
+    settings += [f"--set=data.split_options.{part}" for part in ("train=0.9", "val=0.05", "test=0.05")]
+    arguments = ["train", "--data", str(run.folder.parent / "data"), "--arch", "tiny", "--run", str(tmp_path / "run")]
+    with pytest.raises(DataError, match="Pairs need two people, .* a val part of 1 people"):
+        CliRunner().invoke(cli, [*arguments, *settings], catch_exceptions=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_keeps_its_classifier_and_calibration(run: Run) -> None:
     assert run.facts["status"] == "finished"
     assert run.facts["pairs"]["num_features"] == 8

@@ -42,6 +42,19 @@ def test_no_pair_is_torn_apart() -> None:
     assert parts_of(dataset, "pairs", seed=1) == parts_of(dataset, "pairs", seed=1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_large_cluster_trains(seed: int) -> None:
+    # Twelve people in a chain of pairs, and four pairs of people who are in no other.
+    names = [f"p{k}" for k in range(20)]
+    examples = [Example(f"/data/{name}.jpg", name) for name in names]
+    links = [(k, k + 1) for k in range(11)] + [(12, 13), (14, 15), (16, 17), (18, 19)]
+    pairs = tuple(PhotoPair(f"/data/p{a}.jpg", f"/data/p{b}.jpg", False, "train") for a, b in links)
+    parts = parts_of(DataSet("made", "/data", examples, examples, (), pairs), "pairs", seed=seed)
+    assert set(names[:12]) <= parts["train"]
+    # 15 pairs: at least 2.25 of them validate and at least 3 are tested, so far as there are other pairs.
+    assert (len(parts["val"]), len(parts["test"])) == (6, 2)
+
+
 def test_the_data_sets_own_test_people_stay_so() -> None:
     parts = parts_of(make_dataset(groups=("train", "test")), "pairs", val=0.2)
     assert parts["test"] == {f"p{p}" for p in range(20, 40)}

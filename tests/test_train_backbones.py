@@ -1,6 +1,7 @@
 """Every way of training a backbone through real, tiny runs: what a setting does to the weights, and what is exported."""
 
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -14,9 +15,10 @@ from handnet.datasets.dataset import DataSet
 from handnet.defaults import complete_tree
 from handnet.device import set_precision
 from handnet.embedding import embed_files
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, RunError, WeightsError
 from handnet.export import export_encoder
-from handnet.model import build_encoder
+from handnet.export.card import find_licence
+from handnet.model import build_encoder, get_backbone
 from handnet.pipeline import prepare_photos
 from handnet.runs import Run
 from handnet.train import load_encoder, train
@@ -189,3 +191,37 @@ def test_options_that_a_network_does_not_have_are_refused_before_any_work(
     with pytest.raises(ConfigError, match=message):
         run_quietly(one_step(**sections), tmp_path / "run", dataset)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def lora_run(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_quietly(one_step(model={"trainable": "lora-2"}), tmp_path_factory.mktemp("runs") / "first", dataset)
+
+
+def test_an_encoder_begins_with_the_backbone_of_a_run(lora_run: Run) -> None:
+    config = one_step(model={"weights": str(lora_run.folder), "hidden_size": 7, "trainable": "none"})
+    images = np.random.default_rng(0).integers(0, 256, (2, 42, 42, 3), dtype=np.uint8)
+    encoders = (load_encoder(lora_run), build_encoder(config), build_encoder(config, weights="none"))
+    trained, begun, drawn = (keras.ops.convert_to_numpy(get_backbone(encoder)(images)) for encoder in encoders)
+    np.testing.assert_allclose(begun, trained, atol=1e-6)
+    assert np.abs(drawn - trained).max() > 1e-4, "random weights give other features"
+    assert find_licence(config.model).startswith("those of the run 'first', whose weights had: none were used")
+
+
+def test_a_run_that_does_not_fit_gives_no_weights(lora_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(lora_run.folder, folder)
+    given = {"weights": str(folder)}
+    with pytest.raises(WeightsError, match=r"has trained 'dino-tiny'\. Received: arch='mini'\. Choose 'dino-tiny'"):
+        build_encoder(one_step(model={"arch": "mini", **given}))
+    with pytest.raises(WeightsError, match=r"1 of another shape \(tokens/position_table"):
+        build_encoder(one_step(image={"size_px": 56}, model=given))
+    file = folder / "model.weights.h5"
+    with pytest.raises(WeightsError, match=r"is the weights of a run\. Give the run: --weights"):
+        build_encoder(one_step(model={"weights": str(file)}))
+    file.write_bytes(b"")
+    with pytest.raises(RunError, match="is damaged"):
+        build_encoder(one_step(model=given))
+    file.unlink()
+    with pytest.raises(RunError, match="was stopped before it began"):
+        build_encoder(one_step(model=given))

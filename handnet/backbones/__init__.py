@@ -16,9 +16,11 @@ from handnet.backbones.assign import assign_state
 from handnet.backbones.hand import build_hand, build_hand_photo, lay_out_hand, lay_out_mini
 from handnet.backbones.hub import read_preset
 from handnet.backbones.inception import build_inception_resnet_v1
+from handnet.backbones.inception_v3 import build_inception_v3
 from handnet.backbones.report import describe_parameters, digest_weights
 from handnet.backbones.residual import build_mini, build_resnet50, build_small
 from handnet.backbones.training import list_blocks, set_trainable
+from handnet.backbones.vgg import build_vgg16
 from handnet.backbones.vit import VitSize, build_vit
 from handnet.config import POSITION_RULES
 from handnet.errors import ConfigError, WeightsError, format_unknown
@@ -31,6 +33,7 @@ __all__ = ["BACKBONES", "build_backbone", "describe_parameters", "digest_weights
 
 IMAGENET_PIXELS = to_scale_and_offset((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 FACENET_PIXELS = to_scale_and_offset((127.5,) * 3, (128.0,) * 3, factor=1.0)
+INCEPTION_PIXELS = to_scale_and_offset((127.5,) * 3, (127.5,) * 3, factor=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,10 @@ def draw_weights(model: keras.Model, seed: int) -> None:
 
 def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if backbone.lay_out is None:
-        raise WeightsError(f"There are no published weights for {arch!r}: train it from scratch with `--weights none`.")
+        raise WeightsError(
+            f"There are no published weights for {arch!r}: train it from scratch with `--weights none`, "
+            "or begin with the folder of a run of it."
+        )
     if weights == "preset":
         preset = find_preset(arch)
         if not preset:
@@ -236,6 +242,8 @@ BACKBONES: dict[str, Backbone] = {
     "mini": Backbone(build_mini, lambda state, _size, _rule: lay_out_mini(state)),
     "small": Backbone(build_small),
     "resnet50": _convolutional(build_resnet50),
+    "vgg16": _convolutional(build_vgg16),
+    "inception-v3": _convolutional(build_inception_v3, INCEPTION_PIXELS, min_image_px=75),
     "inception-resnet-v1": _convolutional(build_inception_resnet_v1, FACENET_PIXELS, min_image_px=80),
     "dino": _dino2(BASE, "dino"),
     "dino-small": _dino2(SMALL, "dino-small"),

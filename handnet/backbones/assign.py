@@ -1,6 +1,7 @@
 """Arrays into a network, by name, all of them or none."""
 
 import keras
+import numpy as np
 
 from handnet.errors import WeightsError
 from handnet.weights.pth import State
@@ -37,6 +38,23 @@ def assign_state(model: keras.Model, laid_out: State, source: str) -> None:
         )
     for path, variable in variables.items():
         variable.assign(laid_out[path])
+
+
+def copy_weights(source: keras.Model, model: keras.Model, name: str) -> None:
+    """Copy a backbone's weights into another of its kind, pixel normalisation included.
+
+    Args:
+        source: the backbone, without LoRA.
+        model: filled; unchanged where this fails.
+        name: where the weights came from, for the message.
+
+    Raises:
+        WeightsError: they differ in their variables, as a table of positions does at another image size.
+    """
+    values = {v.path: np.asarray(keras.ops.convert_to_numpy(v.value)) for v in source.weights}
+    assign_state(model, {path: value for path, value in values.items() if not path.startswith("pixels/")}, name)
+    for variable in model.get_layer("pixels").weights:
+        variable.assign(values[variable.path])
 
 
 def _name_first(what: str, names: list[str]) -> str:

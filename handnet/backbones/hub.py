@@ -28,7 +28,7 @@ _RENAMES = (
 
 
 def read_preset(preset: str) -> Pretrained:
-    """Read a keras-hub preset of DINOv2, DINOv3 or ResNet.
+    """Read a keras-hub preset of DINOv2, DINOv3, ResNet or VGG.
 
     Args:
         preset: its name in keras-hub, a "kaggle://" or "hf://" address, or a local folder.
@@ -49,8 +49,9 @@ def read_preset(preset: str) -> Pretrained:
     except (KeyError, TypeError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise WeightsError(f"The preset {preset!r} cannot be read: {first_line}") from error
-    if type(backbone).__name__ not in ("DINOV2Backbone", "DINOV3Backbone", "ResNetBackbone"):
-        raise WeightsError(f"The preset {preset!r} is a {type(backbone).__name__}; DINOv2, DINOv3 or ResNet expected.")
+    if type(backbone).__name__ not in ("DINOV2Backbone", "DINOV3Backbone", "ResNetBackbone", "VGGBackbone"):
+        kind = type(backbone).__name__
+        raise WeightsError(f"The preset {preset!r} is a {kind}; DINOv2, DINOv3, ResNet or VGG expected.")
     return Pretrained(to_reference_names(collect_state(backbone)), *_read_pixels(preset))
 
 

@@ -9,7 +9,7 @@ import keras
 from handnet.errors import ConfigError
 
 MODES = ("none", "all", "last-N", "lora")
-_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a)(_|$)")
+_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a|mixed\d+)(_|$)")
 
 
 def set_trainable(backbone: keras.Model, mode: str) -> None:

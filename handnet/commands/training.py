@@ -18,7 +18,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option(
     "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
 )
-@click.option("--arch", help="hand, small, resnet50, dino, dino-small, dino-large, dino-giant, … (model.arch)")
+@click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
     "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to make.  [default: runs/ARCH-LOSS]"
@@ -27,7 +27,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--epochs", type=int, help="train.epochs")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
-@click.option("--weights", help="none, preset, handnet-synthetic or a path (model.weights)")
+@click.option("--weights", help="none, preset, handnet-synthetic, a path, or the folder of a run (model.weights)")
 @click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
 @click.option(
     "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"
@@ -108,9 +108,11 @@ def train(
 
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.pair_training import overfit_pairs, train_pairs
+    from handnet.pair_training import check_pairs, overfit_pairs, train_pairs
     from handnet.train import train as train_model
 
+    if not resume and overfit is None:
+        check_pairs(config, dataset)
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
         echo(f"all pairs are judged right after {epochs_needed} epochs: zero error")

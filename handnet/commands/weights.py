@@ -39,7 +39,7 @@ def fetch(name: str, folder: Path) -> None:
 @click.argument("folder", metavar="NEW_DIR", type=click.Path(path_type=Path))
 @click.option("--arch", required=True, help="The backbone that they belong to, as dino or resnet50.")
 def convert(source: str, folder: Path, arch: str) -> None:
-    """Convert weights (.pth, .safetensors, a Hugging Face, timm or keras-hub folder) to a checked folder of handnet's."""
+    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a checked folder of handnet's."""
     start_tensorflow()
     from handnet.backbones.convert import convert_weights
 

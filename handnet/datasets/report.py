@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -21,6 +21,7 @@ _MAX_VALUES = 8
 _MAX_NAMED = 20
 _COLORS = {"dorsal": "#c0562f", "palmar": "#2f6fc0", "": "#555555"}
 _TILE_PX = (160, 120)
+_MOST_BARS = 100
 _MONTAGE_PEOPLE, _MONTAGE_COLUMNS = 8, 8
 
 
@@ -100,6 +101,8 @@ def describe_health(
 def draw_histogram(dataset: DataSet, path: Path) -> None:
     """Draw how many people have how many photos, in all and by view, as a PNG.
 
+    Of a data set without views and of at most 100 people or classes there is a bar for each of them too, by name.
+
     Raises:
         DataError: there is no photo.
         DiskError: the file cannot be written.
@@ -117,8 +120,13 @@ def draw_histogram(dataset: DataSet, path: Path) -> None:
     width = max(1, -(-largest // 40))
     # Whole numbers in the middle of their bars, however wide these are.
     edges = [width * number - 0.5 for number in range(largest // width + 2)]
-    figure = Figure(figsize=(8, 2.2 * len(panels) + 0.6), layout="constrained")
-    all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    by_name = not views and len(people) <= _MOST_BARS
+    figure = Figure(figsize=(8, 2.2 * len(panels) + 0.6 + 3.2 * by_name), layout="constrained")
+    upper: Any = figure
+    if by_name:
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.8, 3.2))[:, 0]
+        _draw_bars(lower.subplots(), dataset, totals)
+    all_axes = upper.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, view, values) in zip(all_axes, panels, strict=True):
         axes.hist(values, bins=edges, color=_COLORS[view], edgecolor="white", linewidth=0.5)
         axes.set_title(f"{title}: {sum(values):,} photos of {_people(sum(v > 0 for v in values))}", loc="left", size=10)
@@ -128,6 +136,17 @@ def draw_histogram(dataset: DataSet, path: Path) -> None:
     all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
     all_axes[-1].set_xlabel("photos of one person" + (f" (bars of {width})" if width > 1 else ""))
     write_with(Path(path), lambda draft: figure.savefig(draft, format="png", dpi=110))
+
+
+def _draw_bars(axes: Any, dataset: DataSet, totals: Counter[str]) -> None:
+    """Draw one bar for each person or class, named by its words where it has any."""
+    words = {example.identity: example.attributes.get("words", "").split(",")[0] for example in dataset.examples}
+    names = [words[identity] or identity for identity in dataset.identities]
+    axes.bar(range(len(names)), [totals[identity] for identity in dataset.identities], color=_COLORS[""])
+    axes.set_xticks(range(len(names)), names, rotation=90, size=8 if len(names) <= 50 else 5)
+    axes.set_xlim(-0.8, len(names) - 0.2)
+    axes.set_ylabel("photos")
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_montage(dataset: DataSet, path: Path) -> None:

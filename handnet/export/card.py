@@ -7,7 +7,7 @@ from typing import Any
 
 from handnet.config import ModelConfig
 from handnet.evaluation.calibration import Calibration
-from handnet.runs import Run
+from handnet.runs import Run, is_run, read_run
 from handnet.splits import Split
 from handnet.weights.catalogue import PUBLISHED, SHIPPED, find_preset
 from handnet.weights.manifest import MANIFEST_FILE, read_manifest
@@ -110,6 +110,8 @@ def find_licence(model: ModelConfig) -> str:
         licence = next((p.licence for p in PUBLISHED.values() if p.preset == preset), "unknown")
         return f"{licence} (keras-hub's preset {preset!r})."
     path = SHIPPED.get(model.weights, Path(model.weights))
+    if is_run(path):
+        return f"those of the run {path.name!r}, whose weights had: {find_licence(read_run(path).config.model)}"
     folder = path if path.is_dir() else path.parent
     if (folder / MANIFEST_FILE).is_file():
         manifest = read_manifest(folder)

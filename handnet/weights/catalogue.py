@@ -5,6 +5,7 @@ from pathlib import Path
 
 META = "https://dl.fbaipublicfiles.com/dinov2"
 TORCHVISION = "https://download.pytorch.org/models"
+KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 APACHE = "Apache-2.0"
 DINO3 = "DINOv3 License (asks for acceptance)"
@@ -121,6 +122,34 @@ PUBLISHED: dict[str, Published] = {
         "BSD-3-Clause",
         f"{TORCHVISION}/resnet50-11ad3fa6.pth",
         page="https://pytorch.org/vision/stable/models/resnet.html",
+    ),
+    "vgg16": Published(
+        "vgg16",
+        14_714_688,
+        512,
+        224,
+        "BSD-3-Clause",
+        f"{TORCHVISION}/vgg16-397923af.pth",
+        "vgg_16_imagenet",
+        "https://pytorch.org/vision/stable/models/vgg.html",
+    ),
+    "vgg16-keras": Published(
+        "vgg16",
+        14_714_688,
+        512,
+        224,
+        "CC BY 4.0",
+        f"{KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        page="https://keras.io/api/applications/vgg/",
+    ),
+    "inception-v3": Published(
+        "inception-v3",
+        21_802_784,
+        2048,
+        299,
+        "Apache-2.0",
+        f"{KERAS}/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        page="https://keras.io/api/applications/inceptionv3/",
     ),
     "inception-resnet-v1": Published(
         "inception-resnet-v1",

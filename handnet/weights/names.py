@@ -8,13 +8,14 @@ from handnet.weights.pth import State
 
 # In every published file, and in no backbone: heads, counters, and what follows from the architecture.
 _UNUSED = re.compile(
-    r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|classifier|pooler|local_cls_norm)\."
+    r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|pre_logits|classifier|pooler|local_cls_norm)\."
 )
 _WRAPPERS = ("module.", "backbone.", "_orig_mod.", "dinov2_with_registers.", "dinov2.", "resnet.")
 
 
 def to_reference_names(state: State) -> State:
-    """Rename a state dict to the reference's names: Meta's for transformers, torchvision's, facenet-pytorch's.
+    """Rename a state dict to the reference's names: Meta's for transformers, torchvision's for ResNets, facenet-pytorch's,
+    keras.applications' for VGG16.
 
     Args:
         state: as read from Meta, torchvision, timm, facenet-pytorch or transformers files.
@@ -26,6 +27,8 @@ def to_reference_names(state: State) -> State:
     state = _strip_wrappers(state)
     if any(name.startswith("embeddings.") for name in state):
         state = _from_transformers_vit(state)
+    elif "features.0.weight" in state:
+        state = {_from_torchvision_vgg(name): array for name, array in state.items()}
     elif any(name.startswith("embedder.") for name in state):
         state = {_from_transformers_resnet(name): array for name, array in state.items()}
     else:
@@ -95,6 +98,19 @@ def _from_transformers_vit(state: State) -> State:
     if fused.get("register_tokens", np.empty(1)).size == 0:
         del fused["register_tokens"]
     return fused
+
+
+# torchvision numbers convolutions, activations and poolings alike: what VGG16's convolutions come to.
+_VGG16 = {
+    number: f"block{block}_conv{index}"
+    for block, numbers in enumerate(((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)), start=1)
+    for index, number in enumerate(numbers, start=1)
+}
+
+
+def _from_torchvision_vgg(name: str) -> str:
+    match = re.match(r"^features\.(\d+)\.(.+)$", name)
+    return f"{_VGG16[int(match[1])]}.{match[2]}" if match and int(match[1]) in _VGG16 else name
 
 
 def _from_transformers_resnet(name: str) -> str:

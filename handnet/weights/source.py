@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handnet.errors import WeightsError
+from handnet.weights.keras_file import is_keras_file, read_keras_file
 from handnet.weights.manifest import MANIFEST_FILE, Manifest, check_file, find_hash_in_name, read_manifest
 from handnet.weights.names import to_reference_names
 from handnet.weights.pth import State, read_pth
 from handnet.weights.safetensors import read_safetensors
 
 FORMATS = (
-    "a .pth, .pt or .bin state dict, a .safetensors file, or a folder written by `handnet weights`, transformers, timm "
-    "or keras-hub"
+    "a .pth, .pt or .bin state dict, a .safetensors file, an .h5 file of keras.applications, the folder of a run, or a "
+    "folder written by `handnet weights`, transformers, timm or keras-hub"
 )
 
 
@@ -50,7 +51,7 @@ def read_pretrained(path: Path) -> Pretrained:
             manifest = read_manifest(path.parent)
             if manifest.file == path.name:
                 return _read_recorded(path.parent, manifest)
-        return Pretrained(_rename(_read_state(path), path))
+        return _read_file(path)
     if (path / MANIFEST_FILE).is_file():
         return _read_recorded(path, read_manifest(path))
     if (path / "config.json").is_file():
@@ -71,8 +72,15 @@ def to_scale_and_offset(
 
 
 def _read_recorded(folder: Path, manifest: Manifest) -> Pretrained:
-    state = _rename(_read_state(folder / manifest.file), folder)
-    return Pretrained(state, manifest.pixel_scale, manifest.pixel_offset, manifest.arch)
+    read = _read_file(folder / manifest.file)
+    scale, offset = manifest.pixel_scale or read.pixel_scale, manifest.pixel_offset or read.pixel_offset
+    return Pretrained(read.state, scale, offset, manifest.arch)
+
+
+def _read_file(path: Path) -> Pretrained:
+    if is_keras_file(path):
+        return Pretrained(*read_keras_file(path))
+    return Pretrained(_rename(_read_state(path), path))
 
 
 def _read_state(path: Path) -> State:

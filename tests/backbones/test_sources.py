@@ -191,14 +191,10 @@ def test_the_document_lists_what_is_published():
     compared = re.findall(
         r"^\| ([\w-]+) \| \w+ \| .* e?[\d.]+ \| ([\d,]+) \| (\d+) \| (.+) \|$", document, re.MULTILINE
     )
-    assert len(compared) == 13
+    assert len(compared) == 15
     for arch, parameters, width, licence in compared:
-        published = next(p for p in PUBLISHED.values() if p.arch == arch)
-        assert (int(parameters.replace(",", "")), int(width), licence) == (
-            published.num_parameters,
-            published.width,
-            published.licence,
-        )
+        figures = {(p.num_parameters, p.width, p.licence) for p in PUBLISHED.values() if p.arch == arch}
+        assert (int(parameters.replace(",", "")), int(width), licence) in figures
 
 
 def test_facenet_pixels():

@@ -145,6 +145,18 @@ def test_the_histogram_is_drawn(dataset: DataSet, tmp_path: Path) -> None:
         assert len(image.convert("RGB").getcolors(1 << 20) or []) > 3
 
 
+@pytest.mark.parametrize("num_classes", [3, 101])
+def test_a_few_classes_have_a_bar_each(num_classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[list[str]] = []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_xticks", lambda _self, _x, labels, **_options: named.append(labels))
+    classes = [f"n{i}" for i in range(num_classes)]
+    examples = [Example("/x", "n0", attributes={"words": "cat, true cat"}), *(Example("/y", c) for c in classes[1:])]
+    draw_histogram(DataSet("test", "/", examples, examples), tmp_path / "histogram.png")
+    assert named == ([["cat", "n1", "n2"]] if num_classes == 3 else [])
+    with Image.open(tmp_path / "histogram.png") as image:
+        assert (image.height > 600) == (num_classes == 3)
+
+
 def test_pictures_that_cannot_be_drawn_or_written(dataset: DataSet, tmp_path: Path) -> None:
     empty = DataSet("test", "/data", [], dataset.rows)
     (tmp_path / "file").write_text("")

@@ -102,7 +102,7 @@ def test_the_catalogue_is_whole():
     for name, published in PUBLISHED.items():
         assert published.licence, name
         assert published.page.startswith("https://"), name
-        assert re.fullmatch(r"https://[\w./-]+\.(pth|pt)|", published.url), name
+        assert re.fullmatch(r"https://[\w./-]+\.(pth|pt|h5)|", published.url), name
     # The network of the published baseline: torchvision's first weights.
     assert PUBLISHED["resnet50"].url == "https://download.pytorch.org/models/resnet50-0676ba61.pth"
     assert PUBLISHED["dino"].url.endswith("/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth")

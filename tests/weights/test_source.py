@@ -154,6 +154,13 @@ def test_wrappers_heads_and_counters_are_taken_off():
     assert rename("blocks.0.surprise", "cls_token") == ["blocks.0.surprise", "cls_token"]
 
 
+def test_torchvisions_vgg16_takes_the_names_of_keras():
+    renamed = rename("features.0.weight", "features.28.bias", "classifier.0.weight", "pre_logits.fc1.weight")
+    assert renamed == ["block1_conv1.weight", "block5_conv3.bias"]
+    # VGG16 with batch normalisation is another network: what does not belong stays, to be refused by name.
+    assert rename("features.0.weight", "features.1.running_mean") == ["block1_conv1.weight", "features.1.running_mean"]
+
+
 def test_variants_of_metas_names():
     assert rename("blocks.0.3.attn.qkv.weight", "blocks.1.mlp.w12.bias", "blocks.1.mlp.w3.bias") == [
         "blocks.1.mlp.fc1.bias",

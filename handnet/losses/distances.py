@@ -43,14 +43,24 @@ def with_slopes(matrix: Tensor, losses: Tensor, slopes: Tensor) -> Tensor:
     return attach_slopes(matrix)
 
 
-def safe_sqrt(x: Tensor) -> Tensor:
-    """Return the square root with a zero gradient, not an infinite one, at zero.
+def row_norms(x: Tensor) -> Tensor:
+    """Return the L2 norm of each row, (...,), with a zero gradient, not an infinite one, where it is zero.
 
     Args:
-        x: any shape, not negative.
+        x: (..., D).
     """
-    positive = x > 0
-    return ops.where(positive, ops.sqrt(ops.where(positive, x, ops.ones_like(x))), ops.zeros_like(x))
+
+    @ops.custom_gradient
+    def measure(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        norms = ops.sqrt(ops.sum(ops.square(x), axis=-1))
+
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            slopes = args[0] if upstream is None else upstream
+            return x * ops.divide_no_nan(slopes, norms)[..., None]
+
+        return norms, gradient
+
+    return measure(x)
 
 
 def unit_rows(x: Tensor) -> Tensor:
@@ -221,5 +231,6 @@ def paired_distances(first: Tensor, second: Tensor, distance: str = "l2") -> Ten
     """
     if distance == "cosine":
         return 1.0 - ops.sum(unit_rows(first) * unit_rows(second), axis=-1)
-    squared = ops.sum(ops.square(first - second), axis=-1)
-    return squared if distance == "squared_l2" else safe_sqrt(squared)
+    if distance == "l2":
+        return row_norms(first - second)
+    return ops.sum(ops.square(first - second), axis=-1)

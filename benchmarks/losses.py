@@ -242,6 +242,9 @@ def main() -> None:
         serve(arguments.serve == "peer", arguments)
         return
     ours, theirs = start(sys.executable, "ours", arguments), start(arguments.peer, "peer", arguments)
+    from machine import describe_machine
+
+    print(describe_machine(("tensorflow", "keras")), end="\n\n")
     print("| loss | batch | graph | XLA | pytorch-metric-learning | graph faster | XLA faster |")
     print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for name in arguments.losses.split(","):

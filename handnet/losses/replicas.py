@@ -82,7 +82,7 @@ def mean_share(totals: Tensor, counts: Tensor) -> Tensor:
     on one device. The value is the same on every replica, since Keras logs a mean weighted by their rows.
 
     Args:
-        totals: (B,) or (B, T): summed losses of each of this replica's anchors, for each of T terms.
+        totals: (N,) or (N, T): summed losses of this replica's anchors, whose sum counts, for each of T terms.
         counts: of the same shape: how many losses were summed; no gradient flows through it.
 
     Returns:

@@ -3,15 +3,18 @@
 Command: python benchmarks/losses.py --peer PYTHON [--losses triplet_hard,…] [--batches 64,…,8192] [--repeats 5]
 
 PYTHON is an interpreter with torch and pytorch-metric-learning (the one that runs this script, where it has them).
-Each measurement is a process of its own with `--threads` threads; for each loss and batch ours and theirs run one
-after the other. Time is the median over repeats after two steps of warm-up (compilation is not counted), memory the
-highest resident set during the steps less that after the imports. A process beyond `--limit-gib` or `--limit-s` is
-stopped and its row says so. Batches are 4 photos (2 dorsal, 2 palmar) for each identity, 256-d unit vectors.
+Each measurement is a process of its own with `--threads` threads, forked from one that has done the imports; for each
+loss and batch ours and theirs run one after the other. Time is the median over repeats after two steps of warm-up
+(compilation is not counted), memory the highest resident set during the steps less that before the first. A process
+beyond `--limit-gib` or `--limit-s` is stopped and its row says so. Batches are 4 photos (2 dorsal, 2 palmar) for each
+identity, 256-d unit vectors.
 """
 
 import argparse
+import importlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -80,7 +83,6 @@ def batch(size: int) -> tuple[object, object]:
 
 def run_ours(name: str, size: int, mode: str, threads: int, repeats: int, clock: str) -> dict[str, float]:
     """Measure handnet's loss in a tf.function, with XLA where the mode is "jit"."""
-    sys.path.insert(0, str(ROOT))
     import tensorflow as tf
 
     from handnet.losses import build_loss
@@ -148,34 +150,72 @@ def run_peer(name: str, size: int, threads: int, repeats: int, clock: str) -> di
     return measure(once, before, repeats, clock)
 
 
-def start(python: str, child: str, arguments: argparse.Namespace) -> dict[str, float] | str:
-    """Run one measurement in a process of its own; return it, or in words why there is none."""
+def serve(peer: bool, arguments: argparse.Namespace) -> None:
+    """Do the imports, then answer each line "MODE:LOSS:BATCH" with one of JSON: a measurement, or why there is none."""
+    sys.path.insert(0, str(ROOT))
+    for module in ("torch", "pytorch_metric_learning") if peer else ("tensorflow", "handnet.losses"):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                mode, name, size = line.strip().split(":")
+                common = (arguments.threads, arguments.repeats, arguments.clock)
+                run = run_peer(name, int(size), *common) if peer else run_ours(name, int(size), mode, *common)
+                answer: dict[str, float] | str = run
+            # Whatever it was that failed is the row's text.
+            except Exception as error:
+                answer = f"failed: {str(error).strip().splitlines()[0][:80]}" if str(error) else repr(error)
+            os.write(writer, json.dumps(answer).encode())
+            os._exit(0)
+        os.close(writer)
+        stopped = watch(child, arguments)
+        with os.fdopen(reader) as answers:
+            text = answers.read()
+        print(json.dumps(stopped) if stopped else text or json.dumps("failed: it died"), flush=True)
+
+
+def watch(child: int, arguments: argparse.Namespace) -> str:
+    """Wait for a process and return "", or, where it goes beyond a limit, end it and return the limit."""
+    began = time.monotonic()
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        time.sleep(0.02)
+        status = Path(f"/proc/{child}/statm").read_text().split()
+        used_gib = int(status[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
+        if used_gib > arguments.limit_gib or time.monotonic() - began > arguments.limit_s:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return f">{arguments.limit_gib:g} GiB" if used_gib > arguments.limit_gib else f">{arguments.limit_s:g} s"
+    return ""
+
+
+def start(python: str, kind: str, arguments: argparse.Namespace) -> "subprocess.Popen[str]":
+    """Start a process that measures: see `serve`."""
     threads = str(arguments.threads)
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
-    command = [python, __file__, "--child", child, "--threads", threads, "--repeats", str(arguments.repeats)]
-    command += ["--clock", arguments.clock]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    began = time.monotonic()
-    while process.poll() is None:
-        time.sleep(0.02)
-        try:
-            status = Path(f"/proc/{process.pid}/statm").read_text().split()
-        except FileNotFoundError:
-            break
-        used_gib = int(status[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30 if status else 0.0
-        if used_gib > arguments.limit_gib or time.monotonic() - began > arguments.limit_s:
-            process.kill()
-            process.wait()
-            return f">{arguments.limit_gib:g} GiB" if used_gib > arguments.limit_gib else f">{arguments.limit_s:g} s"
-    out, err = process.communicate()
-    if process.returncode:
-        return f"failed: {(err.strip().splitlines() or [f'exit code {process.returncode}'])[-1][:80]}"
-    return json.loads(out.strip().splitlines()[-1])
+    command = [python, __file__, "--serve", kind, "--threads", threads, "--repeats", str(arguments.repeats)]
+    command += ["--clock", arguments.clock, "--limit-gib", str(arguments.limit_gib)]
+    command += ["--limit-s", str(arguments.limit_s)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]
+
+
+def ask(server: "subprocess.Popen[str]", what: str) -> dict[str, float] | str:
+    """Return one measurement, or in words why there is none."""
+    assert server.stdin
+    assert server.stdout
+    server.stdin.write(f"{what}\n")
+    server.stdin.flush()
+    line = server.stdout.readline()
+    if not line:
+        raise SystemExit(f"{server.args[0]} cannot measure: are its packages installed?")  # type: ignore[index]
+    return json.loads(line)
 
 
 def show(result: dict[str, float] | str) -> str:
     """Return "12.3 ms 0.10 GiB" or the words."""
-    return result if isinstance(result, str) else f"{1e3 * result['seconds']:9.1f} ms {result['gib']:5.2f} GiB"
+    return result if isinstance(result, str) else f"{1e3 * result['seconds']:.2f} ms {result['gib']:.2f} GiB"
 
 
 def ratio(peer: dict[str, float] | str, ours: dict[str, float] | str) -> str:
@@ -196,21 +236,21 @@ def main() -> None:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine that is busy")
     parser.add_argument("--limit-gib", type=float, default=8.0)
     parser.add_argument("--limit-s", type=float, default=180.0)
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=("ours", "peer"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        kind, name, size = arguments.child.split(":")
-        common = (arguments.threads, arguments.repeats, arguments.clock)
-        peer = kind == "peer"
-        result = run_peer(name, int(size), *common) if peer else run_ours(name, int(size), kind, *common)
-        print(json.dumps(result))
+    if arguments.serve:
+        serve(arguments.serve == "peer", arguments)
         return
+    ours, theirs = start(sys.executable, "ours", arguments), start(arguments.peer, "peer", arguments)
+    from machine import describe_machine
+
+    print(describe_machine(("tensorflow", "keras")), end="\n\n")
     print("| loss | batch | graph | XLA | pytorch-metric-learning | graph faster | XLA faster |")
     print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for name in arguments.losses.split(","):
         for size in arguments.batches.split(","):
-            graph, jit = (start(sys.executable, f"{mode}:{name}:{size}", arguments) for mode in ("graph", "jit"))
-            peer = start(arguments.peer, f"peer:{name}:{size}", arguments)
+            graph, jit = (ask(ours, f"{mode}:{name}:{size}") for mode in ("graph", "jit"))
+            peer = ask(theirs, f"peer:{name}:{size}")
             cells = [name, size, show(graph), show(jit), show(peer), ratio(peer, graph), ratio(peer, jit)]
             print(f"| {' | '.join(cells)} |", flush=True)
 

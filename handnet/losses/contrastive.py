@@ -54,8 +54,8 @@ def contrastive_losses(distances: Tensor, margin: float, form: str) -> tuple[Ten
     return scale * ops.square(distances), scale * ops.square(short)
 
 
-def contrastive_slopes(distances: Tensor, margin: float, form: str) -> tuple[Tensor, Tensor]:
-    """Return the derivatives of `contrastive_losses` by the squared distances; 0 where the distance is 0.
+def contrastive_slopes(distances: Tensor, margin: float, form: str) -> tuple[Tensor | float, Tensor | float]:
+    """Return the derivatives of `contrastive_losses` by the distances, where the losses are not 0.
 
     Args:
         distances: any shape, not negative.
@@ -63,11 +63,9 @@ def contrastive_slopes(distances: Tensor, margin: float, form: str) -> tuple[Ten
         form: see `contrastive_losses`.
     """
     if form == "linear":
-        half_inverse = ops.divide_no_nan(0.5 * ops.ones_like(distances), distances)
-        return half_inverse, ops.where(distances < margin, -half_inverse, 0.0)
-    scale = 0.5 if form == "hadsell" else 1.0
-    push = ops.divide_no_nan(-scale * ops.relu(margin - distances), distances)
-    return scale * ops.ones_like(distances), push
+        return 1.0, -1.0
+    scale = 1.0 if form == "hadsell" else 2.0
+    return scale * distances, -scale * ops.relu(margin - distances)
 
 
 class ContrastiveLoss(MetricLoss):
@@ -101,6 +99,15 @@ class ContrastiveLoss(MetricLoss):
         return {"name": self.name, "margin": self.margin, "form": self.form}
 
 
+def sum_up(x: Tensor) -> Tensor:
+    """Return the sum of all entries, (1,).
+
+    Args:
+        x: (B, M). Row by row, since a float32 that counts one by one stands still at 2²⁴.
+    """
+    return ops.sum(ops.sum(x, axis=1), axis=0, keepdims=True)
+
+
 class BatchContrastiveLoss(PairLoss):
     """Contrastive loss of all pairs of a batch.
 
@@ -130,23 +137,23 @@ class BatchContrastiveLoss(PairLoss):
         self.average = check_choice("average", average, AVERAGES)
 
     def terms(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        """Return the summed losses and their number for each anchor, (B,) or (B, 2)."""
-        squared = pairwise_distances(pairs.anchors, pairs.references, "squared_l2")
-        distances = ops.sqrt(ops.stop_gradient(squared))
-        positive, negative = contrastive_losses(distances, self.margin, self.form)
-        pull, push = contrastive_slopes(distances, self.margin, self.form)
-        if self.average == "valid":
-            losses = ops.where(pairs.positives, positive, ops.where(pairs.negatives, negative, 0.0))
-            slopes = ops.where(pairs.positives, pull, ops.where(pairs.negatives, push, 0.0))
-            compared = ops.logical_or(pairs.positives, pairs.negatives)
-            totals = with_slopes(squared, ops.sum(losses, axis=1), slopes)
-            return totals, ops.sum(ops.cast(compared, distances.dtype), axis=1)
-        totals, counts = [], []
-        for mask, losses, slopes in ((pairs.positives, positive, pull), (pairs.negatives, negative, push)):
-            losses, slopes = ops.where(mask, losses, 0.0), ops.where(mask, slopes, 0.0)
-            totals.append(with_slopes(squared, ops.sum(losses, axis=1), slopes))
-            counts.append(ops.sum(ops.cast(losses > 0, distances.dtype), axis=1))
-        return ops.stack(totals, axis=1), ops.stack(counts, axis=1)
+        """Return the summed losses of all anchors and their number, (1,) or (1, 2)."""
+        # Every pair weighs the same, and so as much as the same pair the other way round.
+        distances = pairwise_distances(pairs.anchors, pairs.references, "l2", symmetric_slopes=True)
+        fixed = ops.stop_gradient(distances)
+        costs = contrastive_losses(fixed, self.margin, self.form)
+        rates = contrastive_slopes(fixed, self.margin, self.form)
+        active = ops.logical_and(pairs.positives, fixed > 0), ops.logical_and(pairs.negatives, fixed < self.margin)
+        # A product with a mask takes less time than a choice; distances are finite.
+        kept = [ops.cast(mask, fixed.dtype) for mask in active]
+        totals = [
+            with_slopes(distances, sum_up(mask * cost), mask * rate)
+            for mask, cost, rate in zip(kept, costs, rates, strict=True)
+        ]
+        if self.average == "active":
+            return ops.stack(totals, axis=1), ops.stack([sum_up(mask) for mask in kept], axis=1)
+        compared = ops.logical_or(pairs.positives, pairs.negatives)
+        return totals[0] + totals[1], sum_up(ops.cast(compared, fixed.dtype))
 
     def get_config(self) -> dict[str, object]:
         """Return the options, for Keras."""

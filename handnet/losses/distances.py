@@ -43,24 +43,46 @@ def with_slopes(matrix: Tensor, losses: Tensor, slopes: Tensor) -> Tensor:
     return attach_slopes(matrix)
 
 
-def safe_sqrt(x: Tensor) -> Tensor:
-    """Return the square root with a zero gradient, not an infinite one, at zero.
-
-    Args:
-        x: any shape, not negative.
-    """
-    positive = x > 0
-    return ops.where(positive, ops.sqrt(ops.where(positive, x, ops.ones_like(x))), ops.zeros_like(x))
-
-
-def unit_rows(x: Tensor) -> Tensor:
-    """Return the rows divided by their norms; a zero row stays zero.
+def row_norms(x: Tensor) -> Tensor:
+    """Return the L2 norm of each row, (...,), with a zero gradient, not an infinite one, where it is zero.
 
     Args:
         x: (..., D).
     """
-    norms = safe_sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
-    return x / ops.where(norms > 0, norms, ops.ones_like(norms))
+
+    @ops.custom_gradient
+    def measure(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        norms = ops.sqrt(ops.sum(ops.square(x), axis=-1))
+
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            slopes = args[0] if upstream is None else upstream
+            return x * ops.divide_no_nan(slopes, norms)[..., None]
+
+        return norms, gradient
+
+    return measure(x)
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Return the rows divided by their norms; a zero row stays zero, with zero gradient.
+
+    Args:
+        x: (..., D).
+    """
+
+    @ops.custom_gradient
+    def divide_by_norm(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        norms = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+        inverses = ops.divide_no_nan(ops.ones_like(norms), norms)
+        units = x * inverses
+
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            slopes = args[0] if upstream is None else upstream
+            return (slopes - units * ops.sum(slopes * units, axis=-1, keepdims=True)) * inverses
+
+        return units, gradient
+
+    return divide_by_norm(x)
 
 
 def products(anchors: Tensor, references: Tensor) -> Tensor:
@@ -95,26 +117,106 @@ def cosine_similarities(anchors: Tensor, references: Tensor) -> Tensor:
     return products(units, units if references is anchors else unit_rows(references))
 
 
-def pairwise_distances(anchors: Tensor, references: Tensor, distance: str = "l2") -> Tensor:
+def pairwise_distances(
+    anchors: Tensor, references: Tensor, distance: str = "l2", symmetric_slopes: bool = False
+) -> Tensor:
     """Return the distance of each anchor row to each reference row, (B, M).
 
     Args:
         anchors: (B, D) float32 or float64.
         references: (M, D) of the same dtype.
         distance: "l2", "squared_l2" or "cosine" (one minus the cosine, in [0, 2]).
+        symmetric_slopes: a promise that, where the references are the anchors, the derivative of the loss by these
+            distances will be a symmetric matrix: it then need not be transposed. Not used by the cosine.
     """
     if distance == "cosine":
         return 1.0 - cosine_similarities(anchors, references)
     # |a|² + |r|² - 2 a·r cancels where the rows are much longer than their differences, as in a batch near collapse.
-    # L2 does not change when both are shifted, so the shift also needs no gradient.
+    # A shift of both changes no distance, and so takes no part in the gradient either.
     shift = ops.stop_gradient(ops.mean(references, axis=0, keepdims=True))
     shifted = anchors - shift
-    references = shifted if references is anchors else references - shift
-    norms = ops.sum(ops.square(shifted), axis=-1)[:, None] + ops.sum(ops.square(references), axis=-1)[None, :]
-    squared = norms - 2.0 * products(shifted, references)
-    # Below the rounding error of the sum the rows are duplicates: their distance is 0, not the root of the error.
-    squared = ops.where(squared > ROUNDING[str(ops.dtype(squared))] * norms, squared, 0.0)
-    return squared if distance == "squared_l2" else safe_sqrt(squared)
+    root = distance == "l2"
+    if references is anchors:
+        return self_distances(shifted, root, symmetric_slopes)
+    return cross_distances(shifted, references - shift, root)
+
+
+def euclidean(anchors: Tensor, references: Tensor, root: bool) -> Tensor:
+    """Return the L2 or the squared distances, (B, M), without a gradient of use.
+
+    Args:
+        anchors: (B, D).
+        references: (M, D).
+        root: whether to take the root.
+    """
+    norms = ops.sum(ops.square(anchors), axis=-1)[:, None]
+    products_twice = ops.matmul(-2.0 * anchors, ops.transpose(references))
+    squared = products_twice + norms + ops.sum(ops.square(references), axis=-1)[None, :]
+    # Below the rounding error of the sum the rows are duplicates: their distance is 0, not the root of the error. Their
+    # norms are then equal as well, so that the anchor's stands for both.
+    apart = squared > 2.0 * ROUNDING[str(ops.dtype(squared))] * norms
+    squared = squared * ops.cast(apart, squared.dtype)
+    return ops.sqrt(squared) if root else squared
+
+
+def pull_weights(distances: Tensor, slopes: Tensor, root: bool) -> Tensor:
+    """Return by how much the gradient moves each anchor along its difference to each reference, (B, M).
+
+    Args:
+        distances: (B, M), L2 or squared.
+        slopes: (B, M): the derivative of the loss by them.
+        root: whether they are L2: at distance 0, where that has no derivative, the weight is 0.
+    """
+    return ops.divide_no_nan(slopes, distances) if root else 2.0 * slopes
+
+
+def self_distances(rows: Tensor, root: bool, symmetric_slopes: bool) -> Tensor:
+    """Return the distances of rows to each other, (B, B); the gradient takes one matrix product.
+
+    Args:
+        rows: (B, D).
+        root: L2 rather than squared L2.
+        symmetric_slopes: see `pairwise_distances`.
+    """
+
+    @ops.custom_gradient
+    def compare(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        distances = euclidean(rows, rows, root)
+
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
+            weights = pull_weights(distances, args[0] if upstream is None else upstream, root)
+            if symmetric_slopes:
+                return 2.0 * (rows * ops.sum(weights, axis=1)[:, None] - ops.matmul(weights, rows))
+            weights = weights + ops.transpose(weights)
+            return rows * ops.sum(weights, axis=1)[:, None] - ops.matmul(weights, rows)
+
+        return distances, gradient
+
+    return compare(rows)
+
+
+def cross_distances(anchors: Tensor, references: Tensor, root: bool) -> Tensor:
+    """Return the distance of each anchor row to each reference row, (B, M).
+
+    Args:
+        anchors: (B, D).
+        references: (M, D).
+        root: L2 rather than squared L2.
+    """
+
+    @ops.custom_gradient
+    def compare(anchors: Tensor, references: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
+        distances = euclidean(anchors, references, root)
+
+        def gradient(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
+            weights = pull_weights(distances, args[0] if upstream is None else upstream, root)
+            to_anchors = anchors * ops.sum(weights, axis=1)[:, None] - ops.matmul(weights, references)
+            turned = ops.transpose(weights)
+            return to_anchors, references * ops.sum(weights, axis=0)[:, None] - ops.matmul(turned, anchors)
+
+        return distances, gradient
+
+    return compare(anchors, references)
 
 
 def paired_distances(first: Tensor, second: Tensor, distance: str = "l2") -> Tensor:
@@ -129,5 +231,6 @@ def paired_distances(first: Tensor, second: Tensor, distance: str = "l2") -> Ten
     """
     if distance == "cosine":
         return 1.0 - ops.sum(unit_rows(first) * unit_rows(second), axis=-1)
-    squared = ops.sum(ops.square(first - second), axis=-1)
-    return squared if distance == "squared_l2" else safe_sqrt(squared)
+    if distance == "l2":
+        return row_norms(first - second)
+    return ops.sum(ops.square(first - second), axis=-1)

@@ -96,7 +96,10 @@ class PairLoss(MetricLoss):
         return mean_share(ops.concatenate(totals, axis=0), ops.concatenate(counts, axis=0))
 
     def terms(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        """Return the summed losses and their number for each anchor, both (B,) or (B, T): see `mean_share`."""
+        """Return the summed losses and their number for each anchor, or for all, both (B or 1,) or (B or 1, T).
+
+        T terms have means of their own, which are added: see `mean_share`.
+        """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, object]:

@@ -51,29 +51,46 @@ class Proxies(keras.layers.Layer):
         return {"name": self.name, "num_classes": self.num_classes}
 
 
+def turn(cosines: Tensor, angle: float) -> tuple[Tensor, Tensor]:
+    """Return the cosines of the angles that are larger by `angle`, and their derivative by the cosines, both (B,).
+
+    Args:
+        cosines: (B,), in [-1, 1] up to rounding.
+        angle: radians in (0, π).
+
+    Reference:
+        Deng et al. 2019, "ArcFace", equation 3. Where the angle would exceed π the cosine goes on in a straight line
+        with ArcFace's authors' code, so that it still falls.
+    """
+    cosines = ops.clip(cosines, -1.0, 1.0)
+    sines = ops.sqrt(1.0 - ops.square(cosines))
+    before = cosines > -math.cos(angle)
+    turned = cosines * math.cos(angle) - sines * math.sin(angle)
+    # d cos(θ + m) / d cos θ. At θ = 0 it is infinite, but the row's gradient by θ is not: the first summand stays.
+    rates = math.cos(angle) + ops.divide_no_nan(math.sin(angle) * cosines, sines)
+    turned = ops.where(before, turned, cosines - angle * math.sin(angle))
+    return turned, ops.where(before, rates, 1.0)
+
+
 def margin_cross_entropy(cosines: Tensor, own: Tensor, angle: float, offset: float, scale: float) -> Tensor:
     """Return the cross-entropy of each row after a margin on its own class, (B,).
 
     Args:
         cosines: (B, C) cosine of each row with each class's proxy.
         own: (B, C) bool: the row's class.
-        angle: added to the angle with the own proxy, radians in [0, π): ArcFace.
+        angle: added to the angle with the own proxy, radians in [0, π): ArcFace (see `turn`).
         offset: taken from the cosine with the own proxy: CosFace.
         scale: multiplies the cosines.
 
     Reference:
-        Deng et al. 2019, "ArcFace", equation 3, and Wang et al. 2018, "CosFace", equation 4. Where the angle would
-        exceed π the cosine goes on in a straight line with ArcFace's authors' code, so that it still falls.
+        Deng et al. 2019, "ArcFace", equation 3, and Wang et al. 2018, "CosFace", equation 4.
     """
     fixed = ops.stop_gradient(cosines)
-    to_own = ops.clip(ops.sum(ops.where(own, fixed, 0.0), axis=1), -1.0, 1.0)
-    sine = ops.sqrt(1.0 - ops.square(to_own))
-    before = to_own > -math.cos(angle) if angle else ops.ones_like(to_own, dtype="bool")
-    turned = to_own * math.cos(angle) - sine * math.sin(angle)
-    target = ops.where(before, turned, to_own - angle * math.sin(angle)) - offset
-    # d cos(θ + m) / d cos θ. At θ = 0 it is infinite, but the row's gradient by θ is not: the first summand stays.
-    rate = math.cos(angle) + ops.divide_no_nan(math.sin(angle) * to_own, sine)
-    rate = ops.where(before, rate, 1.0)
+    target = ops.sum(ops.where(own, fixed, 0.0), axis=1)
+    rate = ops.ones_like(target)
+    if angle:
+        target, rate = turn(target, angle)
+    target = target - offset
     logits = scale * ops.where(own, target[:, None], fixed)
     highest = ops.max(logits, axis=1)
     exponentials = ops.exp(logits - highest[:, None])
@@ -250,5 +267,6 @@ def classification_share(
     own = one_hot_mask(integer_labels(y_true), loss.state.num_classes)
     cosines = cosine_similarities(y_pred, loss.proxies(y_pred.dtype))
     known = ops.any(own, axis=1)
-    losses = ops.where(known, margin_cross_entropy(cosines, own, angle, offset, loss.scale), 0.0)
-    return mean_share(losses, ops.cast(known, losses.dtype))
+    counts = ops.cast(known, cosines.dtype)
+    losses = margin_cross_entropy(cosines, own, angle, offset, loss.scale) * counts
+    return mean_share(losses, counts)

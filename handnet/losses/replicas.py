@@ -82,16 +82,14 @@ def mean_share(totals: Tensor, counts: Tensor) -> Tensor:
     on one device. The value is the same on every replica, since Keras logs a mean weighted by their rows.
 
     Args:
-        totals: (B,) or (B, T): summed losses of each of this replica's anchors, for each of T terms.
+        totals: (N,) or (N, T): summed losses of this replica's anchors, whose sum counts, for each of T terms.
         counts: of the same shape: how many losses were summed; no gradient flows through it.
 
     Returns:
         A scalar; a term without any count is 0 with zero gradient. Several terms are added.
     """
     counts = sum_over_replicas(ops.sum(counts, axis=0))
-    some = counts > 0
-    means = ops.where(some, ops.sum(totals, axis=0) / ops.where(some, counts, ops.ones_like(counts)), 0.0)
-    share = ops.sum(means)
+    share = ops.sum(ops.sum(totals, axis=0) * ops.divide_no_nan(ops.ones_like(counts), counts))
     if num_replicas() == 1:
         return share
     return share + ops.stop_gradient(sum_over_replicas(share) / num_replicas() - share)

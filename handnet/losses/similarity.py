@@ -156,8 +156,8 @@ class SimilarityLoss(PairLoss):
         similarities = cosine_similarities(pairs.anchors, pairs.references)
         losses, slopes = self.losses(ops.stop_gradient(similarities), pairs.positives, pairs.negatives)
         valid = ops.logical_and(ops.any(pairs.positives, axis=1), ops.any(pairs.negatives, axis=1))
-        losses = ops.where(valid, with_slopes(similarities, losses, slopes), 0.0)
-        return losses, ops.cast(valid, losses.dtype)
+        counts = ops.cast(valid, losses.dtype)
+        return with_slopes(similarities, losses, slopes) * counts, counts
 
     def losses(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each anchor, (B,), and its derivative by each similarity, (B, M), finite.

@@ -27,7 +27,7 @@ def violations(gaps: Tensor, margin: float, soft: bool) -> tuple[Tensor, Tensor]
     """
     if soft:
         return ops.softplus(gaps), ops.sigmoid(gaps)
-    losses = ops.maximum(gaps + margin, ops.zeros_like(gaps))
+    losses = ops.relu(gaps + margin)
     return losses, ops.cast(losses > 0, gaps.dtype)
 
 
@@ -71,8 +71,9 @@ def hard_terms(pairs: Pairs, distance: str, margin: float, soft: bool, average: 
     to_positive = paired_distances(pairs.anchors, ops.take(pairs.references, farthest, axis=0), distance)
     to_negative = paired_distances(pairs.anchors, ops.take(pairs.references, nearest, axis=0), distance)
     losses, _ = violations(to_positive - to_negative, margin, soft)
-    losses = ops.where(valid, losses, 0.0)
-    return losses, ops.cast(valid if average == "valid" else losses > 0, losses.dtype)
+    counted = ops.cast(valid, losses.dtype)
+    losses = losses * counted
+    return losses, counted if average == "valid" else ops.cast(losses > 0, losses.dtype)
 
 
 def visit_positives(distances: Tensor, positives: Tensor, visit: Visit) -> tuple[Tensor, Tensor]:

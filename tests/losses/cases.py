@@ -38,7 +38,7 @@ FIRST_CASES = [(name, OPTIONS.get(name, [{}])[0]) for name in LOSSES]
 EMBEDDING_CASES = [(name, options) for name, options in CASES if LOSSES[name].consumes == "embeddings"]
 PAIR_CASES = [(name, options) for name, options in EMBEDDING_CASES if not LOSSES[name].needs_classes]
 MINING_CASES = [
-    *[case for case in FIRST_CASES if case[0] not in ("contrastive", "triplet")],
+    *[case for case in FIRST_CASES if case[0] != "triplet"],
     *[("triplet", {"mining": mining}) for mining in ("hard", "semihard", "all")],
     ("triplet", {"mining": "all", "soft": True, "views": "both"}),
 ]

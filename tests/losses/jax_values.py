@@ -1,6 +1,7 @@
-"""Computes every loss and its gradient on JAX, compiled, and trains a model on it; writes the numbers to a file.
+"""Computes every loss and its gradient on JAX, compiled, and trains a model on one device and on two; writes the numbers.
 
-A program of its own, since a process has one Keras backend. Its argument is the file (npz) to write.
+A program of its own, since a process has one Keras backend and the number of its devices is set before it starts. Its
+arguments are the files (npz) to read and to write.
 """
 
 import sys
@@ -51,6 +52,11 @@ def main():
         results[f"{key} loss"], results[f"{key} gradient"] = value, gradient
     for key, name, options in FITS:
         results[key] = fit(name, options)
+    devices = keras.distribution.list_devices("cpu")
+    results["num_devices"] = np.array(len(devices))
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    for key, name, options in FITS:
+        results[f"{key} on all devices"] = fit(name, options)
     np.savez(sys.argv[2], **results)
 
 

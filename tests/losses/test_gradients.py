@@ -52,9 +52,12 @@ def test_gradient_equals_finite_differences(name, options):
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_gradient_with_a_memory_equals_finite_differences():
+@pytest.mark.parametrize(
+    ("name", "options"), [("triplet", {"mining": "all"}), ("batch_contrastive", {"margin": 1.5})], ids=case_id
+)
+def test_gradient_with_a_memory_equals_finite_differences(name, options):
     labels, rows = draw_batch(seed=5)
-    loss = ready_loss("triplet", {"mining": "all", "memory_size": 6})
+    loss = ready_loss(name, {**options, "memory_size": 6})
     loss.state.build((None, rows.shape[1]))
     loss.state(rows[:1], training=True)
     loss(labels[:6], draw_batch(seed=6)[1][:6])

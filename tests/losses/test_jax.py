@@ -1,4 +1,4 @@
-"""The same numbers on JAX as on TensorFlow, computed in a process with KERAS_BACKEND=jax."""
+"""The same numbers on JAX, on one device and on two, as on TensorFlow, computed in a process with KERAS_BACKEND=jax."""
 
 import importlib.util
 import os
@@ -22,12 +22,13 @@ def test_jax_equals_tensorflow(tmp_path):
         cases[place] = (f"{place} {name}", name, options, *draw_for(name, dtype="float32"), draw_proxies())
     np.savez(tmp_path / "cases.npz", cases=cases)
     command = [sys.executable, "-m", "tests.losses.jax_values", tmp_path / "cases.npz", tmp_path / "results.npz"]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     results = np.load(tmp_path / "results.npz")
     assert results["backend"] == "jax"
+    assert results["num_devices"] == 2
     for key, name, options, y_true, y_pred, _ in cases:
         value, gradient = loss_and_gradient(ready_loss(name, options), y_true, y_pred)
         assert float(results[f"{key} loss"]) == pytest.approx(value, rel=1e-5)
@@ -37,6 +38,8 @@ def test_jax_equals_tensorflow(tmp_path):
     for key, name, options in FITS:
         losses, active, norms = results[key]
         np.testing.assert_allclose(results[key], fit(name, options), rtol=1e-4)
+        # Each device has half of a batch, and its rows meet those of the other.
+        np.testing.assert_allclose(results[f"{key} on all devices"], results[key], rtol=1e-5)
         assert len(set(losses)) == 3, "every epoch moves the weights"
         assert 0 < active[-1] < 1
         assert 0 < norms[-1] < 1

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from handnet.losses import build_loss
+from handnet.losses.pairs import Pairs, compare_labels
+from handnet.losses.triplet import hard_triplets
 from tests.losses.cases import loss_and_gradient
 
 ORACLES = Path(__file__).parents[1] / "oracles"
@@ -46,6 +48,23 @@ def test_contrastive_of_pairs_equals_tensorflow_addons(margin):
     same = np.array([1, 0] * 4)
     loss = float(build_loss("contrastive", {"margin": margin})(same, distances))
     assert loss == pytest.approx(TFA[f"ContrastiveLoss|m={margin}|pairs i,i+8 of l2norm"], rel=2e-6)
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.0, 2.0, 3.0])
+def test_contrastive_of_each_pair_equals_tensorflow_addons(margin):
+    distances = np.linalg.norm(ROWS["l2norm"][:8] - ROWS["l2norm"][8:], axis=1)
+    loss = build_loss("contrastive", {"margin": margin})
+    found = [float(loss(np.array([k % 2 == 0], dtype="int32"), distances[k : k + 1])) for k in range(8)]
+    np.testing.assert_allclose(found, TFA[f"ContrastiveLoss_per|m={margin}"], rtol=2e-6)
+
+
+@pytest.mark.parametrize("rows", ["raw", "l2norm"])
+def test_hard_triplets_are_those_of_pytorch_metric_learning(rows):
+    columns = np.arange(16, dtype="int32")
+    masks = compare_labels(LABELS, LABELS, columns, cross=False)
+    farthest, nearest, valid = hard_triplets(Pairs(ROWS[rows], ROWS[rows], *masks), "l2")
+    assert np.array(valid).all()
+    np.testing.assert_array_equal([columns, farthest, nearest], PML[f"hard_triplets|{rows}"])
 
 
 @pytest.mark.parametrize("rows", ["raw", "l2norm"])

@@ -58,7 +58,7 @@ def fit_discriminant(
     _, _, directions = np.linalg.svd((middles - middles.mean(axis=0)) @ whiten, full_matrices=False)
     kept = directions[: min(num_directions, len(middles) - 1)]
     kernel = np.zeros((x.shape[1], num_directions))
-    kernel[:, : len(kept)] = basis @ whiten @ _fix_signs(kept).T
+    kernel[:, : len(kept)] = _fix_signs(basis @ whiten @ kept.T)
     # The scale is free: unit vectors follow.
     kernel /= np.sqrt(np.mean(np.sum(np.square(x @ kernel), axis=1)))
     return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
@@ -92,7 +92,7 @@ def _split_scatter(
     return deviations / np.sqrt(total), np.stack(middles)
 
 
-def _fix_signs(directions: Doubles) -> Doubles:
-    """Return the directions, each with its largest entry positive: LAPACK's signs differ from build to build."""
-    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
-    return np.asarray(directions * np.where(largest < 0, -1.0, 1.0))
+def _fix_signs(kernel: Doubles) -> Doubles:
+    """Return the columns, each with its largest entry positive: LAPACK's signs differ from build to build."""
+    largest = np.take_along_axis(kernel, np.abs(kernel).argmax(axis=0)[None], axis=0)
+    return np.asarray(kernel * np.where(largest < 0, -1.0, 1.0))

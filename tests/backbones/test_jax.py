@@ -17,7 +17,7 @@ from tests.backbones.two_steps import SIDE_PX, run
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="compares another backend with JAX")
-@pytest.mark.parametrize("arch", ["small", "dino-tiny", "dino3-tiny"])
+@pytest.mark.parametrize("arch", ["small", "dino-tiny", "dino3-tiny", "hand"])
 def test_two_steps_on_jax_equal_those_on_tensorflow(arch, tmp_path):
     weights = os.fspath(tmp_path / "x.weights.h5")
     build_backbone(arch, image_size_px=SIDE_PX, seed=1).save_weights(weights)

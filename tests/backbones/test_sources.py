@@ -179,7 +179,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 def test_every_published_backbone_exists_and_says_where_its_weights_are():
     assert {published.arch for published in PUBLISHED.values()} <= set(BACKBONES)
-    trial = {"mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
+    trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
     assert set(BACKBONES) - {published.arch for published in PUBLISHED.values()} == trial
 
 

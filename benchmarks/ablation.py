@@ -67,7 +67,7 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
     """Return the rank of each person's palm, by person, after training and testing on each fold in turn."""
     import keras
 
-    from handnet.config import parse_config
+    from handnet.config_text import parse_config
     from handnet.cross_validation import fold_config
     from handnet.defaults import complete_tree
     from handnet.evaluation.part import embed_part

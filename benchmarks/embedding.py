@@ -79,7 +79,7 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
     import numpy as np
 
     from handnet.bulk import embed_photos, remove_partial
-    from handnet.config import parse_config
+    from handnet.config_text import parse_config
     from handnet.defaults import complete_tree
     from handnet.engines import build_engine, check_engine
     from handnet.model import build_encoder

@@ -86,7 +86,7 @@ def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
     import keras
     import numpy as np
 
-    from handnet.config import parse_config
+    from handnet.config_text import parse_config
     from handnet.defaults import complete_tree
     from handnet.example import Example
     from handnet.losses import build_loss

@@ -67,7 +67,7 @@ def main() -> None:
 
     from handnet.backbones import build_backbone
     from handnet.backbones.descriptor import CELLS, GROUPS
-    from handnet.config import parse_config
+    from handnet.config_text import parse_config
     from handnet.datasets import read_dataset
     from handnet.datasets.dataset import require_both_views
     from handnet.defaults import complete_tree

@@ -54,7 +54,7 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     import keras
     import tensorflow as tf
 
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.datasets import read_dataset
     from handnet.datasets.dataset import require_both_views
     from handnet.defaults import complete_tree

@@ -24,7 +24,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config import ImageConfig, parse_config
+from handnet.config import ImageConfig
+from handnet.config_text import parse_config
 from handnet.export import FACTS_FILE, export_encoder
 from handnet.images import load_photo
 from handnet.model import build_encoder

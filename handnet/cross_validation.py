@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from handnet.config import Config, config_to_tree
+from handnet.config import Config
+from handnet.config_text import config_to_tree
 from handnet.datasets.dataset import DataSet, require_both_views
 from handnet.errors import RunError
 from handnet.evaluation.compare import merge_folds

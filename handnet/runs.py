@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.config import Config, format_toml, read_config
+from handnet.config import Config
+from handnet.config_text import format_toml, read_config
 from handnet.errors import ConfigError, DiskError, RunError
 from handnet.files import write_json
 from handnet.split_parts import PARTS, Split

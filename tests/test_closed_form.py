@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from handnet.config import parse_config
+from handnet.config_text import parse_config
 from handnet.cross_validation import fold_config
 from handnet.datasets import read_dataset
 from handnet.defaults import complete_tree

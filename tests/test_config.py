@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from handnet.config import Config, config_to_tree, format_toml, parse_config, read_config, read_tree
+from handnet.config import Config
+from handnet.config_text import config_to_tree, format_toml, parse_config, read_config, read_tree
 from handnet.defaults import complete_tree, merge_trees
 from handnet.errors import ConfigError
 

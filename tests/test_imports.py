@@ -17,6 +17,7 @@ LEVELS = {
     "handnet": 0,
     "handnet.augment_config": 0,
     "handnet.config": 0,
+    "handnet.config_text": 0,
     "handnet.defaults": 0,
     "handnet.errors": 0,
     "handnet.example": 0,

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from handnet.config import Config, TrainConfig, read_config
+from handnet.config import Config, TrainConfig
+from handnet.config_text import read_config
 from handnet.errors import DataError, DiskError, RunError
 from handnet.runs import (
     check_absent,

@@ -10,7 +10,8 @@ import pytest
 import handnet.train
 from handnet.augment_config import AugmentConfig
 from handnet.backbones import BACKBONES, Backbone
-from handnet.config import Config, read_config
+from handnet.config import Config
+from handnet.config_text import read_config
 from handnet.datasets import read_dataset
 from handnet.datasets.dataset import DataSet
 from handnet.errors import ConfigError, DataError, DiskError, RunError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from handnet.backbones import BACKBONES, Backbone
-from handnet.config import Config, parse_config
+from handnet.config import Config
+from handnet.config_text import parse_config
 from handnet.datasets import read_dataset
 from handnet.datasets.dataset import DataSet
 from handnet.defaults import complete_tree

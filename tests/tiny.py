@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from handnet.augment_config import NO_AUGMENTATION
-from handnet.config import Config, config_to_tree, parse_config
+from handnet.config import Config
+from handnet.config_text import config_to_tree, parse_config
 
 HEADER = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
 

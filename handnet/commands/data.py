@@ -43,7 +43,7 @@ def check(
 
     Exit code 1 if a photo cannot be used or the data do not suffice for the split.
     """
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.datasets import read_dataset
     from handnet.datasets.checks import check_photos, find_duplicates
     from handnet.datasets.report import describe, describe_health, draw_histogram, draw_montage
@@ -112,7 +112,7 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
     """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
     from handnet.commands.locate import read_data
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.defaults import complete_tree
 
     config = parse_config(complete_tree(read_tree(config_file, overrides)))

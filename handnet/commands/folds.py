@@ -28,7 +28,7 @@ def cross_validation(
 
     Interrupted, the same command continues.
     """
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.defaults import complete_tree
 
     config = parse_config(complete_tree(read_tree(config_file, overrides)))

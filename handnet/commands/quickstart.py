@@ -20,7 +20,7 @@ def quickstart(context: click.Context) -> None:
     from handnet.commands.evaluation import evaluate
     from handnet.commands.export import export
     from handnet.commands.training import train
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.defaults import complete_tree
     from handnet.errors import RunError
     from handnet.runs import read_run

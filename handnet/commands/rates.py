@@ -28,7 +28,7 @@ def lr_find(
     The rate rises from batch to batch; where the loss falls the fastest is the suggestion.
     """
     from handnet.commands.locate import read_data
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.defaults import complete_tree
     from handnet.errors import ConfigError
     from handnet.runs import read_run

@@ -60,7 +60,7 @@ def train(
 
     What is not said follows from --arch and --loss: the published settings, where there are any.
     """
-    from handnet.config import parse_config, read_tree
+    from handnet.config_text import parse_config, read_tree
     from handnet.defaults import complete_tree, merge_trees
     from handnet.errors import ConfigError
     from handnet.files import check_free_space

@@ -18,6 +18,7 @@ import tensorflow as tf
 from handnet.config import ImageConfig
 from handnet.errors import ConfigError, RunError, format_unknown
 from handnet.export.formats import check_format, write_format
+from handnet.model import UNIT_LAYER
 
 # The least cosine of an engine's vectors with the encoder's, by precision; 8 bits lose more, and who asks for them knows.
 MIN_COSINES: Mapping[str, float] = {"int8": 0.95}
@@ -156,10 +157,11 @@ def _build_openvino_int8(encoder: keras.Model, image: ImageConfig, batch_size: i
         with _quiet_nncf():
             return nncf.quantize(model, nncf.Dataset(rows), subset_size=len(rows))
 
-    engine = _compile_openvino("openvino-int8", encoder, image, batch_size, "int8", quantise)
+    # The normalisation at the end is left out of it: in 8 bits its lengths are off by half, and on some processors zero.
+    rows_only = keras.Model(encoder.input, encoder.get_layer(UNIT_LAYER).input, name=encoder.name)
+    engine = _compile_openvino("openvino-int8", rows_only, image, batch_size, "int8", quantise)
 
     def embed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        # The normalisation at the end is done in 8 bits too, and the rows come out between half and one and a half long.
         rows = engine.embed(images)
         unit: npt.NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return unit

@@ -16,6 +16,7 @@ from handnet.runs import WEIGHTS_FILE, is_run, read_run
 
 ENCODER_NAME = "encoder"
 LINEAR_HEAD = "head_linear"
+UNIT_LAYER = "unit"
 
 
 @keras.saving.register_keras_serializable("handnet")
@@ -79,7 +80,7 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
     images = keras.Input((size, size, 3), name="image")
     x = backbone(images)
     x = HEADS[settings.head](config, x)
-    return keras.Model(images, UnitNormalization(name="unit")(x), name=ENCODER_NAME)
+    return keras.Model(images, UnitNormalization(name=UNIT_LAYER)(x), name=ENCODER_NAME)
 
 
 def _add_mlp(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:

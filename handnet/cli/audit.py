@@ -38,7 +38,7 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.networks.encoder import load_encoder
 
     encoder = load_encoder(run)
-    embedded = embed_part(encoder, examples, run.config.image, show_progress("embed photos"), part)
+    embedded = embed_part(encoder, examples, run.config.image, show_progress, part)
     found = audit_part(embed_with(encoder), embedded, run.config.image, seed=seed, progress=show_progress)
     write_metrics(target / "audit.json", found)
     echo(format_audit(found))

@@ -74,7 +74,7 @@ def embed(
     echo(f"engine: {built.name} in {built.precision}{agreement}; {len(examples):,} photos")
     partial = output.with_name(f"{output.name}.part")
     paths = [example.path for example in examples]
-    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress("embed photos"))
+    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress)
     if found.problems:
         if not skip_bad:
             raise DataError(

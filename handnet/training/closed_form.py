@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 
 from handnet.config.run_folder import WEIGHTS_FILE, Run, check_absent, collect_facts, create_run, read_run, update_facts
 from handnet.config.settings import Config
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, halve_views, has_views
 from handnet.embedding.features import compute_features, compute_views, embed_features
 from handnet.errors import RunError
@@ -20,7 +21,7 @@ from handnet.networks.device import choose_precision, describe_device, set_preci
 from handnet.networks.encoder import LINEAR_HEAD, build_encoder, cut_head, get_backbone
 from handnet.training.callbacks.checkpoint import save_weights, write_history
 from handnet.training.callbacks.validation import Validation
-from handnet.training.session import Echo, People, count_people, describe_data, fingerprint_people, select_people
+from handnet.training.session import People, count_people, describe_data, fingerprint_people, select_people
 
 
 def train_closed_form(
@@ -32,7 +33,7 @@ def train_closed_form(
     command: Sequence[str] = (),
     echo: Echo = print,
     warn: Echo = print,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    progress: Progress = hide_progress,
 ) -> Run:
     """Find the head by discriminant analysis of the training photos' features, and leave a run folder as `train` does.
 
@@ -46,7 +47,7 @@ def train_closed_form(
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         The finished run.
@@ -69,8 +70,7 @@ def train_closed_form(
     check_free_space(folder, 4 * encoder.count_params() + 100_000_000)
 
     training, validation = people.training, people.validation
-    show = progress("decode photos") if progress else None
-    photos = prepare_photos([example.path for example in [*training, *validation]], config.image, show)
+    photos = prepare_photos([example.path for example in [*training, *validation]], config.image, progress)
     fingerprint = fingerprint_people(people, photos.digests)
     if resume and read_run(folder).facts["data"]["fingerprint"] != fingerprint:
         raise RunError(

@@ -1,7 +1,7 @@
 """Training: one function, read from top to bottom, around `model.fit`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import keras
 from handnet.config.presets import check_name
 from handnet.config.run_folder import WEIGHTS_FILE, Run, check_absent, collect_facts, create_run, read_run, update_facts
 from handnet.config.settings import Config
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, halve_views, has_views
 from handnet.embedding.encode import embed_files
 from handnet.embedding.features import compute_features, compute_views, count_views, embed_features
@@ -40,7 +41,7 @@ from handnet.training.callbacks.pictures import TrainingPictures
 from handnet.training.callbacks.validation import Validation
 from handnet.training.closed_form import train_closed_form
 from handnet.training.optimizer import build_optimizer
-from handnet.training.session import Echo, count_people, describe_data, fingerprint_people, select_people
+from handnet.training.session import count_people, describe_data, fingerprint_people, select_people
 
 
 def train(
@@ -52,7 +53,7 @@ def train(
     command: Sequence[str] = (),
     echo: Echo = print,
     warn: Echo = print,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    progress: Progress = hide_progress,
 ) -> Run:
     """Train an encoder and leave everything about it in a run folder.
 
@@ -64,7 +65,7 @@ def train(
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         The finished run.
@@ -106,8 +107,7 @@ def train(
     # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
     check_free_space(folder, 8 * 4 * num_parameters + 100_000_000)
 
-    show = progress("decode photos") if progress else None
-    photos = prepare_photos([example.path for example in [*training, *validation]], config.image, show)
+    photos = prepare_photos([example.path for example in [*training, *validation]], config.image, progress)
     fingerprint = fingerprint_people(people, photos.digests)
     train_files, val_files = photos.files[: len(training)], photos.files[len(training) :]
 

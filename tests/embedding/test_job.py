@@ -1,7 +1,6 @@
 """`handnet embed` and what is below it: the files on disk to one file of vectors, by each engine."""
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -14,6 +13,7 @@ from handnet.cli.main import cli
 from handnet.config.run_folder import create_run
 from handnet.config.settings import Config
 from handnet.config.split import Split
+from handnet.console import Progress, hide_progress
 from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
 from handnet.embedding.engines import (
@@ -61,7 +61,7 @@ def embed(
     encoder: keras.Model,
     partial: Path,
     seen: list[int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> Vectors:
     engine = build_engine("tensorflow", encoder, config.image, BATCH_SIZE)
     if seen is not None:
@@ -103,7 +103,7 @@ def test_it_continues_after_a_kill_where_nothing_has_changed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        embed(photos, config, encoder, tmp_path / "part", seen, stop)
+        embed(photos, config, encoder, tmp_path / "part", seen, lambda name: stop)
     assert seen == [4, 4, 3]
     (tmp_path / "part/000001.npz").write_bytes(b"")  # as a power cut leaves it
     seen.clear()

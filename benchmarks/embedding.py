@@ -24,7 +24,6 @@ CASES = (
     ("transformers, torch bfloat16", "peer:bfloat16"),
     ("handnet embed, tensorflow", "ours:tensorflow"),
     ("handnet embed, openvino", "ours:openvino"),
-    ("handnet embed, openvino, 8 bits", "ours:openvino-int8"),
 )
 
 

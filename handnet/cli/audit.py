@@ -37,7 +37,7 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.metrics.ranking import write_metrics
     from handnet.networks.encoder import load_encoder
 
-    encoder = load_encoder(run)
+    encoder = load_encoder(run).model
     embedded = embed_part(encoder, examples, run.config.image, show_progress, part)
     found = audit_part(embed_with(encoder), embedded, run.config.image, seed=seed, progress=show_progress)
     write_metrics(target / "audit.json", found)

@@ -29,7 +29,7 @@ _NUM_CHECKED = 8
 @click.option(
     "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
 )
-@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow, openvino or openvino-int8.")
+@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Photos at a time.")
 @click.option("--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; else they are an error.")
 def embed(
@@ -57,14 +57,14 @@ def embed(
     check_free_space(output.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
 
     start_tensorflow()
-    from handnet.embedding.engines import NUM_CALIBRATION_PHOTOS, build_engine, check_engine
+    from handnet.embedding.engines import build_engine, check_engine
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.images.store import build_decoder, describe_problems
     from handnet.networks.encoder import load_encoder
 
-    encoder = load_encoder(run)
-    # TensorFlow is what the others are compared with; 8-bit ranges are chosen on more photos than a comparison needs.
-    num_samples = {"tensorflow": 0, "openvino-int8": NUM_CALIBRATION_PHOTOS}.get(engine, _NUM_CHECKED)
+    encoder = load_encoder(run).model
+    # TensorFlow is what the others are compared with.
+    num_samples = 0 if engine == "tensorflow" else _NUM_CHECKED
     samples = _decode_some([example.path for example in examples], num_samples, build_decoder(run.config.image))
     built = build_engine(engine, encoder, run.config.image, batch, samples)
     agreement = ""
@@ -74,7 +74,7 @@ def embed(
     echo(f"engine: {built.name} in {built.precision}{agreement}; {len(examples):,} photos")
     partial = output.with_name(f"{output.name}.part")
     paths = [example.path for example in examples]
-    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress("embed photos"))
+    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress)
     if found.problems:
         if not skip_bad:
             raise DataError(

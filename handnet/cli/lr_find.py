@@ -41,7 +41,7 @@ def lr_find(
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_pair_rates
 
-        measured = try_pair_rates(run, dataset, low, high, steps, show_progress("range test"))
+        measured = try_pair_rates(run, dataset, low, high, steps, show_progress)
         key = "pairs.learning_rate"
     else:
         config = parse_config(complete_tree(read_tree(source, overrides)))
@@ -49,7 +49,7 @@ def lr_find(
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates
 
-        measured = try_encoder_rates(config, dataset, low, high, steps, show_progress("range test"))
+        measured = try_encoder_rates(config, dataset, low, high, steps, show_progress)
         key = "optimizer.learning_rate"
     draw_range(output, measured, str(source))
     echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")

@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.engines import Engine
 from handnet.files import write_bytes, write_with
@@ -49,7 +50,7 @@ def embed_photos(
     encoder: keras.Model,
     partial: Path,
     batch_size: int = 32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> Vectors:
     """Embed photos in order; bad ones are reported, not raised.
 
@@ -61,7 +62,7 @@ def embed_photos(
         partial: folder of the parts that are done, kept until `remove_partial`; continued where it belongs to the same
             photos, weights, settings and engine, and begun anew where not.
         batch_size: photos at a time.
-        progress: called with (photos done, photos in all), counted from where the work is continued.
+        progress: told of (photos done, photos in all), counted from where the work is continued.
 
     Raises:
         DiskError: the folder cannot be written.
@@ -71,7 +72,7 @@ def embed_photos(
     files = [partial / f"{number:06d}.npz" for number in range(len(shards))]
     missing = [number for number, file in enumerate(files) if not _is_whole(file)]
     todo = [paths[row] for number in missing for row in shards[number]]
-    done = 0
+    done, count = 0, progress("embed photos")
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         decoded = _decode_ahead(pool, todo, build_decoder(image), 4 * batch_size)
         try:
@@ -84,8 +85,7 @@ def embed_photos(
                         vectors.append(engine.embed(np.stack(good)))
                     reasons += [reason for _, reason in some]
                     done += len(some)
-                    if progress is not None:
-                        progress(done, len(todo))
+                    count(done, len(todo))
                 _write_shard(files[number], np.concatenate(vectors), reasons)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,6 +1,6 @@
 """k-fold cross-validation: every person is tested once, by a model that has never seen them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import keras
 from handnet.config.run_folder import FACTS_FILE, read_run, read_run_split
 from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, require_both_views
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
@@ -39,9 +40,9 @@ def cross_validate(
     *,
     split_seed: int = 42,
     command: Sequence[str] = (),
-    echo: Callable[[str], None] = print,
-    warn: Callable[[str], None] = print,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    echo: Echo = print,
+    warn: Echo = print,
+    progress: Progress = hide_progress,
 ) -> dict[str, Any]:
     """Train and test each fold in `folder`/fold-K, then pool the test queries of all folds into `folder`/metrics.json.
 
@@ -56,7 +57,7 @@ def cross_validate(
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         What `merge_folds` returns.
@@ -100,5 +101,5 @@ def _embed_test(run_folder: Path, dataset: DataSet) -> EmbeddedPart:
     if not file.exists():
         run = read_run(run_folder)
         examples = select_part(dataset, read_run_split(run), "test")
-        embed_part(load_encoder(run), examples, run.config.image, name="test").save(file)
+        embed_part(load_encoder(run).model, examples, run.config.image, name="test").save(file)
     return load_part(file)

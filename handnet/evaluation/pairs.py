@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
+from handnet.console import Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, select_pairs
 from handnet.evaluation.hands import CALIBRATION_FILE
@@ -27,6 +27,7 @@ from handnet.metrics.pairs.calibration import (
 from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
 from handnet.metrics.pairs.verification import choose_threshold
+from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
@@ -51,13 +52,13 @@ class PairJudgement(NamedTuple):
 
 def judge_run_on_pairs(
     run: Run,
-    encoder: keras.Model,
+    encoder: Encoder,
     dataset: DataSet,
     part: str,
     *,
     seed: int = 0,
     num_replicates: int = NUM_REPLICATES,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    progress: Progress = hide_progress,
 ) -> PairJudgement:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
@@ -71,7 +72,7 @@ def judge_run_on_pairs(
         part: "train", "val" or "test".
         seed: of draws and bootstrap.
         num_replicates: bootstrap replicates over people.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Raises:
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.

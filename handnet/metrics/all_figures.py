@@ -21,8 +21,6 @@ from handnet.metrics.slices import slice_outcome
 BRIEF_PROTOCOLS = ("person_template", "photo")
 NUM_HISTOGRAM_BINS = 80
 
-Progress = Callable[[str], None]
-
 
 def evaluate_part(
     part: EmbeddedPart,
@@ -31,7 +29,6 @@ def evaluate_part(
     second_half: bool = False,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
-    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compute every figure of the report, each with chance and a 95 % interval over people.
 
@@ -42,7 +39,6 @@ def evaluate_part(
         second_half: take the published half of the identities for same-view retrieval.
         num_replicates: bootstrap replicates.
         seed: of draws and bootstraps.
-        progress: called with the name of each step.
 
     Returns:
         The keys of metrics.json: part, retrieval, protocols, same_view, verification, open_set, calibration, slices,
@@ -51,17 +47,13 @@ def evaluate_part(
     Raises:
         EvaluationError: fewer than two people with both views.
     """
-    say = progress or (lambda _: None)
-    say("retrieval")
     metrics: dict[str, Any] = {"part": describe_part(part), "seed": seed, "num_replicates": num_replicates}
     metrics["retrieval"] = compute_retrieval(part.embeddings, part.identities, part.views)
     metrics["protocols"] = {}
     for name, protocol in PROTOCOLS.items():
-        say(protocol.title)
         metrics["protocols"][name] = {"title": protocol.title, "definition": protocol.definition} | _run_or_refuse(
             partial(_evaluate_protocol, protocol, part, num_replicates, seed)
         )
-    say("same view")
     metrics["same_view"] = _run_or_refuse(
         lambda: {
             aspect: summarize_outcome(outcome, num_replicates, seed)
@@ -69,7 +61,6 @@ def evaluate_part(
             if len(np.unique(outcome.people)) > 1
         }
     )
-    say("verification")
     thresholds = {}
     if calibration is not None:
         thresholds = {
@@ -78,19 +69,15 @@ def evaluate_part(
         }
     pairs = score_pairs(part, [*thresholds.values()])
     metrics["verification"] = summarize_verification(part, pairs, thresholds, num_replicates, seed)
-    say("open set")
     metrics["open_set"] = {
         direction: summarize_open_set(search_open_set(part, direction, seed), num_replicates, seed)
         for direction in DIRECTIONS
     }
     if calibration is not None:
-        say("calibration")
         metrics["calibration"] = summarize_calibration(calibration, part, pairs, num_replicates, seed)
-    say("slices")
     metrics["slices"] = {
         direction: slice_outcome(part, rank_photos(part, direction), num_replicates, seed) for direction in DIRECTIONS
     }
-    say("baselines")
     metrics["baselines"] = {
         name: evaluate_brief(baseline, num_replicates, seed) for name, baseline in (baselines or {}).items()
     }

@@ -2,13 +2,12 @@
 
 import importlib.metadata
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-Echo = Callable[[str], None]
+from handnet.console import Echo
 
 
 def choose_precision(precision: str) -> str:

@@ -1,7 +1,7 @@
 """The learning-rate range test: a short training at a rising rate, its curve, and the rate that the curve suggests."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from handnet.config.run_folder import Run
 from handnet.config.settings import Config
+from handnet.console import Progress, hide_progress
 from handnet.data.dataset import DataSet, has_views, require_both_views
 from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import ConfigError
@@ -50,7 +51,7 @@ class LrRange(NamedTuple):
 
 
 def try_encoder_rates(
-    config: Config, dataset: DataSet, low: float, high: float, num_steps: int, progress: Callable[[int, int], None]
+    config: Config, dataset: DataSet, low: float, high: float, num_steps: int, progress: Progress = hide_progress
 ) -> LrRange:
     """Train the encoder of a configuration, from its beginning, at rates rising from `low` to `high`.
 
@@ -60,7 +61,7 @@ def try_encoder_rates(
         low: first rate.
         high: last rate.
         num_steps: batches in all.
-        progress: called with (steps done, steps in all).
+        progress: told of (steps done, steps in all).
 
     Raises:
         ConfigError: rates out of order, or a loss that never falls.
@@ -76,14 +77,14 @@ def try_encoder_rates(
     encoder = build_encoder(config)
     files = prepare_photos([example.path for example in training], config.image).files
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
-    model = build_training_model(encoder, loss)
+    model = build_training_model(encoder.model, loss)
     constant = replace(config.optimizer, schedule="constant", warmup_fraction=0.0)
     model.compile(build_optimizer(constant, num_steps), loss, jit_compile=config.train.jit)
     return measure_range(model, iter(build_training_data(plan, files, long_enough)), low, high, num_steps, progress)
 
 
 def try_pair_rates(
-    run: Run, dataset: DataSet, low: float, high: float, num_steps: int, progress: Callable[[int, int], None]
+    run: Run, dataset: DataSet, low: float, high: float, num_steps: int, progress: Progress = hide_progress
 ) -> LrRange:
     """Train the classifier of pairs of a run, from its beginning, at rates rising from `low` to `high`.
 
@@ -93,7 +94,7 @@ def try_pair_rates(
         low: first rate.
         high: last rate.
         num_steps: batches in all.
-        progress: called with (steps done, steps in all).
+        progress: told of (steps done, steps in all).
 
     Raises:
         ConfigError: rates out of order, a loss that never falls, or a run without a classifier.
@@ -127,7 +128,7 @@ def measure_range(
     low: float,
     high: float,
     num_steps: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> LrRange:
     """Train a compiled model for some steps while its rate rises evenly in the logarithm.
 
@@ -139,7 +140,7 @@ def measure_range(
         low: first rate, > 0.
         high: last rate, > low.
         num_steps: steps at most, at least 10.
-        progress: called with (steps done, steps in all).
+        progress: told of (steps done, steps in all).
 
     Raises:
         ConfigError: rates or steps out of range, or a loss that never falls.
@@ -155,7 +156,7 @@ def measure_range(
     rates = low * (high / low) ** (np.arange(num_steps) / (num_steps - 1))
     losses: list[float] = []
     smooth: list[float] = []
-    mean = 0.0
+    mean, count = 0.0, progress("range test")
     for step, (inputs, targets) in zip(range(num_steps), batches, strict=False):
         model.optimizer.learning_rate.assign(rates[step])
         # Without this Keras returns the mean of all batches so far.
@@ -165,12 +166,11 @@ def measure_range(
         losses.append(loss)
         # The mean begins at 0, which is taken out.
         smooth.append(mean / (1 - _SMOOTHING ** (step + 1)))
-        if progress is not None:
-            progress(step + 1, num_steps)
+        count(step + 1, num_steps)
         if not math.isfinite(loss) or (step > num_steps // 10 and smooth[-1] > _DIVERGED * min(smooth)):
             break
-    count = sum(map(math.isfinite, losses))
-    kept = rates[:count], np.asarray(losses[:count]), np.asarray(smooth[:count])
+    num_kept = sum(map(math.isfinite, losses))
+    kept = rates[:num_kept], np.asarray(losses[:num_kept]), np.asarray(smooth[:num_kept])
     return LrRange(*kept, suggest_rate(kept[0], kept[2]))
 
 

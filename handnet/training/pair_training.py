@@ -1,7 +1,7 @@
 """Training the classifier of a pair on features that are computed once, and what it needs to judge two photos afterwards."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from handnet.config.run_folder import Run, read_run_split, update_facts
 from handnet.config.settings import Config, OptimizerConfig, PairsConfig
 from handnet.config.split import Split
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, halve_people, select_pairs, thin_pairs
 from handnet.data.splits.rules import make_split
@@ -24,7 +25,7 @@ from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
 from handnet.networks.device import choose_precision, set_precision
-from handnet.networks.encoder import build_encoder, cut_head, get_backbone, load_encoder
+from handnet.networks.encoder import Encoder, build_encoder, load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
 
@@ -32,8 +33,6 @@ WEIGHTS_FILE = "pairs.weights.h5"
 _ROWS_AT_ONCE = 4096
 _OVERFIT_EPOCHS, _OVERFIT_BATCH = 500, 20
 CALIBRATION_FILE = "pairs_calibration.json"
-Echo = Callable[[str], None]
-Progress = Callable[[str], Callable[[int, int], None]]
 Floats = npt.NDArray[np.float32]
 
 
@@ -70,8 +69,8 @@ def train_pairs(
     dataset: DataSet,
     *,
     echo: Echo = print,
-    progress: Progress | None = None,
-    encoder: keras.Model | None = None,
+    progress: Progress = hide_progress,
+    encoder: Encoder | None = None,
 ) -> Run:
     """Train the classifier of pairs of a run whose encoder is done, and keep it and its calibration in the run folder.
 
@@ -81,7 +80,7 @@ def train_pairs(
         run: with `pairs` among its settings.
         dataset: the photos.
         echo: prints one line.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
         encoder: the run's, where it is at hand.
 
     Raises:
@@ -121,7 +120,7 @@ def train_pairs(
 
 
 def overfit_pairs(
-    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress | None = None
+    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress = hide_progress
 ) -> int:
     """Let the classifier learn a few training pairs by heart, without dropout and weight decay, from the encoder as it begins.
 
@@ -133,7 +132,7 @@ def overfit_pairs(
         dataset: the photos.
         count: pairs, half of either kind where there are so many.
         echo: prints one line.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         The epochs that it took until every pair was judged right.
@@ -164,7 +163,7 @@ def overfit_pairs(
     return watcher.epochs
 
 
-def calibrate_distance(run: Run, encoder: keras.Model, dataset: DataSet) -> Calibration:
+def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
     """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
 
     Raises:
@@ -198,7 +197,7 @@ def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[Pair
 
 
 def compute_vectors(
-    config: Config, encoder: keras.Model, paths: Sequence[str], progress: Progress | None = None
+    config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress = hide_progress
 ) -> PhotoVectors:
     """Return what the classifier and the distance take of photos; the backbone's features come from the cache if known.
 
@@ -206,14 +205,14 @@ def compute_vectors(
         config: `image`, `model` and `pairs.features`.
         encoder: the run's.
         paths: N photos.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Raises:
         DataError: photos that cannot be decoded.
     """
     photos = prepare_photos(paths, config.image)
-    features = compute_features(get_backbone(encoder), photos, config.image, config.model, progress=progress)
-    embeddings = embed_features(cut_head(encoder), features)
+    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    embeddings = embed_features(encoder.head, features)
     return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
 
 

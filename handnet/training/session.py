@@ -1,16 +1,15 @@
 """What every training begins with: the people of each part, and what a run remembers of its data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from handnet.config.run_folder import fingerprint_data
 from handnet.config.settings import Config
 from handnet.config.split import Split
+from handnet.console import Echo
 from handnet.data.dataset import DataSet, people_to_match, require_both_views
 from handnet.data.example import Example
 from handnet.data.splits.rules import make_split, select_part
-
-Echo = Callable[[str], None]
 
 
 class People(NamedTuple):

@@ -244,7 +244,7 @@ def test_a_write_that_is_cut_short_leaves_nothing_to_read(tmp_path: Path, monkey
 
 def test_progress_counts_to_the_end(examples: list[Example]) -> None:
     seen: list[tuple[int, int]] = []
-    prepare_photos([e.path for e in examples[:7]], IMAGE, lambda done, total: seen.append((done, total)))
+    prepare_photos([e.path for e in examples[:7]], IMAGE, lambda name: lambda done, total: seen.append((done, total)))
     assert seen == [(k, 7) for k in range(1, 8)]
 
 

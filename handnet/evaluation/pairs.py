@@ -120,7 +120,7 @@ def evaluate_pairs(
         if calibration is not None:
             threshold: float | None = calibration.equal_error_threshold
         elif with_thresholds:
-            threshold = choose_threshold(collect_pairs(score("kept_back"), kept_back.same), "equal_error")
+            threshold = _choose(score("kept_back"), kept_back)
         else:
             threshold = None
         scores[name] = score(part)
@@ -130,6 +130,10 @@ def evaluate_pairs(
         if calibration is not None:
             metrics["calibration"][name] = _measure_calibration(calibration, scores[name], table.same)
     return PairEvaluation(metrics, table, scores, CLASSIFIER if classifier is not None else DISTANCE)
+
+
+def _choose(scores: Floats, kept_back: PairTable) -> float:
+    return choose_threshold(collect_pairs(scores, kept_back.same, kept_back.people), "equal_error")
 
 
 def _note(part: str, table: PairTable, learnt: PairTable, kept_back: PairTable) -> list[str]:

@@ -147,15 +147,6 @@ def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
     return np.random.default_rng([seed, int(digest, 16)]).random((num_views, len(DRAWS)), dtype=np.float32)
 
 
-def embed_features(head: keras.Model, features: Floats, batch_size: int = 1024) -> Floats:
-    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
-    rows = [np.zeros((0, head.output_shape[-1]), np.float32)]
-    for begin in range(0, len(features), batch_size):
-        embedded = head.predict_on_batch(features[begin : begin + batch_size])
-        rows.append(np.asarray(keras.ops.convert_to_numpy(embedded), np.float32))
-    return np.concatenate(rows)
-
-
 def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
     return {
         "version": [FEATURES_VERSION, PIXELS_VERSION],

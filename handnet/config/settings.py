@@ -76,6 +76,7 @@ class SamplerConfig:
 
     Attributes:
         name: "people" (people × views × photos, for losses on a batch) or "pairs" (dorsal–palmar pairs, for the twin network).
+            It follows from the loss and may be left out; another one is an error.
         people_per_batch: different people in a batch of "people".
         photos_per_view: photos of each person and view in a batch of "people".
         pairs_per_batch: pairs in a batch of "pairs".
@@ -85,7 +86,7 @@ class SamplerConfig:
             the end of the epoch before; 0 is off. Costs an embedding of all training photos for each epoch.
     """
 
-    name: str = "people"
+    name: str = field(default="", compare=False)
     people_per_batch: int = 8
     photos_per_view: int = 1
     pairs_per_batch: int = 64
@@ -94,17 +95,14 @@ class SamplerConfig:
     alike_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_choice("sampler.name", self.name, ("people", "pairs"))
+        if self.name:
+            _check_choice("sampler.name", self.name, ("people", "pairs"))
         _check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
         _check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
         _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
         _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
         _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
         _check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
-        if self.alike_fraction and self.name == "pairs":
-            raise ConfigError(
-                f'`sampler.alike_fraction` is for the sampler "people". Received: {self.alike_fraction:g} with "pairs".'
-            )
 
 
 @dataclass(frozen=True)
@@ -320,6 +318,11 @@ class Config:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
+
+    @property
+    def method(self) -> str:
+        """How the encoder is trained: a key of `handnet.training.train.METHODS`."""
+        return "closed form" if self.model.head == "lda" else "gradient"
 
     @property
     def objective(self) -> str:

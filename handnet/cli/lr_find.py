@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from handnet.cli._console import echo, show_progress
+from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -14,7 +14,7 @@ from handnet.cli._tensorflow import start_tensorflow
     "--data", default="", metavar="DIR", help="Data set.  [default: as for `handnet train`, or the run's own]"
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as sampler.people_per_batch=16."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. sampler.people_per_batch=16."
 )
 @click.option("--low", default=1e-6, show_default=True, help="First learning rate.")
 @click.option("--high", default=1.0, show_default=True, help="Last learning rate.")
@@ -48,8 +48,10 @@ def lr_find(
         dataset = read_data(config.data.reader, data or config.data.path)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates
+        from handnet.training.session import Job
 
-        measured = try_encoder_rates(config, dataset, low, high, steps, show_progress)
+        job = Job(config, dataset, echo=echo, warn=warn, progress=show_progress)
+        measured = try_encoder_rates(job, low, high, steps)
         key = "optimizer.learning_rate"
     draw_range(output, measured, str(source))
     echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")

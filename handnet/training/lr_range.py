@@ -11,20 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run
-from handnet.config.settings import Config
+from handnet.config.settings import OptimizerConfig
 from handnet.console import Progress, hide_progress
-from handnet.data.dataset import DataSet, has_views, require_both_views
-from handnet.data.splits.rules import make_split, select_part
+from handnet.data.dataset import DataSet, has_views
+from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError
 from handnet.files import write_with
-from handnet.images.store import prepare_photos
-from handnet.networks.device import choose_precision, set_precision
-from handnet.networks.encoder import build_encoder, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.batches import build_training_data, plan_training
-from handnet.training.gradient import build_training_loss, build_training_model
+from handnet.training.objective import build_training_loss, build_training_model
 from handnet.training.optimizer import build_optimizer
-from handnet.training.pair_training import choose_tables, compute_vectors
+from handnet.training.pair_training import choose_tables
+from handnet.training.session import Job, open_session, select_people
 
 # Of the losses before it, each step keeps so much: single batches jump about.
 _SMOOTHING = 0.9
@@ -50,37 +49,31 @@ class LrRange(NamedTuple):
     suggestion: float
 
 
-def try_encoder_rates(
-    config: Config, dataset: DataSet, low: float, high: float, num_steps: int, progress: Progress = hide_progress
-) -> LrRange:
+def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRange:
     """Train the encoder of a configuration, from its beginning, at rates rising from `low` to `high`.
 
     Args:
-        config: the settings; their rate, schedule, epochs and search for people who look alike are not used.
-        dataset: the photos.
+        job: what is to be trained, without a folder; the configuration's rate, schedule, epochs and search for people who
+            look similar are not used.
         low: first rate.
         high: last rate.
         num_steps: batches in all.
-        progress: told of (steps done, steps in all).
 
     Raises:
-        ConfigError: rates out of order, or a loss that never falls.
+        ConfigError: rates out of order, or settings that do not fit each other.
         DataError: the data do not suffice.
     """
-    # Who looks alike is known only after an epoch; a range is over before.
-    config = replace(config, sampler=replace(config.sampler, alike_fraction=0.0))
-    split = make_split(config.data.split, dataset, config.data.split_options)
-    training, _ = require_both_views(select_part(dataset, split, "train"), "The range test")
-    set_precision(choose_precision(config.train.precision))
-    plan = plan_training(training, config)
-    loss = build_training_loss(config, plan.num_identities, has_views(training))
-    encoder = build_encoder(config)
-    files = prepare_photos([example.path for example in training], config.image).files
+    # Who looks similar is known only after an epoch; a range is over before.
+    config = replace(job.config, sampler=replace(job.config.sampler, alike_fraction=0.0))
+    people = select_people(job)._replace(validation=[])
+    plan = plan_training(people.training, config)
+    loss = build_training_loss(config, plan.num_identities, has_views(people.training))
+    session = open_session(job._replace(config=config), people)
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
-    model = build_training_model(encoder.model, loss)
-    constant = replace(config.optimizer, schedule="constant", warmup_fraction=0.0)
-    model.compile(build_optimizer(constant, num_steps), loss, jit_compile=config.train.jit)
-    return measure_range(model, iter(build_training_data(plan, files, long_enough)), low, high, num_steps, progress)
+    model = build_training_model(session.encoder.model, loss)
+    model.compile(build_optimizer(_keep_rate(config.optimizer), num_steps), loss, jit_compile=config.train.jit)
+    batches = iter(build_training_data(plan, session.photos.files, long_enough))
+    return measure_range(model, batches, low, high, num_steps, job.progress)
 
 
 def try_pair_rates(
@@ -97,7 +90,7 @@ def try_pair_rates(
         progress: told of (steps done, steps in all).
 
     Raises:
-        ConfigError: rates out of order, a loss that never falls, or a run without a classifier.
+        ConfigError: rates out of order, or a run without a classifier.
         DataError: a part lacks pairs of either kind.
     """
     config, settings = run.config, run.config.pairs
@@ -107,10 +100,8 @@ def try_pair_rates(
     features = compute_vectors(config, load_encoder(run), [example.path for example in table.examples]).features
     keras.utils.set_random_seed(config.train.seed)
     model = build_pair_classifier(features.shape[1], settings, config.train.seed)
-    constant = replace(
-        config.optimizer, name="adamw", weight_decay=settings.weight_decay, schedule="constant", warmup_fraction=0.0
-    )
-    model.compile(build_optimizer(constant, num_steps), "binary_crossentropy")
+    optimizer = replace(_keep_rate(config.optimizer), name="adamw", weight_decay=settings.weight_decay)
+    model.compile(build_optimizer(optimizer, num_steps), "binary_crossentropy")
     rng = np.random.default_rng(config.train.seed)
 
     def draw() -> Batches:
@@ -120,6 +111,10 @@ def try_pair_rates(
                 yield {"first": first, "second": second}, table.same[rows].astype(np.float32)[:, None]
 
     return measure_range(model, draw(), low, high, num_steps, progress)
+
+
+def _keep_rate(config: OptimizerConfig) -> OptimizerConfig:
+    return replace(config, schedule="constant", warmup_fraction=0.0)
 
 
 def measure_range(

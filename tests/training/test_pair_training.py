@@ -401,7 +401,7 @@ def test_a_hundred_pairs_are_learnt_by_heart(run: Run, tmp_path: Path, monkeypat
     arguments = ["train", "--data", str(run.folder.parent / "data"), "--arch", "tiny", "--overfit", "40", *settings]
     result = CliRunner().invoke(cli, [*arguments, "--run", str(tmp_path / "run")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert "learning 20 pairs of one and 20 of two people by heart" in result.output
+    assert "learning 20 pairs of one and 20 of two people exactly" in result.output
     assert "zero error" in result.output
     assert not (tmp_path / "run").exists(), "nothing is kept"
     with pytest.raises(ConfigError, match="--overfit is for the classifier of pairs"):

@@ -25,13 +25,13 @@ def lr_find(
 ) -> None:
     """Draw the learning-rate range plot and suggest a rate: of the encoder of CONFIG.toml, or of the pair classifier of RUN.
 
-    The rate rises from batch to batch; where the loss falls the fastest is the suggestion.
+    The rate rises from batch to batch; where the loss falls the fastest, the first steps aside, is the suggestion.
     """
     from handnet.cli._data import read_data
     from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run
     from handnet.config.toml import parse_config, read_tree
-    from handnet.errors import ConfigError
+    from handnet.errors import ConfigError, RunError
 
     if source.is_dir():
         if overrides:
@@ -54,5 +54,10 @@ def lr_find(
         measured = try_encoder_rates(job, low, high, steps)
         key = "optimizer.learning_rate"
     draw_range(output, measured, str(source))
-    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")
     echo(f"wrote {output}")
+    if measured.suggestion is None:
+        raise RunError(
+            f"There is no rate to suggest: between {low:g} and {measured.rates[-1]:g} the loss does not fall beyond its noise. "
+            "Try more --steps or another --low and --high, or look at the data and the settings."
+        )
+    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")

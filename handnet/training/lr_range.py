@@ -25,8 +25,12 @@ from handnet.training.optimizer import build_optimizer
 from handnet.training.pair_training import choose_tables
 from handnet.training.session import Job, open_session, select_people
 
-# Of the losses before it, each step keeps so much: single batches jump about.
+# What the running mean keeps at each step: single batches jump about.
 _SMOOTHING = 0.9
+# Steps before the running mean has seen enough batches.
+_BURN_IN = 10
+# A fall must be larger than this many standard errors of the running mean.
+_NUM_ERRORS = 4.0
 # Beyond this many times the lowest loss the network is lost, and further steps say nothing.
 _DIVERGED = 4.0
 Floats = npt.NDArray[np.float64]
@@ -40,13 +44,13 @@ class LrRange(NamedTuple):
         rates: (K,) learning rates, rising.
         losses: (K,) the loss of one batch at each.
         smooth: (K,) their running mean.
-        suggestion: the rate at which the running mean falls the fastest.
+        suggestion: the rate at which the running mean falls the fastest; None where it does not fall.
     """
 
     rates: Floats
     losses: Floats
     smooth: Floats
-    suggestion: float
+    suggestion: float | None
 
 
 def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRange:
@@ -134,20 +138,20 @@ def measure_range(
         batches: (inputs, targets) of each step.
         low: first rate, > 0.
         high: last rate, > low.
-        num_steps: steps at most, at least 10.
+        num_steps: steps at most, at least 20.
         progress: told of (steps done, steps in all).
 
     Raises:
-        ConfigError: rates or steps out of range, or a loss that never falls.
+        ConfigError: rates or steps out of range.
 
     Reference:
         Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3; the steepest fall as the suggestion
-        is fastai's.
+        is fastai's, without its first steps.
     """
     if not 0 < low < high:
         raise ConfigError(f"The lowest rate must be above 0 and below the highest. Received: {low:g} and {high:g}.")
-    if num_steps < 10:
-        raise ConfigError(f"A range test needs 10 steps or more. Received: {num_steps}.")
+    if num_steps < 2 * _BURN_IN:
+        raise ConfigError(f"A range test needs {2 * _BURN_IN} steps or more. Received: {num_steps}.")
     rates = low * (high / low) ** (np.arange(num_steps) / (num_steps - 1))
     losses: list[float] = []
     smooth: list[float] = []
@@ -166,31 +170,40 @@ def measure_range(
             break
     num_kept = sum(map(math.isfinite, losses))
     kept = rates[:num_kept], np.asarray(losses[:num_kept]), np.asarray(smooth[:num_kept])
-    return LrRange(*kept, suggest_rate(kept[0], kept[2]))
+    return LrRange(*kept, suggest_rate(*kept))
 
 
-def suggest_rate(rates: Sequence[float] | Floats, smooth: Sequence[float] | Floats) -> float:
-    """Return the rate at which the loss falls the fastest over the logarithm of the rate, before its minimum.
+def suggest_rate(
+    rates: Sequence[float] | Floats, losses: Sequence[float] | Floats, smooth: Sequence[float] | Floats
+) -> float | None:
+    """Return the rate at which the loss falls the fastest over the logarithm of the rate, or None where it does not fall.
+
+    The first steps are left out: the running mean is then of a few batches, and jumps as they do. A fall counts where it
+    is beyond what the mean of batches that do not change would show.
 
     Args:
-        rates: (K,) rising.
-        smooth: (K,) the smoothed losses.
-
-    Raises:
-        ConfigError: the loss never falls.
+        rates: (K,) rising evenly in the logarithm.
+        losses: (K,) of single batches.
+        smooth: (K,) their running mean.
     """
-    values = np.asarray(smooth, np.float64)
-    lowest = int(np.argmin(values))
-    if lowest < 2:
-        raise ConfigError(
-            "The loss never falls between these rates: begin lower (--low), or look at the data and the settings."
-        )
-    slopes = np.gradient(values[: lowest + 1], np.log(np.asarray(rates, np.float64)[: lowest + 1]))
-    return float(np.asarray(rates)[int(np.argmin(slopes))])
+    means = np.asarray(smooth, np.float64)
+    lowest = _BURN_IN + int(np.argmin(means[_BURN_IN:])) if len(means) > _BURN_IN else 0
+    if lowest <= _BURN_IN:
+        return None
+    # Successive differences, so that the course of the curve itself is not taken for noise.
+    noise = float(np.std(np.diff(losses))) / math.sqrt(2.0)
+    error = noise * math.sqrt((1 - _SMOOTHING) / (1 + _SMOOTHING))
+    if means[_BURN_IN] - means[lowest] <= _NUM_ERRORS * math.sqrt(2.0) * error:
+        return None
+    reach = _BURN_IN // 2
+    steps = np.arange(_BURN_IN, lowest + 1)
+    before, after = np.maximum(steps - reach, _BURN_IN), np.minimum(steps + reach, lowest)
+    slopes = (means[after] - means[before]) / (after - before)
+    return float(np.asarray(rates)[steps[int(np.argmin(slopes))]])
 
 
 def draw_range(path: Path, measured: LrRange, title: str) -> None:
-    """Draw the curve with the suggestion as a PNG.
+    """Draw the curve, with the suggestion if there is one, as a PNG.
 
     Raises:
         DiskError: the file cannot be written.
@@ -203,9 +216,9 @@ def draw_range(path: Path, measured: LrRange, title: str) -> None:
     axes = figure.subplots()
     axes.plot(measured.rates, measured.losses, color="#bbbbbb", linewidth=0.8, label="loss of a batch")
     axes.plot(measured.rates, measured.smooth, color="#0072B2", linewidth=2, label="running mean")
-    axes.axvline(
-        measured.suggestion, color="#D55E00", linestyle="--", label=f"steepest fall: {measured.suggestion:.2g}"
-    )
+    if measured.suggestion is not None:
+        label = f"steepest fall: {measured.suggestion:.2g}"
+        axes.axvline(measured.suggestion, color="#D55E00", linestyle="--", label=label)
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=title)
     top, bottom = float(np.max(measured.smooth)), float(np.min(measured.losses))
     axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.3 * (top - bottom))

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ _TEMPORARY = ".part-"
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it to `path`.
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
 
     The temporary name ends as `path` does, since Keras and others choose the format by it.
 
@@ -65,7 +66,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def hold_lock(path: Path) -> Iterator[None]:
     """Keep other processes from writing the file or folder `path`, which need not exist, until the end of the block.
 
-    The lock is the system's, on a file `.NAME.lock` beside `path`, so it ends with the process, however that ends.
+    The lock is the system's, on a file `.NAME.lock` next to `path`, so it ends with the process, however that ends.
 
     Raises:
         DiskError: another process holds it, or the folder cannot be written.
@@ -94,7 +95,7 @@ def _open_lock(file: Path) -> int:
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
             # Its holder may have deleted the file between the two calls: then a lock on it keeps nobody out.
             if file.exists() and os.path.samestat(os.fstat(handle), file.stat()):
                 os.truncate(handle, 0)
@@ -104,6 +105,15 @@ def _open_lock(file: Path) -> int:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some network file systems have no locks: there one goes on without.
+        if error.errno not in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
+            raise
 
 
 def _read_owner(file: Path) -> str:
@@ -131,7 +141,7 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
 
 
 def reserve_space(path: Path, num_bytes: int) -> None:
-    """Fill a file with so many zeros, for the sake of the OSError where they find no room."""
+    """Fill a file with zeros, so that a full disk is an OSError now."""
     with path.open("wb") as file:
         # Not on macOS, where the error comes later.
         if hasattr(os, "posix_fallocate"):

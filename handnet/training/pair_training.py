@@ -1,4 +1,4 @@
-"""Training the classifier of a pair on features that are computed once, and what it needs to judge two photos afterwards."""
+"""Training the classifier of a pair on features that are computed once, and what it needs to compare two photos afterwards."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from handnet.data.pair_table import PairTable, halve_people, select_pairs, thin_
 from handnet.data.splits.rules import make_split
 from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
-from handnet.files import write_with
+from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
@@ -70,8 +70,13 @@ def train_pairs(
 
     Raises:
         DataError: a part lacks pairs of either kind.
-        DiskError: the run folder cannot be written.
+        DiskError: the run folder cannot be written, or another process is writing it.
     """
+    with hold_lock(run.folder):
+        return _train_pairs(run, dataset, echo, progress)
+
+
+def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> Run:
     begin = time.monotonic()
     config = run.config
     encoder = load_encoder(run)
@@ -120,11 +125,11 @@ def overfit_pairs(
         progress: told of each piece of work.
 
     Returns:
-        The epochs that it took until every pair was judged right.
+        The epochs that it took until every pair was classified correctly.
 
     Raises:
         ConfigError: no classifier, or fewer than 2 pairs asked for.
-        RunError: pairs are still judged wrong after 500 epochs.
+        RunError: pairs are still classified wrongly after 500 epochs.
     """
     if config.pairs.form == "none":
         raise ConfigError(
@@ -143,8 +148,8 @@ def overfit_pairs(
     fit_pairs(settings, (features, table), None, seed=config.train.seed, callbacks=[watcher])
     if watcher.num_wrong:
         raise RunError(
-            f"{watcher.num_wrong} of {len(table.same)} pairs are still judged wrong after {_OVERFIT_EPOCHS} epochs. Look for "
-            "wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
+            f"{watcher.num_wrong} of {len(table.same)} pairs are still classified wrongly after {_OVERFIT_EPOCHS} epochs. Look "
+            "for wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
         )
     return watcher.epochs
 
@@ -267,7 +272,7 @@ def _count(table: PairTable) -> str:
 
 
 class _UntilNoError(keras.callbacks.Callback):
-    """Stops once every pair is judged right outside of training."""
+    """Stops once every pair is classified correctly, dropout off."""
 
     def __init__(self, features: Floats, table: PairTable) -> None:
         super().__init__()
@@ -277,7 +282,7 @@ class _UntilNoError(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Count the errors."""
         first, second = (self._features[self._table.rows[:, k]] for k in (0, 1))
-        judged = score_pairs_with(self.model, first, second) >= 0
-        self.num_wrong, self.epochs = int((judged != self._table.same).sum()), epoch + 1
+        said = score_pairs_with(self.model, first, second) >= 0
+        self.num_wrong, self.epochs = int((said != self._table.same).sum()), epoch + 1
         if self.num_wrong == 0:
             self.model.stop_training = True

@@ -80,7 +80,7 @@ def train(
 
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
-        echo(f"all pairs are judged right after {epochs_needed} epochs: zero error")
+        echo(f"all pairs are classified correctly after {epochs_needed} epochs")
         return
     check_pairs(config, dataset)
     _train(config, run_folder, dataset)

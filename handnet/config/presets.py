@@ -84,7 +84,7 @@ def complete_tree(tree: Tree) -> dict[str, Any]:
         tree: nested settings, `model.arch` and `loss.name` among them or not ("small" and "triplet" then).
 
     Returns:
-        A new tree; whatever `tree` says stands.
+        A new tree; the settings of `tree` take precedence.
     """
     arch = tree.get("model", {}).get("arch", "small")
     loss = tree.get("loss", {}).get("name", "triplet")

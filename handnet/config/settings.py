@@ -47,9 +47,9 @@ class ImageConfig:
             only for comparison with systems that do it).
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
-            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "hand-and-photo":
-            this crop in the upper left two thirds of the picture and the whole photo in the lower right third. "middle": the
-            middle half of either side, for faces that are centred.
+            right hands look the same then, and so do backs and palms: for identities that are people, not hands.
+            "hand-and-photo": this crop in the upper left two thirds of the picture and the whole photo in the lower right third.
+            "middle": the middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -182,7 +182,7 @@ class OptimizerConfig:
         schedule: "cosine" (to zero over the run), "one-cycle" (up for 30 % of the run, then down to nearly zero) or "constant".
         warmup_fraction: share of all steps with a linear rise from 0, 0..1.
         clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
-        accumulate_steps: gradients of so many batches are averaged for one update.
+        accumulate_steps: gradients of this many batches are averaged for one update.
         ema_momentum: exponential moving average of the weights, used for validation's end result; 0 is off.
         layer_decay: each of the backbone's blocks below the top is trained this much more slowly than the one above it, in
             (0, 1]; 0.65 to 0.8 are usual for transformers, 1 is off.
@@ -338,8 +338,8 @@ class Config:
             )
         if self.data.identity == "hand" and self.image.crop in ("hand-canonical", "hand-and-photo"):
             raise ConfigError(
-                f'image.crop = "{self.image.crop}" makes left and right hands look alike, and data.identity = "hand" tells them '
-                'apart. Use image.crop = "hand-upright", or data.identity = "person".'
+                f'image.crop = "{self.image.crop}" makes left and right hands look the same, and data.identity = "hand" tells '
+                'them apart. Use image.crop = "hand-upright", or data.identity = "person".'
             )
 
 

@@ -209,14 +209,14 @@ def _compute(
 
 
 def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
-    # Always so many, so that one shape is traced.
+    # Always filled up to one size, so that one shape is traced.
     padding = batch_size - len(images)
     outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
     return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:
-    """Return the first `num_views` rows of a file, or None where it does not hold so many whole ones."""
+    """Return the first `num_views` rows of a file, or None where it holds fewer whole ones."""
     try:
         values = np.fromfile(file, np.float32, count=num_views * width)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Training an encoder: one function, whatever the method."""
+"""Training an encoder: one function for every method."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

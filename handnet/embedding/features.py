@@ -147,15 +147,6 @@ def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
     return np.random.default_rng([seed, int(digest, 16)]).random((num_views, len(DRAWS)), dtype=np.float32)
 
 
-def embed_features(head: keras.Model, features: Floats, batch_size: int = 1024) -> Floats:
-    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
-    rows = [np.zeros((0, head.output_shape[-1]), np.float32)]
-    for begin in range(0, len(features), batch_size):
-        embedded = head.predict_on_batch(features[begin : begin + batch_size])
-        rows.append(np.asarray(keras.ops.convert_to_numpy(embedded), np.float32))
-    return np.concatenate(rows)
-
-
 def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
     return {
         "version": [FEATURES_VERSION, PIXELS_VERSION],
@@ -218,14 +209,14 @@ def _compute(
 
 
 def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
-    # Always so many, so that one shape is traced.
+    # Always filled up to one size, so that one shape is traced.
     padding = batch_size - len(images)
     outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
     return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:
-    """Return the first `num_views` rows of a file, or None where it does not hold so many whole ones."""
+    """Return the first `num_views` rows of a file, or None where it holds fewer whole ones."""
     try:
         values = np.fromfile(file, np.float32, count=num_views * width)
     except FileNotFoundError:

@@ -20,19 +20,6 @@ Embed = Callable[[Iterable[Images]], npt.NDArray[np.floating]]
 _ORNAMENTS = ("accessories", "nailPolish")
 
 
-def embed_with(encoder: Any) -> Embed:
-    """Return a function from batches of squares to embeddings.
-
-    Args:
-        encoder: a Keras model, uint8 (B, S, S, 3) → (B, D).
-    """
-
-    def embed(batches: Iterable[Images]) -> npt.NDArray[np.floating]:
-        return np.concatenate([np.asarray(encoder.predict_on_batch(batch), dtype=np.float32) for batch in batches])
-
-    return embed
-
-
 def audit_part(
     embed: Embed,
     part: EmbeddedPart,
@@ -48,7 +35,7 @@ def audit_part(
     the background says, and "silhouette" says how much of it an outline can be.
 
     Args:
-        embed: squares → embeddings; `embed_with(encoder)`.
+        embed: squares → embeddings; `embed_batches` with an encoder.
         part: photos whose files are at hand and can be decoded.
         config: how the run makes squares of photos.
         num_replicates: bootstrap replicates.

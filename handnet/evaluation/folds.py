@@ -9,7 +9,6 @@ import keras
 
 from handnet.config.run_folder import FACTS_FILE, read_run, read_run_split
 from handnet.config.settings import Config
-from handnet.config.toml import config_to_tree
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, require_both_views
 from handnet.data.splits.rules import select_part
@@ -19,7 +18,7 @@ from handnet.metrics.comparison import merge_folds
 from handnet.metrics.embedded import EmbeddedPart, load_part
 from handnet.metrics.ranking import write_metrics
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
+from handnet.training.train import train
 
 EMBEDDINGS_FILE = "embeddings.npz"
 
@@ -74,7 +73,7 @@ def cross_validate(
         run_folder = folder / f"fold-{fold}"
         settings = fold_config(config, num_folds, fold, split_seed)
         has_run = (run_folder / FACTS_FILE).exists()
-        if has_run and config_to_tree(read_run(run_folder).config) != config_to_tree(settings):
+        if has_run and read_run(run_folder).config != settings:
             raise RunError(f"{str(run_folder)!r} is a fold of other settings. Give another --run.")
         if not has_run or read_run(run_folder).facts["status"] != "finished":
             echo(f"fold {fold + 1} of {num_folds}")

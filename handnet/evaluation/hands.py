@@ -1,6 +1,7 @@
 """Evaluation of a run on photos with views: embeddings, thresholds, baselines, and every figure of the report."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,8 @@ from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import embed_part
-from handnet.evaluation.audit import audit_part, embed_with
+from handnet.embedding.encode import embed_batches, embed_part
+from handnet.evaluation.audit import audit_part
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.all_figures import evaluate_part
@@ -62,7 +63,7 @@ def evaluate_run(
     metrics = evaluate_part(embedded, calibration, embed_baselines(run, examples), seed=seed)
     if with_audit:
         metrics["audit"] = audit_part(
-            embed_with(encoder.model), embedded, run.config.image, seed=seed, progress=progress
+            partial(embed_batches, encoder.model), embedded, run.config.image, seed=seed, progress=progress
         )
     return Evaluation(metrics, embedded)
 

@@ -11,6 +11,7 @@ from handnet.config.run_folder import Run, read_run_split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, select_pairs
+from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.baselines import embed_raw_pixels
@@ -26,7 +27,7 @@ from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
+from handnet.training.pair_training import choose_tables, load_pair_judge
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]

@@ -7,11 +7,12 @@ import numpy as np
 
 from handnet.config.run_folder import Run
 from handnet.console import Echo
+from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.thresholds import load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import PairJudge, compute_vectors, load_pair_judge
+from handnet.training.pair_training import PairJudge, load_pair_judge
 
 
 class Verdict(NamedTuple):

@@ -14,7 +14,7 @@ from handnet.embedding.encode import embed_part
 from handnet.errors import ConfigError, RunError
 from handnet.evaluation.folds import fold_config
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
+from handnet.training.train import train
 from tests.photos import find_real_data
 from tests.tiny import write_tiny
 

@@ -25,6 +25,7 @@ from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load
 from handnet.networks.encoder import Encoder
 from handnet.networks.weights.manifest import hash_file
 from handnet.training.pair_training import calibrate_distance, choose_tables
+from handnet.training.session import write_label
 
 CALIBRATION_FILE = "calibration.json"
 
@@ -145,7 +146,7 @@ def _select_basis(run: Run, dataset: DataSet) -> _Basis | str:
 def _fingerprint(run: Run, basis: _Basis) -> dict[str, str]:
     examples = basis.examples
     digests = prepare_photos([example.path for example in examples], run.config.image).digests
-    labels = [f"{example.identity}|{example.view}|{example.side}" for example in examples]
+    labels = [write_label(example) for example in examples]
     if basis.table is not None:
         labels += [f"{a}|{b}|{same}" for (a, b), same in zip(basis.table.rows, basis.table.same, strict=True)]
     people = np.unique([example.identity for example in examples]).tolist()

@@ -32,7 +32,7 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.metrics.ranking import write_metrics
     from handnet.networks.encoder import load_encoder
 
-    encoder, image = load_encoder(opened.run), opened.run.config.image
+    encoder, image = load_encoder(opened.run).model, opened.run.config.image
     embedded = embed_part(encoder, opened.examples, image, show_progress("embed photos"), part)
     found = audit_part(embed_with(encoder), embedded, image, seed=seed, progress=show_progress)
     write_metrics(target / "audit.json", found)

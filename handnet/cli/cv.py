@@ -18,7 +18,11 @@ from handnet.cli._tensorflow import start_tensorflow
     "--run", "folder", type=click.Path(path_type=Path), help="Folder for the folds.  [default: runs/cv-ARCH-LOSS]"
 )
 @click.option(
-    "--split-seed", default=42, show_default=True, type=click.IntRange(0), help="Random seed for dealing people into folds."
+    "--split-seed",
+    default=42,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Random seed for dealing people into folds.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. train.epochs=10.")
 def cross_validation(

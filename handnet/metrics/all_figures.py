@@ -1,6 +1,6 @@
 """Every figure of an evaluation, from embeddings to one nested dictionary."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np

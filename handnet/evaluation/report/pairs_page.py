@@ -9,20 +9,21 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from handnet.errors import printable
-from handnet.evaluation.report.html import (
-    build_facts,
-    build_figure,
-    build_page,
-    build_paragraph,
-    build_table,
-    build_thumbnail,
-)
 from handnet.evaluation.report.plots import BLUE, GREEN, GREY, ORANGE, draw_svg
+from handnet.evaluation.report.render import Cell, Plot, Table, Thumbnail, render
 from handnet.files import write_bytes
 
 _COLUMNS = {"auc": "AUC", "f1": "F1", "accuracy": "accuracy", "false_accept_rate": "FAR", "false_reject_rate": "FRR"}
 _COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", GREY)
 _NUM_SHOWN = 6
+# Anchor → heading. The page has those of which there is something to say.
+_SECTIONS = {
+    "figures": "Figures",
+    "plots": "Plots",
+    "calibration": "Calibration",
+    "errors": "Worst errors",
+    "reading": "How to read this",
+}
 
 
 def format_pair_metrics(metrics: Mapping[str, Any]) -> str:
@@ -92,42 +93,45 @@ def write_pair_report(
     """
     systems, figures = metrics["systems"], metrics["systems"][main]
     columns, threshold = _choose_columns(metrics), figures.get("threshold")
-    rows = [
+    rows: list[list[Cell]] = [
         [(name, ""), *((f"{row[key]:.3f}", f"95 %: {_bounds(row, key)}") for key in columns)]
         for name, row in systems.items()
     ]
-    plots = [
-        build_figure(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people."),
-    ]
-    if threshold is not None:
-        caption = f"Confusion matrix of the {main}, counts of pairs."
-        plots.append(build_figure(plot_confusion(figures["confusion"]), caption))
     marked = "; dotted: the threshold" if threshold is not None else ""
-    plots.append(build_figure(plot_scores(scores, same, threshold), f"Scores of the {main}{marked}."))
-    reading = {
+    plots = [Plot(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people.")]
+    if threshold is not None:
+        plots.append(Plot(plot_confusion(figures["confusion"]), f"Confusion matrix of the {main}, counts of pairs."))
+    plots.append(Plot(plot_scores(scores, same, threshold), f"Scores of the {main}{marked}."))
+    counts = {
+        "Pairs": f"{figures['num_pairs']:,}, of them {figures['num_same']:,} of one person",
+        "People": f"{figures['num_people']:,}",
+    }
+    page = render(
+        "pairs.html.j2",
+        title=title,
+        sections={anchor: text for anchor, text in _SECTIONS.items() if anchor != "calibration" or metrics[anchor]},
+        about={**about, **counts},
+        notes=metrics["notes"],
+        table=Table(["System", *columns.values()], rows),
+        plots=plots,
+        calibration={
+            name: f"Cllr {row['cllr']:.3f}, expected calibration error {100 * row['ece']:.1f} %"
+            for name, row in metrics["calibration"].items()
+        },
+        errors=_list_errors(scores, same, photos, threshold),
+        reading=_explain(metrics),
+    )
+    write_bytes(Path(path), page)
+
+
+def _explain(metrics: Mapping[str, Any]) -> dict[str, str]:
+    return {
         "Thresholds": f"Where both error rates were equal on pairs of the validation people. {' '.join(metrics['notes'])}",
         "Interval": f"95 %, percentile bootstrap over people, {metrics['num_replicates']:,} draws; a pair weighs as often as "
         "both its people were drawn.",
         "FAR, FRR": "Pairs of two people accepted; pairs of one person rejected.",
         "Cllr": "Cost of the probabilities in bits: 0 is perfect, 1 says nothing.",
     }
-    calibration = {
-        name: f"Cllr {row['cllr']:.3f}, expected calibration error {100 * row['ece']:.1f} %"
-        for name, row in metrics["calibration"].items()
-    }
-    counts = {
-        "Pairs": f"{figures['num_pairs']:,}, of them {figures['num_same']:,} of one person",
-        "People": f"{figures['num_people']:,}",
-    }
-    notes = "".join(build_paragraph(note, "soft") for note in metrics["notes"])
-    sections = [
-        ("figures", "Figures", notes + build_table(["System", *columns.values()], rows)),
-        ("plots", "Plots", f'<div class="plots">{"".join(plots)}</div>'),
-        ("calibration", "Calibration", build_facts(calibration) if calibration else ""),
-        ("errors", "Worst errors", _show_errors(scores, same, photos, threshold)),
-        ("reading", "How to read this", build_facts(reading)),
-    ]
-    write_bytes(Path(path), build_page(title, sections, build_facts({**about, **counts})).encode("utf-8", "replace"))
 
 
 def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
@@ -149,7 +153,7 @@ def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
             )
         axes.plot([0, 100], [0, 100], color=GREY, linestyle="--", linewidth=0.8)
         axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="two people accepted, %", ylabel="one person accepted, %")
-        axes.legend(loc="lower right", title="AUC", fontsize=8)
+        axes.legend(loc="lower right", title="AUC", fontsize=9)
 
     return draw_svg(draw, 4.4, 4.0)
 
@@ -206,30 +210,28 @@ def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], t
     return draw_svg(draw)
 
 
-def _show_errors(
+def _list_errors(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     photos: Sequence[tuple[str, str]],
     threshold: float | None,
-) -> str:
-    parts = []
+) -> dict[str, list[list[Thumbnail]]]:
+    """Return the pairs with the worst scores of either kind: those on the wrong side of the threshold, where there is one."""
     lowest, highest = [i for i in np.argsort(scores) if same[i]], [i for i in np.argsort(-scores) if not same[i]]
     if threshold is None:
-        shown = (("The same person, lowest scores:", lowest), ("Different people, highest scores:", highest))
+        shown = {"The same person, lowest scores": lowest, "Different people, highest scores": highest}
     else:
-        shown = (
-            ("The same person, rejected:", [i for i in lowest if scores[i] < threshold]),
-            ("Different people, accepted:", [i for i in highest if scores[i] >= threshold]),
-        )
-    for text, rows in shown:
-        pairs = "".join(
-            '<div class="pair">'
-            + "".join(build_thumbnail(photo, "wrong", f"{Path(photo).stem}\n{scores[i]:.2f}") for photo in photos[i])
-            + "</div>"
+        shown = {
+            "The same person, rejected": [i for i in lowest if scores[i] < threshold],
+            "Different people, accepted": [i for i in highest if scores[i] >= threshold],
+        }
+    return {
+        kind: [
+            [Thumbnail(photo, "wrong", f"{Path(photo).stem}\n{scores[i]:.2f}") for photo in photos[i]]
             for i in rows[:_NUM_SHOWN]
-        )
-        parts.append(build_paragraph(text if pairs else f"{text} none") + f'<div class="thumbs">{pairs}</div>')
-    return "".join(parts)
+        ]
+        for kind, rows in shown.items()
+    }
 
 
 def _bounds(figures: Mapping[str, Any], name: str) -> str:

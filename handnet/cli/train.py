@@ -62,9 +62,11 @@ def train(
     """
     from handnet.config.presets import complete_tree, merge_trees
     from handnet.config.run_folder import check_absent, read_run
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
     from handnet.errors import ConfigError
     from handnet.files import check_free_space
+    from handnet.networks.complete import complete_config
+    from handnet.networks.heads import name_objective
 
     given: dict[str, dict[str, Any]] = {}
     done = False
@@ -98,8 +100,8 @@ def train(
         tree = complete_tree(read_tree(config_file, overrides, given))
         if batch is not None:
             tree = merge_trees(tree, {"sampler": _size_batch(tree, batch)})
-        config = parse_config(tree)
-        run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.objective}"
+        config = complete_config(tree)
+        run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
         if overfit is None:
             check_absent(run_folder)
         check_free_space(run_folder, _LEAST_FREE_BYTES)

@@ -15,9 +15,9 @@ from handnet.embedding.features import compute_features, compute_views, embed_fe
 from handnet.errors import RunError
 from handnet.files import check_free_space
 from handnet.images.store import prepare_photos
-from handnet.metrics.lda import fit_discriminant
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
-from handnet.networks.encoder import LINEAR_HEAD, build_encoder
+from handnet.networks.encoder import build_encoder
+from handnet.networks.heads import find_head
 from handnet.training.callbacks.checkpoint import save_weights, write_history
 from handnet.training.callbacks.validation import Validation
 from handnet.training.session import Echo, People, count_people, describe_data, fingerprint_people, select_people
@@ -34,12 +34,12 @@ def train_closed_form(
     warn: Echo = print,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
 ) -> Run:
-    """Find the head by discriminant analysis of the training photos' features, and leave a run folder as `train` does.
+    """Find the head from the training photos' features at once, and leave a run folder as `train` does.
 
     Augmented views (`features.views`) count as photos of their own. The loss, the sampler and the optimizer play no part.
 
     Args:
-        config: the settings, with model.head = "lda".
+        config: the settings, of a head with a `fit`.
         folder: the run folder, made here once the head is found; with `resume` it exists.
         dataset: the photos.
         resume: repeat a run that was killed before its weights were written; its features are in the cache.
@@ -57,6 +57,8 @@ def train_closed_form(
         WeightsError: the backbone's weights are out of reach.
         DiskError: the run cannot be written.
     """
+    fit = find_head(config.model).fit
+    assert fit is not None, "a head that is trained by gradient"
     if not resume:
         check_absent(folder)
     begin = time.monotonic()
@@ -81,14 +83,13 @@ def train_closed_form(
     val_photos = photos.select(len(training), len(photos.files))
     val_features = compute_features(encoder.backbone, val_photos, config.image, config.model, progress=progress)
     echo(f"finding the head from {views.shape[0]:,} photos of {count_people(training)} people")
-    kernel, bias = fit_discriminant(
+    weights = fit(
+        config.model,
         views.reshape(-1, views.shape[-1]),
         np.repeat([example.identity for example in training], views.shape[1]).tolist(),
         np.repeat([example.view for example in training], views.shape[1]).tolist() if has_views(training) else None,
-        config.model.embedding_size,
-        config.model.lda_penalty,
     )
-    encoder.head.get_layer(LINEAR_HEAD).set_weights([kernel, bias])
+    encoder.head.set_weights(weights)
 
     if resume:
         run = read_run(folder)

@@ -22,6 +22,7 @@ from handnet.networks.backbones.report import describe_parameters
 from handnet.networks.backbones.training import find_layer_rates
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, build_twin, load_encoder_weights
+from handnet.networks.heads import find_head
 from handnet.training.batch_statistics import BatchStatistics
 from handnet.training.batches import EpochTemplates, Plan, build_training_data, plan_training
 from handnet.training.callbacks.checkpoint import (
@@ -75,7 +76,7 @@ def train(
         WeightsError: the backbone's weights are out of reach.
         DiskError: the run cannot be written.
     """
-    if config.model.head == "lda":
+    if find_head(config.model).fit is not None:
         return train_closed_form(
             config,
             folder,

@@ -9,6 +9,7 @@ from handnet.config.split import Split
 from handnet.data.dataset import DataSet, people_to_match, require_both_views
 from handnet.data.example import Example
 from handnet.data.splits.rules import make_split, select_part
+from handnet.networks.heads import find_head
 
 Echo = Callable[[str], None]
 
@@ -40,7 +41,7 @@ def select_people(config: Config, dataset: DataSet, echo: Echo, warn: Echo) -> P
     if note:
         echo(note)
     validation: list[Example] = []
-    if split.val or config.model.head == "mlp":
+    if split.val or find_head(config.model).fit is None:
         validation = _select_validation(dataset, select_part(dataset, split, "val") if split.val else [], warn)
     return People(split, training, validation)
 

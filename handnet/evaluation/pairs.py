@@ -108,7 +108,7 @@ def judge_run_on_pairs(
     metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}
     scores: dict[str, Floats] = {}
     for name, score in systems.items():
-        fitted_on = collect_pairs(score("kept_back"), kept_back.same)
+        fitted_on = collect_pairs(score("kept_back"), kept_back.same, kept_back.people)
         threshold = choose_threshold(fitted_on, "equal_error")
         scores[name] = score(part)
         metrics["systems"][name] = judge_pair_list(

@@ -93,7 +93,7 @@ def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> 
     losses = history["val_loss"]
     best = int(np.argmin(losses))
     scores = score_pairs_with(classifier, others[kept_back.rows[:, 0]], others[kept_back.rows[:, 1]])
-    pairs = collect_pairs(scores, kept_back.same)
+    pairs = collect_pairs(scores, kept_back.same, kept_back.people)
     write_with(run.folder / WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
     save_calibration(run.folder / CALIBRATION_FILE, fit_calibration(pairs))
     auc = compute_auc(build_curve(pairs))
@@ -163,7 +163,7 @@ def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibrat
     table = choose_tables(run, dataset)[1]
     vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
     scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
-    return fit_calibration(collect_pairs(scores, table.same))
+    return fit_calibration(collect_pairs(scores, table.same, table.people))
 
 
 def check_pairs(config: Config, dataset: DataSet) -> None:

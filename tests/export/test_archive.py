@@ -80,7 +80,7 @@ def test_whatever_fails_leaves_nothing_behind(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(handnet.export, step, fail)
+    monkeypatch.setattr(handnet.export.archive, step, fail)
     with pytest.raises(expected, match=message.replace("?", r"\?")):
         export(folder)
     assert [path.name for path in folder.iterdir()] == ["1"]

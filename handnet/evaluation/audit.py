@@ -13,7 +13,7 @@ from handnet.errors import EvaluationError
 from handnet.evaluation.alterations import ALTERATIONS, Images, read_altered
 from handnet.metrics.all_figures import evaluate_brief
 from handnet.metrics.embedded import EmbeddedPart, make_part
-from handnet.metrics.figures import FIGURE_NAMES, format_figure, format_interval
+from handnet.metrics.figures import format_figure, format_interval, list_means
 from handnet.metrics.intervals import NUM_REPLICATES
 
 Embed = Callable[[Iterable[Images]], npt.NDArray[np.floating]]
@@ -86,8 +86,8 @@ def format_audit(audit: dict[str, Any], protocol: str = "person_template", direc
         protocol: "person_template" or "photo".
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
     """
-    names = ("mean_rank", "recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision")
-    lines = [f"{'':26}" + "".join(f"{FIGURE_NAMES[name]:>22}" for name in names)]
+    names = list_means()
+    lines = [f"{'':26}" + "".join(f"{figure.heading:>22}" for figure in names.values())]
     for condition in audit["conditions"].values():
         if "refused" in condition:
             lines.append(f"{condition['title']}: {condition['refused']}")

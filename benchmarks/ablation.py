@@ -74,7 +74,7 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
     from handnet.metrics.ranking import compute_person_ranks
     from handnet.networks.complete import complete_config
     from handnet.networks.encoder import load_encoder
-    from handnet.training.gradient import train
+    from handnet.training.train import train
 
     file = arguments.out / f"{name.replace(':', '').replace(', ', '-').replace(' ', '_')}-{seed}.json"
     if file.exists():

@@ -17,18 +17,17 @@ from pathlib import Path
 
 from machine import CLOCKS, describe_machine, list_photos, start
 
-Progress = Callable[[int, int], None]
+Count = Callable[[int, int], None]
 # (table's name, child)
 CASES = (
     ("transformers, torch float32", "peer:float32"),
     ("transformers, torch bfloat16", "peer:bfloat16"),
     ("handnet embed, tensorflow", "ours:tensorflow"),
     ("handnet embed, openvino", "ours:openvino"),
-    ("handnet embed, openvino, 8 bits", "ours:openvino-int8"),
 )
 
 
-def time_photo(embed: Callable[[Progress], None], repeats: int, clock: str) -> float:
+def time_photo(embed: Callable[[Count], None], repeats: int, clock: str) -> float:
     """Return the least seconds of a photo over several runs, from the end of the first batch on."""
     best = float("inf")
     for _ in range(repeats):
@@ -59,13 +58,13 @@ def run_peer(precision: str, photos: list[str], batch: int, repeats: int, clock:
         pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)), np.float32)
         return ((pixels / 255 - mean) / std).transpose(2, 0, 1)
 
-    def embed(progress: Progress) -> None:
+    def embed(count: Count) -> None:
         with torch.inference_mode():
             for begin in range(0, len(photos), batch):
                 pixels = np.stack([read(path) for path in photos[begin : begin + batch]])
                 vectors = model(torch.from_numpy(pixels).to(dtype)).last_hidden_state[:, 0]
                 torch.nn.functional.normalize(vectors.float()).numpy()
-                progress(begin + len(pixels), len(photos))
+                count(begin + len(pixels), len(photos))
 
     seconds = time_photo(embed, repeats, clock)
     return {"seconds": seconds, "versions": describe_machine(("torch", "transformers", "pillow"))}
@@ -91,8 +90,8 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
     engine = build_engine(name, encoder, config.image, batch, images)
     cosine = check_engine(engine, encoder, images)
 
-    def embed(progress: Progress) -> None:
-        embed_photos(photos, config.image, engine, encoder, work / "part", batch, progress)
+    def embed(count: Count) -> None:
+        embed_photos(photos, config.image, engine, encoder, work / "part", batch, lambda name: count)
         remove_partial(work / "part")
 
     seconds = time_photo(embed, repeats, clock)

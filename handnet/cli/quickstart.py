@@ -1,4 +1,4 @@
-"""`handnet quickstart`: the main job on made-up hands, from nothing."""
+"""`handnet quickstart`: the main job on synthetic hands, from nothing."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ CONFIG = Path("configs/quickstart.toml")
 @click.command()
 @click.pass_context
 def quickstart(context: click.Context) -> None:
-    """Draw made-up hands, train on them, evaluate and export; steps that are done already are not done again."""
+    """Draw synthetic hands, train on them, evaluate and export; steps that are done already are not done again."""
     from handnet.cli.data import synth
     from handnet.cli.eval import evaluate
     from handnet.cli.export import export

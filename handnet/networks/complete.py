@@ -6,7 +6,7 @@ from typing import Any
 from handnet.config.presets import complete_tree
 from handnet.config.settings import Config
 from handnet.config.toml import parse_config
-from handnet.networks.heads import find_head
+from handnet.networks.heads import select_head
 
 
 def complete_config(tree: Mapping[str, Any]) -> Config:
@@ -16,5 +16,5 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         ConfigError: an unknown setting or head, a value out of range, or settings that do not suit each other.
     """
     config = parse_config(complete_tree(tree))
-    find_head(config.model)
+    select_head(config.model)
     return config

@@ -19,7 +19,7 @@ from handnet.networks.backbones import build_backbone, set_trainable
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.lora import merge_lora
 from handnet.networks.device import set_precision
-from handnet.networks.heads import find_head
+from handnet.networks.heads import select_head
 
 ENCODER_NAME = "encoder"
 UNIT_LAYER = "unit"
@@ -81,7 +81,7 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
         RunError: the run that they are to come from is damaged.
     """
     settings, size = config.model, config.image.size_px
-    head = find_head(settings)
+    head = select_head(settings)
     weights = settings.weights if weights is None else weights
     from_run = is_run(Path(weights))
     rank = settings.trainable.removeprefix("lora-")

@@ -50,7 +50,7 @@ class Head:
         return "gradient" if self.fit is None else "closed form"
 
 
-def find_head(model: ModelConfig) -> Head:
+def select_head(model: ModelConfig) -> Head:
     """Return the head that the settings name.
 
     Raises:
@@ -65,7 +65,7 @@ def find_head(model: ModelConfig) -> Head:
 
 def name_objective(config: Config) -> str:
     """Return what an encoder is trained for: the name of the loss, or of the head where it is found in closed form."""
-    return config.loss.name if find_head(config.model).fit is None else config.model.head
+    return config.loss.name if select_head(config.model).fit is None else config.model.head
 
 
 def _build_mlp(config: Config, features: Any) -> keras.KerasTensor:

@@ -107,9 +107,11 @@ def test_mirrored_hands_cannot_be_told_left_from_right() -> None:
         parse_config({"data": {"identity": "hand"}, "image": {"crop": "hand-canonical"}})
 
 
-def test_pairs_have_no_batches_of_people_who_are_alike() -> None:
-    with pytest.raises(ConfigError, match=r"sampler\.alike_fraction.*pairs"):
-        parse_config({"sampler": {"name": "pairs", "alike_fraction": 0.5}})
+def test_the_sampler_may_be_named_or_left_out() -> None:
+    named, without = parse_config({"sampler": {"name": "people"}}), parse_config({})
+    assert named == without, "runs of before name it"
+    with pytest.raises(ConfigError, match=r"Unknown value of sampler\.name: 'persons'"):
+        parse_config({"sampler": {"name": "persons"}})
 
 
 def test_keeping_the_last_weights_and_stopping_before_exclude_each_other() -> None:

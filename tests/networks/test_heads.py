@@ -14,8 +14,8 @@ from handnet.images.store import prepare_photos
 from handnet.networks.backbones import BACKBONES, Backbone
 from handnet.networks.complete import complete_config
 from handnet.networks.encoder import build_encoder, load_encoder
-from handnet.networks.heads import HEADS, Head, find_head, name_objective
-from handnet.training.gradient import train
+from handnet.networks.heads import HEADS, Head, name_objective, select_head
+from handnet.training.train import train
 from tests.tiny import build_tiny, tiny_config, write_tiny
 
 
@@ -70,7 +70,7 @@ def test_a_head_is_added_by_one_entry(
     }
     monkeypatch.setitem(HEADS, "example", entries[method])
     config = tiny_config(model={"head": "example", "trainable": "none"}, train={"epochs": 1})
-    assert find_head(config.model).method == method
+    assert select_head(config.model).method == method
     assert name_objective(config) == ("triplet" if method == "gradient" else "example")
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)
     encoder = load_encoder(run)

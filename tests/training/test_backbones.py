@@ -22,7 +22,7 @@ from handnet.networks.complete import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table
-from handnet.training.gradient import train
+from handnet.training.train import train
 from tests.goldens.drawn import draw_state
 from tests.networks.backbones.sources import write_source
 from tests.networks.backbones.test_sources import TINY_SHAPES

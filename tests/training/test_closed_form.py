@@ -15,7 +15,7 @@ from handnet.evaluation.folds import fold_config
 from handnet.networks.complete import complete_config
 from handnet.networks.encoder import load_encoder
 from handnet.networks.heads import name_objective
-from handnet.training.gradient import train
+from handnet.training.train import train
 from tests.photos import find_real_data
 from tests.tiny import write_tiny
 

@@ -71,10 +71,9 @@ def hold_lock(path: Path) -> Iterator[None]:
     Raises:
         DiskError: another process holds it, or the folder cannot be written.
     """
-    path = path.absolute()
-    file = path.with_name(f".{path.name}.lock")
+    file = path.absolute().with_name(f".{path.absolute().name}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         handle = _open_lock(file)
     except BlockingIOError:
         owner = _read_owner(file)
@@ -97,7 +96,7 @@ def _open_lock(file: Path) -> int:
         try:
             _lock(handle)
             # Its holder may have deleted the file between the two calls: then a lock on it keeps nobody out.
-            if file.exists() and os.path.samestat(os.fstat(handle), file.stat()):
+            if _is_open_as(handle, file):
                 os.truncate(handle, 0)
                 os.write(handle, str(os.getpid()).encode())
                 return handle
@@ -105,6 +104,13 @@ def _open_lock(file: Path) -> int:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _is_open_as(handle: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: int) -> None:

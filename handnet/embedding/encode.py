@@ -16,6 +16,7 @@ from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
 
 Floats = npt.NDArray[np.float32]
+_PHOTOS_AT_ONCE = 32
 # Features at a time: a head is small.
 _ROWS_AT_ONCE = 1024
 
@@ -61,26 +62,24 @@ def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
     return embed(model.predict_on_batch, batches, model.output_shape[-1])
 
 
-def embed_features(head: keras.Model, features: Floats, batch_size: int = _ROWS_AT_ONCE) -> Floats:
+def embed_features(head: keras.Model, features: Floats) -> Floats:
     """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
-    return embed_batches(head, (features[begin : begin + batch_size] for begin in range(0, len(features), batch_size)))
+    begins = range(0, len(features), _ROWS_AT_ONCE)
+    return embed_batches(head, (features[begin : begin + _ROWS_AT_ONCE] for begin in begins))
 
 
-def embed_files(
-    encoder: keras.Model, files: Sequence[str], batch_size: int = 32, progress: Progress = hide_progress
-) -> Floats:
+def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress = hide_progress) -> Floats:
     """Embed cached photos in order.
 
     Args:
         encoder: image (B, S, S, 3) → (B, D).
         files: cached photos from `prepare_photos`, decoded at the encoder's size.
-        batch_size: photos at a time.
         progress: told of (photos done, photos in all).
 
     Returns:
         float32 (N, D), rows of unit length.
     """
-    photos = read_photos(files, encoder.input_shape[1], batch_size)
+    photos = read_photos(files, encoder.input_shape[1], _PHOTOS_AT_ONCE)
     count = progress("embed photos")
     return embed(encoder.predict_on_batch, photos, encoder.output_shape[-1], len(files), count)
 

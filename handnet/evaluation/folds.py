@@ -23,6 +23,7 @@ from handnet.metrics.comparison import merge_folds
 from handnet.metrics.embedded import EmbeddedPart, load_part
 from handnet.metrics.ranking import write_metrics
 from handnet.networks.encoder import load_encoder
+from handnet.networks.heads import select_head
 from handnet.networks.weights.manifest import hash_file
 from handnet.training.batches import plan_training
 from handnet.training.objective import build_training_loss
@@ -53,7 +54,7 @@ class Fold(NamedTuple):
 def fold_config(config: Config, num_folds: int, fold: int, seed: int) -> Config:
     """Return the settings of one fold: those given, but for the split."""
     # Nothing is chosen by validation people where the head is found in closed form: they train too.
-    without = {"val": 0.0} if config.model.head == "lda" else {}
+    without = {"val": 0.0} if select_head(config.model).fit is not None else {}
     options = {"folds": num_folds, "fold": fold, "seed": seed, **without}
     return replace(config, data=replace(config.data, split="k-fold", split_options=options))
 
@@ -135,7 +136,7 @@ def plan_folds(config: Config, folder: Path, dataset: DataSet, num_folds: int, s
     for number in range(num_folds):
         settings = fold_config(config, num_folds, number, split_seed)
         people = select_people(Job(settings, dataset, echo=_hide, warn=_hide))
-        if settings.method == "gradient":
+        if select_head(settings.model).method == "gradient":
             plan = plan_training(people.training, settings)
             build_training_loss(settings, plan.num_identities, has_views(people.training))
         test = select_part(dataset, people.split, "test")

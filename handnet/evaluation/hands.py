@@ -18,6 +18,7 @@ from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
+from handnet.networks.heads import name_objective
 
 
 class Evaluation(NamedTuple):
@@ -83,7 +84,7 @@ def describe_run(run: Run, data: Path) -> dict[str, str]:
     return {
         "run": str(run.folder),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
-        "loss": run.config.objective,
+        "loss": name_objective(run.config),
         "data": str(data),
         "seed": str(run.config.train.seed),
         "epochs": str(run.facts.get("epochs_done", "")),

@@ -26,6 +26,7 @@ from handnet.files import check_free_space
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
+from handnet.networks.heads import select_head
 
 # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
 _COPIES_OF_WEIGHTS = 8
@@ -120,11 +121,10 @@ def select_people(job: Job) -> People:
     training, note = require_both_views(select_part(job.dataset, split, "train"), "Training")
     if note:
         job.echo(note)
-    validation: list[Example] = []
-    if split.val or config.model.head == "mlp":
-        validation = _select_validation(
-            job.dataset, select_part(job.dataset, split, "val") if split.val else [], job.warn
-        )
+    validation = select_part(job.dataset, split, "val") if split.val else []
+    # A head in closed form needs nobody to choose its epoch by.
+    if split.val or select_head(config.model).fit is None:
+        validation = _select_validation(validation, job.warn)
     return People(split, training, validation)
 
 
@@ -202,7 +202,7 @@ def _build_encoder(job: Job) -> Encoder:
     return encoder
 
 
-def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:
+def _select_validation(examples: list[Example], warn: Echo) -> list[Example]:
     both = set(people_to_match(examples))
     if len(both) < 2:
         warn(

@@ -94,8 +94,7 @@ def write_pair_report(
     systems, figures = metrics["systems"], metrics["systems"][main]
     columns, threshold = _choose_columns(metrics), figures.get("threshold")
     rows: list[list[Cell]] = [
-        [(name, ""), *((f"{row[key]:.3f}", f"95 %: {_bounds(row, key)}") for key in columns)]
-        for name, row in systems.items()
+        [(name, ""), *((f"{row[key]:.3f}", _bounds(row, key)) for key in columns)] for name, row in systems.items()
     ]
     marked = "; dotted: the threshold" if threshold is not None else ""
     plots = [Plot(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people.")]

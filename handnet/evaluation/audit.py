@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.errors import EvaluationError
-from handnet.evaluation.alterations import ALTERATIONS, Images, Progress, read_altered
+from handnet.evaluation.alterations import ALTERATIONS, Images, read_altered
 from handnet.metrics.all_figures import evaluate_brief
 from handnet.metrics.embedded import EmbeddedPart, make_part
 from handnet.metrics.figures import format_figure, format_interval, list_means
@@ -19,26 +20,13 @@ Embed = Callable[[Iterable[Images]], npt.NDArray[np.floating]]
 _ORNAMENTS = ("accessories", "nailPolish")
 
 
-def embed_with(encoder: Any) -> Embed:
-    """Return a function from batches of squares to embeddings.
-
-    Args:
-        encoder: a Keras model, uint8 (B, S, S, 3) → (B, D).
-    """
-
-    def embed(batches: Iterable[Images]) -> npt.NDArray[np.floating]:
-        return np.concatenate([np.asarray(encoder.predict_on_batch(batch), dtype=np.float32) for batch in batches])
-
-    return embed
-
-
 def audit_part(
     embed: Embed,
     part: EmbeddedPart,
     config: ImageConfig,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
-    progress: Callable[[str], Progress] | None = None,
+    progress: Progress = hide_progress,
 ) -> dict[str, Any]:
     """Evaluate a model on every kind of altered photo, and on the photos without rings and nail polish.
 
@@ -47,12 +35,12 @@ def audit_part(
     the background says, and "silhouette" says how much of it an outline can be.
 
     Args:
-        embed: squares → embeddings; `embed_with(encoder)`.
+        embed: squares → embeddings; `embed_batches` with an encoder.
         part: photos whose files are at hand and can be decoded.
         config: how the run makes squares of photos.
         num_replicates: bootstrap replicates.
         seed: of the bootstrap.
-        progress: title of a step → a function called with (photos done, photos in all).
+        progress: told of (photos done, photos in all) of each alteration.
 
     Returns:
         {"conditions": {name: {title, definition, and `evaluate_brief`'s figures or "refused": why there are none}}}.
@@ -67,8 +55,7 @@ def audit_part(
         )
     conditions: dict[str, Any] = {}
     for name, alteration in ALTERATIONS.items():
-        report = progress(alteration.title) if progress is not None else None
-        embeddings = embed(read_altered(part.paths, config, name, progress=report))
+        embeddings = embed(read_altered(part.paths, config, name, progress=progress))
         altered = dataclasses.replace(part, embeddings=make_part(embeddings, part.identities, part.views).embeddings)
         figures = evaluate_brief(altered, num_replicates, seed)
         conditions[name] = {"title": alteration.title, "definition": alteration.definition, **figures}

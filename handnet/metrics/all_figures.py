@@ -1,6 +1,6 @@
 """Every figure of an evaluation, from embeddings to one nested dictionary."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,6 @@ BRIEF_PROTOCOLS = ("person_template", "photo")
 RETRIEVAL = {"person": "person_template", "photo": "photo"}
 NUM_HISTOGRAM_BINS = 80
 
-Progress = Callable[[str], None]
-
 
 def evaluate_part(
     part: EmbeddedPart,
@@ -35,7 +33,6 @@ def evaluate_part(
     baselines: Mapping[str, EmbeddedPart] | None = None,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
-    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compute every figure of the report, each with chance and a 95 % interval over people.
 
@@ -45,7 +42,6 @@ def evaluate_part(
         baselines: name → the same photos embedded without learning.
         num_replicates: bootstrap replicates.
         seed: random seed for draws and bootstraps.
-        progress: called with the name of each step.
 
     Returns:
         The keys of metrics.json: part; retrieval: two protocols in short, {"person" | "photo": {direction: figures}}, the
@@ -55,13 +51,11 @@ def evaluate_part(
     Raises:
         EvaluationError: fewer than two people with both views.
     """
-    say = progress or (lambda _: None)
     find_two_view_people(part.identities, part.views)
     metrics: dict[str, Any] = {"part": describe_part(part), "seed": seed, "num_replicates": num_replicates}
     protocols: dict[str, dict[str, Any]] = {}
     rankings: dict[str, dict[str, Outcome]] = {}
     for name, protocol in PROTOCOLS.items():
-        say(protocol.title)
         protocols[name] = {"title": protocol.title, "definition": protocol.definition}
         try:
             rankings[name] = _rank_both_ways(protocol, part, seed)
@@ -74,9 +68,7 @@ def evaluate_part(
         for level, name in RETRIEVAL.items()
     }
     metrics["protocols"] = protocols
-    say("same view")
     metrics["same_view"] = _evaluate_same_view(part, num_replicates, seed)
-    say("verification")
     thresholds = {}
     if calibration is not None:
         thresholds = {
@@ -85,15 +77,12 @@ def evaluate_part(
         }
     pairs = score_pairs(part, [*thresholds.values()])
     metrics["verification"] = summarize_verification(part, pairs, thresholds, num_replicates, seed)
-    say("open set")
     metrics["open_set"] = {
         direction: summarize_open_set(search_open_set(part, direction, seed), num_replicates, seed)
         for direction in DIRECTIONS
     }
     if calibration is not None:
-        say("calibration")
         metrics["calibration"] = summarize_calibration(calibration, part, pairs, num_replicates, seed)
-    say("slices")
     metrics["slices"] = {
         direction: slice_outcome(part, outcome, num_replicates, seed)
         for direction, outcome in rankings["photo"].items()
@@ -102,7 +91,6 @@ def evaluate_part(
         direction: [confusion.describe() for confusion in find_worst_queries(part, outcome, direction)]
         for direction, outcome in rankings["photo"].items()
     }
-    say("baselines")
     metrics["baselines"] = {
         name: evaluate_brief(baseline, num_replicates, seed) for name, baseline in (baselines or {}).items()
     }

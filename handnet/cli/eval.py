@@ -49,7 +49,7 @@ def evaluate(
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
     Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
-    calibration; chance and a 95 % interval over people beside every figure. Photos without views, as of faces, are judged in
+    calibration; every figure with chance and a 95 % interval over people. Photos without views, e.g. of faces, are evaluated in
     pairs: pairs.json and report.html.
     """
     from handnet.errors import ConfigError

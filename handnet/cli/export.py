@@ -36,13 +36,13 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     from handnet.export.signatures import PairHead
     from handnet.networks.encoder import load_encoder
     from handnet.networks.formats import check_format
-    from handnet.training.pair_training import load_pair_judge
+    from handnet.training.pair_training import load_pair_classifier
 
     check_format(format_name)
     encoder = load_encoder(run)
     calibration = find_thresholds(run, encoder, dataset, echo)
-    judge = load_pair_judge(run)
-    head = None if judge is None else PairHead(judge.classifier, run.config.pairs.features, judge.calibration)
+    pairs = load_pair_classifier(run)
+    head = None if pairs is None else PairHead(pairs.classifier, run.config.pairs.features, pairs.calibration)
     metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
     # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
     audit = read_audit(run.folder / "eval-test" / "audit.json") or (metrics or {}).get("audit")

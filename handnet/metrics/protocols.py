@@ -16,7 +16,7 @@ Text = npt.NDArray[np.str_]
 
 
 class Outcome(NamedTuple):
-    """A ranking with what is needed to judge it: whose queries they were.
+    """A ranking with what is needed to evaluate it: whose queries they were.
 
     Attributes:
         ranking: one entry per query, repetitions one after another.

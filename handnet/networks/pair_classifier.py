@@ -92,10 +92,11 @@ def build_pair_classifier(num_features: int, config: PairsConfig, seed: int = 0)
         )(x)
         x = keras.layers.Dropout(config.dropout, seed=seed + 100 + k, name=f"pair_dropout_{k}")(x)
     logit = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed + 50), name="pair_logit")(x)
-    judge = keras.Model(joined, logit, name="pair_judge")
-    output = judge(form.join(first, second))
+    # Its name is in weight files.
+    scorer = keras.Model(joined, logit, name="pair_judge")
+    output = scorer(form.join(first, second))
     if not form.symmetric:
-        output = (output + judge(form.join(second, first))) / 2
+        output = (output + scorer(form.join(second, first))) / 2
     probability = keras.layers.Activation("sigmoid", dtype="float32", name="probability")(output)
     return keras.Model({"first": first, "second": second}, probability, name="pair_classifier")
 

@@ -35,7 +35,7 @@ CALIBRATION_FILE = "pairs_calibration.json"
 Floats = npt.NDArray[np.float32]
 
 
-class PairJudge(NamedTuple):
+class PairClassifier(NamedTuple):
     """A trained classifier of pairs.
 
     Attributes:
@@ -241,7 +241,7 @@ def score_pairs_with(classifier: keras.Model, first: Floats, second: Floats) -> 
     return np.concatenate(rows).astype(np.float32)
 
 
-def load_pair_judge(run: Run) -> PairJudge | None:
+def load_pair_classifier(run: Run) -> PairClassifier | None:
     """Return the run's classifier of pairs, or None where the run has none.
 
     Raises:
@@ -259,7 +259,7 @@ def load_pair_judge(run: Run) -> PairJudge | None:
         classifier.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
-    return PairJudge(classifier, load_calibration(run.folder / CALIBRATION_FILE))
+    return PairClassifier(classifier, load_calibration(run.folder / CALIBRATION_FILE))
 
 
 def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Floats]:

@@ -234,7 +234,7 @@ def compute_ece(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: np
 def summarize_calibration(
     calibration: Calibration, part: EmbeddedPart, pairs: PairScores, num_replicates: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """Judge a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
+    """Measure a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
 
     Args:
         calibration: fitted on validation people.
@@ -258,12 +258,12 @@ def summarize_calibration(
         "slope": calibration.slope,
         "intercept": calibration.intercept,
         "num_validation_people": calibration.num_people,
-        **_judge(compute_log_ratio(calibration, similarities), labels, weights),
+        **_measure(compute_log_ratio(calibration, similarities), labels, weights),
         "min_cllr": _weighted_cllr(logit(best), labels, weights),
         "chance": {"cllr": 1.0, "ece": 0.0},
     }
     if calibration.isotonic_similarities:
-        figures["isotonic"] = _judge(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
+        figures["isotonic"] = _measure(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
     else:
         figures["isotonic"] = {"refused": f"{calibration.num_people} validation people cannot carry an isotonic curve"}
     return figures | _bootstrap(calibration, part, figures, num_replicates, seed)
@@ -307,7 +307,7 @@ def _bootstrap(
     return {"interval": interval, "reliability": rows}
 
 
-def _judge(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
+def _measure(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
     return {"cllr": _weighted_cllr(ratios, labels, weights), "ece": compute_ece(expit(ratios), labels, weights)}
 
 

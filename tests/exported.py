@@ -1,4 +1,4 @@
-"""One tiny encoder, trained by nobody, exported once for all tests of serving."""
+"""One tiny encoder, trained by nobody, exported once for all tests of export and serving."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,18 +26,15 @@ class Exported(NamedTuple):
     export: Export
 
 
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A file of every kind, whole and damaged."""
-    folder = tmp_path_factory.mktemp("photos")
+def write_photos(folder: Path) -> Mapping[str, Path]:
+    """Write a file of every kind, whole and damaged."""
     return {name: write(folder / name) for name, write in {**USABLE, **UNUSABLE}.items()}
 
 
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path]) -> Exported:
-    """An encoder that tells colours apart, with a calibration whose numbers are round."""
+def export_tiny(folder: Path, photos: Mapping[str, Path]) -> Exported:
+    """Export an encoder that tells colours apart, with a calibration whose numbers are round."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HANDNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
         patch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
         set_precision("float32")
         config = tiny_config()
@@ -47,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path
         for variable in encoder.non_trainable_variables:
             if variable.name in ("moving_mean", "moving_variance"):
                 variable.assign(rng.uniform(0.1, 0.6, variable.shape))
-        target = tmp_path_factory.mktemp("saved_models") / "hands"
+        target = folder / "saved_models" / "hands"
         paths = [str(photos[name]) for name in USABLE]
         export = export_encoder(encoder, config.image, target, paths, calibration=CALIBRATION, card="# A card\n")
         return Exported(encoder, config.image, export)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.images.decode import crop_to_hand, decode, fit_photo, orient, read_orientation, resize
+from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
@@ -50,7 +50,7 @@ def read_altered(
 
     def load(path: tf.Tensor) -> tf.Tensor:
         contents = tf.io.read_file(path)
-        photo = orient(decode(contents, config.size_px), read_orientation(contents))
+        photo = read_photo(contents, config)
         return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
 
     dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,22 +12,22 @@ from handnet.export.archive import Export, export_encoder
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import BACKBONES, Backbone
 from handnet.networks.device import set_precision
-from handnet.networks.encoder import build_encoder
-from tests.photos import UNUSABLE, USABLE
+from handnet.networks.encoder import Encoder, build_encoder
+from tests.photos import BY_PILLOW, UNUSABLE, USABLE
 from tests.tiny import build_tiny, tiny_config
 
 CALIBRATION = Calibration(slope=8.0, intercept=-3.0, equal_error_threshold=0.4, best_f1_threshold=0.5)
 
 
 class Exported(NamedTuple):
-    encoder: keras.Model
+    encoder: Encoder
     image: ImageConfig
     export: Export
 
 
 def write_photos(folder: Path) -> Mapping[str, Path]:
     """Write a file of every kind, whole and damaged."""
-    return {name: write(folder / name) for name, write in {**USABLE, **UNUSABLE}.items()}
+    return {name: write(folder / name) for name, write in {**USABLE, **BY_PILLOW, **UNUSABLE}.items()}
 
 
 def export_tiny(folder: Path, photos: Mapping[str, Path]) -> Exported:
@@ -41,7 +40,7 @@ def export_tiny(folder: Path, photos: Mapping[str, Path]) -> Exported:
         encoder = build_encoder(config)
         rng = np.random.default_rng(5)
         # Moving averages of a network fresh from its initialisation would make batch normalisation do nothing.
-        for variable in encoder.non_trainable_variables:
+        for variable in encoder.model.non_trainable_variables:
             if variable.name in ("moving_mean", "moving_variance"):
                 variable.assign(rng.uniform(0.1, 0.6, variable.shape))
         target = folder / "saved_models" / "hands"

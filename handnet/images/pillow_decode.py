@@ -1,10 +1,13 @@
 """Photos in formats that TensorFlow does not decode, by Pillow: WebP, TIFF, AVIF, HEIC, PGM, PPM, BMP with a palette."""
 
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from handnet.data.checks import open_with_pillow
+from handnet.data.checks import needs_pillow, open_with_pillow
 
 
 def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
@@ -22,11 +25,24 @@ def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
         with open_with_pillow(contents) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):
-                wide = np.asarray(upright, np.int64)
-                # A grey picture of 8 bits may be stored in wide numbers too.
-                narrow = wide if wide.max(initial=0) < 256 and upright.mode == "I" else wide // 257
-                upright = Image.fromarray(narrow.clip(0, 255).astype(np.uint8), "L")
+                narrow = np.asarray(upright, np.int64) // 257
+                upright = Image.fromarray(narrow.clip(0, 255).astype(np.uint8))
             return np.asarray(upright.convert("RGB"))
     # Decoders raise errors of every kind on damaged input.
     except Exception as error:
         raise ValueError(str(error)) from error
+
+
+def read_for_graph(path: str) -> bytes:
+    """Return the bytes of a photo as TensorFlow's decoder takes them: its own, or a PNG of the same pixels where Pillow decodes it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: Pillow cannot decode it.
+    """
+    contents = Path(path).read_bytes()
+    if not needs_pillow(contents):
+        return contents
+    buffer = BytesIO()
+    Image.fromarray(decode_with_pillow(contents)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -246,6 +246,9 @@ BY_PILLOW: dict[str, Callable[[Path], Path]] = {
     "palette-bmp": partial(write_image, format_name="BMP", mode="P"),
 }
 
+# libjpeg only warns of these, and so an exported model takes them; training, evaluation and `handnet embed` refuse them.
+DAMAGED_INSIDE: dict[str, Callable[[Path], Path]] = {"zeroed-jpeg": write_zeroed_jpeg}
+
 UNUSABLE: dict[str, Callable[[Path], Path]] = {
     "zero-byte": partial(write_bytes, contents=b""),
     "one-byte": partial(write_bytes, contents=b"\xff"),
@@ -259,7 +262,6 @@ UNUSABLE: dict[str, Callable[[Path], Path]] = {
     "truncated-png": partial(write_truncated, format_name="PNG"),
     "truncated-gif": partial(write_truncated, format_name="GIF"),
     "truncated-bmp": partial(write_truncated, format_name="BMP"),
-    "zeroed-jpeg": write_zeroed_jpeg,
     "jpeg-without-end": write_jpeg_without_end,
     "truncated-webp": partial(write_truncated, format_name="WEBP"),
     "truncated-tiff": partial(write_truncated, format_name="TIFF"),

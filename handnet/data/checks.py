@@ -20,6 +20,8 @@ from PIL import Image, UnidentifiedImageError
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
+# Some cameras pad the end of the picture: so many bytes too many are no damage.
+_HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 Progress = Callable[[int, int], None]
 _Result = TypeVar("_Result")
@@ -145,6 +147,9 @@ def find_damage(contents: bytes) -> str:
         simplejpeg.decode_jpeg(contents, colorspace=colour, fastdct=True, min_height=1, min_width=1)
     except ValueError as error:
         text = _one_line(error)
+        extra = re.search(r"(\d+) extraneous bytes before marker 0xd9", text)
+        if extra and int(extra[1]) <= _HARMLESS_BYTES:
+            return ""
         return (
             "truncated: the file ends before the picture does" if "remature end of JPEG" in text else f"damaged: {text}"
         )

@@ -45,7 +45,8 @@ def read_orientation(contents: tf.Tensor) -> tf.Tensor:
 def _take(contents: tf.Tensor, at: tf.Tensor, count: int) -> tf.Tensor:
     """Return `count` bytes from a place as int32, zeros beyond the end of the file."""
     part = tf.strings.substr(contents, tf.minimum(at, tf.strings.length(contents)), count)
-    return tf.cast(tf.io.decode_raw(tf.strings.join([part, tf.constant(bytes(count))]), tf.uint8), tf.int32)[:count]
+    data = tf.io.decode_raw(tf.strings.join([part, tf.constant(bytes(count))]), tf.uint8)
+    return tf.ensure_shape(tf.cast(data, tf.int32)[:count], (count,))
 
 
 def _cut(contents: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
@@ -114,8 +115,8 @@ def _read_directory(tiff: tf.Tensor) -> tf.Tensor:
     data = tf.cast(tf.io.decode_raw(tiff, tf.uint8), tf.int32)
     size = tf.size(data)
     data = tf.concat([data, tf.zeros((16,), tf.int32)], 0)
-    little = tf.equal(data[0], ord("I")) & tf.equal(data[1], ord("I"))
-    big = tf.equal(data[0], ord("M")) & tf.equal(data[1], ord("M"))
+    head = tf.strings.substr(tiff, 0, 4)
+    little, big = tf.equal(head, b"II*\x00"), tf.equal(head, b"MM\x00*")
 
     def number(at: tf.Tensor, num_bytes: int) -> tf.Tensor:
         raw = data[at : at + num_bytes]
@@ -136,9 +137,13 @@ def _read_directory(tiff: tf.Tensor) -> tf.Tensor:
     long_low = tf.where(little, short, pick(10) * 256 + pick(11))
     long_high = tf.where(little, pick(10) + pick(11), pick(8) + pick(9))
     long = tf.where(tf.equal(long_high, 0), long_low, 0)
-    values = tf.where(tf.equal(kinds, 1), pick(8), tf.where(tf.equal(kinds, 4), long, short))
-    known = tf.equal(kinds, 1) | tf.equal(kinds, 3) | tf.equal(kinds, 4)
-    found = tf.boolean_mask(values, tf.equal(tags, _ORIENTATION_TAG) & known)
+    # SHORT and LONG, signed or not; of other types the tag says nothing.
+    is_short, is_long = tf.equal(kinds, 3) | tf.equal(kinds, 8), tf.equal(kinds, 4) | tf.equal(kinds, 9)
+    # One value: the count has four bytes.
+    one = tf.where(little, pick(4), pick(7)), tf.where(little, pick(5) + pick(6) + pick(7), pick(4) + pick(5) + pick(6))
+    is_one = tf.equal(one[0], 1) & tf.equal(one[1], 0)
+    values = tf.where(is_one, tf.where(is_short, short, tf.where(is_long, long, 0)), 0)
+    found = tf.boolean_mask(values, tf.equal(tags, _ORIENTATION_TAG))
     # A tag without sense still is a tag: XMP is not asked then. 9 stands for that.
     value = tf.where((found < 1) | (found > 8), 9, found)
     return tf.where(little | big, tf.concat([value, [0]], 0)[0], 0)

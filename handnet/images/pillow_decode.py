@@ -34,7 +34,7 @@ def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
 
 
 def read_for_graph(path: str) -> bytes:
-    """Return the bytes of a photo as TensorFlow's decoder takes them: its own, or a PNG of the same pixels where Pillow decodes it.
+    """Return the bytes of a photo as TensorFlow's decoder takes them: its own, or a PNG of what Pillow decodes.
 
     Raises:
         OSError: the file cannot be read.

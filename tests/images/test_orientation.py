@@ -80,7 +80,6 @@ def test_damaged_exif_is_upright(damage: bytes) -> None:
     assert int(read_orientation(tf.constant(b"\xff\xd8\xff\xe1\x00\x40" + damage))) == 1
 
 
-
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [1, 3, 4])
 @pytest.mark.parametrize("value", [0, 1, 3, 6, 8, 9, 200])

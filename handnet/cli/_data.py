@@ -55,7 +55,5 @@ def _draw_synthetic() -> Path:
     folder = find_drawn_folder(name)
     if not folder.exists():
         echo(f"drawing {_SYNTHETIC_PEOPLE} made-up people into {folder}")
-        write_synthetic(
-            folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress("draw hands")
-        )
+        write_synthetic(folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress)
     return folder

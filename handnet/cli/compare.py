@@ -7,8 +7,6 @@ import click
 
 from handnet.cli._console import echo
 
-_FIGURES = ("mean_rank", "recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision")
-
 
 @click.command()
 @click.argument("run_folders", metavar="RUN RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -30,6 +28,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.metrics.embedded import load_part
     from handnet.metrics.protocols import PROTOCOLS
     from handnet.metrics.ranking import DIRECTIONS, write_metrics
+    from handnet.networks.heads import name_objective
 
     if protocol not in PROTOCOLS:
         raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
@@ -43,7 +42,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
             raise EvaluationError(
                 f"{str(folder)!r} has not been evaluated on its {part} part. Do it: handnet eval {folder} --part {part}"
             )
-        runs.append(ComparedRun(str(folder), config.model.arch, config.objective, load_part(file)))
+        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)
     write_bytes(output / "matrix.svg", plot_matrix(comparison["runs"]).encode())
@@ -53,30 +52,27 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
     """Return the figures of each run and the paired differences from the first, each with its interval."""
+    from handnet.metrics.figures import list_means
+
+    figures = list_means()
     lines = [f"{comparison['protocol']}, {comparison['direction']}; 95 % intervals over people"]
     for run in comparison["runs"]:
-        cells = [f"{name} {_format(name, run[name])} {_interval(name, run['interval'][name])}" for name in _FIGURES]
+        cells = [f"{figure.label} {_show(key, run[key], run['interval'][key])}" for key, figure in figures.items()]
         lines.append(f"{run['name']} ({run['backbone']}, {run['loss']})\n  " + "   ".join(cells))
     for row in comparison["differences"]:
         lines.append(f"{row['name']} minus {row['against']}")
-        for name in _FIGURES:
-            change = row[name]
+        for key, figure in figures.items():
+            change = row[key]
             improvement = change["improvement"]
             relative = "" if improvement is None else f"; improvement {100 * improvement:+.1f} % of the first"
             verdict = "clear" if change["clear"] else "not clear: the interval holds 0"
-            lines.append(
-                f"  {name:24} {_format(name, change['difference'], True)} {_interval(name, change['interval'])} "
-                f"{verdict}{relative}"
-            )
+            shown = _show(key, change["difference"], change["interval"], signed=True)
+            lines.append(f"  {figure.label:12} {shown} {verdict}{relative}")
     return "\n".join(lines)
 
 
-def _format(name: str, value: float, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{value:{sign}.2f}" if "rank" in name else f"{100 * value:{sign}.1f} %"
+def _show(key: str, value: float, interval: list[float], signed: bool = False) -> str:
+    from handnet.metrics.figures import FIGURES, format_figure, format_interval
 
-
-def _interval(name: str, interval: list[float]) -> str:
-    scale = 1 if "rank" in name else 100
-    digits = 2 if "rank" in name else 1
-    return f"[{scale * interval[0]:.{digits}f}, {scale * interval[1]:.{digits}f}]"
+    unit = "" if FIGURES[key].unit == "rank" else " %"
+    return f"{format_figure(key, value, signed)}{unit} [{format_interval(key, interval, ', ')}]"

@@ -31,7 +31,7 @@ def fetch(name: str, folder: Path) -> None:
     """Fetch the weights NAME from their hub into the new folder DIR, for machines without one: `--weights DIR`."""
     from handnet.networks.weights.fetch import fetch_weights
 
-    echo(f"wrote {fetch_weights(name, folder, show_progress(f'fetch {name}'))}")
+    echo(f"wrote {fetch_weights(name, folder, show_progress)}")
 
 
 @weights.command()

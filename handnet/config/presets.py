@@ -67,11 +67,11 @@ ARCH_DEFAULTS: dict[str, Tree] = {
 
 LOSS_DEFAULTS: dict[str, Tree] = {
     "contrastive": {
-        "sampler": {"name": "pairs", "pairs_per_batch": 64, "positive_fraction": 0.5},
+        "sampler": {"pairs_per_batch": 64, "positive_fraction": 0.5},
         "loss": {"options": {"margin": 2.0}},
     },
     "triplet": {
-        "sampler": {"name": "people", "people_per_batch": 8, "photos_per_view": 1},
+        "sampler": {"people_per_batch": 8, "photos_per_view": 1},
         "loss": {"options": {"margin": 0.5}},
     },
 }
@@ -84,7 +84,7 @@ def complete_tree(tree: Tree) -> dict[str, Any]:
         tree: nested settings, `model.arch` and `loss.name` among them or not ("small" and "triplet" then).
 
     Returns:
-        A new tree; whatever `tree` says stands.
+        A new tree; the settings of `tree` take precedence.
     """
     arch = tree.get("model", {}).get("arch", "small")
     loss = tree.get("loss", {}).get("name", "triplet")

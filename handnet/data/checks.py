@@ -17,13 +17,14 @@ from typing import TypeVar
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from handnet.console import Count, Progress, hide_progress
+
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
 # Some cameras pad the end of the picture: so many bytes too many are no damage.
 _HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
-Progress = Callable[[int, int], None]
 _Result = TypeVar("_Result")
 
 
@@ -42,17 +43,17 @@ class PhotoProblem:
     usable: bool = False
 
 
-def check_photos(paths: Sequence[str], progress: Progress | None = None) -> list[PhotoProblem]:
+def check_photos(paths: Sequence[str], progress: Progress = hide_progress) -> list[PhotoProblem]:
     """Decode every photo in parallel and report those that are unusable or need a remark.
 
     Args:
         paths: the files.
-        progress: called in the calling thread with (files done, files in all).
+        progress: told of (files done, files in all), in the calling thread.
 
     Returns:
         Problems in the order of `paths`; a good photo has none.
     """
-    results = _map_in_threads(check_photo, paths, progress)
+    results = _map_in_threads(check_photo, paths, progress("check photos"))
     return [problem for problem in results if problem is not None]
 
 
@@ -156,12 +157,12 @@ def find_damage(contents: bytes) -> str:
     return ""
 
 
-def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> list[tuple[str, ...]]:
+def find_duplicates(paths: Sequence[str], progress: Progress = hide_progress) -> list[tuple[str, ...]]:
     """Find files of identical content, whatever their names.
 
     Args:
         paths: the files; those that cannot be read are passed over, as `check_photos` names them.
-        progress: called in the calling thread with (files done, files in all).
+        progress: told of (files done, files in all), in the calling thread.
 
     Returns:
         Groups of two or more, in the order of their first file in `paths`.
@@ -172,7 +173,8 @@ def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> l
         by_size.setdefault(_file_size(path), []).append(path)
     suspects = [path for size, group in by_size.items() if size >= 0 and len(group) > 1 for path in group]
     by_digest: dict[bytes, list[str]] = {}
-    for path, digest in zip(suspects, _map_in_threads(_digest_file, suspects, progress), strict=True):
+    digests = _map_in_threads(_digest_file, suspects, progress("look for identical photos"))
+    for path, digest in zip(suspects, digests, strict=True):
         if digest:
             by_digest.setdefault(digest, []).append(path)
     order = {path: number for number, path in enumerate(dict.fromkeys(paths))}
@@ -180,21 +182,18 @@ def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> l
     return sorted(groups, key=lambda group: order[group[0]])
 
 
-def _map_in_threads(
-    function: Callable[[str], _Result], paths: Sequence[str], progress: Progress | None
-) -> list[_Result]:
+def _map_in_threads(function: Callable[[str], _Result], paths: Sequence[str], count: Count) -> list[_Result]:
     executor = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        return list(_count(executor.map(function, paths), len(paths), progress))
+        return list(_count(executor.map(function, paths), len(paths), count))
     finally:
         # Without this an interrupt would first wait for every file in the queue.
         executor.shutdown(cancel_futures=True)
 
 
-def _count(results: Iterable[_Result], total: int, progress: Progress | None) -> Iterator[_Result]:
+def _count(results: Iterable[_Result], total: int, count: Count) -> Iterator[_Result]:
     for done, result in enumerate(results, 1):
-        if progress:
-            progress(done, total)
+        count(done, total)
         yield result
 
 

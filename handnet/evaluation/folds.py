@@ -1,6 +1,6 @@
 """k-fold cross-validation: every person is tested once, by a model that has never seen them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import keras
 
 from handnet.config.run_folder import FACTS_FILE, read_run, read_run_split
 from handnet.config.settings import Config
-from handnet.config.toml import config_to_tree
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, require_both_views
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
@@ -18,7 +18,8 @@ from handnet.metrics.comparison import merge_folds
 from handnet.metrics.embedded import EmbeddedPart, load_part
 from handnet.metrics.ranking import write_metrics
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
+from handnet.networks.heads import select_head
+from handnet.training.train import train
 
 EMBEDDINGS_FILE = "embeddings.npz"
 
@@ -26,7 +27,7 @@ EMBEDDINGS_FILE = "embeddings.npz"
 def fold_config(config: Config, num_folds: int, fold: int, seed: int) -> Config:
     """Return the settings of one fold: those given, but for the split."""
     # Nothing is chosen by validation people where the head is found in closed form: they train too.
-    without = {"val": 0.0} if config.model.head == "lda" else {}
+    without = {"val": 0.0} if select_head(config.model).fit is not None else {}
     options = {"folds": num_folds, "fold": fold, "seed": seed, **without}
     return replace(config, data=replace(config.data, split="k-fold", split_options=options))
 
@@ -39,9 +40,9 @@ def cross_validate(
     *,
     split_seed: int = 42,
     command: Sequence[str] = (),
-    echo: Callable[[str], None] = print,
-    warn: Callable[[str], None] = print,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    echo: Echo = print,
+    warn: Echo = print,
+    progress: Progress = hide_progress,
 ) -> dict[str, Any]:
     """Train and test each fold in `folder`/fold-K, then pool the test queries of all folds into `folder`/metrics.json.
 
@@ -56,7 +57,7 @@ def cross_validate(
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         What `merge_folds` returns.
@@ -73,7 +74,7 @@ def cross_validate(
         run_folder = folder / f"fold-{fold}"
         settings = fold_config(config, num_folds, fold, split_seed)
         has_run = (run_folder / FACTS_FILE).exists()
-        if has_run and config_to_tree(read_run(run_folder).config) != config_to_tree(settings):
+        if has_run and read_run(run_folder).config != settings:
             raise RunError(f"{str(run_folder)!r} is a fold of other settings. Give another --run.")
         if not has_run or read_run(run_folder).facts["status"] != "finished":
             echo(f"fold {fold + 1} of {num_folds}")

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
+from handnet.console import Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, select_pairs
+from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.hands import CALIBRATION_FILE
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.baselines import embed_raw_pixels
@@ -27,7 +29,7 @@ from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
+from handnet.training.pair_training import choose_tables, load_pair_judge
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]
@@ -57,7 +59,7 @@ def judge_run_on_pairs(
     *,
     seed: int = 0,
     num_replicates: int = NUM_REPLICATES,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    progress: Progress = hide_progress,
 ) -> PairJudgement:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
@@ -71,7 +73,7 @@ def judge_run_on_pairs(
         part: "train", "val" or "test".
         seed: of draws and bootstrap.
         num_replicates: bootstrap replicates over people.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Raises:
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.

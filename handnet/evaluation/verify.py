@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from handnet.config.run_folder import Run
+from handnet.embedding.encode import compute_vectors
 from handnet.errors import RunError
 from handnet.evaluation.hands import CALIBRATION_FILE
 from handnet.metrics.pairs.calibration import Calibration, compute_probability, load_calibration
 from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import PairJudge, compute_vectors, load_pair_judge
+from handnet.training.pair_training import PairJudge, load_pair_judge
 
 
 class Verdict(NamedTuple):

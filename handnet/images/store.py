@@ -12,15 +12,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import find_damage, find_header_problem, needs_pillow
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, load_photo
 from handnet.images.pillow_decode import decode_with_pillow
-
-Progress = Callable[[int, int], None]
-
 
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
 Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
@@ -45,13 +43,13 @@ class PreparedPhotos(NamedTuple):
         return PreparedPhotos(self.files[begin:end], self.digests[begin:end])
 
 
-def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress | None = None) -> PreparedPhotos:
+def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress = hide_progress) -> PreparedPhotos:
     """Decode and resize every photo into the cache, in parallel; photos already there are not decoded again.
 
     Args:
         paths: the photos.
         config: how they are decoded; part of the cache's key.
-        progress: called with (photos done, photos in all).
+        progress: told of (photos done, photos in all).
 
     Raises:
         DataError: some photos cannot be decoded; the first few are named with the reason.
@@ -61,7 +59,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
 
-    num_bytes = config.size_px * config.size_px * 3
+    num_bytes, count = config.size_px * config.size_px * 3, progress("decode photos")
 
     def prepare(path: str) -> tuple[str, str]:
         nonlocal done
@@ -70,8 +68,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             done += 1
             if problem:
                 problems[path] = problem
-            if progress is not None:
-                progress(done, len(paths))
+            count(done, len(paths))
         return file, digest
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:

@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.chance import RECALL_AT
 from handnet.metrics.checks import list_some
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval, summarize_outcome
+from handnet.metrics.figures import list_means
+from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval
 from handnet.metrics.protocols import PROTOCOLS, Outcome, join_outcomes
 from handnet.metrics.ranking import DIRECTIONS
+from handnet.metrics.summary import summarize_outcome
 
-FIGURES = ("mean_rank", *(f"recall_at_{k}" for k in RECALL_AT), "mean_average_precision")
-# Per figure. The least is what a single query can change by: one rank, one hit.
-_PSEUDO_CHANGE = np.array([1.5, 1.0, 1.0, 1.0, 1.0])
-_SMALLEST_CHANGE = np.array([1.0, 1.0, 1.0, 1.0, 0.1])
+Array = npt.NDArray[np.float64]
 
 
 class ComparedRun(NamedTuple):
@@ -72,7 +71,7 @@ def compare_runs(
     rows = []
     for run, outcome in zip(runs[1:], outcomes[1:], strict=True):
         change = _tabulate(outcome) - _tabulate(first)
-        spread = np.maximum(np.abs(change).max(axis=0) * _PSEUDO_CHANGE, _SMALLEST_CHANGE)
+        spread = _bound_change(change)
         replicates = bootstrap_means(change, outcome.people, -spread, spread, num_replicates, seed)
         rows.append({"name": run.name, "against": runs[0].name, **_describe_change(change, replicates, first)})
     return {
@@ -91,22 +90,25 @@ def compare_runs(
     }
 
 
-def _tabulate(outcome: Outcome) -> np.ndarray[Any, np.dtype[np.float64]]:
-    ranks = outcome.ranking.ranks
-    return np.column_stack([ranks, *(ranks <= k for k in RECALL_AT), outcome.ranking.average_precisions]).astype(
-        np.float64
-    )
+def _tabulate(outcome: Outcome) -> Array:
+    return np.column_stack([figure.tabulate(outcome.ranking) for figure in list_means().values()])
 
 
-def _describe_change(
-    change: np.ndarray[Any, np.dtype[np.float64]], replicates: np.ndarray[Any, np.dtype[np.float64]], first: Outcome
-) -> dict[str, Any]:
+def _bound_change(change: Array) -> Array:
+    """Return the most by which a person can be expected to gain or lose in each figure, (M,)."""
+    figures = list_means().values()
+    # Ranks have a long tail: half as much again.
+    share = [1.5 if figure.unit == "rank" else 1.0 for figure in figures]
+    return np.asarray(np.maximum(np.abs(change).max(axis=0) * share, [figure.least_change for figure in figures]))
+
+
+def _describe_change(change: Array, replicates: Array, first: Outcome) -> dict[str, Any]:
     bounds = find_interval(replicates)
     before, difference = _tabulate(first).mean(axis=0), change.mean(axis=0)
     described = {}
-    for i, name in enumerate(FIGURES):
-        gain = -difference[i] if name == "mean_rank" else difference[i]
-        described[name] = {
+    for i, (key, figure) in enumerate(list_means().items()):
+        gain = -difference[i] if figure.better == "lower" else difference[i]
+        described[key] = {
             "difference": float(difference[i]),
             "interval": bounds[:, i].tolist(),
             "clear": bool(bounds[0, i] > 0 or bounds[1, i] < 0),
@@ -158,7 +160,7 @@ def merge_folds(folds: Sequence[EmbeddedPart], num_replicates: int = NUM_REPLICA
 
     Returns:
         num_folds, num_people, protocols: for each protocol and direction the pooled figures with interval and chance, and
-        folds: the mean rank and recall at 1 of each fold.
+        folds: the figures of each fold.
 
     Raises:
         EvaluationError: fewer than two folds, or a person in two folds.
@@ -179,10 +181,7 @@ def merge_folds(folds: Sequence[EmbeddedPart], num_replicates: int = NUM_REPLICA
         for direction in DIRECTIONS:
             outcomes = [protocol.rank(fold, direction, seed) for fold in folds]
             figures: Mapping[str, Any] = summarize_outcome(join_outcomes(outcomes), num_replicates, seed)
-            each = [
-                {"mean_rank": float(o.ranking.ranks.mean()), "recall_at_1": float((o.ranking.ranks <= 1).mean())}
-                for o in outcomes
-            ]
+            each = [{key: figure.summarize(o.ranking) for key, figure in list_means().items()} for o in outcomes]
             pooled[direction] = {**figures, "folds": each}
         protocols[name] = pooled
     return {"num_folds": len(folds), "num_people": len(names), "protocols": protocols}

@@ -1,18 +1,12 @@
 """Intervals from a bootstrap over people, not photos: the photos of one person are not independent."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.chance import RECALL_AT, compute_chance
-from handnet.metrics.protocols import Outcome
-from handnet.metrics.ranking import summarize_ranking
 
 NUM_REPLICATES = 2000
 LEVEL = 0.95
-CMC_LENGTH = 50
 _BLOCK_CELLS = 1 << 22
 
 Array = npt.NDArray[np.float64]
@@ -128,39 +122,3 @@ def bootstrap_median(
         upper = np.argmax(mass > half + 1e-9, axis=1)
         medians[start : start + rows] = (column[lower] + column[upper]) / 2
     return medians
-
-
-def summarize_outcome(outcome: Outcome, num_replicates: int = NUM_REPLICATES, seed: int = 0) -> dict[str, Any]:
-    """Return the figures of an outcome, each with chance and a 95 % interval over people, and the CMC curve.
-
-    The gallery is held as it is; what varies is who asks. Simulated test sets with new
-    galleries as well vary by up to a tenth more (docs/evaluation.md).
-
-    Args:
-        outcome: queries of at least two people.
-        num_replicates: bootstrap replicates.
-        seed: of the bootstrap.
-
-    Returns:
-        `summarize_ranking`'s figures; num_people; "interval": name → [low, high]; "cmc", "cmc_interval" and
-        "chance"."cmc": fractions at ranks 1, 2, …, at most 50.
-    """
-    ranking = outcome.ranking
-    figures: dict[str, Any] = {"num_people": len(np.unique(outcome.people)), **summarize_ranking(ranking)}
-    chance = compute_chance(ranking.num_gallery, ranking.num_relevant)
-    length = int(min(CMC_LENGTH, ranking.num_gallery.max()))
-    hits = ranking.ranks[:, None] <= np.arange(1, length + 1)
-    recalls = np.stack([ranking.ranks <= k for k in RECALL_AT], axis=1)
-    columns = np.column_stack([ranking.ranks, ranking.average_precisions, recalls, hits])
-    # Of the worst person the system knows nothing: the ranks are those of chance, not the last ones.
-    low, high = np.zeros(columns.shape[1]), np.ones(columns.shape[1])
-    low[0], high[0] = 1.0, chance.mean_rank
-    bounds = find_interval(bootstrap_means(columns, outcome.people, low, high, num_replicates, seed))
-    medians = bootstrap_median(ranking.ranks, outcome.people, 1.0, chance.median_rank, num_replicates, seed)
-    names = ["mean_rank", "mean_average_precision", *(f"recall_at_{k}" for k in RECALL_AT)]
-    figures["interval"] = {name: bounds[:, i].tolist() for i, name in enumerate(names)}
-    figures["interval"]["median_rank"] = find_interval(medians).tolist()
-    figures["cmc"] = hits.mean(axis=0).tolist()
-    figures["cmc_interval"] = bounds[:, len(names) :].T.tolist()
-    figures["chance"]["cmc"] = chance.cmc[:length].tolist()
-    return figures

@@ -147,9 +147,7 @@ def rank_one_shot(part: EmbeddedPart, direction: str, seed: int, repetitions: in
     return join_outcomes([_rank_rows(part, asking, gallery, labels) for gallery in galleries])
 
 
-def rank_same_view(
-    part: EmbeddedPart, seed: int, repetitions: int = REPETITIONS, second_half: bool = False
-) -> dict[str, Outcome]:
+def rank_same_view(part: EmbeddedPart, seed: int, repetitions: int = REPETITIONS) -> dict[str, Outcome]:
     """Re-identification within one aspect (as "dorsal right") with the other aspects as distractors.
 
     Photos with accessories are left out. In each repetition one photo of each identity and aspect, drawn at random, is
@@ -160,8 +158,6 @@ def rank_same_view(
         part: the photos, sides known.
         seed: of the draws.
         repetitions: draws.
-        second_half: take the identities of the second half of each aspect in the order of their ids, as published for
-            the whole data set; otherwise all of the part, for a part that is a test half already.
 
     Returns:
         The outcome of each aspect that has queries.
@@ -171,9 +167,9 @@ def rank_same_view(
 
     Reference:
         Baisa et al., Hand-Based Person Identification using Global and Part-Aware Deep Feature Representation Learning,
-        2022, and the data division of its code (the first ceil(n / 2) identities of an aspect train). Their mAP halves
-        the precision of every query that is not answered at rank 1 (trapezoid rule on one correct entry); here average
-        precision is 1 / rank.
+        2022, and the data division of its code. There the first ceil(n / 2) identities of an aspect train and the others
+        are tested; here everybody in the part is tested. Their mAP halves the precision of every query that is not
+        answered at rank 1 (trapezoid rule on one correct entry); here average precision is 1 / rank.
     """
     generator = np.random.default_rng(seed)
     aspects = np.char.add(np.char.add(part.views, " "), part.sides)
@@ -181,9 +177,7 @@ def rank_same_view(
     rows_of: dict[str, npt.NDArray[np.int64]] = {}
     for aspect in sorted(set(aspects[part.sides != ""].tolist())):
         rows = np.flatnonzero(plain & (aspects == aspect))
-        people = np.unique(part.identities[rows])
-        kept = people[(len(people) + 1) // 2 :] if second_half else people
-        rows_of[aspect] = rows[np.isin(part.identities[rows], kept)]
+        rows_of[aspect] = rows
     found: dict[str, list[Outcome]] = {}
     for _ in range(repetitions):
         galleries = {aspect: draw_rows(rows, part.identities, 1, generator) for aspect, rows in rows_of.items()}

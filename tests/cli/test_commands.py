@@ -167,7 +167,7 @@ def test_a_wrong_command_option_or_setting_is_named(arguments: list[str], messag
 def test_a_wrong_name_is_named_before_any_photo_is_decoded(
     arguments: list[str], message: str, command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handnet.training.gradient.prepare_photos", lambda *_: pytest.fail("photos were decoded"))
+    monkeypatch.setattr("handnet.training.session.prepare_photos", lambda *_: pytest.fail("photos were decoded"))
     assert message in command.fail("train", f"--data={finished / 'hands'}", *arguments, code=2)
 
 

@@ -131,7 +131,7 @@ def test_problems_come_in_the_order_of_the_paths_with_progress(tmp_path: Path) -
     paths = [str(write_bytes(tmp_path / f"{number}.jpg", b"" if number % 3 else b"x")) for number in range(20)]
     paths.insert(5, str(write_jpeg(tmp_path / HOSTILE_NAME)))
     seen: list[tuple[int, int]] = []
-    problems = check_photos(paths, lambda done, total: seen.append((done, total)))
+    problems = check_photos(paths, lambda name: lambda done, total: seen.append((done, total)))
     assert [problem.path for problem in problems] == paths[:5] + paths[6:]
     assert seen == [(done, 21) for done in range(1, 22)]
     assert all(problem.reason.isprintable() for problem in problems)
@@ -150,7 +150,7 @@ def test_an_interrupt_in_the_middle_stops_the_rest(tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check_photos([str(number) for number in range(2_000)], interrupt)
+        check_photos([str(number) for number in range(2_000)], lambda name: interrupt)
     assert len(started) < 1_000
 
 

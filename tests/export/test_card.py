@@ -76,13 +76,13 @@ def test_a_card_of_an_evaluated_and_audited_run_says_all_of_it() -> None:
         "split `hands-cross-view`, fingerprint `f00d`",
         "| train | 3 | 3 | 30 |",
         "| test | 1 | | |",
-        "| person templates, back → palm | 2.5 (21.0) [1.5, 3.5] | 61.0 % (2.4) [45.0, 76.0] |",
+        "| person templates, back → palm | 2.50 (21.00) [1.50, 3.50] | 61.0 % (2.4) [45.0, 76.0] |",
         "| 41 of 42 |",
         "Fitted on 2 validation people (8 pairs of one person, 9 of two): log likelihood ratio = 8 · cosine − 3.",
         "`decision` is cosine ≥ 0.4000",
         "AUC 0.900 [0.850, 0.950], EER 0.200 [0.100, 0.300]",
-        "| Whole photo | 2.5 (21.0) [1.5, 3.5] | 61.0 % (2.4) [45.0, 76.0] | 61.0 % (2.4) [45.0, 76.0] |",
-        "| No rings | It does not say. | | |",
+        "| Whole photo | 2.50 (21.00) [1.50, 3.50] | 61.0 % (2.4) [45.0, 76.0] | 61.0 % (2.4) [45.0, 76.0] |",
+        "| No rings | It does not say. | | | | |",
         "## Intended use",
     ):
         assert words in card

@@ -119,7 +119,7 @@ def test_epochs_differ_and_a_later_first_epoch_gives_the_same_stream(examples: l
 def test_pairs_are_dorsal_and_palmar_and_labelled_by_person(examples: list[Example]) -> None:
     config = tiny_config(
         train={"epochs": 1},
-        sampler={"name": "pairs", "pairs_per_batch": 8, "positive_fraction": 0.25},
+        sampler={"pairs_per_batch": 8, "positive_fraction": 0.25},
         loss={"name": "contrastive", "options": {"margin": 2.0}},
     )
     plan, batches = collect(config, examples)
@@ -270,7 +270,7 @@ def test_a_write_that_is_cut_short_leaves_nothing_to_read(tmp_path: Path, monkey
 
 def test_progress_counts_to_the_end(examples: list[Example]) -> None:
     seen: list[tuple[int, int]] = []
-    prepare_photos([e.path for e in examples[:7]], IMAGE, lambda done, total: seen.append((done, total)))
+    prepare_photos([e.path for e in examples[:7]], IMAGE, lambda name: lambda done, total: seen.append((done, total)))
     assert seen == [(k, 7) for k in range(1, 8)]
 
 

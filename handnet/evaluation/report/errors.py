@@ -1,29 +1,32 @@
 """The report's error browser: photos of what was confused with what."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from handnet.evaluation.report.html import build_paragraph, build_thumbnail
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.neighbours import find_look_alikes, find_worst_queries
+from handnet.metrics.neighbours import find_look_alikes
 
 
-def show_worst_queries(part: EmbeddedPart, direction: str = "dorsal_to_palmar", num_queries: int = 12) -> str:
-    """Return the photos whose person was found last, each with its true match and the five nearest wrong people.
+def show_worst_queries(part: EmbeddedPart, worst: Sequence[Mapping[str, Any]]) -> str:
+    """Return the photos whose person was found last, each with its true match and the nearest wrong people.
 
     Args:
         part: the photos.
-        direction: "dorsal_to_palmar" or "palmar_to_dorsal".
-        num_queries: people shown.
+        worst: one direction of "worst_queries" in metrics.json: rows of the part.
     """
     text = (
         "The dorsal photos whose person was found last, one a person: blue the query, green the nearest palm of the same "
         "person, orange the nearest palm of each of the five nearest wrong people. Numbers are cosines."
     )
     rows = []
-    for confusion in find_worst_queries(part, direction, num_queries):
-        query = _show(part, confusion.row, "query", f"rank {confusion.rank:,} of {confusion.num_gallery:,}")
-        true = _show(part, confusion.right.row, "right", f"same {_cosine(confusion.right.similarity)}")
+    for confusion in worst:
+        right = confusion["right"]
+        query = _show(part, confusion["row"], "query", f"rank {confusion['rank']:,} of {confusion['num_gallery']:,}")
+        true = _show(part, right["row"], "right", f"same {_cosine(right['similarity'])}")
         wrong = [
-            _show(part, neighbour.row, "wrong", f"{place}. wrong {_cosine(neighbour.similarity)}")
-            for place, neighbour in enumerate(confusion.wrong, 1)
+            _show(part, neighbour["row"], "wrong", f"{place}. wrong {_cosine(neighbour['similarity'])}")
+            for place, neighbour in enumerate(confusion["wrong"], 1)
         ]
         rows.append(f'<div class="thumbs"><div class="pair">{query}{true}</div>{"".join(wrong)}</div>')
     return build_paragraph(text) + "".join(rows)

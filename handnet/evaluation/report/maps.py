@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from handnet.console import Echo
 from handnet.evaluation.report.projector import rank_rows
 from handnet.files import write_with
 from handnet.metrics.embedded import EmbeddedPart
@@ -24,7 +25,7 @@ _MAX_NAMED = 20
 
 
 def draw_maps(
-    folder: Path, part: EmbeddedPart, part_names: Sequence[str], seed: int = 0, echo: Callable[[str], None] = print
+    folder: Path, part: EmbeddedPart, part_names: Sequence[str], seed: int = 0, echo: Echo = print
 ) -> list[Path]:
     """Draw a picture for each kind of map: coloured by person on the left, by view on the right.
 

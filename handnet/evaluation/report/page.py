@@ -19,7 +19,7 @@ from handnet.evaluation.report.html import (
 from handnet.files import write_bytes
 from handnet.metrics.all_figures import describe_part
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.figures import DIRECTION_NAMES, FIGURE_NAMES, cell, format_percent
+from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, cell, format_percent
 
 
 def write_report(
@@ -66,7 +66,7 @@ def build_report(
         ("baselines", "Baselines without learning", _show_baselines(metrics)),
         ("audit", "Shortcut audit", _show_audit(metrics.get("audit"))),
         ("slices", "Slices", _show_slices(metrics["slices"])),
-        ("worst", "Worst queries", show_worst_queries(part)),
+        ("worst", "Worst queries", show_worst_queries(part, metrics["worst_queries"]["dorsal_to_palmar"])),
         ("look-alikes", "People who look alike", show_look_alikes(part)),
         ("map", "Embedding map", _show_map(part, seed)),
         ("reading", "How to read this", _explain(metrics)),
@@ -108,7 +108,7 @@ def _introduce(metrics: Mapping[str, Any], about: Mapping[str, str]) -> str:
 
 def _head(figures: Mapping[str, Any], name: str) -> tuple[str, str]:
     value, small = cell(figures, name)
-    unit = "" if "rank" in name else " %"
+    unit = "" if FIGURES[name].unit == "rank" else " %"
     interval, chance = small.split("\n")
     return f"{value}{unit}", f"95 %: {interval}; {chance}; dorsal → palmar"
 
@@ -140,7 +140,7 @@ def _show_retrieval(metrics: Mapping[str, Any]) -> str:
         build_paragraph(
             "Under each figure: its 95 % interval from a bootstrap over people, and chance for that gallery."
         )
-        + build_table(["Protocol", *FIGURE_NAMES.values()], rows)
+        + build_table(["Protocol", *(figure.heading for figure in FIGURES.values())], rows)
         + "".join(refused)
         + f'<div class="plots">{curves}</div>'
     )
@@ -148,7 +148,7 @@ def _show_retrieval(metrics: Mapping[str, Any]) -> str:
 
 def _protocol_row(name: str, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     sizes = f"{figures['num_queries']:,} queries of {figures['num_people']} people against {figures['num_gallery']:,g}"
-    return [(name, sizes), *(cell(figures, figure) for figure in FIGURE_NAMES)]
+    return [(name, sizes), *(cell(figures, figure) for figure in FIGURES)]
 
 
 def _show_verification(figures: Mapping[str, Any]) -> str:
@@ -284,12 +284,12 @@ def _show_baselines(metrics: Mapping[str, Any]) -> str:
         entries += [
             (k.replace("_", " ").capitalize(), b[name]["dorsal_to_palmar"]) for k, b in metrics["baselines"].items()
         ]
-        rows += [[(label, title), *(cell(figures, figure) for figure in FIGURE_NAMES)] for label, figures in entries]
+        rows += [[(label, title), *(cell(figures, figure) for figure in FIGURES)] for label, figures in entries]
     text = (
         "What needs no learning at all, dorsal → palmar. Photos of one session share light, background and pose: a model "
         "that does no better than raw pixels has learnt nothing about hands."
     )
-    return build_paragraph(text) + build_table(["Embedding", *FIGURE_NAMES.values()], rows)
+    return build_paragraph(text) + build_table(["Embedding", *(figure.heading for figure in FIGURES.values())], rows)
 
 
 def _show_audit(audit: Mapping[str, Any] | None) -> str:
@@ -298,12 +298,10 @@ def _show_audit(audit: Mapping[str, Any] | None) -> str:
     rows, labels, values, intervals, chance = [], [], [], [], []
     for condition in audit["conditions"].values():
         if "refused" in condition:
-            rows.append([(condition["title"], condition["refused"]), *[("–", "")] * len(FIGURE_NAMES)])
+            rows.append([(condition["title"], condition["refused"]), *[("–", "")] * len(FIGURES)])
             continue
         figures = condition["person_template"]["dorsal_to_palmar"]
-        rows.append(
-            [(condition["title"], condition["definition"]), *(cell(figures, figure) for figure in FIGURE_NAMES)]
-        )
+        rows.append([(condition["title"], condition["definition"]), *(cell(figures, figure) for figure in FIGURES)])
         labels.append(condition["title"])
         values.append(figures["recall_at_1"])
         intervals.append(figures["interval"]["recall_at_1"])
@@ -319,7 +317,7 @@ def _show_audit(audit: Mapping[str, Any] | None) -> str:
     return (
         build_paragraph(text)
         + f'<div class="plots">{plot}</div>'
-        + build_table(["Photos", *FIGURE_NAMES.values()], rows)
+        + build_table(["Photos", *(figure.heading for figure in FIGURES.values())], rows)
     )
 
 
@@ -338,7 +336,9 @@ def _show_slices(directions: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         )
         caption = f"{name}, the worst first; slices of fewer than five people at the end: there one person decides."
         figures.append(build_figure(svg, caption))
-        table = build_table(["Queries", *FIGURE_NAMES.values()], [_slice_row(row) for row in rows])
+        table = build_table(
+            ["Queries", *(figure.heading for figure in FIGURES.values())], [_slice_row(row) for row in rows]
+        )
         tables.append(build_details(f"All figures, {name}", table))
     text = "Single photos as queries, by what the data set says of them, against the whole gallery."
     return f'{build_paragraph(text)}<div class="plots">{"".join(figures)}</div>{"".join(tables)}' if figures else ""
@@ -349,7 +349,7 @@ def _slice_row(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     people = f"{row['num_people']} {'person' if row['num_people'] == 1 else 'people'}"
     photos = f"{row['num_queries']:,} {'photo' if row['num_queries'] == 1 else 'photos'}"
     name = (f"{row['attribute']}: {row['value']}", f"{people}, {photos}{few}")
-    return [name, *(cell(row, figure) for figure in FIGURE_NAMES)]
+    return [name, *(cell(row, figure) for figure in FIGURES)]
 
 
 def _show_map(part: EmbeddedPart, seed: int) -> str:

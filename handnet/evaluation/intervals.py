@@ -59,7 +59,7 @@ def bootstrap_means(
     Two pseudo-people of average size are added to those drawn from: one whose queries all have the value `low` and one
     whose queries all have `high`. Without them a figure near its bound gets an interval that is far too narrow: where
     41 of 41 people are found, every replicate is 100 %. With them simulated coverage is near 95 % from 20 people on
-    (docs/evaluation.md).
+    (docs/measurements/evaluation.md).
 
     Args:
         values: (Q, M) the figures of each query.
@@ -134,7 +134,7 @@ def summarize_outcome(outcome: Outcome, num_replicates: int = NUM_REPLICATES, se
     """Return the figures of an outcome, each with chance and a 95 % interval over people, and the CMC curve.
 
     The gallery is held as it is; what varies is who asks. Simulated test sets with new
-    galleries as well vary by up to a tenth more (docs/evaluation.md).
+    galleries as well vary by up to a tenth more (docs/measurements/evaluation.md).
 
     Args:
         outcome: queries of at least two people.

@@ -1,8 +1,10 @@
 """What the documents, the headers of the configs and the comments of serving/ name exists: commands, options, settings, files,
 links and anchors. Nothing is run; tests/test_readme.py runs what the README shows."""
 
+import ast
 import configparser
 import dataclasses
+import importlib
 import re
 import typing
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from handnet.cli import cli
-from handnet.config import Config
+from handnet.cli.main import cli
+from handnet.config.settings import Config
 from tests.documents import (
     CONFIGS,
     DOCUMENTS,
@@ -19,11 +21,13 @@ from tests.documents import (
     SERVING,
     Command,
     find_anchors,
+    find_blocks,
     find_broken_links,
     find_commands,
     find_options,
     find_settings,
 )
+from tests.test_imports import FOLDERS
 
 SECTIONS = {
     field.name: {key.name for key in dataclasses.fields(typing.get_type_hints(Config)[field.name])}
@@ -123,6 +127,11 @@ def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
     assert not list(find_broken_links(path))
 
 
+def test_the_readme_lists_the_folders_in_the_order_of_the_imports() -> None:
+    listed = re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [folder for folder in FOLDERS if (ROOT / "handnet" / folder).is_dir()]
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_extras_exist(path: Path) -> None:
     setup = configparser.ConfigParser()
@@ -143,6 +152,15 @@ def test_every_document_can_be_reached_from_the_readme(path: Path) -> None:
         links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text(encoding="utf-8"))
         waiting += [(document.parent / link).resolve() for link in links]
     assert path in reached or ROOT / "tests" in path.parents
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_python_imports_what_exists(path: Path) -> None:
+    for block in find_blocks(path.read_text(encoding="utf-8"), "python"):
+        for statement in ast.parse(block).body:
+            if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("handnet"):
+                module = importlib.import_module(statement.module or "")
+                assert not [alias.name for alias in statement.names if not hasattr(module, alias.name)]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config import ImageConfig
-from handnet.evaluation.calibration import Calibration, compute_probability
-from handnet.export.guard import load_photos
-from handnet.images import fit_photo, read_photo
-from handnet.pair_model import build_siamese
+from handnet.config.settings import ImageConfig
+from handnet.images.decode import fit_photo, read_photo
+from handnet.images.header_guard import load_photos
+from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.networks.pair_classifier import build_siamese
 
-Function = tf.types.experimental.PolymorphicFunction
+# tf.types.experimental.PolymorphicFunction, which has no type.
+Function: TypeAlias = Any
 
 DEFAULT = "serving_default"
 # Photos that are compared pixel for pixel: each has a size of its own and goes alone.
@@ -74,6 +75,11 @@ def build_signatures(
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embeddings": encode(encoder, fit_photos(images, image))}
 
+    # One function by two names: its graph is stored once.
+    signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
+    if judging is None:
+        return signatures
+
     def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         if siamese is None:
             one, two = tf.split(encode(encoder, tf.concat([first, second], axis=0)), 2)
@@ -94,13 +100,7 @@ def build_signatures(
             similarity = compare(fit_photos(first, image), fit_photos(second, image))
         return judge_similarity(similarity, tf.ones_like(similarity, tf.bool), judging)
 
-    signatures = {
-        # One function by two names: its graph is stored once.
-        DEFAULT: embed,
-        "embed": embed,
-        "embed_pixels": embed_pixels,
-    }
-    return signatures if judging is None else {**signatures, "verify": verify, "verify_pixels": verify_pixels}
+    return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
 
 def fit_photos(images: tf.Tensor, image: ImageConfig) -> tf.Tensor:
@@ -243,7 +243,7 @@ def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor)
     return {name: value.numpy() for name, value in signature(**inputs).items()}
 
 
-def _differ(received: npt.NDArray[np.generic], expected: npt.NDArray[np.floating]) -> float:
+def _differ(received: npt.NDArray[Any], expected: npt.NDArray[np.floating]) -> float:
     # NaN compares as different.
     difference = float(np.max(np.abs(received - expected), initial=0.0))
     return difference if np.isfinite(difference) else np.inf

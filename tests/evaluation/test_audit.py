@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handnet.config import ImageConfig
+from handnet.config.settings import ImageConfig
 from handnet.errors import EvaluationError
+from handnet.evaluation.alterations import ALTERATIONS, Alteration, read_altered
 from handnet.evaluation.audit import audit_part, format_audit
-from handnet.evaluation.part import make_part
-from handnet.evaluation.photos import ALTERATIONS, Alteration, read_altered
+from handnet.metrics.embedded import make_part
 
 CONFIG = ImageConfig(size_px=48)
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from handnet.commands.serving import client as client_commands
-from handnet.embedding import embed_files
+from handnet.cli.client import client as client_commands
+from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DataError
-from handnet.pipeline import prepare_photos
-from handnet.serving.client import connect, embed_photos, verify_photos
-from handnet.serving.server import (
+from handnet.images.store import prepare_photos
+from handnet.serving.client.calls import connect, embed_photos, verify_photos
+from handnet.serving.client.server import (
     Server,
     ServerBusyError,
     ServerError,
@@ -24,8 +24,8 @@ from handnet.serving.server import (
     repeat_while_busy,
     split_requests,
 )
+from tests.exported import CALIBRATION, Exported
 from tests.photos import USABLE
-from tests.serving.conftest import CALIBRATION, Exported
 from tests.serving.standin import SERVERS, Model
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is absent: pip install 'handnet[serving]'")

@@ -86,7 +86,7 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
     from handnet.networks.encoder import build_encoder
 
     config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
-    encoder = build_encoder(config)
+    encoder = build_encoder(config).model
     decode = build_decoder(config.image)
     images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])
     engine = build_engine(name, encoder, config.image, batch, images)

@@ -92,14 +92,14 @@ def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
     from handnet.embedding.features import FeatureViews
     from handnet.images.store import build_decoder
     from handnet.losses import build_loss
-    from handnet.networks.encoder import build_encoder, cut_head, get_backbone
+    from handnet.networks.encoder import build_encoder
     from handnet.training.batches import build_training_data, plan_training
     from handnet.training.optimizer import build_optimizer
 
     tree = {"model": {"arch": "dino", "weights": "none"}, "train": {"epochs": 10_000}}
     config = parse_config(complete_tree(tree))
     encoder = build_encoder(config)
-    backbone, head = get_backbone(encoder), cut_head(encoder)
+    backbone, head = encoder.backbone, encoder.head
     decode = build_decoder(config.image)
     contents = [Path(photo).read_bytes() for photo in photos]
     images = np.stack([decode(data)[0] for data in contents])

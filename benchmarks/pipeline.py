@@ -70,7 +70,7 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     files = prepare_photos([example.path for example in examples], config.image).files
     real = build_training_data(plan_training(examples, config), files, config)
     constant = tf.data.Dataset.from_tensors(next(iter(real))).repeat().prefetch(2)
-    encoder = build_encoder(config)
+    encoder = build_encoder(config).model
     encoder.compile(optimizer=keras.optimizers.AdamW(1e-4), loss=build_loss("triplet", {"margin": 0.5}))
 
     def fit(dataset: tf.data.Dataset) -> Callable[[], object]:

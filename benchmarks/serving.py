@@ -107,7 +107,7 @@ def main() -> None:
         session = tf.compat.v1.Session(graph=tf.Graph())
         with contextlib.closing(session):
             calls = {
-                "Keras: decode one by one, predict_on_batch": build_keras_path(encoder, config.image),
+                "Keras: decode one by one, predict_on_batch": build_keras_path(encoder.model, config.image),
                 "SavedModel in a Session": build_session_path(export.folder, session),
             }
             if arguments.no_grpc:

@@ -49,13 +49,13 @@ def main() -> None:
     from handnet.networks.backbones.hand.alignment import find_mean_outline
     from handnet.networks.backbones.hand.backbone import SECOND, build_hand
     from handnet.networks.backbones.hand.descriptor import GROUPS, PHOTO_DEVIATION, HandDescriptor, PhotoColours
-    from handnet.networks.encoder import get_backbone, load_encoder
+    from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.fetch import new_folder
     from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
     from handnet.networks.weights.safetensors import write_safetensors
 
     run = read_run(args.run)
-    networks = {"": get_backbone(load_encoder(run)), SECOND: get_backbone(load_encoder(read_run(args.second)))}
+    networks = {"": load_encoder(run).backbone, SECOND: load_encoder(read_run(args.second)).backbone}
     examples = read_hands11k(args.data).examples
     people = sorted({example.identity for example in examples})[:PEOPLE]
     paths = [example.path for example in examples if example.identity in set(people)]

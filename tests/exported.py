@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,7 +12,7 @@ from handnet.export.archive import Export, export_encoder
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import BACKBONES, Backbone
 from handnet.networks.device import set_precision
-from handnet.networks.encoder import build_encoder
+from handnet.networks.encoder import Encoder, build_encoder
 from tests.photos import UNUSABLE, USABLE
 from tests.tiny import build_tiny, tiny_config
 
@@ -21,7 +20,7 @@ CALIBRATION = Calibration(slope=8.0, intercept=-3.0, equal_error_threshold=0.4, 
 
 
 class Exported(NamedTuple):
-    encoder: keras.Model
+    encoder: Encoder
     image: ImageConfig
     export: Export
 
@@ -44,7 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path
         encoder = build_encoder(config)
         rng = np.random.default_rng(5)
         # Moving averages of a network fresh from its initialisation would make batch normalisation do nothing.
-        for variable in encoder.non_trainable_variables:
+        for variable in encoder.model.non_trainable_variables:
             if variable.name in ("moving_mean", "moving_variance"):
                 variable.assign(rng.uniform(0.1, 0.6, variable.shape))
         target = tmp_path_factory.mktemp("saved_models") / "hands"

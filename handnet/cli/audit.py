@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -13,21 +14,15 @@ from handnet.cli._tensorflow import start_tensorflow
 @click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
 @click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of audit.json.  [default: RUN/eval-PART]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
 def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int) -> None:
-    """Say what RUN goes by: the same protocol on the background alone, the hand alone, its outline, without colour, and more.
+    """Find out what RUN relies on: the same protocol on background, hand or outline alone, without colour, and more.
 
     What is found on the background alone was found by the session in which people were photographed, not by their hands.
     """
-    from handnet.config.run_folder import read_run, read_run_split
-
-    run = read_run(run_folder)
-    from handnet.cli._data import read_data
-    from handnet.data.splits.rules import select_part
     from handnet.files import check_free_space
 
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
-    examples = select_part(dataset, read_run_split(run), part)
+    opened = open_run(run_folder, data, part)
     target = output or run_folder / f"eval-{part}"
     check_free_space(target, 1_000_000)
 
@@ -37,9 +32,9 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.metrics.ranking import write_metrics
     from handnet.networks.encoder import load_encoder
 
-    encoder = load_encoder(run)
-    embedded = embed_part(encoder, examples, run.config.image, show_progress("embed photos"), part)
-    found = audit_part(embed_with(encoder), embedded, run.config.image, seed=seed, progress=show_progress)
+    encoder, image = load_encoder(opened.run).model, opened.run.config.image
+    embedded = embed_part(encoder, opened.examples, image, show_progress("embed photos"), part)
+    found = audit_part(embed_with(encoder), embedded, image, seed=seed, progress=show_progress)
     write_metrics(target / "audit.json", found)
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

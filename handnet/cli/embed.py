@@ -62,7 +62,7 @@ def embed(
     from handnet.images.store import build_decoder, describe_problems
     from handnet.networks.encoder import load_encoder
 
-    encoder = load_encoder(run)
+    encoder = load_encoder(run).model
     # TensorFlow is what the others are compared with; 8-bit ranges are chosen on more photos than a comparison needs.
     num_samples = {"tensorflow": 0, "openvino-int8": NUM_CALIBRATION_PHOTOS}.get(engine, _NUM_CHECKED)
     samples = _decode_some([example.path for example in examples], num_samples, build_decoder(run.config.image))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.  [default: RUN/eval-PART]")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of random galleries and the bootstrap."
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
 )
 @click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
 @click.option(
@@ -59,18 +60,11 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
-    from handnet.config.run_folder import read_run, read_run_split
-
-    run = read_run(run_folder)
-    from handnet.cli._data import find_data, read_data
     from handnet.data.dataset import has_views
-    from handnet.data.splits.rules import select_part
     from handnet.files import check_free_space
 
-    source = data or run.facts["data"]["directory"]
-    dataset = read_data(run.config.data.reader, source)
-    # What is wrong with the part is said before TensorFlow starts.
-    select_part(dataset, read_run_split(run), part)
+    opened = open_run(run_folder, data, part)
+    run, dataset = opened.run, opened.dataset
     target = output or run_folder / f"eval-{part}"
     check_free_space(target, _LEAST_FREE_BYTES)
 
@@ -92,7 +86,7 @@ def evaluate(
     embedded.save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", metrics)
     title = f"{run_folder.name}: {part} people"
-    write_report(target / "report.html", metrics, embedded, title, describe_run(run, find_data(source)), seed)
+    write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
     echo(format_metrics(metrics))
     echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from handnet.cli._console import echo
+from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import RunError
 
@@ -26,12 +27,8 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     photos show one person; embed_pixels and verify_pixels take decoded photos. The other formats hold the encoder alone, from
     pixels to vectors. Before the version appears, it is run on photos of the run's data and compared with the run itself.
     """
-    from handnet.config.run_folder import read_run, read_run_split
-
-    run = read_run(run_folder)
-    from handnet.cli._data import read_data
-
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    opened = open_run(run_folder, data)
+    run, dataset = opened.run, opened.dataset
     start_tensorflow()
     from handnet.evaluation.hands import calibrate_run
     from handnet.export.archive import export_encoder
@@ -59,7 +56,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
         format_name=format_name,
         calibration=calibration,
         head=head,
-        card=write_card_text(target.name, run, read_run_split(run), metrics, calibration, audit),
+        card=write_card_text(target.name, run, opened.split, metrics, calibration, audit),
         facts={
             "run": {
                 "name": run.folder.name,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 from handnet.cli.client import PATH
 
@@ -15,18 +16,12 @@ from handnet.cli.client import PATH
 @click.option("--part", "parts", multiple=True, help="train, val or test; may be given again.  [default: val and test]")
 @click.option("--output", type=PATH, help="Folder.  [default: RUN/projector]")
 @click.option("--maps/--no-maps", default=True, show_default=True, help="Draw t-SNE and, if installed, UMAP maps too.")
-@click.option("--seed", default=0, show_default=True, help="Of the maps.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the maps.")
 def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | None, maps: bool, seed: int) -> None:
     """Write the embeddings of RUN with labels and thumbnails for TensorBoard's projector, and maps as pictures."""
-    from handnet.config.run_folder import read_run, read_run_split
-
-    run = read_run(run_folder)
-    from handnet.cli._data import read_data
-    from handnet.data.splits.rules import select_part
-
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
-    split = read_run_split(run)
-    chosen = {part: select_part(dataset, split, part) for part in parts or ("val", "test") if split.people(part)}
+    opened = open_run(run_folder, data)
+    run = opened.run
+    chosen = {part: opened.select(part) for part in parts or ("val", "test") if opened.split.people(part)}
     start_tensorflow()
     from handnet.embedding.encode import embed_part
     from handnet.evaluation.report.maps import draw_maps
@@ -36,7 +31,7 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
 
     examples = [example for part in chosen.values() for example in part]
     part_names = [name for name, part in chosen.items() for _ in part]
-    embedded = embed_part(load_encoder(run), examples, run.config.image, show_progress("embed photos"))
+    embedded = embed_part(load_encoder(run).model, examples, run.config.image, show_progress("embed photos"))
     target = output or run_folder / "projector"
     files = prepare_photos(embedded.paths, run.config.image).files
     pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)

@@ -148,7 +148,7 @@ def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
 
 
 def embed_features(head: keras.Model, features: Floats, batch_size: int = 1024) -> Floats:
-    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder (`handnet.networks.encoder.cut_head`)."""
+    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
     rows = [np.zeros((0, head.output_shape[-1]), np.float32)]
     for begin in range(0, len(features), batch_size):
         embedded = head.predict_on_batch(features[begin : begin + batch_size])

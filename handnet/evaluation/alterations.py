@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.images.decode import crop_to_hand, decode, fit_photo, orient, read_orientation, resize
+from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
@@ -34,7 +34,7 @@ class Alteration(NamedTuple):
 def read_altered(
     paths: Sequence[str], config: ImageConfig, alteration: str, batch_size: int = 32, progress: Progress | None = None
 ) -> Iterator[Images]:
-    """Decode, alter and resize photos.
+    """Decode photos as the run does, alter and resize them.
 
     Args:
         paths: the photos.
@@ -49,8 +49,7 @@ def read_altered(
     apply = ALTERATIONS[alteration].apply
 
     def load(path: tf.Tensor) -> tf.Tensor:
-        contents = tf.io.read_file(path)
-        photo = orient(decode(contents, config.size_px), read_orientation(contents))
+        photo = read_photo(tf.io.read_file(path), config)
         return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
 
     dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -67,8 +66,9 @@ def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 
 def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    # Without a hand there is nothing to crop: a run that crops sees what is left of the whole photo.
-    return resize(keep_background(photo[tf.newaxis], background=float(config.background))[0], config)
+    kept = keep_background(photo[tf.newaxis], background=float(config.background))[0]
+    # Without a hand there is nothing to crop: a run that crops to the hand sees what is left of the whole photo.
+    return _fit(kept, config) if config.crop == "middle" else resize(kept, config)
 
 
 def _keep_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

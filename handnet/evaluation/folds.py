@@ -100,5 +100,5 @@ def _embed_test(run_folder: Path, dataset: DataSet) -> EmbeddedPart:
     if not file.exists():
         run = read_run(run_folder)
         examples = select_part(dataset, read_run_split(run), "test")
-        embed_part(load_encoder(run), examples, run.config.image, name="test").save(file)
+        embed_part(load_encoder(run).model, examples, run.config.image, name="test").save(file)
     return load_part(file)

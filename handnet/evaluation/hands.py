@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
 from handnet.config.run_folder import Run, read_run_split
 from handnet.data.dataset import DataSet, has_views, people_with_both_views
 from handnet.data.example import Example
@@ -18,6 +16,7 @@ from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
+from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import calibrate_distance
 
 CALIBRATION_FILE = "calibration.json"
@@ -33,7 +32,7 @@ class Judgement(NamedTuple):
 
 def judge_run(
     run: Run,
-    encoder: keras.Model,
+    encoder: Encoder,
     dataset: DataSet,
     part: str,
     *,
@@ -63,16 +62,18 @@ def judge_run(
     """
     examples = select_part(dataset, read_run_split(run), part)
     show = progress("embed photos") if progress else None
-    embedded = embed_part(encoder, examples, run.config.image, show, part)
+    embedded = embed_part(encoder.model, examples, run.config.image, show, part)
     calibration = calibrate_run(run, encoder, dataset, echo) if part == "test" else None
     metrics = evaluate_part(embedded, calibration, embed_baselines(run, examples), seed=seed)
     if with_audit:
-        metrics["audit"] = audit_part(embed_with(encoder), embedded, run.config.image, seed=seed, progress=progress)
+        metrics["audit"] = audit_part(
+            embed_with(encoder.model), embedded, run.config.image, seed=seed, progress=progress
+        )
     return Judgement(metrics, embedded)
 
 
 def calibrate_run(
-    run: Run, encoder: keras.Model, dataset: DataSet, echo: Callable[[str], None] = print
+    run: Run, encoder: Encoder, dataset: DataSet, echo: Callable[[str], None] = print
 ) -> Calibration | None:
     """Return the run's calibration, fitted on its validation people the first time, or None where they are too few."""
     file = run.folder / CALIBRATION_FILE
@@ -87,7 +88,7 @@ def calibrate_run(
     if len(people_with_both_views(examples)) < 2:
         echo("no thresholds and no probabilities: fewer than two validation people have photos of both views here.")
         return None
-    validation = embed_part(encoder, examples, run.config.image, name="val")
+    validation = embed_part(encoder.model, examples, run.config.image, name="val")
     calibration = fit_calibration(score_pairs(validation))
     save_calibration(file, calibration)
     return calibration

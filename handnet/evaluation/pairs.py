@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +26,7 @@ from handnet.metrics.pairs.calibration import (
 from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
 from handnet.metrics.pairs.verification import choose_threshold
+from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
@@ -51,7 +51,7 @@ class PairJudgement(NamedTuple):
 
 def judge_run_on_pairs(
     run: Run,
-    encoder: keras.Model,
+    encoder: Encoder,
     dataset: DataSet,
     part: str,
     *,
@@ -106,7 +106,7 @@ def judge_run_on_pairs(
     metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}
     scores: dict[str, Floats] = {}
     for name, score in systems.items():
-        fitted_on = collect_pairs(score("kept_back"), kept_back.same)
+        fitted_on = collect_pairs(score("kept_back"), kept_back.same, kept_back.people)
         threshold = choose_threshold(fitted_on, "equal_error")
         scores[name] = score(part)
         metrics["systems"][name] = judge_pair_list(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from handnet.config.run_folder import Run
@@ -11,6 +10,7 @@ from handnet.errors import RunError
 from handnet.evaluation.hands import CALIBRATION_FILE
 from handnet.metrics.pairs.calibration import Calibration, compute_probability, load_calibration
 from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import PairJudge, compute_vectors, load_pair_judge
 
 
@@ -43,7 +43,7 @@ class Verifier(NamedTuple):
     """
 
     run: Run
-    encoder: keras.Model
+    encoder: Encoder
     judge: PairJudge | None
     calibration: Calibration
 
@@ -89,7 +89,7 @@ def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[
     ]
 
 
-def load_verifier(run: Run, encoder: keras.Model) -> Verifier:
+def load_verifier(run: Run, encoder: Encoder) -> Verifier:
     """Make a run ready to judge pairs.
 
     Raises:

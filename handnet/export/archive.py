@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from handnet.config.settings import ImageConfig
@@ -19,6 +18,7 @@ from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.encoder import Encoder
 from handnet.networks.formats import FORMATS, check_format
 from handnet.networks.pair_classifier import build_siamese
 
@@ -48,7 +48,7 @@ class Export(NamedTuple):
 
 
 def export_encoder(
-    encoder: keras.Model,
+    encoder: Encoder,
     image: ImageConfig,
     folder: Path,
     check_paths: Sequence[str],
@@ -66,7 +66,7 @@ def export_encoder(
     (how photos are decoded, calibration, where it comes from) and the model card. LoRA's updates are merged into the matrices.
 
     Args:
-        encoder: float32 image (B, S, S, 3) → (B, D).
+        encoder: what is exported, LoRA merged.
         image: how photos were decoded in training.
         folder: the model's folder, as saved_models/NAME; TensorFlow Serving's layout.
         check_paths: photos on which the written model must give the encoder's vectors; one at least.
@@ -128,7 +128,7 @@ def _check_unmixed(folder: Path, format_name: str) -> None:
 
 
 def _check(
-    encoder: keras.Model,
+    encoder: Encoder,
     image: ImageConfig,
     model: Path,
     paths: Sequence[str],
@@ -137,7 +137,7 @@ def _check(
     head: PairHead | None,
 ) -> float:
     files = prepare_photos(paths, image).files
-    images, expected = load_cached(files, image.size_px), embed_files(encoder, files)
+    images, expected = load_cached(files, image.size_px), embed_files(encoder.model, files)
     scores = None
     if head is not None:
         siamese = build_siamese(encoder, head.classifier, head.features)
@@ -155,7 +155,7 @@ def _check(
 def _describe(
     model: Path,
     format_name: str,
-    encoder: keras.Model,
+    encoder: Encoder,
     image: ImageConfig,
     calibration: Calibration | None,
     head: PairHead | None,
@@ -168,7 +168,7 @@ def _describe(
         "kind": "handnet model 1",
         "format": format_name,
         "image": asdict(image),
-        "embedding_size": int(encoder.output_shape[-1]),
+        "embedding_size": int(encoder.model.output_shape[-1]),
         "signatures": list(signatures),
         "max_error": max_error,
         "calibration": asdict(calibration) if calibration else None,

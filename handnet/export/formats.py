@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -11,13 +10,13 @@ from handnet.config.settings import ImageConfig
 from handnet.errors import RunError
 from handnet.export.signatures import PairHead, compare_archive, write_archive
 from handnet.metrics.pairs.calibration import Calibration
-from handnet.networks.backbones.lora import merge_lora
+from handnet.networks.encoder import Encoder, merge_encoder
 from handnet.networks.formats import FORMATS, explain_conversion, quiet, write_network
 
 
 def write_format(
     name: str,
-    encoder: keras.Model,
+    encoder: Encoder,
     image: ImageConfig,
     calibration: Calibration | None,
     folder: Path,
@@ -30,8 +29,8 @@ def write_format(
     """
     if FORMATS[name].load is None:
         # What is written is checked against the encoder as it was trained, so the check covers the merge.
-        return write_archive(merge_lora(encoder), image, calibration, folder, head)
-    write_network(name, encoder, image.size_px, folder)
+        return write_archive(merge_encoder(encoder), image, calibration, folder, head)
+    write_network(name, encoder.model, image.size_px, folder)
     return []
 
 

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -52,7 +52,21 @@ class PairDistance(keras.layers.Layer):
         return ops.sqrt(ops.maximum(ops.sum(ops.square(difference), axis=-1, keepdims=True), 1e-12))
 
 
-def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
+class Encoder(NamedTuple):
+    """An encoder and its two parts, which share its variables.
+
+    Attributes:
+        model: image (B, S, S, 3) of values 0..255 → float32 (B, D) of unit length; what is saved and exported.
+        backbone: image (B, S, S, 3) → features (B, F).
+        head: features (B, F) → float32 (B, D) of unit length.
+    """
+
+    model: keras.Model
+    backbone: keras.Model
+    head: keras.Model
+
+
+def build_encoder(config: Config, weights: str | None = None) -> Encoder:
     """Build the encoder of a configuration.
 
     Args:
@@ -60,7 +74,7 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
         weights: instead of `config.model.weights`; "none" where weights are loaded over it at once.
 
     Returns:
-        A functional model: image (B, S, S, 3) of values 0..255 → float32 (B, embedding_size) of unit length.
+        The encoder; D is `model.embedding_size`.
 
     Raises:
         ConfigError: an unknown architecture or way of training.
@@ -85,9 +99,14 @@ def build_encoder(config: Config, weights: str | None = None) -> keras.Model:
         copy_weights(_load_backbone(Path(weights), settings.arch), backbone, weights)
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
-    x = backbone(images)
-    x = HEADS[settings.head](config, x)
-    return keras.Model(images, UnitNormalization(name=UNIT_LAYER)(x), name=ENCODER_NAME)
+    features = backbone(images)
+    embeddings = UnitNormalization(name=UNIT_LAYER)(HEADS[settings.head](config, features))
+    # The head's layers lie flat in the encoder, beside the backbone: so they are named in the weight files of all runs.
+    return Encoder(
+        keras.Model(images, embeddings, name=ENCODER_NAME),
+        backbone,
+        keras.Model(features, embeddings, name="head"),
+    )
 
 
 def _add_mlp(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -132,23 +151,17 @@ def _load_backbone(folder: Path, arch: str) -> keras.Model:
     if not (folder / WEIGHTS_FILE).is_file():
         raise RunError(f"{str(folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began.")
     encoder = build_encoder(run.config, weights="none")
-    load_encoder_weights(encoder, folder / WEIGHTS_FILE)
-    return merge_lora(get_backbone(encoder))
+    load_encoder_weights(encoder.model, folder / WEIGHTS_FILE)
+    return merge_lora(encoder.backbone)
 
 
-def get_backbone(encoder: keras.Model) -> keras.Model:
-    """Return the backbone inside an encoder."""
-    return next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
-
-
-def cut_head(encoder: keras.Model) -> keras.Model:
-    """Return what follows the backbone as a model of its own, features (B, F) → (B, D); its layers are the encoder's."""
-    backbone = get_backbone(encoder)
-    features = keras.Input(backbone.output_shape[1:], name="features")
-    x = features
-    for layer in encoder.layers[encoder.layers.index(backbone) + 1 :]:
-        x = layer(x)
-    return keras.Model(features, x, name="head")
+def merge_encoder(encoder: Encoder) -> Encoder:
+    """Return the same encoder without LoRA, the updates added to the matrices; without LoRA it is returned itself."""
+    backbone = merge_lora(encoder.backbone)
+    if backbone is encoder.backbone:
+        return encoder
+    images = keras.Input(encoder.model.input_shape[1:], name="image")
+    return Encoder(keras.Model(images, encoder.head(backbone(images)), name=ENCODER_NAME), backbone, encoder.head)
 
 
 def build_twin(encoder: keras.Model) -> keras.Model:
@@ -162,7 +175,7 @@ def build_twin(encoder: keras.Model) -> keras.Model:
     return keras.Model({"first": first, "second": second}, distance, name="twin")
 
 
-def load_encoder(run: Run) -> keras.Model:
+def load_encoder(run: Run) -> Encoder:
     """Build a run's encoder in float32 and load its best weights.
 
     Raises:
@@ -175,5 +188,5 @@ def load_encoder(run: Run) -> keras.Model:
         raise RunError(
             f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
         )
-    load_encoder_weights(encoder, file)
+    load_encoder_weights(encoder.model, file)
     return encoder

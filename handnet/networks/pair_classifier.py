@@ -8,7 +8,7 @@ from keras import ops
 
 from handnet.config.settings import PairsConfig
 from handnet.errors import ConfigError, format_unknown
-from handnet.networks.encoder import get_backbone
+from handnet.networks.encoder import Encoder
 
 Tensor = Any
 EPSILON = 1e-6
@@ -100,22 +100,20 @@ def build_pair_classifier(num_features: int, config: PairsConfig, seed: int = 0)
     return keras.Model({"first": first, "second": second}, probability, name="pair_classifier")
 
 
-def build_siamese(
-    encoder: keras.Model, classifier: keras.Model | None = None, features: str = "embedding"
-) -> keras.Model:
+def build_siamese(encoder: Encoder, classifier: keras.Model | None = None, features: str = "embedding") -> keras.Model:
     """Build the Siamese model: two images to one score, one encoder for both.
 
     Args:
-        encoder: image (B, S, S, 3) → float32 (B, D) of unit length.
+        encoder: of both images.
         classifier: from `build_pair_classifier`; without it the score is the cosine.
         features: "embedding" or "backbone": what the classifier takes.
 
     Returns:
         {"first", "second"}: images (B, S, S, 3) → score, float32 (B, 1): the cosine, or 2 · probability - 1; -1..1.
     """
-    shape = encoder.input_shape[1:]
+    shape = encoder.model.input_shape[1:]
     first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
-    describe = encoder if classifier is None or features == "embedding" else get_backbone(encoder)
+    describe = encoder.model if classifier is None or features == "embedding" else encoder.backbone
     one, two = describe(first), describe(second)
     if classifier is None:
         score = ops.sum(one * two, axis=-1, keepdims=True)

@@ -17,7 +17,7 @@ from handnet.files import check_free_space
 from handnet.images.store import prepare_photos
 from handnet.metrics.lda import fit_discriminant
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
-from handnet.networks.encoder import LINEAR_HEAD, build_encoder, cut_head, get_backbone
+from handnet.networks.encoder import LINEAR_HEAD, build_encoder
 from handnet.training.callbacks.checkpoint import save_weights, write_history
 from handnet.training.callbacks.validation import Validation
 from handnet.training.session import Echo, People, count_people, describe_data, fingerprint_people, select_people
@@ -66,7 +66,7 @@ def train_closed_form(
     warn_device(warn)
     echo(describe_device(precision))
     encoder = build_encoder(config)
-    check_free_space(folder, 4 * encoder.count_params() + 100_000_000)
+    check_free_space(folder, 4 * encoder.model.count_params() + 100_000_000)
 
     training, validation = people.training, people.validation
     show = progress("decode photos") if progress else None
@@ -77,10 +77,9 @@ def train_closed_form(
             f"The data have changed since {str(folder)!r} was begun: another set of photos or labels. Resume with the "
             "same --data, or begin a new run."
         )
-    backbone = get_backbone(encoder)
-    views = compute_views(backbone, photos.select(0, len(training)), config, progress=progress).values
+    views = compute_views(encoder.backbone, photos.select(0, len(training)), config, progress=progress).values
     val_photos = photos.select(len(training), len(photos.files))
-    val_features = compute_features(backbone, val_photos, config.image, config.model, progress=progress)
+    val_features = compute_features(encoder.backbone, val_photos, config.image, config.model, progress=progress)
     echo(f"finding the head from {views.shape[0]:,} photos of {count_people(training)} people")
     kernel, bias = fit_discriminant(
         views.reshape(-1, views.shape[-1]),
@@ -89,16 +88,16 @@ def train_closed_form(
         config.model.embedding_size,
         config.model.lda_penalty,
     )
-    encoder.get_layer(LINEAR_HEAD).set_weights([kernel, bias])
+    encoder.head.get_layer(LINEAR_HEAD).set_weights([kernel, bias])
 
     if resume:
         run = read_run(folder)
     else:
         facts = collect_facts(config, command, describe_data(dataset, people, fingerprint))
-        number = encoder.count_params()
+        number = encoder.model.count_params()
         run = create_run(folder, config, {**facts, "precision": precision, "num_parameters": number}, people.split)
-    save_weights(encoder, folder / WEIGHTS_FILE)
-    figures = _validate(people, cut_head(encoder), val_features)
+    save_weights(encoder.model, folder / WEIGHTS_FILE)
+    figures = _validate(people, encoder.head, val_features)
     write_history(folder, [figures])
     if validation:
         echo(

@@ -21,7 +21,7 @@ from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.networks.backbones.report import describe_parameters
 from handnet.networks.backbones.training import find_layer_rates
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
-from handnet.networks.encoder import build_encoder, build_twin, cut_head, get_backbone, load_encoder_weights
+from handnet.networks.encoder import Encoder, build_encoder, build_twin, load_encoder_weights
 from handnet.training.batch_statistics import BatchStatistics
 from handnet.training.batches import EpochTemplates, Plan, build_training_data, plan_training
 from handnet.training.callbacks.checkpoint import (
@@ -101,8 +101,8 @@ def train(
     echo(describe_device(precision))
     encoder = build_encoder(config)
     decay = config.optimizer.layer_decay
-    rates = find_layer_rates(get_backbone(encoder), decay) if decay != 1.0 else None
-    num_parameters = encoder.count_params()
+    rates = find_layer_rates(encoder.backbone, decay) if decay != 1.0 else None
+    num_parameters = encoder.model.count_params()
     # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
     check_free_space(folder, 8 * 4 * num_parameters + 100_000_000)
 
@@ -121,11 +121,11 @@ def train(
     memory = read_memory(folder) if resume else {}
     first_epoch = memory.get("epochs_done", 0)
     if memory:
-        load_encoder_weights(encoder, folder / WEIGHTS_FILE)
+        load_encoder_weights(encoder.model, folder / WEIGHTS_FILE)
     templates = EpochTemplates() if config.sampler.alike_fraction else None
     # Of an encoder whose backbone is frozen only the head is trained, and it needs no more than the backbone's features.
     if from_features:
-        backbone, network = get_backbone(encoder), cut_head(encoder)
+        backbone, network = encoder.backbone, encoder.head
         feature_views = compute_views(backbone, photos.select(0, len(training)), config, progress=progress)
         val_photos = photos.select(len(training), len(photos.files))
         val_features = compute_features(backbone, val_photos, config.image, config.model, progress=progress)
@@ -133,10 +133,10 @@ def train(
         embed_training = partial(embed_features, network, feature_views.values[:, 0])
         embed_validation = partial(embed_features, network, val_features)
     else:
-        network = encoder
+        network = encoder.model
         data = build_training_data(plan, train_files, config, first_epoch, templates)
-        embed_training = partial(embed_files, encoder, train_files)
-        embed_validation = partial(embed_files, encoder, val_files)
+        embed_training = partial(embed_files, encoder.model, train_files)
+        embed_validation = partial(embed_files, encoder.model, val_files)
     model = build_training_model(network, loss)
     model.compile(
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
@@ -157,9 +157,9 @@ def train(
         run = create_run(folder, config, {**facts, "precision": precision, "num_parameters": num_parameters}, split)
     if not memory:
         # The first checkpoint is the beginning itself, so that a run killed in its first epoch can be resumed too.
-        save_weights(encoder, folder / WEIGHTS_FILE)
+        save_weights(encoder.model, folder / WEIGHTS_FILE)
         memory = write_checkpoint(folder, variables, {})
-    echo(describe_parameters(encoder, _count_batch_photos(config)))
+    echo(describe_parameters(encoder.model, _count_batch_photos(config)))
     echo(
         f"training on {len(training):,} photos of {count_people(training)} people, validating on {len(validation):,} of "
         f"{count_people(validation)}; {plan.steps_per_epoch} steps an epoch"
@@ -167,7 +167,7 @@ def train(
 
     swap = partial(averaged_weights, model)
     keep_last = config.train.keep == "last"
-    keeper = Keeper(folder, encoder, variables, config.train.patience, memory, swap, keep_last)
+    keeper = Keeper(folder, encoder.model, variables, config.train.patience, memory, swap, keep_last)
     callbacks: list[keras.callbacks.Callback] = []
     if validation:
         names = [example.identity for example in validation]
@@ -284,11 +284,11 @@ def _build_statistics(loss: MetricLoss) -> list[keras.metrics.Metric]:
     return [BatchStatistics(margin)] if isinstance(margin, float) else [BatchStatistics()]
 
 
-def _checkpoint_variables(model: keras.Model, encoder: keras.Model, config: Config) -> list[Any]:
+def _checkpoint_variables(model: keras.Model, encoder: Encoder, config: Config) -> list[Any]:
     """Return what changes in training: a frozen backbone's weights do not, and are in the run's weights already."""
     frozen: set[int] = set()
     if config.model.trainable == "none":
-        frozen = {id(variable) for variable in get_backbone(encoder).variables}
+        frozen = {id(variable) for variable in encoder.backbone.variables}
     kept = [variable for variable in model.variables if id(variable) not in frozen]
     return kept + [v for v in model.optimizer.variables if id(v) not in {id(k) for k in kept}]
 

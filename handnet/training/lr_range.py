@@ -76,7 +76,7 @@ def try_encoder_rates(
     encoder = build_encoder(config)
     files = prepare_photos([example.path for example in training], config.image).files
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
-    model = build_training_model(encoder, loss)
+    model = build_training_model(encoder.model, loss)
     constant = replace(config.optimizer, schedule="constant", warmup_fraction=0.0)
     model.compile(build_optimizer(constant, num_steps), loss, jit_compile=config.train.jit)
     return measure_range(model, iter(build_training_data(plan, files, long_enough)), low, high, num_steps, progress)

@@ -24,7 +24,7 @@ from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
 from handnet.networks.device import choose_precision, set_precision
-from handnet.networks.encoder import build_encoder, cut_head, get_backbone, load_encoder
+from handnet.networks.encoder import Encoder, build_encoder, load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
 
@@ -71,7 +71,7 @@ def train_pairs(
     *,
     echo: Echo = print,
     progress: Progress | None = None,
-    encoder: keras.Model | None = None,
+    encoder: Encoder | None = None,
 ) -> Run:
     """Train the classifier of pairs of a run whose encoder is done, and keep it and its calibration in the run folder.
 
@@ -104,7 +104,7 @@ def train_pairs(
     losses = history["val_loss"]
     best = int(np.argmin(losses))
     scores = score_pairs_with(classifier, others[kept_back.rows[:, 0]], others[kept_back.rows[:, 1]])
-    pairs = collect_pairs(scores, kept_back.same)
+    pairs = collect_pairs(scores, kept_back.same, kept_back.people)
     write_with(run.folder / WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
     save_calibration(run.folder / CALIBRATION_FILE, fit_calibration(pairs))
     auc = compute_auc(build_curve(pairs))
@@ -164,7 +164,7 @@ def overfit_pairs(
     return watcher.epochs
 
 
-def calibrate_distance(run: Run, encoder: keras.Model, dataset: DataSet) -> Calibration:
+def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
     """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
 
     Raises:
@@ -173,7 +173,7 @@ def calibrate_distance(run: Run, encoder: keras.Model, dataset: DataSet) -> Cali
     table = choose_tables(run, dataset)[1]
     vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
     scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
-    return fit_calibration(collect_pairs(scores, table.same))
+    return fit_calibration(collect_pairs(scores, table.same, table.people))
 
 
 def check_pairs(config: Config, dataset: DataSet) -> None:
@@ -198,7 +198,7 @@ def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[Pair
 
 
 def compute_vectors(
-    config: Config, encoder: keras.Model, paths: Sequence[str], progress: Progress | None = None
+    config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress | None = None
 ) -> PhotoVectors:
     """Return what the classifier and the distance take of photos; the backbone's features come from the cache if known.
 
@@ -212,8 +212,8 @@ def compute_vectors(
         DataError: photos that cannot be decoded.
     """
     photos = prepare_photos(paths, config.image)
-    features = compute_features(get_backbone(encoder), photos, config.image, config.model, progress=progress)
-    embeddings = embed_features(cut_head(encoder), features)
+    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    embeddings = embed_features(encoder.head, features)
     return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
 
 

@@ -46,7 +46,7 @@ def config() -> Config:
 def encoder(config: Config) -> keras.Model:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
-        return build_encoder(config)
+        return build_encoder(config).model
 
 
 @pytest.fixture

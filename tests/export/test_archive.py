@@ -13,7 +13,7 @@ from handnet.errors import DiskError, RunError
 from handnet.export.archive import export_encoder, find_next_version
 from handnet.networks.formats import FORMATS
 
-ENCODER: Any = SimpleNamespace(output_shape=(None, 8))
+ENCODER: Any = SimpleNamespace(model=SimpleNamespace(output_shape=(None, 8)))
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return {}
 
     monkeypatch.setattr(handnet.export.archive, "write_format", write)
-    monkeypatch.setattr(handnet.export, "_check", lambda *_: 0.0)
+    monkeypatch.setattr(handnet.export.archive, "_check", lambda *_: 0.0)
 
 
 def export(folder: Path, **options: Any) -> Path:
@@ -80,7 +80,7 @@ def test_whatever_fails_leaves_nothing_behind(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(handnet.export, step, fail)
+    monkeypatch.setattr(handnet.export.archive, step, fail)
     with pytest.raises(expected, match=message.replace("?", r"\?")):
         export(folder)
     assert [path.name for path in folder.iterdir()] == ["1"]

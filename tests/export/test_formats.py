@@ -13,7 +13,7 @@ from handnet.config.settings import ImageConfig
 from handnet.errors import ConfigError, RunError
 from handnet.export.archive import FACTS_FILE, export_encoder
 from handnet.networks.device import set_precision
-from handnet.networks.encoder import UnitNormalization
+from handnet.networks.encoder import Encoder, UnitNormalization
 from handnet.networks.formats import FORMATS, Embed
 from tests.exported import Exported
 from tests.photos import USABLE
@@ -58,7 +58,9 @@ def test_the_exact_gelu_of_transformers_is_converted_to_onnx(photos: Mapping[str
     images = keras.Input((32, 32, 3), name="image")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 4, 4)(keras.layers.Rescaling(0.01)(images)))
     x = keras.layers.Activation(lambda v: keras.ops.gelu(v, approximate=False))(x)
-    encoder = keras.Model(images, UnitNormalization()(keras.layers.Dense(8)(x)))
+    backbone = keras.Model(images, x)
+    head = keras.Sequential([keras.layers.Dense(8), UnitNormalization()])
+    encoder = Encoder(keras.Model(images, head(x)), backbone, head)
     paths = [str(photos[kind]) for kind in USABLE]
     result = export_encoder(encoder, ImageConfig(size_px=32), tmp_path / "gelu", paths, format_name="onnx")
     assert result.max_error < 1e-5

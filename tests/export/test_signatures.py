@@ -30,7 +30,9 @@ FOREIGN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "XlaCallModul
 
 
 def embed_here(exported: Exported, photos: Mapping[str, Path], names: list[str]) -> np.ndarray:
-    return embed_files(exported.encoder, prepare_photos([str(photos[name]) for name in names], exported.image).files)
+    return embed_files(
+        exported.encoder.model, prepare_photos([str(photos[name]) for name in names], exported.image).files
+    )
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from handnet.export.card import find_licence
 from handnet.images.store import prepare_photos
 from handnet.networks.backbones import BACKBONES, Backbone
 from handnet.networks.device import set_precision
-from handnet.networks.encoder import build_encoder, get_backbone, load_encoder
+from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table
 from handnet.training.gradient import train
 from tests.goldens.drawn import draw_state
@@ -68,19 +68,19 @@ def read(model: keras.Model) -> State:
 def start() -> State:
     """The weights that every run of `one_step` begins with."""
     set_precision("float32")
-    return read(build_encoder(one_step()))
+    return read(build_encoder(one_step()).model)
 
 
 @pytest.fixture(scope="module")
 def plain(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return read(load_encoder(run_quietly(one_step(), tmp_path_factory.mktemp("plain") / "run", dataset)))
+    return read(load_encoder(run_quietly(one_step(), tmp_path_factory.mktemp("plain") / "run", dataset)).model)
 
 
 def test_layer_decay_slows_each_block_below_the_top(
     start: State, plain: State, dataset: DataSet, tmp_path: Path
 ) -> None:
     run = run_quietly(one_step(optimizer={"layer_decay": 0.5}), tmp_path / "run", dataset)
-    decayed = read(load_encoder(run))
+    decayed = read(load_encoder(run).model)
     # Three blocks: the stem is four steps below the last norm.
     for path, factor in (
         ("tokens/patches/kernel", 0.5**4),
@@ -96,14 +96,14 @@ def test_layer_decay_slows_each_block_below_the_top(
 
 
 def test_recomputation_changes_nothing_but_the_memory(plain: State, dataset: DataSet, tmp_path: Path) -> None:
-    recomputed = read(load_encoder(run_quietly(one_step(model={"recompute": True}), tmp_path / "run", dataset)))
+    recomputed = read(load_encoder(run_quietly(one_step(model={"recompute": True}), tmp_path / "run", dataset)).model)
     for path, values in plain.items():
         np.testing.assert_allclose(recomputed[path], values, rtol=1e-4, atol=1e-6, err_msg=path)
 
 
 def test_dropped_paths_change_training_and_not_what_is_kept(plain: State, dataset: DataSet, tmp_path: Path) -> None:
     run = run_quietly(one_step(model={"drop_path": 0.9}), tmp_path / "run", dataset)
-    encoder = load_encoder(run)
+    encoder = load_encoder(run).model
     assert not np.allclose(read(encoder)["block0/qkv/kernel"], plain["block0/qkv/kernel"], atol=1e-6)
     files = prepare_photos([example.path for example in dataset.examples[:4]], run.config.image).files
     np.testing.assert_array_equal(embed_files(encoder, files), embed_files(encoder, files))
@@ -114,7 +114,7 @@ def test_the_position_table_follows_the_rule_of_the_run(dataset: DataSet, tmp_pa
     weights = os.fspath(write_source(tmp_path, "meta", state))
     model = {"weights": weights, "trainable": "last-1", "position_rule": "keras"}
     run = run_quietly(one_step(model=model), tmp_path / "run", dataset)
-    table = read(load_encoder(run))["tokens/position_table"]
+    table = read(load_encoder(run).model)["tokens/position_table"]
     rules = {rule: resample_table(state["pos_embed"], 3, rule, antialias=False) for rule in ("keras", "meta")}
     assert np.abs(rules["keras"] - rules["meta"]).max() > 1e-2
     np.testing.assert_array_equal(table, rules["keras"])
@@ -139,8 +139,8 @@ def test_each_precision_trains_saves_reloads_and_exports(
     assert run.facts["precision"] == precision
     assert np.isfinite(run.facts["best"]["loss"])
     encoder = load_encoder(run)
-    begun = read(build_encoder(config))
-    moved = {path for path, values in read(encoder).items() if not np.array_equal(values, begun[path])}
+    begun = read(build_encoder(config).model)
+    moved = {path for path, values in read(encoder.model).items() if not np.array_equal(values, begun[path])}
     assert any(path.startswith("block2/") for path in moved)
     assert all(("_lora_" in path) == (trainable == "lora-2") for path in moved if path.startswith("block2/"))
     paths = [example.path for example in dataset.examples[:6]]
@@ -149,7 +149,7 @@ def test_each_precision_trains_saves_reloads_and_exports(
     assert export.max_error < 1e-5
     loaded = tf.saved_model.load(str(export.folder))
     vectors = loaded.signatures["embed"](photos=tf.constant([Path(path).read_bytes() for path in paths]))["embeddings"]
-    expected = embed_files(encoder, prepare_photos(paths, config.image).files)
+    expected = embed_files(encoder.model, prepare_photos(paths, config.image).files)
     np.testing.assert_allclose(vectors.numpy(), expected, atol=1e-5)
     num_merged = sum(np.size(values) for path, values in begun.items() if "_lora_" not in path)
     with_values = [v for v in loaded.variables if v.dtype.is_floating]
@@ -203,7 +203,7 @@ def test_an_encoder_begins_with_the_backbone_of_a_run(lora_run: Run) -> None:
     config = one_step(model={"weights": str(lora_run.folder), "hidden_size": 7, "trainable": "none"})
     images = np.random.default_rng(0).integers(0, 256, (2, 42, 42, 3), dtype=np.uint8)
     encoders = (load_encoder(lora_run), build_encoder(config), build_encoder(config, weights="none"))
-    trained, begun, drawn = (keras.ops.convert_to_numpy(get_backbone(encoder)(images)) for encoder in encoders)
+    trained, begun, drawn = (keras.ops.convert_to_numpy(encoder.backbone(images)) for encoder in encoders)
     np.testing.assert_allclose(begun, trained, atol=1e-6)
     assert np.abs(drawn - trained).max() > 1e-4, "random weights give other features"
     assert find_licence(config.model).startswith("those of the run 'first', whose weights had: none were used")

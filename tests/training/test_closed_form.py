@@ -62,7 +62,7 @@ def test_a_finished_run_has_all_that_a_run_has(run):
 
 def test_training_people_of_one_colour_each_are_told_apart(run, tiny):
     examples = select_part(read_dataset("hands11k", tiny), read_run_split(run), "train")
-    part = embed_part(load_encoder(run), examples, run.config.image)
+    part = embed_part(load_encoder(run).model, examples, run.config.image)
     np.testing.assert_allclose(np.linalg.norm(part.embeddings, axis=1), 1.0, atol=1e-5)
     same = part.identities[:, None] == part.identities[None, :]
     cosines = part.embeddings @ part.embeddings.T
@@ -74,7 +74,7 @@ def test_training_people_of_one_colour_each_are_told_apart(run, tiny):
 
 def test_the_same_command_gives_the_same_numbers(run, tiny, tmp_path):
     again = train(hand_config(), tmp_path / "again", read_dataset("hands11k", tiny), echo=lambda _: None)
-    one, other = (load_encoder(r).get_layer("head_linear").get_weights()[0] for r in (run, again))
+    one, other = (load_encoder(r).head.get_layer("head_linear").get_weights()[0] for r in (run, again))
     np.testing.assert_array_equal(one, other)
 
 
@@ -86,7 +86,7 @@ def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     with pytest.raises(RunError, match="exists already"):
         train(hand_config(), folder, dataset, echo=lambda _: None)
     resumed = train(read_run(folder).config, folder, dataset, resume=True, echo=lambda _: None)
-    one, other = (load_encoder(r).get_layer("head_linear").get_weights()[0] for r in (run, resumed))
+    one, other = (load_encoder(r).head.get_layer("head_linear").get_weights()[0] for r in (run, resumed))
     np.testing.assert_array_equal(one, other)
     with pytest.raises(RunError, match="There is no run folder"):
         train(hand_config(), tmp_path / "none", dataset, resume=True, echo=lambda _: None)
@@ -138,7 +138,7 @@ def test_strangers_are_found_on_real_hands(tmp_path):
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)
     from handnet.metrics.ranking import compute_person_ranks
 
-    part = embed_part(load_encoder(run), select_part(dataset, read_run_split(run), "test"), config.image)
+    part = embed_part(load_encoder(run).model, select_part(dataset, read_run_split(run), "test"), config.image)
     ranks = compute_person_ranks(part.embeddings, part.identities, part.views)
     assert len(ranks) > 30
     assert np.mean(ranks <= 1) > 0.4

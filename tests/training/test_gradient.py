@@ -37,7 +37,7 @@ def run_quietly(config: Config, folder: Path, dataset: DataSet, **options: bool)
 
 
 def read_weights(run: Run) -> list[np.ndarray]:
-    return load_encoder(run).get_weights()
+    return load_encoder(run).model.get_weights()
 
 
 def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_head_trained_on_features_is_the_one_trained_on_photos(
         f"its features of 64 photos, 1 view each, and of {2 * 2 * 2} validation photos are computed once (72 pictures"
     )
     assert len([line for line in lines if expected in line]) == 1, lines
-    whole, cached = (load_encoder(runs[cache]) for cache in ("off", "auto"))
+    whole, cached = (load_encoder(runs[cache]).model for cache in ("off", "auto"))
     assert len(cached.get_layer("tiny").weights) > 5, "the saved encoder is the full one"
     for expected, received in zip(whole.get_weights(), cached.get_weights(), strict=True):
         np.testing.assert_allclose(received, expected, atol=1e-5)
@@ -255,7 +255,7 @@ def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_
     run = run_quietly(tiny_config(train={"epochs": 2}, optimizer={"ema_momentum": 0.8}), tmp_path / "run", dataset)
     examples = select_part(dataset, read_run_split(run), "val")
     photos = prepare_photos([example.path for example in examples], run.config.image)
-    embeddings = embed_files(load_encoder(run), photos.files)
+    embeddings = embed_files(load_encoder(run).model, photos.files)
     people, views = [example.identity for example in examples], [example.view for example in examples]
     assert np.mean(compute_person_ranks(embeddings, people, views)) == pytest.approx(run.facts["best"]["val_mean_rank"])
 

@@ -24,7 +24,7 @@ from handnet.evaluation.verify import load_verifier, verify_photos
 from handnet.metrics.pairs.calibration import load_calibration
 from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.metrics.pairs.pair_list import bootstrap_pair_list, judge_pair_list
-from handnet.networks.encoder import get_backbone, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import EPSILON, PAIR_FORMS, build_decision, build_pair_classifier, build_siamese
 from handnet.training.lr_range import measure_range, suggest_rate
 from handnet.training.optimizer import OneCycle, build_optimizer
@@ -377,7 +377,7 @@ def test_the_exported_model_judges_pairs_as_verify_does(run: Run, tmp_path: Path
 @pytest.mark.parametrize("features", ["cosine", "embedding", "backbone"])
 def test_the_siamese_model_has_one_output_for_two_images(run: Run, features: str) -> None:
     encoder = load_encoder(run)
-    size = get_backbone(encoder).output_shape[-1] if features == "backbone" else encoder.output_shape[-1]
+    size = encoder.backbone.output_shape[-1] if features == "backbone" else encoder.model.output_shape[-1]
     classifier = None if features == "cosine" else build_pair_classifier(size, PairsConfig(form="product"))
     siamese = build_siamese(encoder, classifier, features)
     images = RNG.integers(0, 256, (2, 5, 32, 32, 3)).astype(np.float32)
@@ -387,7 +387,7 @@ def test_the_siamese_model_has_one_output_for_two_images(run: Run, features: str
     assert scores.shape == (5, 1)
     assert (scores == swapped).all()
     if features == "cosine":
-        one, two = (np.asarray(encoder(part, training=False)) for part in images)
+        one, two = (np.asarray(encoder.model(part, training=False)) for part in images)
         assert scores[:, 0] == pytest.approx((one * two).sum(axis=1), abs=1e-6)
     threshold = float(np.median(scores))
     decisions = np.asarray(
@@ -472,7 +472,7 @@ def test_given_weights_are_not_trained_and_their_features_are_classified(run: Ru
     given = read_run(tmp_path / "run")
     assert given.facts["epochs_done"] == 0
     assert load_pair_judge(given) is not None
-    assert given.facts["pairs"]["num_features"] == get_backbone(load_encoder(given)).output_shape[-1]
+    assert given.facts["pairs"]["num_features"] == load_encoder(given).backbone.output_shape[-1]
 
 
 def test_photos_without_views_are_projected(run: Run, tmp_path: Path) -> None:

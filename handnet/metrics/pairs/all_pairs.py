@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.errors import EvaluationError
 from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
 
@@ -79,7 +78,7 @@ def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScore
         different = np.sort(block[impostor])
         above += len(different) - np.searchsorted(different, edges, side="right")
         at += len(different) - np.searchsorted(different, edges, side="left")
-        histogram += _count_bins(different)
+        histogram += count_bins(different)
         num_impostor += len(different)
     asking, answering = np.isin(names, dorsal.identities), np.isin(names, palmar.identities)
     return PairScores(
@@ -95,44 +94,17 @@ def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScore
     )
 
 
-def collect_scores(genuine: npt.ArrayLike, impostor: npt.ArrayLike, thresholds: npt.ArrayLike = ()) -> PairScores:
-    """Make the same of two lists of similarities, each pair standing for people of its own, as in lists of face pairs.
-
-    Args:
-        genuine: (G,) similarities, -1..1, of pairs of the same person.
-        impostor: (I,) similarities, -1..1, of pairs of different people.
-        thresholds: similarities at which impostors are to be counted besides the genuine ones.
-
-    Raises:
-        EvaluationError: one of the lists is empty, or holds NaN.
-    """
-    same, different = np.sort(np.asarray(genuine, np.float32)), np.sort(np.asarray(impostor, np.float32))
-    if not len(same) or not len(different) or not (np.isfinite(same).all() and np.isfinite(different).all()):
-        raise EvaluationError(
-            "Verification needs finite similarities of pairs of the same and of different people. "
-            f"Received: {len(same)} and {len(different)}, {int((~np.isfinite(same)).sum() + (~np.isfinite(different)).sum())} "
-            "of them NaN or infinite."
-        )
-    edges = np.unique(np.concatenate([same, np.asarray(thresholds, dtype=np.float32)]))
-    return PairScores(
-        same,
-        np.arange(len(same)),
-        len(different),
-        2 * (len(same) + len(different)),
-        len(different),
-        edges,
-        len(different) - np.searchsorted(different, edges, side="right"),
-        len(different) - np.searchsorted(different, edges, side="left"),
-        _count_bins(different),
-    )
-
-
 def histogram_centres() -> npt.NDArray[np.float64]:
     """Return the similarity at the centre of each bin of `impostor_histogram`."""
     return (np.arange(HISTOGRAM_BINS) + 0.5) * 2.0 / HISTOGRAM_BINS - 1.0
 
 
-def _count_bins(scores: Scores) -> Counts:
+def count_bins(scores: Scores) -> Counts:
+    """Return how many scores lie in each bin of `impostor_histogram`.
+
+    Args:
+        scores: float32 (N,), -1..1.
+    """
     # A cosine may exceed 1 by rounding.
     bins = np.clip(((scores + 1.0) * (HISTOGRAM_BINS / 2)).astype(np.int64), 0, HISTOGRAM_BINS - 1)
     return np.bincount(bins, minlength=HISTOGRAM_BINS).astype(np.int64)

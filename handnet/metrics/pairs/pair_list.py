@@ -7,25 +7,55 @@ import numpy.typing as npt
 
 from handnet.errors import EvaluationError
 from handnet.metrics.intervals import NUM_REPLICATES, draw_weights, find_interval
-from handnet.metrics.pairs.all_pairs import PairScores, collect_scores
+from handnet.metrics.pairs.all_pairs import PairScores, count_bins
 from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
 
 Array = npt.NDArray[np.float64]
 INTERVAL_FIGURES = ("auc", "f1", "accuracy", "precision", "false_accept_rate", "false_reject_rate")
 
 
-def collect_pairs(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], threshold: float = 0.0) -> PairScores:
+def collect_pairs(
+    scores: npt.NDArray[np.floating],
+    same: npt.NDArray[np.bool_],
+    people: npt.NDArray[np.str_],
+    thresholds: npt.ArrayLike = (),
+) -> PairScores:
     """Return the scores of a list of pairs in the form that curves, thresholds and calibration are computed from.
 
     Args:
-        scores: (N,) higher for the same person.
+        scores: (N,) -1..1, higher for the same person.
         same: (N,) whether it is.
-        threshold: at which impostors are counted.
+        people: (N, 2) the two people of each pair: a person in many pairs still counts once.
+        thresholds: scores at which impostors are counted, besides the genuine scores.
 
     Raises:
-        EvaluationError: one kind of pair is missing, or scores are not finite.
+        EvaluationError: lengths that do not fit, one kind of pair is missing, or scores are not finite.
     """
-    return collect_scores(scores[same], scores[~same], [threshold])
+    if not (len(scores) == len(same) == len(people)):
+        raise EvaluationError(
+            f"Expected a label and two people for each score. Received: {len(scores)} scores, {len(same)} labels and "
+            f"{len(people)} pairs of people."
+        )
+    values = np.asarray(scores, np.float32)
+    order = np.argsort(values[same], kind="stable")
+    genuine, impostor = values[same][order], np.sort(values[~same])
+    if not len(genuine) or not len(impostor) or not np.isfinite(values).all():
+        raise EvaluationError(
+            "Verification needs finite similarities of pairs of the same and of different people. "
+            f"Received: {len(genuine)} and {len(impostor)}, {int((~np.isfinite(values)).sum())} of them NaN or infinite."
+        )
+    edges = np.unique(np.concatenate([genuine, np.asarray(thresholds, dtype=np.float32)]))
+    return PairScores(
+        genuine,
+        people[same][order, 0],
+        len(impostor),
+        len(np.unique(people)),
+        len(np.unique(np.sort(people[~same], axis=1), axis=0)),
+        edges,
+        len(impostor) - np.searchsorted(impostor, edges, side="right"),
+        len(impostor) - np.searchsorted(impostor, edges, side="left"),
+        count_bins(impostor),
+    )
 
 
 def judge_pair_list(
@@ -53,14 +83,9 @@ def judge_pair_list(
     Raises:
         EvaluationError: as `collect_pairs`, or pairs of fewer than two people.
     """
-    if not (len(scores) == len(same) == len(people)):
-        raise EvaluationError(
-            f"Expected a label and two people for each score. Received: {len(scores)} scores, {len(same)} labels and "
-            f"{len(people)} pairs of people."
-        )
     # One rounding for all that follows: a pair that is its own threshold lies on one side of it everywhere.
     values = np.asarray(scores, np.float32)
-    pairs = collect_pairs(values, same, threshold)
+    pairs = collect_pairs(values, same, people, [threshold])
     summary, verdict = summarize_pairs(pairs), judge_threshold(pairs, threshold)
     curve = thin_curve(build_curve(pairs))
     replicates = bootstrap_pair_list(values, same, people, np.float32(threshold), num_replicates, seed)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from handnet.errors import EvaluationError
 from handnet.metrics.embedded import make_part
-from handnet.metrics.pairs.all_pairs import collect_scores, score_pairs
+from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import (
     Calibration,
     compute_cllr,
@@ -22,6 +22,8 @@ from handnet.metrics.pairs.calibration import (
     save_calibration,
     summarize_calibration,
 )
+from handnet.metrics.pairs.pair_list import collect_pairs
+from tests.metrics.pairs.lists import collect_scores
 
 
 def draw_gaussian_scores(num=4000, gap=0.3, spread=0.15):
@@ -37,6 +39,36 @@ def draw_people(seed, num_people=60, photos=3, noise=0.8):
     vectors = centres + noise * generator.normal(size=centres.shape)
     views = np.tile(["dorsal", "palmar"], num_people * photos)
     return make_part(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), people, views)
+
+
+def draw_listed_pairs(num_people, num_pairs, seed=0):
+    """Scores, labels and people of a list of pairs, half of them genuine, of few people who are in many pairs."""
+    generator = np.random.default_rng(seed)
+    first = generator.integers(num_people, size=num_pairs)
+    same = np.arange(num_pairs) % 2 == 0
+    second = np.where(same, first, (first + generator.integers(1, num_people, size=num_pairs)) % num_people)
+    scores = np.clip(0.3 * same + 0.2 * generator.normal(size=num_pairs), -1, 1)
+    return scores, same, np.stack([first, second], axis=1).astype(str)
+
+
+def test_a_list_of_pairs_is_calibrated_on_its_people_and_not_on_its_pairs():
+    scores, same, people = draw_listed_pairs(num_people=30, num_pairs=1100)
+    pairs = collect_pairs(scores, same, people)
+    calibration = fit_calibration(pairs)
+    assert (calibration.num_people, calibration.num_genuine, calibration.num_impostor) == (30, 550, 550)
+    assert pairs.num_person_pairs <= 30 * 29 // 2
+    # 550 genuine pairs of 30 people do not carry what takes 50 people.
+    assert calibration.isotonic_similarities == ()
+    enough = fit_calibration(collect_pairs(*draw_listed_pairs(num_people=60, num_pairs=1100)))
+    assert (enough.num_people, len(enough.isotonic_similarities) > 0) == (60, True)
+
+
+def test_the_order_of_a_list_of_pairs_does_not_matter():
+    scores, same, people = draw_listed_pairs(num_people=12, num_pairs=80)
+    order = np.random.default_rng(1).permutation(80)
+    whole, shuffled = (fit_calibration(collect_pairs(scores[i], same[i], people[i])) for i in (slice(None), order))
+    assert shuffled.slope == pytest.approx(whole.slope, rel=1e-6)
+    assert shuffled.equal_error_threshold == whole.equal_error_threshold
 
 
 def test_logistic_finds_the_true_likelihood_ratio():

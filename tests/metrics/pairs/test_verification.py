@@ -7,7 +7,7 @@ from sklearn import metrics
 
 from handnet.errors import EvaluationError
 from handnet.metrics.embedded import make_part
-from handnet.metrics.pairs.all_pairs import collect_scores, score_pairs
+from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.pair_intervals import bin_pairs, bootstrap_pairs, choose_edges
 from handnet.metrics.pairs.verification import (
     build_curve,
@@ -21,6 +21,7 @@ from handnet.metrics.pairs.verification import (
     thin_curve,
 )
 from tests.metrics.oracles import draw_part
+from tests.metrics.pairs.lists import collect_scores
 
 
 def draw_scores(seed, ties):

@@ -53,7 +53,7 @@ def bootstrap_means(
     Two pseudo-people of average size are added to those drawn from: one whose queries all have the value `low` and one
     whose queries all have `high`. Without them a figure near its bound gets an interval that is far too narrow: where
     41 of 41 people are found, every replicate is 100 %. With them simulated coverage is near 95 % from 20 people on
-    (docs/evaluation.md).
+    (docs/measurements/evaluation.md).
 
     Args:
         values: (Q, M) the figures of each query.

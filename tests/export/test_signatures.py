@@ -175,7 +175,9 @@ def test_no_damage_fails_the_batch_or_moves_a_neighbour(damage: str, photos: Map
 def test_pixels_give_the_vectors_of_the_photos(exported: Exported, photos: Mapping[str, Path]) -> None:
     embed = tf.saved_model.load(str(exported.export.folder))
     signature = embed.signatures["embed_pixels"]
-    whole = np.stack([decode(tf.constant(photos[name].read_bytes()), 32).numpy() for name in ("png", "grey-png")])
+    whole = np.stack(
+        [decode(tf.constant(photos[name].read_bytes()), exported.image).numpy() for name in ("png", "grey-png")]
+    )
     expected = embed_here(exported, photos, ["png", "grey-png"])
     np.testing.assert_allclose(signature(images=tf.constant(whole))["embeddings"].numpy(), expected, atol=1e-5)
     square = fit_photo(tf.constant(picture()), exported.image)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.intervals import NUM_REPLICATES, draw_weights, find_interval
+from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval
 from handnet.metrics.pairs.all_pairs import PairScores, count_bins
 from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
 
@@ -74,7 +74,7 @@ def judge_pair_list(
         people: (N, 2) the people of each pair.
         threshold: from which on a pair is called the same person.
         num_replicates: bootstrap replicates.
-        seed: of the draws; equal seeds draw equal people, so that systems can be compared.
+        seed: random seed for the draws; equal seeds draw equal people, so that systems can be compared.
 
     Returns:
         num_pairs, num_same, num_people, auc, eer, f1, accuracy, precision, false_accept_rate, false_reject_rate, threshold,
@@ -113,7 +113,8 @@ def bootstrap_pair_list(
     """Return bootstrap replicates of the figures of a list of pairs, people drawn with all of their pairs.
 
     A pair of one person weighs as often as the person was drawn, a pair of two people as often as both were: the product.
-    Unlike `bootstrap_means` nobody is added who is always right or wrong, so a figure at its bound gets too narrow an interval.
+    The two pseudo-people have genuine pairs, as many as a person who has any: those of one are always recognised, those of
+    the other look like impostors'.
 
     Args:
         scores: (N,).
@@ -121,18 +122,21 @@ def bootstrap_pair_list(
         people: (N, 2).
         threshold: from which on a pair is accepted.
         num_replicates: R.
-        seed: of the draws.
+        seed: random seed for the draws.
 
     Returns:
         (R',) of each of INTERVAL_FIGURES; draws without a pair of either kind are left out.
     """
     names, codes = np.unique(people, return_inverse=True)
-    if len(names) < 2:
-        raise EvaluationError(f"An interval over people needs at least two people. Received: {len(names)}.")
     codes = codes.reshape(people.shape)
-    drawn = draw_weights(len(names), num_replicates, seed)
-    weights = np.where(same, drawn[:, codes[:, 0]], drawn[:, codes[:, 0]] * drawn[:, codes[:, 1]])
-    genuine, impostor = weights * same, weights * ~same
+    drawn = draw_people(len(names), num_replicates, seed)
+    size, num_impostor = same.sum() / len(np.unique(codes[same, 0])), (~same).sum()
+    # The last column is the pseudo-person who is always recognised; the other's pairs have the impostors' scores.
+    scores = np.append(scores, np.float32(np.inf))
+    genuine, impostor = (np.zeros((num_replicates, len(scores))) for _ in range(2))
+    genuine[:, :-1] = np.where(same, drawn[:, codes[:, 0]], size * drawn[:, -1:] / num_impostor)
+    genuine[:, -1] = size * drawn[:, -2]
+    impostor[:, :-1] = np.where(same, 0.0, drawn[:, codes[:, 0]] * drawn[:, codes[:, 1]])
     usable = (genuine.sum(axis=1) > 0) & (impostor.sum(axis=1) > 0)
     genuine, impostor = genuine[usable], impostor[usable]
     totals = genuine.sum(axis=1), impostor.sum(axis=1)

@@ -88,8 +88,9 @@ def evaluate(
     metrics, embedded = evaluate_run(
         run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
     )
-    replace(embedded, model=hash_file(run_folder / WEIGHTS_FILE)).save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", metrics)
+    weights = hash_file(run_folder / WEIGHTS_FILE)
+    replace(embedded, model=weights).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, "weights": weights})
     title = f"{run_folder.name}: {part} people"
     write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
     echo(format_metrics(metrics))

@@ -20,10 +20,9 @@ from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
 from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
-from handnet.networks.encoder import Encoder, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
 from handnet.training.session import Job, People, open_session
@@ -152,18 +151,6 @@ def overfit_pairs(
             "for wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
         )
     return watcher.epochs
-
-
-def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
-    """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
-
-    Raises:
-        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
-    """
-    table = choose_tables(run, dataset)[1]
-    vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
-    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
-    return fit_calibration(collect_pairs(scores, table.same, table.people))
 
 
 def check_pairs(config: Config, dataset: DataSet) -> None:

@@ -14,9 +14,9 @@ from handnet.data.dataset import DataSet, require_both_views
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
 from handnet.errors import RunError
-from handnet.metrics.comparison import merge_folds
+from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, load_part
-from handnet.metrics.ranking import write_metrics
+from handnet.metrics.summary import merge_folds
 from handnet.networks.encoder import load_encoder
 from handnet.networks.heads import select_head
 from handnet.training.train import train

@@ -12,11 +12,10 @@ from handnet.evaluation.report.embedding_map import draw_map
 from handnet.evaluation.report.html import build_page, build_table, read_thumbnail
 from handnet.evaluation.report.page import write_report
 from handnet.evaluation.report.terminal import format_metrics
-from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
-from handnet.metrics.ranking import write_metrics
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 

@@ -78,14 +78,14 @@ def evaluate(
         return
     if run.config.pairs.form != "none":
         _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
-    from handnet.evaluation.hands import describe_run, judge_run
+    from handnet.evaluation.hands import describe_run, evaluate_run
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
 
-    metrics, embedded = judge_run(
+    metrics, embedded = evaluate_run(
         run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
     )
     replace(embedded, model=hash_file(run_folder / WEIGHTS_FILE)).save(target / "embeddings.npz")
@@ -98,13 +98,13 @@ def evaluate(
 
 def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
     from handnet.evaluation.hands import describe_run
-    from handnet.evaluation.pairs import judge_run_on_pairs
+    from handnet.evaluation.pairs import evaluate_pairs
     from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
     from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
 
-    metrics, table, scores, main = judge_run_on_pairs(
-        run, load_encoder(run), dataset, part, seed=seed, progress=show_progress
+    metrics, table, scores, main = evaluate_pairs(
+        run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress
     )
     write_metrics(target / "pairs.json", metrics)
     paths = [example.path for example in table.examples]

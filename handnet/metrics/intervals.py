@@ -3,7 +3,8 @@
 Photos of one person are not independent, so people are drawn and not photos. Among those drawn from are two pseudo-people
 of average size, one as good and one as bad as a person can be expected to be. Without them a figure near its bound gets an
 interval that is far too narrow: where 41 of 41 people are found, every replicate is 100 %. With them simulated coverage is
-near 95 % from 20 people on (docs/evaluation.md). Every interval of the package is made of `draw_people` and `find_interval`.
+near 95 % from 20 people on (docs/measurements/evaluation.md).
+Every interval of the package is made of `draw_people` and `find_interval`.
 """
 
 import numpy as np

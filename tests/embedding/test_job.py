@@ -271,7 +271,10 @@ def test_mistakes_are_one_line_before_any_work(
     for arguments, expected in (
         ((photos[0], "-o", "x.csv"), "ends with .npz or .parquet. Received: 'x.csv'"),
         ((tmp_path / "absent", "-o", "x.npz"), "There is no photo or folder"),
-        ((tmp_path / "empty", "-o", "x.npz"), "There is no photo .jpg, jpeg, png, gif, bmp, pgm. in "),
+        (
+            (tmp_path / "empty", "-o", "x.npz"),
+            "There is no photo .jpg, jpeg, png, gif, bmp, webp, tif, tiff, ",
+        ),
         ((*photos[:2], "-o", "x.npz", "--reader", "hands11k"), "--reader is for one folder"),
         ((photos[0], "-o", "x.npz", "--engine", "tensorflov"), "Did you mean 'tensorflow'?"),
     ):

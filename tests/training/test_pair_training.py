@@ -235,7 +235,7 @@ def test_evaluation_compares_systems_on_people_not_trained_on(run: Run) -> None:
     assert metrics["systems"]["raw pixels"]["auc"] > 0.95, "colours are told apart by their pixels"
     assert metrics["systems"]["distance"]["num_people"] == 4
     page = (run.folder / "eval-test" / "report.html").read_text()
-    for heading in ("Figures", "Confusion matrix", "ROC curves", "Judged worst"):
+    for heading in ("Figures", "Confusion matrix", "ROC curves", "Worst errors"):
         assert heading in page
     calibration = load_calibration(run.folder / "calibration.json")
     dataset = read_dataset("folder", run.folder.parent / "data")

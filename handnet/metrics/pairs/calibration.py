@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,13 +153,19 @@ def compute_probability(
     return np.asarray(expit(compute_log_ratio(calibration, similarity, method) + logit(prior)))
 
 
-def save_calibration(path: Path, calibration: Calibration) -> None:
+def save_calibration(path: Path, calibration: Calibration, fitted_on: Mapping[str, str] | None = None) -> None:
     """Write a calibration as JSON, whole or not at all.
+
+    Args:
+        path: the file.
+        calibration: what is written.
+        fitted_on: digests of what it was fitted on, for whoever wants to know whether it still fits.
 
     Raises:
         DiskError: a folder that cannot be written.
     """
-    write_json(Path(path), {"kind": _KIND, **dataclasses.asdict(calibration)})
+    values = {"kind": _KIND, **dataclasses.asdict(calibration)}
+    write_json(Path(path), {**values, "fitted_on": dict(fitted_on)} if fitted_on is not None else values)
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -171,6 +178,7 @@ def load_calibration(path: Path) -> Calibration:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
+        values.pop("fitted_on", None)
         lists = {
             name: tuple(float(v) for v in values.pop(name))
             for name in ("isotonic_similarities", "isotonic_probabilities")

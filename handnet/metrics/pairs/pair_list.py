@@ -62,7 +62,7 @@ def judge_pair_list(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     people: npt.NDArray[np.str_],
-    threshold: float,
+    threshold: float | None,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -72,7 +72,8 @@ def judge_pair_list(
         scores: (N,) higher for the same person.
         same: (N,) whether it is.
         people: (N, 2) the people of each pair.
-        threshold: from which on a pair is called the same person.
+        threshold: from which on a pair is called the same person; None where none was chosen on other people: then there are
+            only the figures that need none, auc and eer.
         num_replicates: bootstrap replicates.
         seed: random seed for the draws; equal seeds draw equal people, so that systems can be compared.
 
@@ -85,10 +86,14 @@ def judge_pair_list(
     """
     # One rounding for all that follows: a pair that is its own threshold lies on one side of it everywhere.
     values = np.asarray(scores, np.float32)
-    pairs = collect_pairs(values, same, people, [threshold])
-    summary, verdict = summarize_pairs(pairs), judge_threshold(pairs, threshold)
+    at = 0.0 if threshold is None else threshold
+    pairs = collect_pairs(values, same, people, [at])
+    summary = summarize_pairs(pairs)
+    verdict: dict[str, Any] = {"chance": {}} if threshold is None else judge_threshold(pairs, threshold)
     curve = thin_curve(build_curve(pairs))
-    replicates = bootstrap_pair_list(values, same, people, np.float32(threshold), num_replicates, seed)
+    replicates = bootstrap_pair_list(values, same, people, np.float32(at), num_replicates, seed)
+    if threshold is None:
+        replicates = {"auc": replicates["auc"]}
     return {
         "num_pairs": len(values),
         "num_same": int(same.sum()),

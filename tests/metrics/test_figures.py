@@ -7,7 +7,7 @@ import pytest
 
 from handnet.cli.compare import format_comparison
 from handnet.evaluation.audit import format_audit
-from handnet.evaluation.report.page import build_report
+from handnet.evaluation.report.page import write_report
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.export.card import write_card_text
 from handnet.metrics.all_figures import evaluate_part
@@ -67,7 +67,7 @@ def test_figures_by_hand():
     assert "median_rank" not in list_means()
 
 
-def test_a_new_figure_is_one_entry(monkeypatch):
+def test_a_new_figure_is_one_entry(monkeypatch, tmp_path):
     monkeypatch.setitem(FIGURES, "mean_reciprocal_rank", RECIPROCAL_RANK)
     part = draw_hands(num_people=8, noise=2.0)
     metrics = evaluate_part(part, num_replicates=40, baselines={"raw pixels": part})
@@ -83,7 +83,8 @@ def test_a_new_figure_is_one_entry(monkeypatch):
     table = format_metrics(metrics)
     assert "MRR %" in table
     assert shown in table
-    page = build_report(metrics, part, "title", {})
+    write_report(tmp_path / "report.html", metrics, part, "title")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("MRR %") >= 3
     assert shown in page
     runs = [ComparedRun(name, "net", "loss", part) for name in ("one", "other")]

@@ -242,7 +242,7 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
 ) -> None:
     (tmp_path / "03.jpg").write_bytes(b"no photo")
     file = tmp_path / "vectors.npz"
-    with pytest.raises(DataError, match=r"1 of 11 photos cannot be decoded: '.*03.jpg': .* with --skip-bad"):
+    with pytest.raises(DataError, match=r"1 of 11 photos cannot be used: '.*03.jpg': .* with --skip-bad"):
         call(run_folder, *photos, "-o", file)
     assert not file.exists()
     call(run_folder, *photos, "-o", file, "--skip-bad")

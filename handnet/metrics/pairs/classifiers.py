@@ -49,13 +49,13 @@ def fit_neighbors(first: Floats, second: Floats, same: npt.NDArray[np.bool_], se
 
 
 def _fit(
-    model: Any, first: Floats, second: Floats, same: npt.NDArray[np.bool_], judge: Callable[[Any, Floats], Floats]
+    model: Any, first: Floats, second: Floats, same: npt.NDArray[np.bool_], compute: Callable[[Any, Floats], Floats]
 ) -> Score:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     fitted = make_pipeline(StandardScaler(), model).fit(join_symmetric(first, second), same)
-    return lambda a, b: np.asarray(judge(fitted, join_symmetric(a, b)), np.float32)
+    return lambda a, b: np.asarray(compute(fitted, join_symmetric(a, b)), np.float32)
 
 
 BASELINES: dict[str, Callable[[Floats, Floats, npt.NDArray[np.bool_], int], Score]] = {

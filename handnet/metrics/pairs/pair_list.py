@@ -1,4 +1,4 @@
-"""Verification on a list of pairs, as LFW's: AUC, F1, accuracy and the confusion matrix, with intervals over people."""
+"""Verification on a list of pairs, e.g. LFW's: AUC, F1, accuracy and the confusion matrix, with intervals over people."""
 
 from typing import Any
 

@@ -93,7 +93,7 @@ def refuse_rate(rate: float, num_units: int, units: str) -> str:
     Args:
         rate: the error rate to be stated, 0..1.
         num_units: independent trials: people, or pairs of people.
-        units: what they are, as "pairs of different people".
+        units: what they are, e.g. "pairs of different people".
 
     Reference:
         Jovanovic and Levy, A Look at the Rule of Three, The American Statistician 51(2), 1997.
@@ -109,7 +109,7 @@ def choose_threshold(pairs: PairScores, criterion: str = "equal_error") -> float
 
     Args:
         pairs: scores of validation people.
-        criterion: "equal_error": both error rates alike, whatever the mix of pairs; "best_f1": the highest F1 on this mix.
+        criterion: "equal_error": both error rates equal, for any mix of pairs; "best_f1": the highest F1 on this mix.
 
     Raises:
         EvaluationError: an unknown criterion.

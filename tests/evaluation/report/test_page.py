@@ -15,12 +15,11 @@ from handnet.evaluation.report.pairs_page import write_pair_report
 from handnet.evaluation.report.render import render
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.evaluation.report.thumbnails import read_thumbnail
-from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
 from handnet.metrics.pairs.pair_list import judge_pair_list
-from handnet.metrics.ranking import write_metrics
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 

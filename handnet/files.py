@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -12,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from handnet.errors import DiskError
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes there do not keep each other out.
+    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
 
@@ -114,6 +118,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
+    if fcntl is None:
+        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -77,14 +77,13 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
     start_tensorflow()
     import numpy as np
 
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config
     from handnet.embedding.engines import build_engine, check_engine
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.images.store import build_decoder
+    from handnet.networks.complete import complete_config
     from handnet.networks.encoder import build_encoder
 
-    config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
+    config = complete_config({"model": {"arch": "dino", "weights": "none"}})
     encoder = build_encoder(config).model
     decode = build_decoder(config.image)
     images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])

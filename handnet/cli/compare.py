@@ -28,6 +28,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.metrics.embedded import load_part
     from handnet.metrics.protocols import PROTOCOLS
     from handnet.metrics.ranking import DIRECTIONS, write_metrics
+    from handnet.networks.heads import name_objective
 
     if protocol not in PROTOCOLS:
         raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
@@ -41,7 +42,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
             raise EvaluationError(
                 f"{str(folder)!r} has not been evaluated on its {part} part. Do it: handnet eval {folder} --part {part}"
             )
-        runs.append(ComparedRun(str(folder), config.model.arch, config.objective, load_part(file)))
+        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)
     write_bytes(output / "matrix.svg", plot_matrix(comparison["runs"]).encode())

@@ -28,11 +28,12 @@ def cross_validation(
 
     Interrupted, the same command continues.
     """
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
+    from handnet.networks.heads import name_objective
 
-    config = parse_config(complete_tree(read_tree(config_file, overrides)))
-    folder = folder or Path("runs") / f"cv-{config.model.arch}-{config.objective}"
+    config = complete_config(read_tree(config_file, overrides))
+    folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
 
     dataset = read_data(config.data.reader, data or config.data.path)

@@ -112,10 +112,10 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
     """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
     from handnet.cli._data import read_data
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
 
-    config = parse_config(complete_tree(read_tree(config_file, overrides)))
+    config = complete_config(read_tree(config_file, overrides))
     dataset = read_data(config.data.reader, str(directory))
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations

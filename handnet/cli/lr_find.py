@@ -28,10 +28,10 @@ def lr_find(
     The rate rises from batch to batch; where the loss falls the fastest, the first steps aside, is the suggestion.
     """
     from handnet.cli._data import read_data
-    from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
     from handnet.errors import ConfigError, RunError
+    from handnet.networks.complete import complete_config
 
     if source.is_dir():
         if overrides:
@@ -44,7 +44,7 @@ def lr_find(
         measured = try_pair_rates(run, dataset, low, high, steps, show_progress)
         key = "pairs.learning_rate"
     else:
-        config = parse_config(complete_tree(read_tree(source, overrides)))
+        config = complete_config(read_tree(source, overrides))
         dataset = read_data(config.data.reader, data or config.data.path)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates

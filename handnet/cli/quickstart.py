@@ -20,12 +20,12 @@ def quickstart(context: click.Context) -> None:
     from handnet.cli.eval import evaluate
     from handnet.cli.export import export
     from handnet.cli.train import train
-    from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
     from handnet.errors import RunError
+    from handnet.networks.complete import complete_config
 
-    wanted = parse_config(complete_tree(read_tree(CONFIG)))
+    wanted = complete_config(read_tree(CONFIG))
     if not DATA.exists():
         context.invoke(synth, directory=DATA, **SYNTHETIC)
     if not RUN.exists():

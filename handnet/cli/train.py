@@ -61,6 +61,7 @@ def train(
     """
     from handnet.cli._data import read_data
     from handnet.errors import ConfigError
+    from handnet.networks.heads import name_objective
 
     given = _collect_settings(options)
     if resume:
@@ -71,7 +72,7 @@ def train(
         _resume(run_folder, data)
         return
     config = _read_settings(config_file, overrides, given, batch)
-    run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.objective}"
+    run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
     if overfit is None:
         _check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path)
@@ -113,10 +114,10 @@ def _collect_settings(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _read_settings(
     config_file: Path | None, overrides: tuple[str, ...], given: Mapping[str, Mapping[str, Any]], batch: int | None
 ) -> "Config":
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
 
-    config = parse_config(complete_tree(read_tree(config_file, overrides, given)))
+    config = complete_config(read_tree(config_file, overrides, given))
     if batch is None:
         return config
     # What a batch holds follows from the loss.

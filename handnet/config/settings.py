@@ -11,7 +11,6 @@ Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
-HEADS = ("mlp", "lda")
 CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
 
 
@@ -113,8 +112,8 @@ class ModelConfig:
         arch: a name of `handnet.networks.backbones.BACKBONES`.
         weights: "none" (random), "preset" (from the hub), "handnet-synthetic" (in the package) or a path.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
-        head: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear map, found at once by discriminant
-            analysis between the training people, on a frozen backbone; no loss, no epochs.
+        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
+            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs.
         lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
         hidden_size: width of the hidden layer of "mlp".
         embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
@@ -141,13 +140,7 @@ class ModelConfig:
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)
-        _check_choice("model.head", self.head, HEADS)
         _check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
-        if self.head == "lda" and self.trainable != "none":
-            raise ConfigError(
-                'model.head = "lda" is found from the features of a frozen backbone. Received: model.trainable='
-                f"{self.trainable!r}. Give --freeze, or model.head = 'mlp'."
-            )
         _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
         _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
         if self.trainable == "none" and (self.drop_path or self.recompute):
@@ -318,16 +311,6 @@ class Config:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
-
-    @property
-    def method(self) -> str:
-        """How the encoder is trained: a key of `handnet.training.train.METHODS`."""
-        return "closed form" if self.model.head == "lda" else "gradient"
-
-    @property
-    def objective(self) -> str:
-        """What the head was found by: the name of the loss, or of the closed form."""
-        return self.loss.name if self.model.head == "mlp" else self.model.head
 
     def __post_init__(self) -> None:
         if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":

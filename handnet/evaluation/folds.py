@@ -18,6 +18,7 @@ from handnet.metrics.comparison import merge_folds
 from handnet.metrics.embedded import EmbeddedPart, load_part
 from handnet.metrics.ranking import write_metrics
 from handnet.networks.encoder import load_encoder
+from handnet.networks.heads import select_head
 from handnet.training.train import train
 
 EMBEDDINGS_FILE = "embeddings.npz"
@@ -26,7 +27,7 @@ EMBEDDINGS_FILE = "embeddings.npz"
 def fold_config(config: Config, num_folds: int, fold: int, seed: int) -> Config:
     """Return the settings of one fold: those given, but for the split."""
     # Nothing is chosen by validation people where the head is found in closed form: they train too.
-    without = {"val": 0.0} if config.model.head == "lda" else {}
+    without = {"val": 0.0} if select_head(config.model).fit is not None else {}
     options = {"folds": num_folds, "fold": fold, "seed": seed, **without}
     return replace(config, data=replace(config.data, split="k-fold", split_options=options))
 

@@ -19,6 +19,7 @@ from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.networks.encoder import Encoder
+from handnet.networks.heads import name_objective
 from handnet.training.pair_training import calibrate_distance
 
 CALIBRATION_FILE = "calibration.json"
@@ -107,7 +108,7 @@ def describe_run(run: Run, data: Path) -> dict[str, str]:
     return {
         "run": str(run.folder),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
-        "loss": run.config.objective,
+        "loss": name_objective(run.config),
         "data": str(data),
         "seed": str(run.config.train.seed),
         "epochs": str(run.facts.get("epochs_done", "")),

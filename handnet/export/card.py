@@ -10,6 +10,7 @@ from handnet.config.settings import ModelConfig
 from handnet.config.split import Split
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.heads import select_head
 from handnet.networks.weights.catalogue import PUBLISHED, SHIPPED, find_preset
 from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
 
@@ -95,8 +96,9 @@ def write_card_text(
 
 
 def _describe_training(run: Run) -> str:
-    if run.config.model.head == "lda":
-        return f"discriminant analysis in closed form, penalty {run.config.model.lda_penalty:g}"
+    head = select_head(run.config.model)
+    if head.fit is not None:
+        return head.describe(run.config.model)
     epochs, best = run.facts.get("epochs_done", 0), run.facts.get("best_epoch", -1) + 1
     return f"{run.config.loss.name} loss, {epochs} epochs; weights of epoch {best}"
 

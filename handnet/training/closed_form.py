@@ -10,26 +10,24 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.data.dataset import halve_views, has_views
 from handnet.embedding.encode import embed_features
 from handnet.embedding.features import compute_features, compute_views
-from handnet.metrics.lda import fit_discriminant
-from handnet.networks.encoder import LINEAR_HEAD
+from handnet.networks.heads import select_head
 from handnet.training.callbacks.checkpoint import save_weights, write_history
 from handnet.training.callbacks.validation import Validation
 from handnet.training.session import Job, Session, begin_run, count_people, finish_run, open_session, select_people
 
 
 def find_head(job: Job) -> Run:
-    """Find the head by discriminant analysis of the training photos' features, and leave a run folder.
+    """Find the head from the training photos' features at once, and leave a run folder.
 
     Augmented views (`features.views`) count as photos of their own. The loss, the sampler and the optimizer play no part.
     The run folder is made once the head is found; a run that was killed before its weights were written is repeated.
 
     Args:
-        job: what is to be trained, with model.head = "lda".
+        job: what is to be trained, with a head that has a `fit`.
     """
     begin = time.monotonic()
     session = open_session(job, select_people(job))
-    kernel, bias = _fit_head(session)
-    session.encoder.head.get_layer(LINEAR_HEAD).set_weights([kernel, bias])
+    session.encoder.head.set_weights(_fit_head(session))
     figures = _validate(session)
     run = begin_run(session)
     save_weights(session.encoder.model, run.folder / WEIGHTS_FILE)
@@ -45,17 +43,17 @@ def find_head(job: Job) -> Run:
     return run
 
 
-def _fit_head(session: Session) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _fit_head(session: Session) -> list[npt.NDArray[np.float32]]:
     job, training = session.job, session.people.training
-    photos, model = session.training_photos, job.config.model
+    photos, fit = session.training_photos, select_head(job.config.model).fit
+    assert fit is not None, "this head is trained by gradient"
     views = compute_views(session.encoder.backbone, photos, job.config, progress=job.progress).values
     job.echo(f"finding the head from {views.shape[0]:,} photos of {count_people(training)} people")
-    return fit_discriminant(
+    return fit(
+        job.config.model,
         views.reshape(-1, views.shape[-1]),
         np.repeat([example.identity for example in training], views.shape[1]).tolist(),
         np.repeat([example.view for example in training], views.shape[1]).tolist() if has_views(training) else None,
-        model.embedding_size,
-        model.lda_penalty,
     )
 
 

@@ -26,6 +26,7 @@ from handnet.files import check_free_space
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
+from handnet.networks.heads import select_head
 
 # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
 _COPIES_OF_WEIGHTS = 8
@@ -122,7 +123,7 @@ def select_people(job: Job) -> People:
         job.echo(note)
     validation = select_part(job.dataset, split, "val") if split.val else []
     # A head in closed form needs nobody to choose its epoch by.
-    if split.val or config.method == "gradient":
+    if split.val or select_head(config.model).fit is None:
         validation = _select_validation(validation, job.warn)
     return People(split, training, validation)
 

@@ -8,6 +8,7 @@ from handnet.config.settings import Config
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.files import hold_lock
+from handnet.networks.heads import select_head
 from handnet.training.closed_form import find_head
 from handnet.training.gradient import train_by_gradient
 from handnet.training.session import Job
@@ -47,8 +48,10 @@ def train(
         DiskError: the run cannot be written, or another process is writing it.
     """
     with hold_lock(folder):
-        return METHODS[config.method](Job(config, dataset, folder, resume, command, echo, warn, progress))
+        return METHODS[select_head(config.model).method](
+            Job(config, dataset, folder, resume, command, echo, warn, progress)
+        )
 
 
-# From what is to be trained to the finished run, by `Config.method`.
+# From what is to be trained to the finished run, by `Head.method`.
 METHODS: Mapping[str, Callable[[Job], Run]] = {"gradient": train_by_gradient, "closed form": find_head}

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import keras
 import pytest
 
-from handnet.config.presets import complete_tree
-from handnet.config.toml import parse_config
+from handnet.networks.complete import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder
 
@@ -25,7 +24,7 @@ def _settings_of_another_program() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_settings_of_another_program")
 def test_the_settings_of_keras_outside_a_run_change_nothing() -> None:
-    config = parse_config(complete_tree({"model": {"arch": "mini"}, "image": {"size_px": 64}}))
+    config = complete_config({"model": {"arch": "mini"}, "image": {"size_px": 64}})
     set_precision("float32")
     encoder = build_encoder(config)
     assert encoder.model.count_params() == 477_486

@@ -8,10 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.config.presets import complete_tree
 from handnet.config.run_folder import Run
 from handnet.config.settings import Config
-from handnet.config.toml import parse_config
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
@@ -20,6 +18,7 @@ from handnet.export.archive import export_encoder
 from handnet.export.card import find_licence
 from handnet.images.store import prepare_photos
 from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.complete import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table
@@ -171,7 +170,7 @@ def test_each_precision_trains_saves_reloads_and_exports(
 )
 def test_settings_without_effect_or_out_of_range_are_one_line(tree: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        parse_config(complete_tree(tree))
+        complete_config(tree)
     assert "\n" not in str(caught.value)
 
 

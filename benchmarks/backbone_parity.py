@@ -4,9 +4,9 @@
 
 The reference features come from tests/goldens/make_backbones.py --full (PyTorch); here the same weights are written in
 the layout of each source, read back and run. keras.applications runs here too (cases vgg16/keras, inception-v3/keras).
-Prints the rows of the table in docs/backbones.md: the largest absolute difference of any feature over three photos, at
-the size of pretraining first, and for scale the largest difference between two of the photos; parameters at the size of
-pretraining; the licence of the published weights. One case after the other, 4 to 40 seconds each on two cores.
+Prints the rows of the table in docs/measurements/backbones.md: the largest absolute difference of any feature over three
+photos, at the size of pretraining first, and for scale the largest difference between two of the photos; parameters at the
+size of pretraining; the licence of the published weights. One case after the other, 4 to 40 seconds each on two cores.
 """
 
 import argparse

@@ -30,7 +30,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     opened = open_run(run_folder, data)
     run, dataset = opened.run, opened.dataset
     start_tensorflow()
-    from handnet.evaluation.hands import calibrate_run
+    from handnet.evaluation.thresholds import find_thresholds
     from handnet.export.archive import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.signatures import PairHead
@@ -40,7 +40,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
 
     check_format(format_name)
     encoder = load_encoder(run)
-    calibration = calibrate_run(run, encoder, dataset, echo)
+    calibration = find_thresholds(run, encoder, dataset, echo)
     judge = load_pair_judge(run)
     head = None if judge is None else PairHead(judge.classifier, run.config.pairs.features, judge.calibration)
     metrics = read_metrics(run.folder / "eval-test" / "metrics.json")

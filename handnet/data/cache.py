@@ -32,7 +32,7 @@ except ImportError:  # Windows: processes there do not see each other's folders.
     fcntl = None  # type: ignore[assignment]
 
 # Raised whenever the decode in images.py or the crop in segmentation.py changes its pixels.
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features")
 _PARTS = (*_BOUNDED, "drawn")

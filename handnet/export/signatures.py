@@ -13,6 +13,7 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.images.decode import fit_photo, read_photo
 from handnet.images.header_guard import load_photos
+from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
 from handnet.networks.pair_classifier import build_siamese
@@ -195,10 +196,10 @@ def compare_archive(
         not the right one, or where a damaged photo among the others is not flagged or moves its neighbours.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
-    # A photo cut off in the middle stands between good ones.
-    contents = [Path(path).read_bytes() for path in paths]
+    # A photo that ends within its header stands between good ones. Half a photo may be whole: phones append videos.
+    contents = [read_for_graph(path) for path in paths]
     whole = contents[:_NUM_WHOLE]
-    contents.insert(1, contents[0][: len(contents[0]) // 2])
+    contents.insert(1, contents[0][:16])
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
     differences = []

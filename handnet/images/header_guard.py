@@ -11,7 +11,6 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.data.checks import MAX_PIXELS
 from handnet.images.decode import fit_photo, read_photo
-from handnet.images.pgm import has_usable_pgm
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -44,9 +43,10 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
-    """Judge a file by its header: JPEG, PNG, GIF, 24-bit BMP or 8-bit PGM, with pixels, and not too many of them.
+    """Judge a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
 
-    The same files pass as pass `handnet.data.checks.find_header_problem`, save GIF files above 5 MB.
+    The same files pass as pass `handnet.data.checks.find_header_problem`, except GIF files above 5 MB and the formats that need
+    Pillow.
 
     Args:
         contents: string scalar, the bytes of the file.
@@ -88,8 +88,7 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
     bmp = is_signed(b"BM") & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
-    pgm = tf.cond(is_signed(b"P5"), lambda: has_usable_pgm(contents, MAX_PIXELS), lambda: no)
-    return jpeg | gif | png | bmp | pgm
+    return jpeg | gif | png | bmp
 
 
 def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:

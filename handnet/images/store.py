@@ -14,10 +14,11 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
-from handnet.data.checks import find_header_problem
+from handnet.data.checks import find_damage, find_header_problem, needs_pillow
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import load_photo
+from handnet.images.decode import fit_photo, load_photo
+from handnet.images.pillow_decode import decode_with_pillow
 
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
 Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
@@ -96,14 +97,22 @@ def build_decoder(config: ImageConfig) -> Decode:
     load = tf.function(
         lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
     ).get_concrete_function()
+    # Traced when the first such photo comes.
+    fit = tf.function(
+        lambda photo: fit_photo(photo, config),
+        input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)],
+        autograph=False,
+    )
 
     def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
-        problem = find_header_problem(contents)
+        problem = find_header_problem(contents) or find_damage(contents)
         if problem:
             return None, problem
         try:
+            if needs_pillow(contents):
+                return fit(tf.constant(decode_with_pillow(contents))).numpy(), ""
             return load(tf.constant(contents)).numpy(), ""
-        except tf.errors.InvalidArgumentError:
+        except (tf.errors.InvalidArgumentError, ValueError):
             return None, "damaged or truncated: it cannot be decoded whole"
 
     return decode

@@ -38,7 +38,7 @@ def summarize_outcome(outcome: Outcome, num_replicates: int = NUM_REPLICATES, se
     """Return the figures of an outcome, each with chance and a 95 % interval over people, and the CMC curve.
 
     The gallery stays as it is; what varies is whose queries they are. Simulated test sets with new galleries as well vary by
-    up to a tenth more (docs/evaluation.md).
+    up to a tenth more (docs/measurements/evaluation.md).
 
     Args:
         outcome: queries of at least two people.

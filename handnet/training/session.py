@@ -151,7 +151,7 @@ def open_session(job: Job, people: People) -> Session:
         check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)
     examples = [*people.training, *people.validation]
     photos = prepare_photos([example.path for example in examples], config.image, job.progress)
-    fingerprint = fingerprint_data(photos.digests, [_label(example) for example in examples])
+    fingerprint = fingerprint_data(photos.digests, [write_label(example) for example in examples])
     if job.folder is not None and job.resume and read_run(job.folder).facts["data"]["fingerprint"] != fingerprint:
         raise RunError(
             f"The data have changed since {str(job.folder)!r} was begun: another set of photos or labels. Resume with the "
@@ -233,5 +233,6 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
     }
 
 
-def _label(example: Example) -> str:
+def write_label(example: Example) -> str:
+    """Return what a photo is labelled with as one text, for fingerprints."""
     return f"{example.identity}|{example.view}|{example.side}"

@@ -616,3 +616,12 @@ def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command
     ]
     assert figures["recall_at_1"] == 1.0
     assert (tmp_path / "out/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_validation_vectors_of_another_model_are_refused(command: CommandLine, tmp_path: Path) -> None:
+    for name, width in (("test", 128), ("val", 512)):
+        people = np.repeat([f"{name}{k}" for k in range(6)], 2)
+        rows = np.repeat(np.eye(6, width, dtype=np.float32), 2, axis=0)
+        np.savez(tmp_path / f"{name}.npz", embeddings=rows, identities=people, views=["dorsal", "palmar"] * 6)
+    line = command.fail("eval", "--embeddings", tmp_path / "test.npz", "--val-embeddings", tmp_path / "val.npz")
+    assert "vectors of 512 numbers for validation and of 128 for the test" in line

@@ -32,6 +32,7 @@ from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.embedded import load_part
 from handnet.networks.backbones import BACKBONES, Backbone
 from handnet.networks.encoder import build_encoder
+from handnet.networks.weights.manifest import hash_file
 from tests.photos import UNUSABLE, picture, write_jpeg
 from tests.tiny import build_tiny, tiny_config, write_tiny
 
@@ -230,6 +231,7 @@ def test_a_data_set_keeps_its_labels_for_evaluation(
         assert getattr(part, column).tolist() == [getattr(example, name) for example in examples]
     assert list(part.attributes) == [dict(example.attributes) for example in examples]
     assert list(part.paths) == [example.path for example in examples]
+    assert part.model == hash_file(run_folder / "model.weights.h5")
     assert [path.name for path in file.parent.iterdir()] == ["vectors.npz"], "the parts are gone"
     # The same command again replaces the file.
     call(run_folder, tmp_path / "hands", "-o", file, "--engine", "tensorflow", "--batch", 5)
@@ -247,7 +249,7 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
     call(run_folder, *photos, "-o", file, "--skip-bad")
     assert f"warning: left out '{photos[3]}': not an image that can be read" in capsys.readouterr().err
     with np.load(file) as arrays:
-        assert set(arrays.files) == {"embeddings", "paths"}, "nothing is known of these photos"
+        assert set(arrays.files) == {"embeddings", "paths", "name", "model"}, "nothing is known of these photos"
         assert arrays["paths"].tolist() == photos[:3] + photos[4:]
         assert arrays["embeddings"].shape == (10, 8)
 
@@ -277,7 +279,10 @@ def test_mistakes_are_one_line_before_any_work(
     for arguments, expected in (
         ((photos[0], "-o", "x.csv"), "ends with .npz or .parquet. Received: 'x.csv'"),
         ((tmp_path / "absent", "-o", "x.npz"), "There is no photo or folder"),
-        ((tmp_path / "empty", "-o", "x.npz"), "There is no photo .jpg, jpeg, png, gif, bmp, pgm. in "),
+        (
+            (tmp_path / "empty", "-o", "x.npz"),
+            "There is no photo .jpg, jpeg, png, gif, bmp, webp, tif, tiff, ",
+        ),
         ((*photos[:2], "-o", "x.npz", "--reader", "hands11k"), "--reader is for one folder"),
         ((photos[0], "-o", "x.npz", "--engine", "tensorflov"), "Did you mean 'tensorflow'?"),
     ):

@@ -134,7 +134,7 @@ def test_settings_that_do_not_fit_are_refused(model, message):
 
 @pytest.mark.slow
 def test_strangers_are_found_on_real_hands(tmp_path):
-    # A third of the people are tested: chance is R@1 2.4 %, and docs/accuracy.md has 62 % on all three folds.
+    # A third of the people are tested: chance is R@1 2.4 %, and docs/measurements/accuracy.md has 62 % on all three folds.
     dataset = read_dataset("hands11k", find_real_data("hands11k-mini"))
     config = fold_config(complete_config({"model": {"arch": "hand"}}), 3, 0, 42)
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)

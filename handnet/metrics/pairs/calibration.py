@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scipy.special import expit, logit
 from handnet.errors import EvaluationError
 from handnet.files import write_json
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import draw_weights, find_interval
+from handnet.metrics.intervals import draw_people, find_interval, shift_interval
 from handnet.metrics.pairs.all_pairs import PairScores, histogram_centres
 from handnet.metrics.pairs.pair_intervals import bin_pairs, draw_pair_counts
 from handnet.metrics.pairs.verification import choose_threshold
@@ -152,13 +153,19 @@ def compute_probability(
     return np.asarray(expit(compute_log_ratio(calibration, similarity, method) + logit(prior)))
 
 
-def save_calibration(path: Path, calibration: Calibration) -> None:
+def save_calibration(path: Path, calibration: Calibration, fitted_on: Mapping[str, str] | None = None) -> None:
     """Write a calibration as JSON, whole or not at all.
+
+    Args:
+        path: the file.
+        calibration: what is written.
+        fitted_on: digests of what it was fitted on, for whoever wants to know whether it still fits.
 
     Raises:
         DiskError: a folder that cannot be written.
     """
-    write_json(Path(path), {"kind": _KIND, **dataclasses.asdict(calibration)})
+    values = {"kind": _KIND, **dataclasses.asdict(calibration)}
+    write_json(Path(path), {**values, "fitted_on": dict(fitted_on)} if fitted_on is not None else values)
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -171,6 +178,7 @@ def load_calibration(path: Path) -> Calibration:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
+        values.pop("fitted_on", None)
         lists = {
             name: tuple(float(v) for v in values.pop(name))
             for name in ("isotonic_similarities", "isotonic_probabilities")
@@ -271,9 +279,7 @@ def _bootstrap(
     genuine, impostor = bin_pairs(part, edges)
     centres = (np.arange(len(edges) + 1) + 0.5) / (len(edges) + 1)
     coarse = np.arange(len(centres)) * NUM_RELIABILITY_BINS // len(centres)
-    drawn_same, drawn_different = draw_pair_counts(
-        genuine, impostor, draw_weights(len(genuine) + 2, num_replicates, seed)
-    )
+    drawn_same, drawn_different = draw_pair_counts(genuine, impostor, draw_people(len(genuine), num_replicates, seed))
     usable = drawn_different.sum(axis=1) > 0
     same = np.concatenate([genuine.sum(axis=0)[None], drawn_same[usable]])
     different = np.concatenate([impostor.sum(axis=(0, 1), dtype=np.float64)[None], drawn_different[usable]])
@@ -282,13 +288,12 @@ def _bootstrap(
     mass, hits, stated = (same + different) @ spread, same @ spread, ((same + different) * centres) @ spread
     ece = np.abs(stated - hits).sum(axis=1)
     cost = -(same @ np.log2(centres) + different @ np.log2(1 - centres))
-    # The bins cost a little accuracy: every replicate is shifted by what they do to the figure itself.
     interval = {
-        name: np.clip(find_interval(values[1:]) + exact[name] - values[0], 0, None).tolist()
-        for name, values in (("cllr", cost), ("ece", ece))
+        name: shift_interval(values, exact[name], high=np.inf) for name, values in (("cllr", cost), ("ece", ece))
     }
     fractions = np.divide(hits, mass, out=np.full_like(hits, np.nan), where=mass > 0)
-    low, high = np.nanquantile(np.where(mass > 0, fractions, 0.5)[1:], [0.025, 0.975], axis=0)
+    # A bin that a draw leaves empty says nothing: one half.
+    low, high = find_interval(np.where(mass > 0, fractions, 0.5)[1:])
     rows = [
         {
             "probability": float(stated[0, b] / mass[0, b]),

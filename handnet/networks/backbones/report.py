@@ -40,7 +40,7 @@ def estimate_memory(model: keras.Model, batch_size: int) -> dict[str, int]:
 
     Weights are float32 whatever the policy; each trained one has a gradient and Adam's two moments. Activations are
     those that a gradient passes through, in the policy's type, and the gradients of the largest block; a recomputed
-    block keeps its output alone, and one block at a time unfolds. docs/backbones.md compares it with measurements.
+    block keeps its output alone, and one block at a time unfolds. docs/measurements/backbones.md compares it with measurements.
 
     Args:
         model: a backbone, or a model that contains one.

@@ -19,9 +19,9 @@ import pytest
 import handnet.cli.main
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.splits.rules import make_split, select_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
-from tests.tiny import HEADER, build_tiny, write_tiny
+from tests.tiny import HEADER, tiny_backbone, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 # Settings with which a training on tests/tiny.py's data takes seconds.
@@ -79,7 +79,7 @@ def list_files(folder: Path) -> set[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_backbone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
         yield
 
 

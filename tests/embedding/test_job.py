@@ -30,11 +30,11 @@ from handnet.errors import ConfigError, DataError, DiskError, RunError
 from handnet.files import hold_lock
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.embedded import load_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import build_encoder
 from handnet.networks.weights.manifest import hash_file
 from tests.photos import UNUSABLE, picture, write_jpeg
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 BATCH_SIZE = 4
 
@@ -47,7 +47,7 @@ def config() -> Config:
 @pytest.fixture(scope="module")
 def encoder(config: Config) -> keras.Model:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
         return build_encoder(config).model
 
 
@@ -203,7 +203,7 @@ def test_an_unknown_engine_is_said(config: Config, encoder: keras.Model) -> None
 @pytest.fixture
 def run_folder(config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder with weights, as training leaves one."""
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     facts = {"status": "finished", "data": {"directory": "", "fingerprint": ""}}
     run = create_run(tmp_path / "run", config, facts, Split(("1",), (), ("2",)))
     encoder.save_weights(run.folder / "model.weights.h5")

@@ -28,7 +28,7 @@ from handnet.networks.pair_classifier import EPSILON, PAIR_FORMS, build_decision
 from handnet.training.optimizer import OneCycle, build_optimizer
 from handnet.training.pair_training import fit_pairs, load_pair_judge, score_pairs_with
 from tests.photos import find_real_data
-from tests.tiny import build_tiny
+from tests.tiny import tiny_backbone
 
 RNG = np.random.default_rng(0)
 
@@ -182,9 +182,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def _use_tiny(patch: pytest.MonkeyPatch) -> None:
-    from handnet.networks.backbones import BACKBONES, Backbone
+    from handnet.networks.backbones import BACKBONES
 
-    patch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    patch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,8 @@ Function: TypeAlias = Any
 DEFAULT = "serving_default"
 # Photos that are compared pixel for pixel: each has a size of its own and goes alone.
 _NUM_WHOLE = 4
+# The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
+_DAMAGED = b"\x89PNG\r\n\x1a\n"
 
 
 class PairHead(NamedTuple):
@@ -208,10 +210,10 @@ def compare_archive(
         not the right one, or where a damaged photo among the others is not flagged or moves its neighbours.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
-    # A photo that ends within its header stands between good ones. Half a photo may be whole: phones append videos.
+    # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
     contents = [read_for_graph(path) for path in paths]
     whole = contents[:_NUM_WHOLE]
-    contents.insert(1, contents[0][:16])
+    contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
     differences = []

@@ -22,8 +22,7 @@ from handnet.errors import DataError, DiskError, EvaluationError, RunError
 from handnet.images.store import prepare_photos
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
-from handnet.metrics.pairs.pair_list import collect_pairs
+from handnet.metrics.pairs.pair_list import collect_pairs, score_cosine
 from handnet.networks.encoder import Encoder
 from handnet.networks.weights.manifest import hash_file
 from handnet.training.pair_training import choose_tables

@@ -14,6 +14,14 @@ Array = npt.NDArray[np.float64]
 INTERVAL_FIGURES = ("auc", "f1", "accuracy", "precision", "false_accept_rate", "false_reject_rate")
 
 
+def score_cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the cosine of each row of `first` with that of `second`, both (N, D) of unit length.
+
+    The distance of unit vectors is √(2 - 2 cos): a threshold on it is one on the cosine.
+    """
+    return np.asarray(np.sum(np.asarray(first, np.float32) * np.asarray(second, np.float32), axis=1), np.float32)
+
+
 def collect_pairs(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
@@ -58,7 +66,7 @@ def collect_pairs(
     )
 
 
-def summarize_pair_list(
+def evaluate_pair_list(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     people: npt.NDArray[np.str_],
@@ -66,7 +74,7 @@ def summarize_pair_list(
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return the figures of scores of pairs at a threshold that was chosen on other people.
+    """Evaluate scores of pairs at a threshold that was chosen on other people.
 
     Args:
         scores: (N,) higher for the same person.

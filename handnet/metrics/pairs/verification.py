@@ -146,10 +146,10 @@ def measure_threshold(pairs: PairScores, threshold: float) -> dict[str, Any]:
     num_genuine, num_impostor = len(pairs.genuine), pairs.num_impostor
     true = num_genuine - int(np.searchsorted(pairs.genuine, np.float32(threshold), side="left"))
     false = int(pairs.impostors_at[index])
-    return {"threshold": float(threshold), **measure_counts(true, num_genuine, false, num_impostor)}
+    return {"threshold": float(threshold), **compute_rates(true, num_genuine, false, num_impostor)}
 
 
-def measure_counts(true_accepts: int, num_genuine: int, false_accepts: int, num_impostor: int) -> dict[str, Any]:
+def compute_rates(true_accepts: int, num_genuine: int, false_accepts: int, num_impostor: int) -> dict[str, Any]:
     """Return what follows from a confusion matrix; see `measure_threshold`.
 
     Args:

@@ -122,12 +122,6 @@ def build_siamese(encoder: Encoder, classifier: keras.Model | None = None, featu
     return keras.Model({"first": first, "second": second}, score, name="siamese")
 
 
-def build_decision(siamese: keras.Model, threshold: float) -> keras.Model:
-    """Build the model that decides: two images to 1.0 where their score reaches the threshold, else 0.0, (B, 1)."""
-    decision = ops.cast(siamese.output >= threshold, "float32")
-    return keras.Model(siamese.input, decision, name="siamese_decision")
-
-
 PAIR_FORMS: dict[str, PairForm] = {
     "concatenation": PairForm(concatenate, symmetric=False),
     "absolute-difference": PairForm(differ_absolutely),

@@ -118,7 +118,11 @@ def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
             warnings.simplefilter("error", UserWarning)
             encoder.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(
+            f"{str(file)!r} does not fit the run's configuration or is damaged: {reason} Train it again, as you must where an "
+            "earlier handnet built the backbone in another way (inception-v3)."
+        ) from None
 
 
 def _load_backbone(folder: Path, arch: str) -> keras.Model:
@@ -166,7 +170,7 @@ def load_encoder(run: Run) -> Encoder:
     file = run.folder / WEIGHTS_FILE
     if not file.exists():
         raise RunError(
-            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
+            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it again."
         )
     load_encoder_weights(encoder.model, file)
     return encoder

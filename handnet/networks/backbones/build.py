@@ -138,7 +138,7 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)
-    pretrained = read_pretrained(path, backbone.rename)
+    pretrained = read_pretrained(path, backbone.rename, backbone.read_h5)
     if weights in backbone.shipped:
         return pretrained
     if pretrained.arch and pretrained.arch != arch:

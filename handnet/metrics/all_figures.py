@@ -18,7 +18,7 @@ from handnet.metrics.open_set import search_open_set, summarize_open_set
 from handnet.metrics.pairs.all_pairs import HISTOGRAM_BINS, PairScores, score_pairs
 from handnet.metrics.pairs.calibration import Calibration, summarize_calibration
 from handnet.metrics.pairs.pair_intervals import bootstrap_pairs
-from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
+from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 from handnet.metrics.protocols import PROTOCOLS, Outcome, Protocol, rank_same_view
 from handnet.metrics.ranking import DIRECTIONS
 from handnet.metrics.slices import slice_outcome
@@ -157,7 +157,7 @@ def summarize_verification(
     at = interval.pop("thresholds")
     figures["interval"] = interval
     figures["thresholds"] = {
-        name: {**judge_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
+        name: {**measure_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
     }
     curve = thin_curve(build_curve(pairs))
     figures["curve"] = {"false_accept": curve.false_accept.tolist(), "true_accept": curve.true_accept.tolist()}

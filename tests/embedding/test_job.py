@@ -26,7 +26,8 @@ from handnet.embedding.engines import (
     read_cpu_flags,
 )
 from handnet.embedding.job import Vectors, embed_photos
-from handnet.errors import ConfigError, DataError, RunError
+from handnet.errors import ConfigError, DataError, DiskError, RunError
+from handnet.files import hold_lock
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.embedded import load_part
 from handnet.networks.backbones import BACKBONES
@@ -242,7 +243,7 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
 ) -> None:
     (tmp_path / "03.jpg").write_bytes(b"no photo")
     file = tmp_path / "vectors.npz"
-    with pytest.raises(DataError, match=r"1 of 11 photos cannot be decoded: '.*03.jpg': .* with --skip-bad"):
+    with pytest.raises(DataError, match=r"1 of 11 photos cannot be used: '.*03.jpg': .* with --skip-bad"):
         call(run_folder, *photos, "-o", file)
     assert not file.exists()
     call(run_folder, *photos, "-o", file, "--skip-bad")
@@ -251,6 +252,13 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
         assert set(arrays.files) == {"embeddings", "paths", "name", "model"}, "nothing is known of these photos"
         assert arrays["paths"].tolist() == photos[:3] + photos[4:]
         assert arrays["embeddings"].shape == (10, 8)
+
+
+def test_two_processes_do_not_write_one_file(run_folder: Path, photos: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "new/vectors.npz"
+    with hold_lock(file), pytest.raises(DiskError, match=r"Another process .* is writing '.*/new/vectors\.npz'"):
+        call(run_folder, *photos, "-o", file)
+    assert not file.parent.exists()
 
 
 def test_all_photos_below_a_folder_without_a_table(run_folder: Path, tmp_path: Path) -> None:

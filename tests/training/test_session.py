@@ -57,6 +57,8 @@ def test_a_run_goes_on_when_the_weights_and_the_split_that_it_began_with_are_gon
     shutil.rmtree("first")
     Path("split.csv").unlink()
     resumed = train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
+    with pytest.raises(RunError, match="The run 'stopped' is finished already. Evaluate it: handnet eval stopped"):
+        train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
     for expected, received in zip(*(load_encoder(run).model.get_weights() for run in (whole, resumed)), strict=True):
         np.testing.assert_array_equal(received, expected)
 

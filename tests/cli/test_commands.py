@@ -229,8 +229,8 @@ def break_all_photos(folder: Path) -> None:
 
 
 BROKEN_DATA: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no folder": (break_nothing_there, "11k Hands is to be had at https://"),
-    "a file": (break_by_a_file, "11k Hands is to be had at https://"),
+    "no folder": (break_nothing_there, "11k Hands can be downloaded from https://"),
+    "a file": (break_by_a_file, "11k Hands can be downloaded from https://"),
     "no table": (lambda folder: (folder / "HandInfo.csv").unlink(), "There is no HandInfo.csv in"),
     "no photo folder": (lambda folder: shutil.rmtree(folder / "Hands"), "There is no folder Hands in"),
     "no photos": (break_all_photos, "rows of hands/HandInfo.csv has a usable photo in"),
@@ -259,7 +259,7 @@ def test_data_that_cannot_be_read_are_one_line(kind: str, arguments: list[str], 
 
 def test_without_data_the_line_says_where_to_get_them(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     line = command.fail("train", "--arch", "dino", "--loss", "triplet")
-    assert "There is no data folder 'data/hands11k'. 11k Hands is to be had at https://" in line
+    assert "There is no data folder 'data/hands11k'. 11k Hands can be downloaded from https://" in line
     assert "DIR/HandInfo.csv and DIR/Hands/Hand_0000002.jpg" in line
     assert "--data synthetic" in line
     monkeypatch.setenv("HANDNET_DATA", "elsewhere")

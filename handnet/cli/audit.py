@@ -30,7 +30,7 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     start_tensorflow()
     from handnet.embedding.encode import embed_batches, embed_part
     from handnet.evaluation.audit import audit_part, format_audit
-    from handnet.metrics.ranking import write_metrics
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
 
     encoder, image = load_encoder(opened.run).model, opened.run.config.image

@@ -81,7 +81,7 @@ def evaluate(
     from handnet.evaluation.hands import describe_run, evaluate_run
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
-    from handnet.metrics.ranking import write_metrics
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
 
@@ -100,7 +100,7 @@ def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, see
     from handnet.evaluation.hands import describe_run
     from handnet.evaluation.pairs import evaluate_pairs
     from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
-    from handnet.metrics.ranking import write_metrics
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
 
     metrics, table, scores, main = evaluate_pairs(
@@ -120,11 +120,10 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.files import check_free_space
-    from handnet.metrics.all_figures import evaluate_part
+    from handnet.metrics.all_figures import evaluate_part, write_metrics
     from handnet.metrics.embedded import check_disjoint, check_same_model, load_part
     from handnet.metrics.pairs.all_pairs import score_pairs
     from handnet.metrics.pairs.calibration import fit_calibration
-    from handnet.metrics.ranking import write_metrics
 
     part = load_part(file, normalize)
     calibration = None

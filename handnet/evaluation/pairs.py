@@ -23,8 +23,8 @@ from handnet.metrics.pairs.calibration import (
     compute_log_ratio,
     compute_probability,
 )
-from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
-from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
+from handnet.metrics.pairs.classifiers import BASELINES
+from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import choose_tables, load_pair_judge
@@ -125,7 +125,7 @@ def evaluate_pairs(
         else:
             threshold = None
         scores[name] = score(part)
-        metrics["systems"][name] = judge_pair_list(
+        metrics["systems"][name] = evaluate_pair_list(
             scores[name], table.same, table.people, threshold, num_replicates, seed
         )
         if calibration is not None:

@@ -10,7 +10,7 @@ from handnet.console import Echo
 from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.thresholds import load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
-from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import PairJudge, load_pair_judge
 

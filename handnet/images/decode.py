@@ -16,6 +16,9 @@ CENTER_CROP_SCALE = 256 / 224
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
 _OVERSAMPLING = 1.5
+# A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
+_STANDS_OUT = 12
+_LEAST_HAND_FRACTION = 0.05
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -65,6 +68,25 @@ def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     mirror = config.crop == "hand-canonical"
     turn = mirror or config.crop == "hand-upright"
     return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
+
+
+def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Return whether a square that was cropped to the hand shows one: bool scalar; without such a crop always true.
+
+    Where no hand is found the crop is empty, and all empty crops have one and the same vector: without this two photos of
+    nothing would be a perfect match. A hand fills about a third of its crop.
+
+    Args:
+        square: uint8 (S, S, 3) from `fit_photo`.
+        config: `crop` and `background`.
+    """
+    if config.crop in ("none", "middle"):
+        return tf.constant(True)
+    if config.crop == "hand-and-photo":
+        side = config.size_px - config.size_px // 3
+        square = square[:side, :side]
+    stands_out = tf.reduce_any(tf.abs(tf.cast(square, tf.int32) - config.background) > _STANDS_OUT, axis=-1)
+    return tf.reduce_mean(tf.cast(stands_out, tf.float32)) >= _LEAST_HAND_FRACTION
 
 
 def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.checks import MAX_PIXELS
-from handnet.images.decode import fit_photo, read_photo
+from handnet.images.decode import fit_photo, read_photo, shows_hand
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -25,7 +25,7 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         image: how photos were decoded in training.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded.
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one.
     """
     size = image.size_px
 
@@ -36,7 +36,8 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
         photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
         # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
-        return tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8)), ok
+        square = tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8))
+        return square, ok & shows_hand(square, image)
 
     signature = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool))
     return tf.map_fn(load, photos, fn_output_signature=signature)

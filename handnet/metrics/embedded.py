@@ -296,7 +296,7 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
 
     Args:
         validation: the part on which thresholds and calibrations are fitted.
-        test: the part on which they are judged.
+        test: the part on which they are tested.
 
     Raises:
         EvaluationError: people in both.

@@ -114,7 +114,7 @@ def bootstrap_median(
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> Array:
-    """Return bootstrap replicates of the median over queries, as `bootstrap_means` with its pseudo-people.
+    """Return bootstrap replicates of the median over queries; people and pseudo-people as in `bootstrap_means`.
 
     Args:
         values: (Q,).

@@ -20,8 +20,7 @@ from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
 from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
-from handnet.metrics.pairs.pair_list import collect_pairs
+from handnet.metrics.pairs.pair_list import collect_pairs, score_cosine
 from handnet.metrics.pairs.verification import build_curve, compute_auc
 from handnet.networks.encoder import Encoder, load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier

@@ -105,13 +105,13 @@ def select_people(job: Job) -> People:
     """Split the data set by the settings, or as the run was that is continued, and say what is unusual about it.
 
     Raises:
-        RunError: a run is in the way, or there is none to continue.
+        RunError: a run is in the way, or there is none to continue, or it is finished.
         DataError: too few people.
     """
     config = job.config
     if job.folder is not None and job.resume:
         # The run's own copy: the file that it was read from may have gone.
-        split = read_run_split(read_run(job.folder))
+        split = read_run_split(_read_unfinished(job.folder))
     else:
         if job.folder is not None:
             check_absent(job.folder)
@@ -190,6 +190,14 @@ def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best
 def count_people(examples: Sequence[Example]) -> int:
     """Return how many people the photos are of."""
     return len({example.identity for example in examples})
+
+
+def _read_unfinished(folder: Path) -> Run:
+    run = read_run(folder)
+    # Another process may have finished it since the command was typed; its checkpoint is gone then.
+    if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {folder}")
+    return run
 
 
 def _build_encoder(job: Job) -> Encoder:

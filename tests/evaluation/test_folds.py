@@ -10,9 +10,9 @@ from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.evaluation.folds import EMBEDDINGS_FILE, VECTORS_FOLDER, cross_validate
 from handnet.metrics.embedded import load_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from tests.evaluation.runs import write_things
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 def validate(config: Config, folder: Path, dataset: DataSet) -> tuple[dict[str, object], list[str]]:
@@ -23,7 +23,7 @@ def validate(config: Config, folder: Path, dataset: DataSet) -> tuple[dict[str, 
 def test_every_person_is_tested_once_by_a_model_that_has_not_seen_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     dataset = read_dataset("hands11k", write_tiny(tmp_path / "data"))
     config = tiny_config(train={"epochs": 1})
     metrics, _ = validate(config, tmp_path / "cv", dataset)

@@ -28,7 +28,7 @@ from handnet.networks.pair_classifier import EPSILON, PAIR_FORMS, build_decision
 from handnet.training.optimizer import OneCycle, build_optimizer
 from handnet.training.pair_training import fit_pairs, load_pair_judge, score_pairs_with
 from tests.photos import find_real_data
-from tests.tiny import build_tiny
+from tests.tiny import tiny_backbone
 
 RNG = np.random.default_rng(0)
 
@@ -182,9 +182,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def _use_tiny(patch: pytest.MonkeyPatch) -> None:
-    from handnet.networks.backbones import BACKBONES, Backbone
+    from handnet.networks.backbones import BACKBONES
 
-    patch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    patch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 @pytest.fixture(autouse=True)
@@ -371,16 +371,25 @@ def test_thinned_pairs_are_half_of_either_kind() -> None:
     assert len(table.examples) == len(np.unique(table.rows))
 
 
-def test_lr_find_draws_and_suggests(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suggestion", [0.00123, None])
+def test_lr_find_draws_and_suggests(
+    suggestion: float | None, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handnet.training.lr_range.suggest_rate", lambda *_: suggestion)
     config = tmp_path / "config.toml"
     config.write_text((run.folder / "config.toml").read_text())
-    data = ["--data", str(run.folder.parent / "data"), "--steps", "30", "--low", "1e-4"]
+    data = ["--data", str(run.folder.parent / "data"), "--steps", "20", "--low", "1e-4"]
     for source, key in ((config, "optimizer.learning_rate="), (run.folder, "pairs.learning_rate=")):
         arguments = ["lr-find", str(source), *data, "--output", str(tmp_path / "range.png")]
-        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        assert key in result.output
+        result = CliRunner().invoke(cli, arguments)
+        if suggestion is None:
+            assert isinstance(result.exception, RunError)
+            assert "There is no rate to suggest: between 0.0001 and" in str(result.exception)
+        else:
+            assert result.exit_code == 0, result.output
+            assert f"the loss falls the fastest at 0.0012: {key}0.0012" in result.output
         assert Image.open(tmp_path / "range.png").size == (770, 462)
+        (tmp_path / "range.png").unlink()
 
 
 def test_given_weights_are_not_trained_and_their_features_are_classified(run: Run, tmp_path: Path) -> None:

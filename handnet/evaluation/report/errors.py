@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handnet.evaluation.report.render import Thumbnail
+from handnet.metrics.confusions import find_look_alikes
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.neighbours import find_look_alikes
 
 
 def show_worst_queries(

@@ -38,7 +38,7 @@ class Calibration:
     Attributes:
         slope: per unit of cosine similarity, at least 0.
         intercept: log-likelihood ratio at cosine 0.
-        equal_error_threshold: cosine at which both error rates were alike.
+        equal_error_threshold: cosine at which both error rates were equal.
         best_f1_threshold: cosine of the highest F1 on the pairs' own mix.
         isotonic_similarities: ascending cosines between which `isotonic_probabilities` are interpolated; empty where the
             people were too few.
@@ -60,7 +60,7 @@ class Calibration:
 
 
 def fit_calibration(pairs: PairScores) -> Calibration:
-    """Fit a logistic, and where there are people enough an isotonic, curve to the pairs of validation people.
+    """Fit a logistic, and where there are enough people an isotonic, curve to the pairs of validation people.
 
     Each person weighs the same among the genuine pairs, and genuine and impostor pairs weigh the same in all, so that
     what is fitted is the likelihood ratio and not the mix of pairs. Targets are drawn in from 0 and 1 by one person's
@@ -202,7 +202,7 @@ def compute_cllr(
     Args:
         genuine_ratios: natural log-likelihood ratios of pairs of the same person.
         impostor_ratios: natural log-likelihood ratios of pairs of different people.
-        weights: of the impostor ratios, as counts.
+        weights: count of each impostor ratio.
 
     Reference:
         Brümmer and du Preez, Application-independent evaluation of speaker detection, 2006, equation 1.
@@ -241,7 +241,7 @@ def summarize_calibration(
         part: the test photos.
         pairs: their scores.
         num_replicates: bootstrap replicates over people.
-        seed: of the draws.
+        seed: random seed for the draws.
 
     Returns:
         slope, intercept, cllr, min_cllr (what the best monotone calibration, fitted on the test pairs themselves, would
@@ -258,12 +258,12 @@ def summarize_calibration(
         "slope": calibration.slope,
         "intercept": calibration.intercept,
         "num_validation_people": calibration.num_people,
-        **_judge(compute_log_ratio(calibration, similarities), labels, weights),
+        **_measure(compute_log_ratio(calibration, similarities), labels, weights),
         "min_cllr": _weighted_cllr(logit(best), labels, weights),
         "chance": {"cllr": 1.0, "ece": 0.0},
     }
     if calibration.isotonic_similarities:
-        figures["isotonic"] = _judge(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
+        figures["isotonic"] = _measure(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
     else:
         figures["isotonic"] = {"refused": f"{calibration.num_people} validation people cannot carry an isotonic curve"}
     return figures | _bootstrap(calibration, part, figures, num_replicates, seed)
@@ -307,7 +307,7 @@ def _bootstrap(
     return {"interval": interval, "reliability": rows}
 
 
-def _judge(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
+def _measure(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
     return {"cllr": _weighted_cllr(ratios, labels, weights), "ece": compute_ece(expit(ratios), labels, weights)}
 
 
@@ -321,7 +321,7 @@ def _reliability_bin(probabilities: Array) -> npt.NDArray[np.int64]:
 
 
 def _weigh_points(pairs: PairScores) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
-    """Return similarities, weights (summing to 1, half for each kind, each person alike) and labels of all pairs."""
+    """Return similarities, weights (summing to 1, half for each kind, each person the same) and labels of all pairs."""
     _, codes, counts = np.unique(pairs.genuine_people, return_inverse=True, return_counts=True)
     same = 0.5 / len(counts) / counts[codes]
     different = 0.5 * pairs.impostor_histogram / pairs.num_impostor

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval, shift_interval
 from handnet.metrics.pairs.all_pairs import PairScores
-from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, judge_counts
+from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, compute_rates
 
 MAX_GROUPS = 256
 NUM_BINS = 160
@@ -41,7 +41,7 @@ def choose_edges(pairs: PairScores, thresholds: npt.ArrayLike = ()) -> npt.NDArr
 def bin_pairs(part: EmbeddedPart, edges: npt.NDArray[np.float32]) -> tuple[Array, Table]:
     """Count the pairs of every two people in bins of similarity.
 
-    Beyond 256 people, groups of people stand for people: drawing groups is as valid, with fewer and larger units.
+    Beyond 256 people, groups of people stand for people: drawing groups is just as valid, with fewer and larger units.
 
     Args:
         part: the photos.
@@ -77,7 +77,7 @@ def bootstrap_pairs(
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return 95 % intervals of AUC, EER, TAR@FAR and of what is judged at thresholds.
+    """Return 95 % intervals of AUC, EER, TAR@FAR and of the errors at thresholds.
 
     The two pseudo-people have genuine pairs: those of one are always recognised, those of the other look like impostors'.
 
@@ -119,7 +119,7 @@ def bootstrap_pairs(
         # Accepted is what lies in the bins from the threshold's edge upwards.
         column = num_bins - 1 - int(np.searchsorted(edges, np.float32(threshold)))
         rows = [
-            judge_counts(*cells)
+            compute_rates(*cells)
             for cells in zip(same[:, column], same[:, -1], different[:, column], different[:, -1], strict=True)
         ]
         result["thresholds"][name] = {

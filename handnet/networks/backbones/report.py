@@ -5,7 +5,7 @@ import hashlib
 import keras
 import numpy as np
 
-from handnet.networks.backbones.vit import VitSize
+from handnet.networks.backbones.vit_size import VitSize
 
 MIB = 2**20
 

@@ -15,12 +15,11 @@ from handnet.evaluation.report.pairs_page import write_pair_report
 from handnet.evaluation.report.render import render
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.evaluation.report.thumbnails import read_thumbnail
-from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
-from handnet.metrics.pairs.pair_list import judge_pair_list
-from handnet.metrics.ranking import write_metrics
+from handnet.metrics.pairs.pair_list import evaluate_pair_list
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 
@@ -228,7 +227,7 @@ def test_the_page_of_pairs_is_whole_and_deaf_too(tmp_path):
     """Four pairs of four people: one of either kind on the wrong side of the threshold."""
     scores, same = np.asarray([0.9, 0.1, 0.8, 0.2], np.float32), np.asarray([True, True, False, False])
     people = np.asarray([("a", "a"), ("b", "b"), ("c", "d"), ("a", "b")])
-    figures = judge_pair_list(scores, same, people, 0.5, num_replicates=40)
+    figures = evaluate_pair_list(scores, same, people, 0.5, num_replicates=40)
     metrics = {
         "part": "test",
         "num_replicates": 40,

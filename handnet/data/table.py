@@ -132,13 +132,13 @@ def _name_columns(
     if not any(header):
         raise DataError(f"{path} is empty. Expected a header with the columns {', '.join(required)}.")
     received = printable(", ".join(header[:12]))
-    for column, others in names.items():
+    for column, synonyms in names.items():
         same = [k for k, cell in enumerate(header) if _simplify(cell) == _simplify(column)]
-        same = same or [k for k, cell in enumerate(header) if _simplify(cell) in set(map(_simplify, others))]
+        same = same or [k for k, cell in enumerate(header) if _simplify(cell) in set(map(_simplify, synonyms))]
         if len(same) > 1:
-            given = " and ".join(printable(repr(cells[k].strip())) for k in same)
-            twice = "twice" if len({header[k] for k in same}) == 1 else f"more than once: {given}"
-            raise DataError(f"{path} has the column {column!r} {twice}. Keep one, or give the others another name.")
+            given = " and ".join(repr(printable(cells[k].strip())) for k in same)
+            number = "twice" if len({header[k] for k in same}) == 1 else f"more than once: {given}"
+            raise DataError(f"{path} has the column {column!r} {number}. Keep one, or give the others another name.")
         for k in same:
             header[k] = column
     lacking = [column for column in required if column not in header]

@@ -27,7 +27,7 @@ from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import choose_tables, load_pair_judge
+from handnet.training.pair_training import choose_tables, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ def evaluate_pairs(
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
         RunError: the classifier is missing or damaged.
     """
-    classifier = load_pair_judge(run)
+    classifier = load_pair_classifier(run)
     learnt, kept_back = choose_tables(run, dataset)
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}

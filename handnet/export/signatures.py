@@ -29,7 +29,7 @@ _DAMAGED = b"\x89PNG\r\n\x1a\n"
 
 
 class PairHead(NamedTuple):
-    """What judges a pair in place of the cosine.
+    """What decides on a pair in place of the cosine.
 
     Attributes:
         classifier: {"first", "second"}: features → probability (B, 1).
@@ -60,7 +60,7 @@ def build_signatures(
         encoder: without LoRA.
         image: how photos were decoded in training.
         calibration: from similarity to probability, or None.
-        head: judges pairs in place of the cosine and its calibration.
+        head: decides on pairs in place of the cosine and its calibration.
     """
 
     photos_spec = tf.TensorSpec((None,), tf.string, name="photos")
@@ -68,7 +68,7 @@ def build_signatures(
     pair_spec = [tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second")]
     pixels_spec = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
     siamese = None if head is None else build_siamese(encoder, head.classifier, head.features)
-    judging = head.calibration if head is not None else calibration
+    deciding = head.calibration if head is not None else calibration
 
     @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -83,7 +83,7 @@ def build_signatures(
 
     # One function by two names: its graph is stored once.
     signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
-    if judging is None:
+    if deciding is None:
         return signatures
 
     def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -98,7 +98,7 @@ def build_signatures(
             pixels, each_ok = load_photos(tf.concat([first, second], axis=0), image)
         ok = tf.reduce_all(tf.reshape(each_ok, (2, -1)), axis=0)
         similarity = tf.where(ok, compare(*tf.split(pixels, 2)), 0.0)
-        return {**judge_similarity(similarity, ok, judging), "ok": ok}
+        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -106,7 +106,7 @@ def build_signatures(
             (one, one_ok), (two, two_ok) = fit_photos(first, image), fit_photos(second, image)
         ok = one_ok & two_ok
         similarity = tf.where(ok, compare(one, two), 0.0)
-        return {**judge_similarity(similarity, ok, judging), "ok": ok}
+        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
@@ -149,7 +149,7 @@ def encode(encoder: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
     return encoder(tf.pad(pixels, [[0, added], [0, 0], [0, 0], [0, 0]]), training=False)[:count]
 
 
-def judge_similarity(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibration) -> dict[str, tf.Tensor]:
+def decide_pairs(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibration) -> dict[str, tf.Tensor]:
     """Turn similarities into probabilities and decisions; a pair with a photo that failed is never accepted.
 
     Args:
@@ -203,7 +203,7 @@ def compare_archive(
         expected: float32 (N, D), the encoder's vectors of these photos.
         image: how photos were decoded in training.
         calibration: what `verify` was built with.
-        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine judges.
+        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine decides.
 
     Returns:
         The largest absolute difference of vectors, similarities and probabilities; infinity where a flag or a decision is

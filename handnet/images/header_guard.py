@@ -1,6 +1,6 @@
 """Decoding a batch of photos inside the graph so that one bad photo never fails its neighbours.
 
-A photo is first judged by its header alone, as `handnet.data.checks` does before training, then decoded within a
+A photo is first checked by its header alone, as `handnet.data.checks` does before training, then decoded within a
 tf.data pipeline: the only core operations of TensorFlow that go on after an error.
 """
 
@@ -44,7 +44,7 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
-    """Judge a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
+    """Check a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
 
     The same files pass as pass `handnet.data.checks.find_header_problem`, except GIF files above 5 MB and the formats that need
     Pillow.

@@ -615,7 +615,7 @@ def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command
     assert "belong to --embeddings" in command.fail("eval", "run", "--normalize", code=2)
     outcome = command.run("eval", "--embeddings", file, "--normalize", "--output", tmp_path / "out")
     assert outcome.code == 0, outcome.err
-    assert "1 with one view only ask nothing (p5)" in outcome.out
+    assert "1 with one view only are never queries (p5)" in outcome.out
     figures = json.loads((tmp_path / "out/metrics.json").read_text())["protocols"]["person_template"][
         "dorsal_to_palmar"
     ]

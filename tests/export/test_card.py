@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handnet.cli.export import read_audit, read_metrics
+from handnet.cli.export import keep_current, read_audit, read_metrics
 from handnet.config.run_folder import Run
 from handnet.config.split import Split
 from handnet.errors import RunError
@@ -129,6 +129,14 @@ def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
     for read in (read_audit, read_metrics):
         with pytest.raises(RunError, match=r"is damaged .* again: handnet (audit|eval) RUN\.$"):
             read(file)
+
+
+def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert keep_current({"weights": "new"}, "new", Path("metrics.json")) == {"weights": "new"}
+    assert keep_current({"seed": 0}, "new", Path("metrics.json")) == {"seed": 0}
+    assert capsys.readouterr().out == ""
+    assert keep_current({"weights": "old"}, "new", Path("metrics.json")) is None
+    assert "'metrics.json' is not on the card: it was computed with other weights" in capsys.readouterr().out
 
 
 def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def read_any_weights(arch: str, weights: str) -> Pretrained:
 
 
 def draw_weights(model: keras.Model, seed: int) -> None:
-    """Draw a model's kernels and tokens anew, the same on every Keras backend.
+    """Draw a model's kernels and tokens again, the same on every Keras backend.
 
     Convolutions: normal, variance 2 / fan-out (He). All else that is random: normal with deviation 0.02, cut at twice
     that. LoRA's downward half: normal with variance 1 / width. Biases, norms, scales and LoRA's upward half stay as
@@ -138,7 +138,7 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)
-    pretrained = read_pretrained(path, backbone.rename)
+    pretrained = read_pretrained(path, backbone.rename, backbone.read_h5)
     if weights in backbone.shipped:
         return pretrained
     if pretrained.arch and pretrained.arch != arch:

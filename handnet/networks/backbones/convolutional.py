@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handnet.networks.backbones.entry import APACHE, Backbone, Published
 from handnet.networks.weights.layout import lay_out_convolutional
 from handnet.networks.weights.names import rename_resnet, rename_vgg
 from handnet.networks.weights.pth import State
-from handnet.networks.weights.source import to_scale_and_offset
+from handnet.networks.weights.source import Pretrained, to_scale_and_offset
 
 if TYPE_CHECKING:
     import keras
@@ -43,15 +44,27 @@ def _build_resnet50(image_size_px: int) -> keras.Model:
 
 
 def _build_vgg16(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.vgg import build_vgg16
+    from handnet.networks.backbones.applications import build_vgg16
 
     return build_vgg16(image_size_px)
 
 
 def _build_inception_v3(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.inception_v3 import build_inception_v3
+    from handnet.networks.backbones.applications import build_inception_v3
 
     return build_inception_v3(image_size_px)
+
+
+def _read_vgg16(path: Path) -> Pretrained:
+    from handnet.networks.backbones.applications import read_vgg16
+
+    return read_vgg16(path)
+
+
+def _read_inception_v3(path: Path) -> Pretrained:
+    from handnet.networks.backbones.applications import read_inception_v3
+
+    return read_inception_v3(path)
 
 
 def _build_inception_resnet_v1(image_size_px: int) -> keras.Model:
@@ -87,6 +100,7 @@ CONVOLUTIONAL: dict[str, Backbone] = {
         defaults=_FINE_TUNED,
         lay_out=_lay_out,
         rename=rename_vgg,
+        read_h5=_read_vgg16,
         preset="vgg_16_imagenet",
         published={
             "vgg16": Published(
@@ -122,6 +136,7 @@ CONVOLUTIONAL: dict[str, Backbone] = {
                 "https://keras.io/api/applications/inceptionv3/",
             )
         },
+        read_h5=_read_inception_v3,
         pixels=_INCEPTION_PIXELS,
         min_image_px=75,
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handnet.networks.weights.names import drop_unused
 from handnet.networks.weights.pth import State
-from handnet.networks.weights.source import to_scale_and_offset
+from handnet.networks.weights.source import Pretrained, to_scale_and_offset
 
 if TYPE_CHECKING:
     import keras
@@ -52,6 +53,7 @@ class Backbone:
             `model.trainable` must be among them; weights of "none" only where nothing is published.
         lay_out: (state, image_size_px, position_rule) -> arrays by variable path; None where nothing is published.
         rename: a state dict of any publisher -> the reference's names, without what no backbone uses.
+        read_h5: reads an HDF5 file of the publisher; None where weights come in other formats.
         preset: keras-hub's name of the published weights; "" where it has none.
         published: weights that can be fetched or read about, by the name that `handnet weights` gives them.
         shipped: names of the weights in this package that fit.
@@ -66,6 +68,7 @@ class Backbone:
     defaults: Tree
     lay_out: Callable[[State, int, str], State] | None = None
     rename: Callable[[State], State] = drop_unused
+    read_h5: Callable[[Path], Pretrained] | None = None
     preset: str = ""
     published: Mapping[str, Published] = field(default_factory=dict)
     shipped: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
     """
     first = _find_first_trained(backbone, mode)
     depths = find_depths(backbone)
-    # TensorFlow's Keras skips `x.trainable = v` where it is v already, whatever the variables below say: set twice.
+    # TensorFlow's Keras skips `x.trainable = v` where it is v already, even where the variables below differ: set twice.
     for value in (False, True):
         backbone.trainable = value
     for layer in backbone.layers:

@@ -1,4 +1,4 @@
-"""Published weights fetched into a folder, with their checksum beside them."""
+"""Published weights fetched into a folder, with their checksum."""
 
 import http.client
 import tempfile

@@ -48,7 +48,7 @@ def rename_vgg(state: State) -> State:
 def _strip(state: State, wrappers: tuple[str, ...]) -> State:
     for prefix in wrappers:
         if any(name.startswith(prefix) for name in state):
-            # What is beside the wrapped network (a classifier, a distillation head) is not the backbone's.
+            # What is saved along with the wrapped network (a classifier, a distillation head) is not the backbone's.
             state = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
     return state
 
@@ -109,7 +109,7 @@ def _from_transformers_vit(state: State) -> State:
     return fused
 
 
-# torchvision numbers convolutions, activations and poolings alike: what VGG16's convolutions come to.
+# torchvision numbers convolutions, activations and poolings together: what VGG16's convolutions come to.
 _VGG16 = {
     number: f"block{block}_conv{index}"
     for block, numbers in enumerate(((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)), start=1)

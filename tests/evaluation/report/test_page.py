@@ -254,6 +254,12 @@ def test_a_template_that_names_what_is_not_there_is_an_error():
         render("pairs.html.j2", title="x", sections={})
 
 
+def test_photos_of_a_phone_have_thumbnails(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "x.heic")
+    assert read_thumbnail(str(tmp_path / "x.heic")).startswith("data:image/jpeg;base64,")
+
+
 @pytest.mark.parametrize("num_people", [2, 3])
 @pytest.mark.parametrize("kind", ["collapsed", "perfect"])
 def test_the_smallest_and_the_most_extreme_parts_have_a_report(tmp_path, num_people, kind):

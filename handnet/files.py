@@ -56,9 +56,16 @@ def write_bytes(path: Path, contents: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    """Delete the temporary files and folders under `folder` of a process that was killed while it wrote them.
+
+    The caller holds the lock of what is written there, so that none is another process's that still writes.
+    """
+    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            # Gone with its folder, or for good.
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

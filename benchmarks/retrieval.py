@@ -1,4 +1,4 @@
-"""Time and memory of photo-level retrieval, ours beside the whole similarity matrix at once.
+"""Time and memory of photo-level retrieval, ours compared with the whole similarity matrix at once.
 
 python benchmarks/retrieval.py [--queries 10000] [--dimensions 256] [--people 1000]
 

@@ -1,4 +1,4 @@
-"""What a batch looks like to the loss, logged by `model.fit` each epoch: is there still something to learn, or collapse?"""
+"""Statistics of the batches that `model.fit` logs each epoch: is there still something to learn, or has it collapsed?"""
 
 import keras
 from keras import ops
@@ -24,7 +24,7 @@ class BatchStatistics(keras.metrics.Metric):
         margin: the triplet loss's margin, in units of the distance, > 0.
         distance: "l2", "squared_l2" or "cosine".
         views: "any" or "cross": which pairs of views are looked at.
-        name: name of the metric; the figures go by their own names.
+        name: name of the metric; the figures are logged under their own names.
 
     Raises:
         ConfigError: an invalid option.

@@ -46,7 +46,7 @@ def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScore
 
     Args:
         part: the photos.
-        thresholds: similarities at which impostors are to be counted besides the genuine ones.
+        thresholds: similarities at which impostors are counted in addition to the genuine ones.
 
     Raises:
         EvaluationError: fewer than two people with both views.

@@ -112,7 +112,8 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 
 
 @data.command("augment-preview")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--data", "named", metavar="DIR", type=click.Path(path_type=Path), help="The same as DIR.")
 @click.option(
     "--config",
     "config_file",
@@ -129,14 +130,19 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
     type=click.Path(path_type=Path),
     help="The picture.",
 )
-def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
+def augment_preview(
+    directory: Path | None, named: Path | None, config_file: Path | None, overrides: tuple[str, ...], output: Path
+) -> None:
     """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
     from handnet.cli._data import read_data
     from handnet.config.toml import read_tree
+    from handnet.errors import ConfigError
     from handnet.networks.complete import complete_config
 
+    if directory is not None and named is not None:
+        raise ConfigError("Give DIR or --data DIR, not both.")
     config = complete_config(read_tree(config_file, overrides))
-    dataset = read_data(config.data.reader, str(directory))
+    dataset = read_data(config.data.reader, str(directory or named or ""))
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations
     from handnet.images.store import load_cached, prepare_photos

@@ -9,6 +9,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import quote
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
@@ -143,7 +144,7 @@ def _resume(run_folder: Path, data: str) -> None:
     done = run.facts.get("status") == "finished"
     if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
         echo(
-            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
+            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {quote(run_folder)}"
         )
         return
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
@@ -174,6 +175,6 @@ def _train(
             train_pairs(run, dataset, echo=echo, progress=show_progress)
     except KeyboardInterrupt:
         if (run_folder / "checkpoint").exists():
-            warn(f"stopped; continue with: handnet train --resume --run {run_folder}")
+            warn(f"stopped; continue with: handnet train --resume --run {quote(run_folder)}")
         raise
-    echo(f"next: handnet eval {run_folder}")
+    echo(f"next: handnet eval {quote(run_folder)}")

@@ -32,7 +32,7 @@ def evaluate_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) ->
     from handnet.metrics.embedded import make_part
     from handnet.metrics.protocols import rank_photos, rank_templates
     from handnet.metrics.ranking import DIRECTIONS
-    from handnet.metrics.summary import summarize_ranking
+    from handnet.metrics.ranking_summary import summarize_ranking
 
     part = make_part(vectors, people, views)
     outcomes = [rank(part, direction) for rank in (rank_photos, rank_templates) for direction in DIRECTIONS]

@@ -13,7 +13,7 @@ import numpy as np
 from handnet.config.settings import ImageConfig
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DiskError, RunError, format_unknown
-from handnet.export.formats import compare_format, write_format
+from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.images.store import load_cached, prepare_photos

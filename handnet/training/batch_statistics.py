@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from handnet.losses.distances import DISTANCES, Tensor, pairwise_distances, to_float
-from handnet.losses.options import check_choice, check_number
-from handnet.losses.pairs import VIEW_MODES, compare_labels, integer_labels
+from handnet.losses.option_checks import check_choice, check_number
+from handnet.losses.pair_masks import VIEW_MODES, compare_labels, integer_labels
 from handnet.losses.replicas import gather_rows
 from handnet.losses.triplet import all_terms
 

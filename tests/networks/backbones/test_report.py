@@ -13,7 +13,7 @@ from handnet.networks.backbones.report import (
     estimate_memory,
 )
 from handnet.networks.backbones.training import set_trainable
-from handnet.networks.backbones.vit_size import VitSize
+from handnet.networks.backbones.vision_transformer.vit_size import VitSize
 from handnet.networks.weights.catalogue import collect_published
 
 PUBLISHED = collect_published()

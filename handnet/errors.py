@@ -1,4 +1,4 @@
-"""Errors that a user can mend: the command line shows each as one line and exits with its code."""
+"""Errors that a user can fix: the command line shows each as one line and exits with its code."""
 
 import difflib
 import os
@@ -46,7 +46,7 @@ def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 
     Args:
-        kind: what the name stands for, as "loss" or "config key".
+        kind: what the name stands for, e.g. "loss" or "config key".
         name: the name received.
         valid: the valid names.
     """

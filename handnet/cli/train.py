@@ -28,14 +28,14 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
-    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to make.  [default: runs/ARCH-LOSS]"
+    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/ARCH-LOSS]"
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run given by --run.")
 @click.option("--epochs", type=int, help="train.epochs")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
 @click.option("--weights", help="none, preset, handnet-synthetic, a path, or the folder of a run (model.weights)")
-@click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
+@click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
     "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"
 )
@@ -58,7 +58,7 @@ def train(
 ) -> None:
     """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
 
-    What is not said follows from --arch and --loss: the published settings, where there are any.
+    Settings that you leave out follow from --arch and --loss: the published settings, where there are any.
     """
     from handnet.cli._data import read_data
     from handnet.errors import ConfigError
@@ -88,7 +88,7 @@ def train(
     _train(config, run_folder, dataset)
 
 
-# Options that are a setting by another name.
+# Options that set one setting each.
 _SETTINGS = {
     "arch": ("model", "arch"),
     "loss": ("loss", "name"),

@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
-    """Print the row of a network of keras.applications, which is run beside ours."""
+    """Print the row of a network of keras.applications, which is run next to ours."""
     errors, spreads, totals = [], [], []
     for side_px in sizes:
         network, theirs = build_theirs(arch, side_px)

@@ -156,9 +156,16 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(
-            f"The disk of {str(existing)!r} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed. "
+            f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def format_size(num_bytes: int) -> str:
+    """Return a size in the unit that shows it: "2.0 GB", "37 MB", "0.4 MB"."""
+    if num_bytes >= 1e9:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e7 else f"{num_bytes / 1e6:.1f} MB"
 
 
 def reserve_space(path: Path, num_bytes: int) -> None:

@@ -47,7 +47,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     head = None if pairs is None else PairHead(pairs.classifier, run.config.pairs.features, pairs.calibration)
     weights, folder = hash_file(run.folder / WEIGHTS_FILE), run.folder / "eval-test"
     metrics = keep_current(read_metrics(folder / "metrics.json"), weights, folder / "metrics.json")
-    # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
+    # `handnet audit` writes its own file, `handnet eval --audit` writes the same into metrics.json.
     audit = keep_current(read_audit(folder / "audit.json"), weights, folder / "audit.json")
     audit = audit or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)

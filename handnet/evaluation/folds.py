@@ -22,7 +22,7 @@ from handnet.files import write_json
 from handnet.images.store import prepare_photos
 from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, load_part
-from handnet.metrics.summary import merge_folds
+from handnet.metrics.ranking_summary import merge_folds
 from handnet.networks.encoder import load_encoder
 from handnet.networks.heads import select_head
 from handnet.networks.weights.manifest import hash_file

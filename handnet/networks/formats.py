@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import ConfigError, RunError
-from handnet.networks.backbones.lora import merge_lora
+from handnet.networks.backbones.vision_transformer.lora import merge_lora
 
 # onnx.TensorProto.DOUBLE
 _ONNX_DOUBLE = 11

@@ -22,7 +22,7 @@ from handnet.data.dataset import DataSet, people_to_match, require_both_views
 from handnet.data.example import Example
 from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_test
 from handnet.data.splits.rules import make_split, select_part
-from handnet.errors import RunError
+from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
@@ -199,7 +199,7 @@ def _read_unfinished(folder: Path) -> Run:
     run = read_run(folder)
     # Another process may have finished it since the command was typed; its checkpoint is gone then.
     if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
-        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {folder}")
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {quote(folder)}")
     return run
 
 

@@ -1,4 +1,4 @@
-"""Pairs of photos from end to end: drawn, learnt, judged, verified; on made-up things of one colour each."""
+"""Pairs of photos from end to end: drawn, learnt, evaluated, verified; on synthetic photos of one colour each."""
 
 import json
 from dataclasses import replace

@@ -124,11 +124,15 @@ def test_without_a_hub_one_clear_line(monkeypatch):
         raise ConnectionError("HTTPSConnectionPool(host='api.kaggle.com', port=443)\nMax retries exceeded")
 
     monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", refuse)
-    with pytest.raises(
-        WeightsError, match=r"'dinov2_base' cannot be fetched .*--weights PATH.*--weights none"
-    ) as caught:
+    with pytest.raises(WeightsError, match="'dinov2_base' cannot be fetched") as caught:
         build_backbone("dino", image_size_px=224, weights="preset")
-    assert "\n" not in str(caught.value)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "from https://www.kaggle.com/models/keras/dinov2/keras/dinov2_base" in said
+    name = said.partition("`handnet weights fetch ")[2].partition(" DIR`")[0]
+    assert collect_published()[name].arch == "dino"
+    for advice in ("--weights DIR", "--arch hand", "--weights none"):
+        assert advice in said
 
 
 @pytest.mark.parametrize("size_px", [42, 70])

@@ -135,6 +135,10 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     monkeypatch.setattr(handnet.files.os, "access", lambda *_: False)
     with pytest.raises(DiskError, match="permission denied"):
         check_free_space(tmp_path, 0)
+    mounted = type("status", (), {"f_flag": os.ST_RDONLY})
+    monkeypatch.setattr(handnet.files.os, "statvfs", lambda _: mounted)
+    with pytest.raises(DiskError, match="read-only file system"):
+        check_free_space(tmp_path, 0)
 
 
 def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:

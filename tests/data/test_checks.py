@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handnet.data import checks
 from handnet.data.checks import FORMATS, MAX_PIXELS, check_photo, check_photos, find_duplicates, find_header_problem
@@ -179,3 +180,20 @@ def test_real_photos_are_healthy() -> None:
     assert len(paths) == 101
     assert check_photos(paths) == []
     assert find_duplicates(paths) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(3, "damaged: 3 bytes after the end of the picture"), (-3, "truncated: ")]
+)
+def test_a_bitmap_longer_or_shorter_than_its_header_says_is_refused_as_tensorflow_does(
+    change: int, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "photo.bmp"
+    Image.new("RGB", (5, 4)).save(file)
+    assert check_photo(str(file)) is None
+    contents = file.read_bytes()
+    file.write_bytes(contents + b"abc" if change > 0 else contents[:change])
+    problem = check_photo(str(file))
+    assert problem is not None
+    assert not problem.usable
+    assert problem.reason.startswith(reason)

@@ -54,6 +54,33 @@ def write_bytes(path: Path, contents: bytes) -> None:
     write_with(path, write)
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
+
+    Args:
+        folder: where it appears; nothing but an empty folder may be there.
+
+    Raises:
+        DiskError: it cannot be written, or something is there by the time that it is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
+    try:
+        # mkdtemp makes folders private; a common one inside takes the name.
+        inside = temporary / folder.name
+        inside.mkdir()
+        yield inside
+        inside.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
     for path in folder.rglob(f"{_TEMPORARY}*"):

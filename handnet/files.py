@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import fcntl
 
 _TEMPORARY = ".part-"
+_LOCK_TRIES = 100
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -82,9 +83,16 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    """Delete the temporary files and folders under `folder` of a process that was killed while it wrote them.
+
+    The caller holds the lock of what is written there, so that none is another process's that still writes.
+    """
+    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            # Gone with its folder, or for good.
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -125,12 +133,16 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def _open_lock(file: Path) -> int:
+    tries = 0
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
-            # Another process has just removed the folder that it had made.
+            # Another process has just removed the folder that it had made; or no file can be made here, as in /proc.
+            tries += 1
+            if tries == _LOCK_TRIES:
+                raise
             continue
         try:
             _lock(handle)

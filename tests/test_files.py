@@ -264,3 +264,10 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (target / "file").read_bytes() == b"whole"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_lock_where_no_file_can_be_made_is_one_line_and_no_endless_loop() -> None:
+    line = "Cannot write '/proc/hands': .*Give a folder that can be written"
+    with pytest.raises(DiskError, match=line), hold_lock(Path("/proc/hands")):
+        pass

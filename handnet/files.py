@@ -17,6 +17,7 @@ if sys.platform != "win32":
     import fcntl
 
 _TEMPORARY = ".part-"
+_LOCK_TRIES = 100
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -52,6 +53,33 @@ def write_bytes(path: Path, contents: bytes) -> None:
         temporary.write_bytes(contents)
 
     write_with(path, write)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
+
+    Args:
+        folder: where it appears; nothing but an empty folder may be there.
+
+    Raises:
+        DiskError: it cannot be written, or something is there by the time that it is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
+    try:
+        # mkdtemp makes folders private; a common one inside takes the name.
+        inside = temporary / folder.name
+        inside.mkdir()
+        yield inside
+        inside.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -105,12 +133,16 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def _open_lock(file: Path) -> int:
+    tries = 0
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
-            # Another process has just removed the folder that it had made.
+            # Another process has just removed the folder that it had made; or no file can be made here, as in /proc.
+            tries += 1
+            if tries == _LOCK_TRIES:
+                raise
             continue
         try:
             _lock(handle)

@@ -22,6 +22,8 @@ from handnet.console import Count, Progress, hide_progress
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
+# Sizes of the headers of BMP files that there are, of those with 24 bits a pixel at byte 28.
+BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 # Some cameras pad the end of the picture: so many bytes too many are no damage.
 _HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
@@ -217,8 +219,11 @@ def _find_decoding_problem(contents: bytes) -> str:
 
 
 def _find_bmp_problem(contents: bytes, width: int, height: int) -> str:
-    """Return "" or how the length of a 24-bit BMP differs from its header's: TensorFlow takes no byte more or less."""
-    (offset,) = struct.unpack_from("<I", contents, 10)
+    """Return "" or what is wrong with a 24-bit BMP; TensorFlow ignores its kind, and takes no byte more or less."""
+    offset, header = struct.unpack_from("<II", contents, 10)
+    (compression,) = struct.unpack_from("<I", contents, 30)
+    if header not in BMP_HEADERS or compression:
+        return _NO_SENSE
     excess = len(contents) - offset - (3 * width + 3) // 4 * 4 * height
     if excess < 0:
         return "truncated: the file ends before the picture does"

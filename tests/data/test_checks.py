@@ -197,3 +197,13 @@ def test_a_bitmap_longer_or_shorter_than_its_header_says_is_refused_as_tensorflo
     assert problem is not None
     assert not problem.usable
     assert problem.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("at", [14, 30])
+def test_a_bitmap_of_a_kind_that_there_is_not_is_refused_by_its_header(at: int, tmp_path: Path) -> None:
+    # TensorFlow reads neither the size of the header nor the compression.
+    Image.new("RGB", (5, 4)).save(tmp_path / "photo.bmp")
+    contents = bytearray((tmp_path / "photo.bmp").read_bytes())
+    assert find_header_problem(bytes(contents)) == ""
+    contents[at] += 1
+    assert find_header_problem(bytes(contents)) == "damaged: its header makes no sense"

@@ -116,7 +116,7 @@ def fuzz(count: int, keep: Path, seed: int = 0, size_px: int = 32) -> Findings:
         slowest = max(slowest, seconds)
         checked, ok = problem is None or problem.usable, bool(flags.numpy()[0])
         wrong = f"{seconds:.1f} s" if seconds > MOST_SECONDS else ""
-        if checked != (pixels is not None) and contents[:3] == b"GIF":
+        if not checked == ok == (pixels is not None) and contents[:3] == b"GIF" and len(contents) <= MAX_GIF_BYTES:
             verdicts["a GIF that Pillow and TensorFlow's library take differently"] += 1
         elif checked != (pixels is not None):
             said = "" if problem is None else problem.reason

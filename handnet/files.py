@@ -37,13 +37,19 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_UMASK)
+        share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def share(path: Path) -> None:
+    """Let a temporary file or folder, made private, be read as any other of its owner, where the disk knows permissions."""
+    # SMB and exFAT refuse to change them: there all files have those of the disk.
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
 
 
 def write_bytes(path: Path, contents: bytes) -> None:
@@ -152,7 +158,9 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     if not existing.is_dir():
         raise DiskError(f"{str(existing)!r} is a file, not a folder. Give a folder that can be written.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise DiskError(f"Cannot write in {str(existing)!r}: permission denied. Give a folder that can be written.")
+        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        reason = "the file system is read-only" if read_only else "permission denied"
+        raise DiskError(f"Cannot write in {str(existing)!r}: {reason}. Give a folder that can be written.")
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(

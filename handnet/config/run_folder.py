@@ -19,7 +19,7 @@ from handnet.config.settings import Config
 from handnet.config.split import PARTS, SPLIT_FILE, Split, write_split
 from handnet.config.toml import format_toml, read_config
 from handnet.errors import ConfigError, DiskError, RunError
-from handnet.files import write_json
+from handnet.files import share, write_json
 
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
@@ -81,7 +81,7 @@ def create_run(
         write_split(split, temporary / SPLIT_FILE)
         write_json(temporary / FACTS_FILE, facts)
         (temporary / SEEN_PHOTOS_FILE).write_text("".join(f"{digest}\n" for digest in seen_photos), encoding="ascii")
-        temporary.chmod(0o755)
+        share(temporary)
         temporary.rename(folder)
     except OSError as error:
         raise DiskError(f"Cannot write {str(folder)!r}: {error}. Give another --run or free space.") from None

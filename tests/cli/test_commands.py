@@ -352,7 +352,10 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     assert f"{len(photos)} of 30 photos cannot be used: " in line
     assert all(name in line for name in named[:5]), "the first five are named"
     assert not any(name in line for name in named[5:])
-    assert f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists what cannot be decoded)." in line
+    assert (
+        f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        in line
+    )
 
 
 def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, finished: Path) -> None:

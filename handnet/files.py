@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,10 +13,8 @@ from typing import Any
 
 from handnet.errors import DiskError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: processes there do not keep each other out.
-    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
 
@@ -133,7 +132,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
-    if fcntl is None:
+    if sys.platform == "win32":
+        # Processes there do not keep each other out.
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -80,7 +80,8 @@ def train(
         _check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.training.pair_training import check_pairs, overfit_pairs
+    from handnet.training.overfit import overfit_pairs
+    from handnet.training.pair_training import check_pairs
 
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)

@@ -12,7 +12,7 @@ import numpy as np
 
 from handnet.config.settings import ImageConfig
 from handnet.embedding.encode import embed_files
-from handnet.errors import ConfigError, DiskError, RunError, format_unknown
+from handnet.errors import DiskError, RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
@@ -23,11 +23,7 @@ from handnet.networks.formats import FORMATS, check_format
 from handnet.networks.pair_classifier import build_siamese
 
 MAX_ERROR = 1e-5
-
-
 CARD_FILE = "MODEL_CARD.md"
-
-
 FACTS_FILE = "handnet_model.json"
 
 
@@ -81,8 +77,6 @@ def export_encoder(
         DiskError: the folder cannot be written.
         RunError: the vectors differ by more than 1e-5, or the folder holds another format; nothing is left in `folder`.
     """
-    if format_name not in FORMATS:
-        raise ConfigError(format_unknown("format", format_name, FORMATS))
     check_format(format_name)
     if not check_paths:
         raise RunError("There are no photos to check the exported model on. Give a data set that has some: --data DIR.")

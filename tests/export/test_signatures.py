@@ -13,18 +13,19 @@ import tensorflow as tf
 
 import handnet.export.signatures
 from handnet.config.settings import ImageConfig
-from handnet.data.checks import _count_gif_pixels, find_header_problem, needs_pillow
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, RunError
 from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
 from handnet.images.decode import decode, fit_photo, load_photo
-from handnet.images.header_guard import count_gif_pixels, has_usable_header, load_photos
+from handnet.images.header_guard import load_photos
 from handnet.images.store import load_cached, prepare_photos
 from tests.exported import CALIBRATION, Exported
-from tests.photos import BY_PILLOW, UNUSABLE, USABLE, find_real_data, picture
+from tests.photos import UNUSABLE, USABLE, find_real_data, picture
 
 NAMES = [name for pair in zip(USABLE, UNUSABLE, strict=False) for name in pair] + list(USABLE)[len(UNUSABLE) :]
+
+
 # What would tie the model to this program or machine, though TensorFlow lists it among its own.
 FOREIGN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "XlaCallModule", "GeneratorDataset"}
 
@@ -92,38 +93,6 @@ def test_only_operations_of_tensorflow_itself(clean: Any) -> None:
     assert summary["without_kernel"] == []
     assert not FOREIGN & set(summary["operations"])
     assert not {"keras", "keras_hub", "handnet"} & set(summary["loaded"])
-
-
-@pytest.mark.parametrize("name", [*USABLE, *BY_PILLOW, *UNUSABLE])
-def test_the_header_is_judged_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
-    contents = photos[name].read_bytes()
-    try:
-        usable = bool(has_usable_header(tf.constant(contents)))
-    except tf.errors.InvalidArgumentError:
-        usable = False
-    assert usable == (not find_header_problem(contents) and not needs_pillow(contents))
-
-
-@pytest.mark.parametrize("name", ["animated-gif", "truncated-gif", "gif-bomb"])
-def test_the_pixels_of_a_gif_are_counted_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
-    contents = photos[name].read_bytes()
-    assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1] > 0
-
-
-def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        contents = b"GIF89a" + rng.integers(0, 256, 7, dtype=np.uint8).tobytes()
-        contents += bytes(3 * 2 ** ((contents[10] & 7) + 1)) if contents[10] & 128 else b""
-        for _ in range(rng.integers(0, 6)):
-            size = rng.integers(0, 3000, 2).astype("<u2").tobytes()
-            contents += b"," + bytes(4) + size + b"\x00\x02" if rng.random() < 0.7 else b"!\xfe"
-            for _ in range(rng.integers(0, 3)):
-                length = int(rng.integers(1, 256))
-                contents += bytes([length]) + rng.integers(0, 256, length, dtype=np.uint8).tobytes()
-            contents += b"\x00"
-        contents += b";"
-        assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1]
 
 
 def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFunction:

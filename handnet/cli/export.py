@@ -12,6 +12,8 @@ from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import RunError
 
 _NUM_CHECKED = 16
+# Graph, warm-up requests and card; the values take as much as the run's weights.
+_OTHER_BYTES = 20_000_000
 
 
 @click.command()
@@ -29,13 +31,16 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     pixels to vectors. Before the version appears, it is run on photos of the run's data and compared with the run itself.
     """
     from handnet.config.presets import check_name
+    from handnet.config.run_folder import WEIGHTS_FILE
+    from handnet.files import check_free_space
     from handnet.networks.formats import FORMATS, check_format
 
     check_name("format", format_name, FORMATS)
+    file = run_folder / WEIGHTS_FILE
+    check_free_space(target, (file.stat().st_size if file.is_file() else 0) + _OTHER_BYTES)
     opened = open_run(run_folder, data)
     run, dataset = opened.run, opened.dataset
     start_tensorflow()
-    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.evaluation.thresholds import find_thresholds
     from handnet.export.archive import export_encoder
     from handnet.export.card import list_versions, write_card_text

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import handnet.export.archive
 import handnet.export.signatures
 from handnet.config.settings import ImageConfig
 from handnet.embedding.encode import embed_files
-from handnet.errors import ConfigError, RunError
+from handnet.errors import ConfigError, DiskError, RunError
 from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
+from handnet.files import hold_lock
 from handnet.images.decode import decode, fit_photo, load_photo
 from handnet.images.header_guard import load_photos
 from handnet.images.store import load_cached, prepare_photos
@@ -211,6 +213,35 @@ def test_a_model_that_differs_is_refused(
     with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
         export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_export_left_is_swept_and_a_running_one_is_left_alone(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "hands"
+    half = folder / ".part-killed/model/variables/variables.data"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    with hold_lock(folder), pytest.raises(DiskError, match="is writing .*hands'. Wait until it ends"):
+        export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])])
+    assert half.exists()
+    export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])])
+    assert [path.name for path in folder.iterdir()] == ["1"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_during_an_export_is_one_line(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: object) -> list[str]:
+        with tf.io.TFRecordWriter("/dev/full") as writer:
+            writer.write(b"x" * 1_000_000)
+        return []
+
+    monkeypatch.setattr(handnet.export.archive, "write_format", write)
+    with pytest.raises(DiskError, match=r"^Cannot write '.*full': No space left on device. Is the disk full\?$"):
+        export_encoder(exported.encoder, exported.image, tmp_path / "full", [str(photos["jpeg"])])
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_wrong_formats_are_refused(exported: Exported, photos: Mapping[str, Path], tmp_path: Path) -> None:

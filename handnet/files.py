@@ -197,8 +197,7 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     if not existing.is_dir():
         raise DiskError(f"{str(existing)!r} is a file, not a folder. Give a folder that can be written.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
-        reason = "the file system is read-only" if read_only else "permission denied"
+        reason = "read-only file system" if _is_read_only(existing) else "permission denied"
         raise DiskError(f"Cannot write in {str(existing)!r}: {reason}. Give a folder that can be written.")
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
@@ -206,6 +205,11 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
             f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def _is_read_only(folder: Path) -> bool:
+    # Not on Windows.
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def format_size(num_bytes: int) -> str:

@@ -137,6 +137,10 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     monkeypatch.setattr(handnet.files.os, "access", lambda *_: False)
     with pytest.raises(DiskError, match="permission denied"):
         check_free_space(tmp_path, 0)
+    mounted = type("status", (), {"f_flag": os.ST_RDONLY})
+    monkeypatch.setattr(handnet.files.os, "statvfs", lambda _: mounted)
+    with pytest.raises(DiskError, match="read-only file system"):
+        check_free_space(tmp_path, 0)
 
 
 def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:
@@ -252,7 +256,7 @@ def test_a_read_only_disk_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DiskError, match="permission denied"):
         check_free_space(Path("/tmp"), 1)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    with pytest.raises(DiskError, match="the file system is read-only"):
+    with pytest.raises(DiskError, match="read-only file system"):
         check_free_space(Path("/tmp"), 1)
 
 

@@ -117,7 +117,7 @@ def find_header_problem(contents: bytes) -> str:
             f"{width:,} × {height:,} pixels" if num_frames == 1 else f"{frame_pixels:,} pixels in {num_frames} frames"
         )
         return _TOO_LARGE.format(size)
-    return ""
+    return _find_bmp_problem(contents, width, height) if format_name == "BMP" else ""
 
 
 def needs_pillow(contents: bytes) -> bool:
@@ -225,6 +225,15 @@ def _find_decoding_problem(contents: bytes) -> str:
         text = _one_line(error)
         return "truncated: the file ends before the picture does" if "truncat" in text.lower() else f"damaged: {text}"
     return find_damage(contents)
+
+
+def _find_bmp_problem(contents: bytes, width: int, height: int) -> str:
+    """Return "" or how the length of a 24-bit BMP differs from its header's: TensorFlow takes no byte more or less."""
+    (offset,) = struct.unpack_from("<I", contents, 10)
+    excess = len(contents) - offset - (3 * width + 3) // 4 * 4 * height
+    if excess < 0:
+        return "truncated: the file ends before the picture does"
+    return f"damaged: {excess:,} bytes after the end of the picture" if excess else ""
 
 
 def _find_pillow_problem(contents: bytes, format_name: str) -> str:

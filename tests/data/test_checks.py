@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handnet.data import checks
 from handnet.data.checks import (
@@ -207,3 +208,20 @@ def test_large_texts_in_a_png_are_no_fault(kind: str, tmp_path: Path) -> None:
     assert check_photo(str(path)) is None
     # The check of the chunks that are kept is as strict as before.
     assert check_photo(str(write_bytes(path, photo[:33] + chunk + photo[33:-20]))) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(3, "damaged: 3 bytes after the end of the picture"), (-3, "truncated: ")]
+)
+def test_a_bitmap_longer_or_shorter_than_its_header_says_is_refused_as_tensorflow_does(
+    change: int, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "photo.bmp"
+    Image.new("RGB", (5, 4)).save(file)
+    assert check_photo(str(file)) is None
+    contents = file.read_bytes()
+    file.write_bytes(contents + b"abc" if change > 0 else contents[:change])
+    problem = check_photo(str(file))
+    assert problem is not None
+    assert not problem.usable
+    assert problem.reason.startswith(reason)

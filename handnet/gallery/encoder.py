@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import DataError
-from handnet.gallery.records import HandKind, Vector
+from handnet.gallery.records import UNKNOWN, HandKind, Vector
 
 Pixels = npt.NDArray[np.uint8]
 PhotoInput = Path | str | bytes | Pixels
@@ -31,7 +31,7 @@ class Embedded:
 
     vector: Vector | None = field(repr=False)
     reason: str = ""
-    kind: HandKind = HandKind("", "")
+    kind: HandKind = UNKNOWN
     quality: float = 1.0
     remarks: tuple[str, ...] = ()
     evidence: str = "whole photo"

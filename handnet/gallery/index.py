@@ -311,4 +311,6 @@ def _merge(both: tuple[Hits, Hits], limit: int | None) -> Hits:
 
 
 def _cut(hits: Hits, limit: int) -> Hits:
-    return Hits(hits.people[:limit], hits.log_ratios[:limit], hits.cosines[:limit], hits.pairings[:limit], hits.num_compared)
+    return Hits(
+        hits.people[:limit], hits.log_ratios[:limit], hits.cosines[:limit], hits.pairings[:limit], hits.num_compared
+    )

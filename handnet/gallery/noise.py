@@ -156,5 +156,3 @@ def _search_all(photos: Sequence[Photo], index: TemplateIndex) -> list[Hits]:
             found = index.search(kind, np.stack([photos[number].vector for number in block]), 2)
             hits.update(zip(block, found, strict=True))
     return [hits[number] for number in range(len(photos))]
-
-

@@ -54,7 +54,12 @@ class Compared(NamedTuple):
 
 
 def choose_threshold(
-    compared: Sequence[Compared], fpir: float | None, origin: str, *, seed: int = 0, num_replicates: int = NUM_REPLICATES
+    compared: Sequence[Compared],
+    fpir: float | None,
+    origin: str,
+    *,
+    seed: int = 0,
+    num_replicates: int = NUM_REPLICATES,
 ) -> Threshold:
     """Return the lowest threshold at which the predicted FPIR is no more than the one that is asked for.
 
@@ -125,7 +130,9 @@ def refuse_fpir(compared: Sequence[Compared], fpir: float) -> str:
             return reason
         if num_people >= _count_columns(fit):
             pairs = probes * (_count_columns(fit) - 1) // 2
-            if reason := refuse_rate(fpir / num_people, pairs, f"pairs of calibration people, for {num_people:,} enrolled,"):
+            if reason := refuse_rate(
+                fpir / num_people, pairs, f"pairs of calibration people, for {num_people:,} enrolled,"
+            ):
                 return reason
     return ""
 
@@ -186,7 +193,10 @@ def _predict(fit: PairingFit, num_people: int, log_ratio: float, weights: Array,
     above = (known & (_log_ratios(fit, fill=-np.inf) >= log_ratio)).astype(np.float64)
     compared = known.astype(np.float64) @ weights.T
     hits = above @ weights.T
-    probe_weights = weights[:, fit.probe_people].T / np.bincount(fit.probe_people, minlength=weights.shape[1])[fit.probe_people][:, None]
+    probe_weights = (
+        weights[:, fit.probe_people].T
+        / np.bincount(fit.probe_people, minlength=weights.shape[1])[fit.probe_people][:, None]
+    )
     usable = compared > 0
     share = np.divide(hits, compared, out=np.zeros_like(hits), where=usable)
     mass = np.where(usable, probe_weights, 0.0)
@@ -235,5 +245,3 @@ def describe_threshold(threshold: Threshold) -> str:
         f"would be taken for one of {threshold.num_people:,} (95 % interval {low:.1%} to {high:.1%}; asked for: at most "
         f"{threshold.fpir:.3g}); from {threshold.num_calibration_people:,} calibration people, {threshold.origin}"
     )
-
-

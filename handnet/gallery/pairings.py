@@ -153,7 +153,9 @@ def fit_matching(
             fits[pairing] = _fit(scores)
     if not fits:
         why = "; ".join(f"{name}: {reason}" for name, reason in refused.items()) or "there are no photos"
-        raise EvaluationError(f"These people cannot carry a calibration ({why}). Give more people with more photos each.")
+        raise EvaluationError(
+            f"These people cannot carry a calibration ({why}). Give more people with more photos each."
+        )
     return Matching(fits, refused, origin)
 
 
@@ -218,7 +220,7 @@ class _Photos(NamedTuple):
     sides: npt.NDArray[np.str_]
 
     def select(self, rows: npt.NDArray[np.bool_]) -> "_Photos":
-        return _Photos(*(column[rows] for column in self))
+        return _Photos(self.vectors[rows], self.people[rows], self.views[rows], self.sides[rows])
 
 
 class _Scores(NamedTuple):
@@ -241,7 +243,9 @@ def _score(photos: _Photos, pairing: Pairing, generator: np.random.Generator) ->
         for probe in probes:
             person = int(photos.people[probe])
             own = members[person][members[person] != probe]
-            scores = [float(vector @ photos.vectors[probe]) for vector in _build(photos, own, pairing, generator, _NUM_DRAWS)]
+            scores = [
+                float(vector @ photos.vectors[probe]) for vector in _build(photos, own, pairing, generator, _NUM_DRAWS)
+            ]
             genuine += scores
             owners += [person] * len(scores)
         templates = np.full((num_people, photos.vectors.shape[1]), np.nan, np.float32)
@@ -284,9 +288,7 @@ def _group(photos: _Photos, rows: npt.NDArray[np.intp], num_people: int) -> list
     return [rows[photos.people[rows] == person] for person in range(num_people)]
 
 
-def _draw_probes(
-    photos: _Photos, rows: npt.NDArray[np.intp], generator: np.random.Generator
-) -> npt.NDArray[np.intp]:
+def _draw_probes(photos: _Photos, rows: npt.NDArray[np.intp], generator: np.random.Generator) -> npt.NDArray[np.intp]:
     shuffled = generator.permutation(rows)
     order = shuffled[np.argsort(photos.people[shuffled], kind="stable")]
     people = photos.people[order]
@@ -318,7 +320,9 @@ def _fit(scores: _Scores) -> PairingFit:
     order = np.argsort(np.asarray(scores.genuine, np.float32), kind="stable")
     people = np.asarray(scores.genuine_people)[order]
     probes, columns = np.nonzero(np.isfinite(scores.impostors))
-    couples = {(min(a, b), max(a, b)) for a, b in zip(scores.probe_people[probes].tolist(), columns.tolist(), strict=True)}
+    couples = {
+        (min(a, b), max(a, b)) for a, b in zip(scores.probe_people[probes].tolist(), columns.tolist(), strict=True)
+    }
     pairs = pairs._replace(
         genuine_people=people,
         num_people=len(set(people.tolist()) | set(scores.probe_people.tolist())),

@@ -141,7 +141,9 @@ class Codec:
         try:
             return bytes(self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode()))
         except (InvalidTag, ValueError):
-            raise GalleryError(f"The sealed bytes of {context} are damaged. Restore the collection from a backup.") from None
+            raise GalleryError(
+                f"The sealed bytes of {context} are damaged. Restore the collection from a backup."
+            ) from None
 
     def turn(self, vectors: Vector) -> Vector:
         """Turn the model's vectors into the collection's.
@@ -181,6 +183,11 @@ class Codec:
         return hashlib.blake2b(
             purpose.encode(), digest_size=num_bytes, key=self._key.secret, salt=salt, person=b"handnet gallery"
         ).digest()
+
+
+def digest_contents(contents: bytes) -> str:
+    """Return the digest by which a photo is known again: 32 hexadecimal digits. Stored only as a codec seals it."""
+    return hashlib.blake2b(contents, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def draw_orthogonal(seed: bytes, width: int) -> Matrix:

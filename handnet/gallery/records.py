@@ -32,6 +32,9 @@ class HandKind(NamedTuple):
         return f"{self.side or 'unknown side'}, {self.view or 'unknown view'}"
 
 
+UNKNOWN = HandKind("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What is true of a whole collection.

@@ -96,7 +96,9 @@ def _review_kind(candidate: Candidate) -> list[tuple[str, str]]:
     differing = [f"the photo shows a {a} and {b} was given" for a, b in zip(seen, said, strict=True) if a and a != b]
     if differing:
         return [("other hand", " and ".join(differing))]
-    return [] if said.view and said.side else [("unknown hand", f"it is not known which hand it is from where ({said})")]
+    return (
+        [] if said.view and said.side else [("unknown hand", f"it is not known which hand it is from where ({said})")]
+    )
 
 
 def _review_duplicates(candidate: Candidate, own: Sequence[Photo]) -> list[tuple[str, str]]:

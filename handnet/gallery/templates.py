@@ -56,9 +56,7 @@ def build_templates(photos: Iterable[Photo]) -> list[Template]:
     groups: dict[tuple[str, HandKind], list[Photo]] = {}
     for photo in photos:
         groups.setdefault((photo.person, photo.kind), []).append(photo)
-    return [
-        Template(person, kind, len(members), _average(members)) for (person, kind), members in groups.items()
-    ]
+    return [Template(person, kind, len(members), _average(members)) for (person, kind), members in groups.items()]
 
 
 def _average(photos: list[Photo]) -> Vector:

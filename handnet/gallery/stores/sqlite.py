@@ -27,6 +27,7 @@ BUSY_TIMEOUT_S = 30.0
 # SQLite's limit on the parameters of one statement is 32,766.
 _MAX_PARAMETERS = 10_000
 _SEARCH_BLOCK_BYTES = 1 << 24
+_TRACE_BYTES, _MIN_TRACE_BYTES = 32, 8
 
 
 class SqliteStore:
@@ -47,6 +48,7 @@ class SqliteStore:
             GalleryError: there is none, it is damaged, or the key is not its key.
         """
         self.location = str(folder)
+        self.unsearched = ""
         self._folder, self._file = folder, folder / FILE_NAME
         self._busy_timeout_s = busy_timeout_s
         self._local = threading.local()
@@ -146,6 +148,8 @@ class SqliteStore:
         with self._writing() as connection:
             changes = Changes()
             yield changes
+            if changes.is_empty:
+                return
             codec = self.codec
             if changes.header is not None:
                 codec = self.codec.fit(changes.header.width)
@@ -216,7 +220,9 @@ class SqliteStore:
             with self._reading() as connection:
                 found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(20)")]
                 damage += [f"SQLite says: {' '.join(line.split())}" for line in found if line != "ok"]
-                damage += [f"{row[0]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")]
+                damage += [
+                    f"{row[0]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")
+                ]
                 for layout, open_row in tables:
                     for row in connection.execute(_select(layout)):
                         try:
@@ -226,6 +232,18 @@ class SqliteStore:
         except GalleryError as error:
             damage.append(str(error))
         return damage
+
+    def read_traces(self, person: str) -> list[bytes]:
+        """Return byte strings by which a person's rows would be known in the file."""
+        with self._reading() as connection:
+            blobs: list[bytes] = []
+            rows = list(connection.execute("SELECT name_key, name FROM people WHERE id = ?", (person,)))
+            rows += connection.execute("SELECT id, digest_key, digest, vector FROM photos WHERE person = ?", (person,))
+            query = "SELECT contents FROM pictures WHERE photo IN (SELECT id FROM photos WHERE person = ?)"
+            rows += connection.execute(query, (person,))
+            for row in rows:
+                blobs += [value if isinstance(value, bytes) else value.encode() for value in row]
+        return [piece for blob in blobs for piece in _take_pieces(blob)]
 
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
         """Return the files of the folder in which any of these byte strings lies."""
@@ -349,7 +367,9 @@ class SqliteStore:
         for identifier, contents in changes.pictures.items():
             _put(connection, PICTURES, rows.close_picture(identifier, contents))
         removed = list(changes.remove_photos)
-        removed += [row[0] for row in _select_in(connection, "SELECT id FROM photos WHERE person", changes.remove_people)]
+        removed += [
+            row[0] for row in _select_in(connection, "SELECT id FROM photos WHERE person", changes.remove_people)
+        ]
         connection.executemany("DELETE FROM pictures WHERE photo = ?", [(photo,) for photo in removed])
         connection.executemany("DELETE FROM photos WHERE id = ?", [(photo,) for photo in removed])
         connection.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in changes.remove_people])
@@ -474,6 +494,16 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     # After a full disk SQLite may have rolled back by itself.
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def _take_pieces(blob: bytes) -> list[bytes]:
+    """Return a few short pieces: a long value is spread over several pages, and a very short one may be there by chance."""
+    if len(blob) < _MIN_TRACE_BYTES:
+        return []
+    if len(blob) <= 3 * _TRACE_BYTES:
+        return [blob]
+    middle = len(blob) // 2
+    return [blob[:_TRACE_BYTES], blob[middle : middle + _TRACE_BYTES], blob[-_TRACE_BYTES:]]
 
 
 def _contains(path: Path, needles: Sequence[bytes]) -> bool:

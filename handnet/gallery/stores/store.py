@@ -36,6 +36,12 @@ class Changes:
     subject: str = ""
     detail: str = ""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change."""
+        lists = (self.put_people, self.put_photos, self.pictures, self.remove_people, self.remove_photos)
+        return self.header is None and not any(lists)
+
 
 class Snapshot(NamedTuple):
     """People and photos as of one moment, or those that changed since an earlier one.
@@ -63,6 +69,8 @@ class Store(Protocol):
     location: str
     header: Header
     codec: Codec
+    # What `find_bytes` cannot look into, in words; "" where it sees everything.
+    unsearched: str
 
     def read_version(self) -> int:
         """Return the collection's version, which every commit raises."""
@@ -88,7 +96,8 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[Changes]:
         """Enter a transaction: one writer at a time; what it reads inside is what its changes will be applied to.
 
-        The changes are committed, on disk, when the context is left without an error, and otherwise dropped.
+        The changes are committed, on disk, when the context is left without an error, and otherwise dropped. Without any
+        changes there is no commit and no line in the log.
         """
 
     def rekey(self, key: Key | None) -> None:
@@ -107,8 +116,11 @@ class Store(Protocol):
     def check(self) -> list[str]:
         """Return what is damaged, one line each."""
 
+    def read_traces(self, person: str) -> list[bytes]:
+        """Return byte strings by which a person's rows would be known in the store's files."""
+
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
-        """Return where any of these byte strings lies in the store's files, and what could not be searched."""
+        """Return where any of these byte strings lies in the store's files."""
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -55,7 +55,7 @@ class Codec:
         """
         self.width = width
         self.protection = dict(protection or {})
-        self._key = key
+        self.key = key
         if not self.protection:
             if key is not None:
                 raise GalleryError(
@@ -75,7 +75,7 @@ class Codec:
 
     def fit(self, width: int) -> "Codec":
         """Return the codec of the same key for vectors of another width."""
-        return Codec(width, self._key, self.protection)
+        return Codec(width, self.key, self.protection)
 
     @property
     def is_protected(self) -> bool:
@@ -178,10 +178,10 @@ class Codec:
 
     def _derive(self, purpose: str, num_bytes: int) -> bytes:
         """Derive a key of its own for each purpose (BLAKE2b as HKDF-Expand: RFC 7693, 2.9; RFC 5869, 2.3)."""
-        assert self._key is not None, "only protected collections derive keys"
+        assert self.key is not None, "only protected collections derive keys"
         salt = bytes.fromhex(str(self.protection["salt"]))
         return hashlib.blake2b(
-            purpose.encode(), digest_size=num_bytes, key=self._key.secret, salt=salt, person=b"handnet gallery"
+            purpose.encode(), digest_size=num_bytes, key=self.key.secret, salt=salt, person=b"handnet gallery"
         ).digest()
 
 

@@ -42,15 +42,17 @@ PICTURES = Layout("pictures", ("photo", "contents", "sum"))
 class RowCodec:
     """Closes records into rows and opens them again. A row that was moved, swapped or changed does not open."""
 
-    def __init__(self, codec: Codec, collection: str) -> None:
+    def __init__(self, codec: Codec, collection: str, seal_vectors: bool = True) -> None:
         """Bind a codec to a collection.
 
         Args:
             codec: seals and sums.
             collection: its identifier.
+            seal_vectors: False: vectors are turned but not sealed, since a server searches them.
         """
         self.codec = codec
         self._collection = collection
+        self._seal_vectors = seal_vectors
 
     def key_name(self, name: str) -> str:
         """Return what people are found by: the digest of the name in small letters."""
@@ -76,6 +78,7 @@ class RowCodec:
         if photo.vector.shape != (self.codec.width,):
             raise GalleryError(f"Expected a vector of {self.codec.width} numbers. Received: {photo.vector.shape}.")
         place = self._place("photo", photo.id, "of", photo.person)
+        vector = photo.vector.astype("<f4").tobytes()
         return self._sum(
             (
                 photo.id,
@@ -87,7 +90,7 @@ class RowCodec:
                 float(photo.quality),
                 photo.evidence,
                 photo.created,
-                self.codec.seal(photo.vector.astype("<f4").tobytes(), place),
+                vector if not self._seal_vectors else self.codec.seal(vector, place),
             )
         )
 
@@ -97,7 +100,8 @@ class RowCodec:
         identifier, person, _, digest, view, side, quality, evidence, created, vector, _ = row
         place = self._place("photo", identifier, "of", person)
         plain = self.codec.open(digest, f"{place} digest").hex()
-        numbers = np.frombuffer(self.codec.open(vector, place), dtype="<f4").astype(np.float32)
+        plain_vector = self.codec.open(vector, place) if self._seal_vectors else vector
+        numbers = np.frombuffer(plain_vector, dtype="<f4").astype(np.float32)
         return Photo(identifier, person, plain, HandKind(view, side), quality, evidence, created, numbers)
 
     def close_picture(self, photo: str, contents: bytes) -> Row:

@@ -17,10 +17,10 @@ import numpy as np
 
 from handnet.errors import DiskError, GalleryError
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import AuditEntry, Header, Person, Photo
+from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
 from handnet.gallery.stores.rows import PEOPLE, PHOTOS, PICTURES, Layout, Row, RowCodec
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
-from handnet.gallery.stores.store import Changes, Snapshot
+from handnet.gallery.stores.store import Changes, Group, Snapshot
 
 FILE_NAME = "gallery.sqlite"
 BUSY_TIMEOUT_S = 30.0
@@ -181,6 +181,9 @@ class SqliteStore:
         self.header, self._epoch = header, self._epoch + 1
         self._use(codec)
         self.compact()
+
+    def find_candidates(self, groups: Collection[Group], vector: Vector, limit: int) -> None:
+        """Return None: the file is read whole and searched in memory."""
 
     def compact(self) -> None:
         """Rewrite the file without what deleted rows left, and empty the write-ahead log.

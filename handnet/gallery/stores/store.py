@@ -1,13 +1,18 @@
 """What a gallery asks of the place where its rows lie."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import AuditEntry, Header, Person, Photo
+from handnet.gallery.records import AuditEntry, HandKind, Header, Person, Photo, Vector
+from handnet.gallery.templates import Template
+
+# The kinds of a person's templates, each with whether it was made of one photo.
+Group = tuple[HandKind, bool]
+Composition = Mapping[tuple[Group, ...], int]
 
 
 @dataclass(slots=True)
@@ -59,6 +64,22 @@ class Snapshot(NamedTuple):
     photos: list[Photo]
 
 
+class Candidates(NamedTuple):
+    """What a server's search returns: people who may be the nearest, and everybody's numbers.
+
+    Attributes:
+        people: the candidates.
+        templates: all of theirs.
+        composition: how many people have these kinds of templates: {((kind, of one photo), …): people}.
+        num_people: enrolled.
+    """
+
+    people: list[Person]
+    templates: list[Template]
+    composition: Composition
+    num_people: int
+
+
 class Store(Protocol):
     """The truth of a gallery. Names, digests, vectors and pictures are plain here; the store seals them with `codec`.
 
@@ -102,6 +123,15 @@ class Store(Protocol):
 
     def rekey(self, key: Key | None) -> None:
         """Turn and seal every row with another key, or with none, in one transaction."""
+
+    def find_candidates(self, groups: Collection[Group], vector: Vector, limit: int) -> Candidates | None:
+        """Search on the server; None where the store has no search of its own.
+
+        Args:
+            groups: the kinds of templates that the probe can be compared with; empty: none is searched.
+            vector: float32 (D,), turned as the collection's.
+            limit: templates of each kind.
+        """
 
     def compact(self) -> None:
         """Remove what deleted rows left behind.

@@ -12,11 +12,11 @@ from PIL import Image
 
 from handnet.errors import DataError, HandnetError
 from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, name_photo, read_contents
-from handnet.gallery.index import Hits, TemplateIndex
 from handnet.gallery.pairings import Matching
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name
-from handnet.gallery.review import Candidate, review_photo
+from handnet.gallery.review import LEVELS, Candidate, review_photo
+from handnet.gallery.search import PersonSearch
 from handnet.gallery.stores.store import Store
 
 
@@ -94,7 +94,7 @@ class _Prepared(NamedTuple):
 
 def enrol(
     store: Store,
-    index: TemplateIndex,
+    search: PersonSearch,
     encoder: Encoder,
     matching: Matching,
     name: str,
@@ -105,7 +105,7 @@ def enrol(
 
     Args:
         store: the truth.
-        index: of the same collection; it is refreshed.
+        search: of the same collection.
         encoder: the collection's model.
         matching: the calibrations.
         name: of the person, new or enrolled already.
@@ -122,20 +122,22 @@ def enrol(
     accepted: list[Accepted] = []
     # Embedding is slow and needs no lock; the review must see what the photos will be written to.
     with store.write() as changes:
-        index.refresh(store)
         person = store.find_person(name)
         is_new = person is None
         person = person or Person(new_id(), name, now())
         own = [] if is_new else store.read_photos([person.id])
         known = {photo.digest: photo for photo in store.find_photos([row.digest for row in prepared])}
-        others = _find_others(index, prepared, store, person.id)
-        for row, hits in zip(prepared, others, strict=True):
+        for row in prepared:
             vector = store.codec.turn(_check_vector(row.embedded, store.header.width)[None])[0]
             if row.digest in known:
                 refused.append(Refused(row.title, _explain_known(known[row.digest], person.id)))
                 continue
             candidate = Candidate(row.embedded, row.kind, vector)
-            findings = review_photo(candidate, own, hits, matching, index.num_people, level)
+            findings = []
+            if LEVELS[level]:
+                found = search.find(row.kind, vector, 2)
+                others = found.hits.without(person.id)
+                findings = review_photo(candidate, own, others, matching, found.num_people, level)
             against = [finding.message for finding in findings if finding.refuses]
             if against:
                 refused.append(Refused(row.title, "; ".join(against)))
@@ -191,25 +193,6 @@ def _prepare(encoder: Encoder, entries: Sequence[Entry], keep_photos: bool) -> t
         kind = decide_kind(embedded.kind, entry.view, entry.side)
         prepared.append(_Prepared(title, contents, picture, digest_contents(contents), embedded, kind))
     return prepared, refused
-
-
-def _find_others(index: TemplateIndex, prepared: Sequence[_Prepared], store: Store, person: str) -> list[Hits]:
-    """Return for each photo the nearest person other than its own."""
-    found = []
-    for row in prepared:
-        vector = store.codec.turn(_check_vector(row.embedded, store.header.width)[None])
-        hits = index.search(row.kind, vector, 2)[0]
-        rest = [place for place, other in enumerate(hits.people) if other.id != person][:1]
-        found.append(
-            Hits(
-                [hits.people[place] for place in rest],
-                hits.log_ratios[rest],
-                hits.cosines[rest],
-                [hits.pairings[place] for place in rest],
-                hits.num_compared,
-            )
-        )
-    return found
 
 
 def _check_vector(embedded: Embedded, width: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":

@@ -14,15 +14,16 @@ from handnet.errors import DataError, EvaluationError, GalleryError
 from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.enrolment import Enrolment, Entry, decide_kind, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
-from handnet.gallery.index import Hits, TemplateIndex, choose_pairing
+from handnet.gallery.index import TemplateIndex, choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
 from handnet.gallery.migration import Migration, migrate
 from handnet.gallery.noise import Duplicate, Misplaced, SamePerson, find_duplicates, find_misplaced, find_same_people
-from handnet.gallery.open_set import Threshold, choose_threshold
+from handnet.gallery.open_set import Compared, Threshold, choose_threshold
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import AuditEntry, HandKind, Header, Person, Photo, check_kind, clean_name
+from handnet.gallery.records import UNKNOWN, AuditEntry, HandKind, Header, Person, Photo, check_kind, clean_name
 from handnet.gallery.review import check_level
+from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores import create_store, open_store
 from handnet.gallery.stores.store import Store
 from handnet.gallery.templates import build_templates
@@ -200,8 +201,7 @@ class Gallery:
     @property
     def num_people(self) -> int:
         """How many people are enrolled."""
-        self._index.refresh(self._store)
-        return self._index.num_people
+        return len(self._store.read_since(self._store.read_version()).ids)
 
     def add(
         self, name: str, photos: Photos | Sequence[Entry], *, view: str = "", side: str = "", review: str = ""
@@ -230,7 +230,7 @@ class Gallery:
         if not entries:
             raise DataError(f"No photos of {name!r} were given.")
         level = check_level(review or self.header.review)
-        return enrol(self._store, self._index, self._need_encoder(), self._matching, name, entries, level)
+        return enrol(self._store, self._search, self._need_encoder(), self._matching, name, entries, level)
 
     def import_(
         self,
@@ -382,11 +382,12 @@ class Gallery:
         if damage:
             return CheckReport(tuple(damage), (), (), ())
         snapshot = self._store.read_since(-1)
-        self._index.refresh(self._store)
+        index = TemplateIndex(self._matching, self.header.width)
+        index.refresh(self._store)
         return CheckReport(
             (),
-            tuple(find_same_people(self._index)),
-            tuple(find_misplaced(snapshot.people, snapshot.photos, self._index, self._matching)),
+            tuple(find_same_people(index)),
+            tuple(find_misplaced(snapshot.people, snapshot.photos, index, self._matching)),
             tuple(find_duplicates(snapshot.people, snapshot.photos)),
         )
 
@@ -455,7 +456,7 @@ class Gallery:
 
         Args:
             photos: one or more files, bytes or uint8 arrays (H, W, 3).
-            top: people to list at most.
+            top: people to list at most, 1 or more.
             fpir: false-positive identification rate, 0..1: of people who are not enrolled at most this share is to be named;
                 None: the lowest of 1, 5, 10 and 30 % that the calibration carries.
             prior: probability that a hand belongs to somebody enrolled, before it is seen.
@@ -471,28 +472,26 @@ class Gallery:
             ConfigError: an unknown view or side.
         """
         check_kind(view, side)
-        self._index.refresh(self._store)
         inputs = _list_photos(photos)
         titles = [name_photo(photo, number) for number, photo in enumerate(inputs, 1)]
         embedded = self._need_encoder().embed(inputs) if inputs else []
         answers: list[Answer] = []
-        usable: list[tuple[str, HandKind, Hits]] = []
-        num_people = self._index.num_people
+        usable: list[tuple[str, HandKind, Found]] = []
         for title, result in zip(titles, embedded, strict=True):
             if result.vector is None:
-                answers.append(Answer(title, result.reason, "", "", "", (), 1.0, prior, None, (), num_people, 0))
+                answers.append(Answer(title, result.reason, "", "", "", (), 1.0, prior, None, (), 0, 0))
                 continue
             kind = decide_kind(result.kind, view, side)
-            vector = self._store.codec.turn(result.vector[None])
-            hits = self._index.search(kind, vector, None if together else max(top, MAX_RANKED))[0]
-            usable.append((title, kind, hits))
+            vector = self._store.codec.turn(result.vector[None])[0]
+            found = self._search.find(kind, vector, None if together else max(top, MAX_RANKED))
+            usable.append((title, kind, found))
             if not together:
-                answers.append(self._answer(title, [kind], hits, result.remarks, top, fpir, prior))
+                answers.append(self._answer(title, [kind], found, [found.compared], result.remarks, top, fpir, prior))
         if together and usable:
             title = ", ".join(row[0] for row in usable)
-            hits = combine_hits([row[2] for row in usable])
-            kinds = [row[1] for row in usable]
-            answers.insert(0, self._answer(title, kinds, hits, (), top, fpir, prior))
+            found = usable[0][2]._replace(hits=combine_hits([row[2].hits for row in usable]))
+            kinds, compared = [row[1] for row in usable], [row[2].compared for row in usable]
+            answers.insert(0, self._answer(title, kinds, found, compared, (), top, fpir, prior))
         return answers
 
     def verify(self, name: str, photos: Photos, *, view: str = "", side: str = "") -> Sequence[Verification]:
@@ -546,41 +545,38 @@ class Gallery:
         self,
         title: str,
         kinds: Sequence[HandKind],
-        hits: Hits,
+        found: Found,
+        compared: Sequence[Sequence[Compared]],
         remarks: tuple[str, ...],
         top: int,
         fpir: float | None,
         prior: float,
     ) -> Answer:
-        num_people = self._index.num_people
-        view, side = kinds[0] if len(set(kinds)) == 1 else HandKind("", "")
+        hits, num_people = found.hits, found.num_people
+        view, side = kinds[0] if len(set(kinds)) == 1 else UNKNOWN
         threshold: Threshold | None = None
         if not num_people:
             remarks += ("nobody is enrolled",)
         elif not hits.num_compared:
             remarks += (_explain_no_pairing(kinds[0]),)
         else:
+            thresholds = [self._choose_threshold(part, fpir) for part in compared if part]
+            remarks += tuple(dict.fromkeys(row for row in thresholds if isinstance(row, str)))
             # Of several photos of different kinds the strictest threshold counts.
-            found = [self._choose_threshold(kind, fpir) for kind in dict.fromkeys(kinds)]
-            told = [row for row in found if isinstance(row, Threshold)]
-            remarks += tuple(row for row in found if isinstance(row, str))
+            told = [row for row in thresholds if isinstance(row, Threshold)]
             threshold = max(told, key=lambda row: row.log_ratio, default=None)
-        matches, nobody = rank_people(hits, threshold, num_people=num_people, top=max(top, 1), prior=prior)
+            if apart := num_people - hits.num_compared:
+                remarks += (f"{apart:,} of {num_people:,} people cannot be compared with this photo",)
+        matches, nobody = rank_people(hits, threshold, num_people=num_people, top=top, prior=prior)
         name = matches[0].name if matches and matches[0].accepted else ""
-        if hits.num_compared < num_people and hits.num_compared:
-            remarks += (
-                f"{num_people - hits.num_compared:,} of {num_people:,} people cannot be compared with this photo",
-            )
-        matches = matches[:top]
+        compared_people = hits.num_compared
         return Answer(
-            title, "", view, side, name, matches, nobody, prior, threshold, remarks, num_people, hits.num_compared
+            title, "", view, side, name, matches, nobody, prior, threshold, remarks, num_people, compared_people
         )
 
-    def _choose_threshold(self, kind: HandKind, fpir: float | None) -> Threshold | str:
+    def _choose_threshold(self, compared: Sequence[Compared], fpir: float | None) -> Threshold | str:
         """Return the threshold, or, where no rate was asked for, why there is none."""
-        compared = self._index.compare(kind)
-        sizes = tuple(sorted((id(part.fit), part.num_people) for part in compared))
-        place = (sizes, fpir)
+        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), fpir)
         if place not in self._thresholds:
             try:
                 self._thresholds[place] = choose_threshold(compared, fpir, self._matching.origin)
@@ -593,7 +589,7 @@ class Gallery:
     def _use_header(self) -> None:
         """Make anew what depends on the header: calibrations, index, thresholds."""
         self._matching = matching_from_json(self.header.matching)
-        self._index = TemplateIndex(self._matching, self.header.width)
+        self._search = PersonSearch(self._store, self._matching)
         self._thresholds.clear()
 
     def _check_model(self, encoder: Encoder) -> None:

@@ -43,6 +43,21 @@ class Hits(NamedTuple):
     pairings: list[Pairing]
     num_compared: int
 
+    def without(self, person: str) -> "Hits":
+        """Return the hits but for one person's.
+
+        Args:
+            person: id.
+        """
+        rest = [place for place, other in enumerate(self.people) if other.id != person]
+        return Hits(
+            [self.people[place] for place in rest],
+            self.log_ratios[rest],
+            self.cosines[rest],
+            [self.pairings[place] for place in rest],
+            self.num_compared,
+        )
+
 
 class _Selection(NamedTuple):
     """For one kind of probe the template by which each person is compared, and how."""

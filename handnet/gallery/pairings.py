@@ -320,9 +320,8 @@ def _fit(scores: _Scores) -> PairingFit:
     order = np.argsort(np.asarray(scores.genuine, np.float32), kind="stable")
     people = np.asarray(scores.genuine_people)[order]
     probes, columns = np.nonzero(np.isfinite(scores.impostors))
-    couples = {
-        (min(a, b), max(a, b)) for a, b in zip(scores.probe_people[probes].tolist(), columns.tolist(), strict=True)
-    }
+    owners, num_columns = scores.probe_people[probes], scores.impostors.shape[1]
+    couples = np.unique(np.minimum(owners, columns) * num_columns + np.maximum(owners, columns))
     pairs = pairs._replace(
         genuine_people=people,
         num_people=len(set(people.tolist()) | set(scores.probe_people.tolist())),

@@ -95,7 +95,7 @@ class Codec:
             return {}
         _import_cipher()
         draft = cls.__new__(cls)
-        draft.width, draft._key = width, key
+        draft.width, draft.key = width, key
         draft.protection = {
             "cipher": "AES-256-GCM",
             "transform": "orthogonal",

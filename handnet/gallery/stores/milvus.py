@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -241,11 +242,11 @@ class MilvusStore:
             rows = self._server.query(f"kind == 'person' and batch <= {head.version}", READ_FIELDS)
             people = {row["item"]: row for row in keep_newest(rows, gone)}
             rows = self._server.query(f"kind == 'photo' and batch <= {head.version}", READ_FIELDS)
-            photos = []
+            photos: list[Photo] = []
             for row in people.values():
-                _try(lambda row=row: read_person(row, self._rows), damage)
+                _try(partial(read_person, row, self._rows), damage)
             for row in keep_newest(rows, gone):
-                _try(lambda row=row: photos.append(read_photo(row, self._rows)), damage)
+                photos += _try(partial(read_photo, row, self._rows), damage)
                 if row["owner"] not in people:
                     damage.append(f"photo {row['item']} is of nobody")
             if not damage and dict(compose(people, photos)) != read_composition(head.composition):
@@ -445,8 +446,9 @@ def _make_entry(writer: RowWriter, entry: AuditEntry) -> ServerRow:
     return writer.make("audit", str(entry.number), body=body)
 
 
-def _try(read: Callable[[], object], damage: list[str]) -> None:
+def _try(read: Callable[[], _Value], damage: list[str]) -> list[_Value]:
     try:
-        read()
+        return [read()]
     except (GalleryError, ValueError) as error:
         damage.append(str(error))
+        return []

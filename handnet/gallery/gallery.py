@@ -611,8 +611,8 @@ class Gallery:
         return person
 
 
-def _list_photos(photos: Photos | Sequence[Entry]) -> list[PhotoInput]:
-    single = isinstance(photos, str | Path | bytes | np.ndarray)
+def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:
+    single = isinstance(photos, str | Path | bytes | np.ndarray | Entry)
     return [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
 
 

@@ -36,7 +36,9 @@ def take_photo(person: int, view: str = "dorsal", side: str = "left", shot: int 
     return json.dumps({"person": person, "view": view, "side": side, "shot": shot, **more}).encode()
 
 
-def write_photo(path: Path, person: int, view: str = "dorsal", side: str = "left", shot: int = 0, **more: object) -> Path:
+def write_photo(
+    path: Path, person: int, view: str = "dorsal", side: str = "left", shot: int = 0, **more: object
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(take_photo(person, view, side, shot, **more))
     return path

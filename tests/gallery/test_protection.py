@@ -122,7 +122,8 @@ def _draw_by_hand(seed: bytes, width: int) -> np.ndarray:
     raw = hashlib.shake_256(seed).digest(16 * width * width)
     uniform = [((int.from_bytes(raw[8 * i : 8 * i + 8], "big") >> 11) + 1) / 2**53 for i in range(2 * width * width)]
     normal = [
-        math.sqrt(-2 * math.log(uniform[2 * i])) * math.cos(2 * math.pi * uniform[2 * i + 1]) for i in range(width * width)
+        math.sqrt(-2 * math.log(uniform[2 * i])) * math.cos(2 * math.pi * uniform[2 * i + 1])
+        for i in range(width * width)
     ]
     columns = [[normal[width * row + column] for row in range(width)] for column in range(width)]
     done: list[list[float]] = []
@@ -157,7 +158,9 @@ def test_templates_under_two_keys_cannot_be_linked() -> None:
     codec = make_codec(width=width)
     assert measure(codec, codec) > 0.95, "under one key they are linked: that is what a gallery is for"
     across = measure(codec, make_codec(Key(os.urandom(32)), width))
-    shuffled = compute_linkability(*np.split(np.random.default_rng(1).normal(size=num_people * num_people), [num_people]))
+    shuffled = compute_linkability(
+        *np.split(np.random.default_rng(1).normal(size=num_people * num_people), [num_people])
+    )
     assert across < 0.15
     assert across < shuffled + 0.1
 

@@ -43,7 +43,9 @@ def make_photo(store: Store, person: int, number: int, view: str = "palmar") -> 
     vector = store.codec.turn(draw_vector(person, view, shot=number)[None])[0]
     digest = digest_contents(f"{person} {view} {number}".encode())
     identifier = f"{person:016x}{view[0].encode().hex()}{number:014x}"
-    return Photo(identifier, f"{person:032x}", digest, HandKind(view, "left"), 0.75, "hand", "2026-01-01T00:00:00Z", vector)
+    return Photo(
+        identifier, f"{person:032x}", digest, HandKind(view, "left"), 0.75, "hand", "2026-01-01T00:00:00Z", vector
+    )
 
 
 def fill(store: Store, people: range = range(3), photos: int = 2) -> None:
@@ -74,7 +76,9 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     opened: list[Store] = []
 
     def make_store(again: bool = False, key: Key | None = key, **more: object) -> Store:
-        store = open_store(place, address, key) if again else create_store(place, address, make_header(key, **more), key)
+        store = (
+            open_store(place, address, key) if again else create_store(place, address, make_header(key, **more), key)
+        )
         opened.append(store)
         return store
 

@@ -113,16 +113,13 @@ class Server:
 
     def query(self, condition: str, fields: Sequence[str]) -> list[ServerRow]:
         """Return all rows that meet a condition."""
-        rows: list[ServerRow] = []
+        more = {"output_fields": list(fields), "consistency_level": "Strong", "timeout": self.timeout_s}
         with self.explaining():
-            pages = self.client.query_iterator(
-                self.alias,
-                filter=condition,
-                output_fields=list(fields),
-                batch_size=_PAGE_ROWS,
-                consistency_level="Strong",
-                timeout=self.timeout_s,
-            )
+            rows = [dict(row) for row in self.client.query(self.alias, filter=condition, limit=_PAGE_ROWS, **more)]
+            if len(rows) < _PAGE_ROWS:
+                return rows
+            rows = []
+            pages = self.client.query_iterator(self.alias, filter=condition, batch_size=_PAGE_ROWS, **more)
             while page := pages.next():
                 rows += [dict(row) for row in page]
             pages.close()

@@ -221,7 +221,7 @@ class SqliteStore:
         damage = []
         try:
             with self._reading() as connection:
-                found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(20)")]
+                found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
                 damage += [f"SQLite says: {' '.join(line.split())}" for line in found if line != "ok"]
                 damage += [
                     f"{row[0]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from handnet.config import ModelConfig
-from handnet.evaluation.calibration import Calibration
-from handnet.runs import Run, is_run, read_run
-from handnet.splits import Split
-from handnet.weights.catalogue import PUBLISHED, SHIPPED, find_preset
-from handnet.weights.manifest import MANIFEST_FILE, read_manifest
+from handnet.config.run_folder import Run, is_run, read_run
+from handnet.config.settings import ModelConfig
+from handnet.config.split import Split
+from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
+from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.heads import select_head
+from handnet.networks.weights.catalogue import PUBLISHED, SHIPPED, find_preset
+from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
 DIRECTIONS = {"dorsal_to_palmar": "back → palm", "palmar_to_dorsal": "palm → back"}
-_PERCENT = ("recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision")
 
 
 def write_card_text(
@@ -95,8 +96,9 @@ def write_card_text(
 
 
 def _describe_training(run: Run) -> str:
-    if run.config.model.head == "lda":
-        return f"discriminant analysis in closed form, penalty {run.config.model.lda_penalty:g}"
+    head = select_head(run.config.model)
+    if head.fit is not None:
+        return head.describe(run.config.model)
     epochs, best = run.facts.get("epochs_done", 0), run.facts.get("best_epoch", -1) + 1
     return f"{run.config.loss.name} loss, {epochs} epochs; weights of epoch {best}"
 
@@ -127,13 +129,14 @@ def list_versions() -> dict[str, str]:
 def _format_metrics(metrics: Mapping[str, Any] | None) -> list[str]:
     if metrics is None:
         return ["Not evaluated. Run `handnet eval RUN` and export again."]
-    lines = ["| gallery | mean rank | R@1 | R@5 | R@10 | mAP | queries |", "|---|---|---|---|---|---|---|"]
+    labels = [figure.label for figure in list_means().values()]
+    lines = [f"| gallery | {' | '.join(labels)} | queries |", "|---" * (len(labels) + 2) + "|"]
     for level, directions in metrics["retrieval"].items():
         for direction, figures in directions.items():
             # The protocols are the same figures with intervals, where the evaluation has computed them.
             names = {"person": "person_template", "photo": "photo"}
             detailed = metrics.get("protocols", {}).get(names.get(level, ""), {}).get(direction, figures)
-            cells = [_format_figure(detailed, name) for name in ("mean_rank", *_PERCENT)]
+            cells = [_format_figure(detailed, name) for name in list_means()]
             title = f"{PROTOCOLS.get(level, level)}, {DIRECTIONS.get(direction, direction)}"
             lines.append(
                 f"| {title} | {' | '.join(cells)} | {figures['num_queries']:,} of {figures['num_gallery']:,} |"
@@ -146,10 +149,13 @@ def _format_metrics(metrics: Mapping[str, Any] | None) -> list[str]:
 
 
 def _format_figure(figures: Mapping[str, Any], name: str) -> str:
-    scale, unit = (100, " %") if name in _PERCENT else (1, "")
-    text = f"{scale * figures[name]:.1f}{unit} ({scale * figures['chance'][name]:.1f})"
+    # An evaluation of before may lack a figure that came later.
+    if name not in figures:
+        return "–"
+    unit = "" if FIGURES[name].unit == "rank" else " %"
+    text = f"{format_figure(name, figures[name])}{unit} ({format_figure(name, figures['chance'][name])})"
     interval = figures.get("interval", {}).get(name)
-    return f"{text} [{scale * interval[0]:.1f}, {scale * interval[1]:.1f}]" if interval else text
+    return f"{text} [{format_interval(name, interval, ', ')}]" if interval else text
 
 
 def _format_calibration(calibration: Calibration | None, metrics: Mapping[str, Any] | None) -> list[str]:
@@ -181,19 +187,20 @@ def _format_audit(audit: Mapping[str, Any] | None) -> list[str]:
     )
     if not audit:
         return [f"Not audited for this model: run `handnet audit RUN` and export again. {general}"]
+    names = list_means()
     lines = [
         general,
         "",
         "The same people, person templates, back → palm, on photos from which something was taken away:",
         "",
-        "| what the photos show | mean rank | R@1 | R@5 |",
-        "|---|---|---|---|",
+        f"| what the photos show | {' | '.join(figure.label for figure in names.values())} |",
+        "|---" * (len(names) + 1) + "|",
     ]
     for condition in audit["conditions"].values():
         if "refused" in condition:
-            lines.append(f"| {condition['title']} | {condition['refused']} | | |")
+            lines.append(f"| {condition['title']} | {condition['refused']}{' |' * len(names)}")
             continue
         figures = condition["person_template"]["dorsal_to_palmar"]
-        cells = [_format_figure(figures, name) for name in ("mean_rank", "recall_at_1", "recall_at_5")]
+        cells = [_format_figure(figures, name) for name in names]
         lines.append(f"| {condition['title']} | {' | '.join(cells)} |")
     return lines

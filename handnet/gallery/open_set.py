@@ -8,9 +8,9 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from handnet.errors import EvaluationError
-from handnet.evaluation.intervals import draw_weights, find_interval
-from handnet.evaluation.verification import refuse_rate
 from handnet.gallery.pairings import PairingFit
+from handnet.metrics.intervals import draw_weights, find_interval
+from handnet.metrics.pairs.verification import refuse_rate
 
 # What is tried, in this order, where the user names no rate.
 DEFAULT_RATES = (0.01, 0.05, 0.1, 0.3)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError, GalleryError
-from handnet.evaluation.calibration import fit_calibration
-from handnet.evaluation.pairs import collect_scores
-from handnet.evaluation.verification import build_curve, compute_eer
 from handnet.gallery.records import HandKind, Vector
 from handnet.gallery.templates import average_vectors
+from handnet.metrics.pairs.calibration import fit_calibration
+from handnet.metrics.pairs.pair_list import collect_pairs
+from handnet.metrics.pairs.verification import build_curve, compute_eer
 
 # Fewer people cannot carry a curve from similarity to probability.
 MIN_PEOPLE = 5
@@ -315,25 +315,19 @@ def _refuse(scores: _Scores) -> str:
 
 
 def _fit(scores: _Scores) -> PairingFit:
-    impostors = scores.impostors[np.isfinite(scores.impostors)]
-    pairs = collect_scores(np.clip(scores.genuine, -1, 1), np.clip(impostors, -1, 1))
-    order = np.argsort(np.asarray(scores.genuine, np.float32), kind="stable")
-    people = np.asarray(scores.genuine_people)[order]
     probes, columns = np.nonzero(np.isfinite(scores.impostors))
-    owners, num_columns = scores.probe_people[probes], scores.impostors.shape[1]
-    couples = np.unique(np.minimum(owners, columns) * num_columns + np.maximum(owners, columns))
-    pairs = pairs._replace(
-        genuine_people=people,
-        num_people=len(set(people.tolist()) | set(scores.probe_people.tolist())),
-        num_person_pairs=len(couples),
-    )
+    genuine = np.stack([scores.genuine_people] * 2, axis=1)
+    impostor = np.stack([scores.probe_people[probes], columns], axis=1)
+    values = np.concatenate([scores.genuine, scores.impostors[probes, columns]])
+    same = np.arange(len(values)) < len(genuine)
+    pairs = collect_pairs(np.clip(values, -1, 1), same, np.concatenate([genuine, impostor]))
     calibration = fit_calibration(pairs)
     return PairingFit(
         calibration.slope,
         calibration.intercept,
         compute_eer(build_curve(pairs))[0],
         calibration.equal_error_threshold,
-        len(set(people.tolist())),
+        len(set(scores.genuine_people)),
         scores.impostors,
         scores.probe_people,
     )

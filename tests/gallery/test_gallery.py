@@ -300,7 +300,8 @@ def test_one_import_loads_no_tensorflow() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from handnet.gallery import Gallery; print(sorted({'tensorflow', 'keras', 'pymilvus', 'faiss'} & set(sys.modules)))"
+    heavy = {"tensorflow", "keras", "pymilvus", "faiss"}
+    code = f"import sys; from handnet.gallery import Gallery; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
     assert importlib.import_module("handnet.gallery").__all__ == ["Gallery"]
@@ -375,8 +376,8 @@ class TestMigration:
     ) -> None:
         with Gallery.create(tmp_path / "g", SimulatedEncoder(), matching, keep_photos=True) as gallery:
             gallery.add("Ada", take_photo(1))
-            with Gallery.open(tmp_path / "g", SimulatedEncoder()) as other:
-                with pytest.raises(GalleryError, match="changed during the migration"):
-                    gallery.migrate(*new, progress=lambda *_: other.add("Bob", take_photo(2)) and None)
+            other = Gallery.open(tmp_path / "g", SimulatedEncoder())
+            with other, pytest.raises(GalleryError, match="changed during the migration"):
+                gallery.migrate(*new, progress=lambda *_: other.add("Bob", take_photo(2)) and None)
             assert gallery.header.width == WIDTH
             assert gallery.num_people == 2

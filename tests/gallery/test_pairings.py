@@ -79,7 +79,7 @@ def test_impostors_are_cosines_of_different_people_on_the_wanted_hands() -> None
     assert fit.impostors.shape == (8 * 4, 8)
     assert np.isnan(fit.impostors[np.arange(32), fit.probe_people]).all(), "one's own is no impostor"
     assert np.isfinite(fit.impostors).sum() == 32 * 7
-    by_row = {row: vector for row, vector in zip(rows, vectors, strict=True)}
+    by_row = dict(zip(rows, vectors, strict=True))
     expected = {
         round(float(by_row[a, probe, side] @ by_row[b, view, side]), 5)
         for a in range(8)

@@ -149,9 +149,9 @@ def test_an_error_inside_changes_nothing(make: Make) -> None:
     fill(store)
     before = dump(store)
     with pytest.raises(ZeroDivisionError), store.write() as changes:
-        changes.remove_people = [f"{0:032x}"]
-        changes.put_people = [make_person(7)]
-        raise ZeroDivisionError
+        changes.remove_people, changes.put_people = [f"{0:032x}"], [make_person(1 // len(changes.pictures))]
+    with pytest.raises(GalleryError, match="numbers"), store.write() as changes:
+        changes.put_people, changes.put_photos = [make_person(7)], [replace(make_photo(store, 7, 0), vector=np.ones(1))]
     assert dump(store) == before
     assert store.read_version() == 1
     fill(store, range(8, 9))

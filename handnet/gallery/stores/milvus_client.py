@@ -13,6 +13,8 @@ from handnet.gallery.stores.milvus_rows import ServerRow
 _PAGE_ROWS = 1000
 _INSERT_ROWS = 500
 _VALUES = 500
+# The client's own default, a ping every 10 s on an idle connection, is more than gRPC servers put up with: they hang up.
+_GRPC_OPTIONS = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": False}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
@@ -48,7 +50,7 @@ class Server:
         self.address = address
         self.timeout_s = timeout_s
         with self.explaining():
-            self.client = MilvusClient(address.removeprefix("milvus+"), timeout=timeout_s)
+            self.client = MilvusClient(address.removeprefix("milvus+"), timeout=timeout_s, grpc_options=_GRPC_OPTIONS)
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

@@ -106,10 +106,10 @@ class Gallery:
             GalleryError: the encoder is another model than the collection's.
         """
         self._store = store
-        self._encoder = encoder
+        self._encoder: Encoder | None = None
         self._thresholds: dict[tuple[object, ...], Threshold | str] = {}
         if encoder is not None:
-            self._check_model(encoder)
+            self.bind(encoder)
         self._use_header()
 
     @classmethod
@@ -187,6 +187,15 @@ class Gallery:
     def close(self) -> None:
         """Let go of files and connections."""
         self._store.close()
+
+    def bind(self, encoder: Encoder) -> None:
+        """Use this model from now on.
+
+        Raises:
+            GalleryError: it is another model than the collection's.
+        """
+        self._check_model(encoder)
+        self._encoder = encoder
 
     @property
     def header(self) -> Header:

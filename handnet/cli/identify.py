@@ -17,21 +17,19 @@ from handnet.cli._gallery import (
 from handnet.errors import ConfigError
 
 
-class Rate(click.ParamType):
-    """A rate as a fraction or in percent: 0.01 or 1%."""
-
-    name = "rate"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the fraction."""
-        text = str(value).strip()
-        try:
-            rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            rate = -1.0
-        if not 0 < rate < 1:
-            self.fail(f"expected a rate such as 1% or 0.01, between 0 and 1. Received: {text!r}.", param, ctx)
-        return rate
+def _read_rate(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return a rate that was given as a fraction or in percent: 0.01 or 1%."""
+    if text is None:
+        return None
+    try:
+        rate = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        rate = -1.0
+    if not 0 < rate < 1:
+        raise click.BadParameter(
+            f"expected a rate such as 1% or 0.01, between 0 and 1. Received: {text!r}.", context, option
+        )
+    return rate
 
 
 @click.command()
@@ -40,7 +38,8 @@ class Rate(click.ParamType):
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1, 1000), help="People to list.")
 @click.option(
     "--fpir",
-    type=Rate(),
+    metavar="RATE",
+    callback=_read_rate,
     help="Of people who are not enrolled at most this share is to be named.  [default: the lowest of 1, 5, 10, 30% that the "
     "calibration carries]",
 )

@@ -112,7 +112,7 @@ def load_model(source: Mapping[str, str]) -> Encoder:
     kind, path = source.get("kind", ""), Path(source.get("path", ""))
     if kind not in MODELS or not path.is_dir():
         raise GalleryError(
-            f"The gallery's model is not at {str(path)!r} any more. Say where it is: --run RUN or --model saved_models/NAME/1."
+            f"There is no model at {str(path)!r}. Say where the gallery's model is: --run RUN or --model saved_models/NAME/1."
         )
     return MODELS[kind](path)
 

@@ -13,6 +13,9 @@ import pytest
 from handnet.gallery import Gallery
 from handnet.gallery.pairings import Matching
 from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
+from tests.gallery.world import world
+
+__all__ = ["world"]
 
 
 @pytest.fixture(scope="session")

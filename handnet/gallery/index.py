@@ -14,7 +14,7 @@ from handnet.gallery.records import HandKind, Person, Vector
 from handnet.gallery.stores.store import Store
 from handnet.gallery.templates import Template, build_templates
 
-# What changed since the main table was built lies in a small one beside it, until it is this share of the main one.
+# What changed since the main table was built lies in a second, small one, until it is this share of the main one.
 _SMALL_PEOPLE = 256
 _SMALL_SHARE = 0.1
 _BLOCK_CELLS = 1 << 24

@@ -37,13 +37,19 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_UMASK)
+        _share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _share(path: Path) -> None:
+    """Let a temporary file, made private, be read as any other of its owner, where the disk knows permissions."""
+    # SMB and exFAT refuse to change them: there all files have those of the disk.
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        path.chmod(0o666 & ~_UMASK)
 
 
 def write_bytes(path: Path, contents: bytes) -> None:

@@ -16,6 +16,8 @@ from handnet.cli.data import data
 from handnet.cli.embed import embed
 from handnet.cli.eval import evaluate
 from handnet.cli.export import export
+from handnet.cli.gallery import gallery
+from handnet.cli.identify import identify
 from handnet.cli.lr_find import lr_find
 from handnet.cli.project import project
 from handnet.cli.quickstart import quickstart
@@ -44,6 +46,8 @@ for command in (
     train,
     evaluate,
     verify,
+    gallery,
+    identify,
     export,
     embed,
     cache,

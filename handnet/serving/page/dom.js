@@ -20,15 +20,17 @@ export function announce(text) {
 }
 
 export function percent(value) {
-  if (value > 0 && value < 0.001) return "< 0.1 %";
-  if (value < 1 && value > 0.999) return "> 99.9 %";
-  return `${(100 * value).toFixed(value < 0.0995 || value > 0.9905 ? 1 : 0)} %`;
+  if (value === 0) return "0 %";
+  if (value > 0 && value < 0.001) return "<0.1 %";
+  if (value < 1 && value > 0.999) return ">99.9 %";
+  return `${(100 * value).toFixed(value < 0.0995 || (value > 0.9905 && value < 1) ? 1 : 0)} %`;
 }
 
 export function describeHand(hand) {
   const view = { dorsal: "back", palmar: "palm" }[hand.view];
   if (!view && !hand.side) return "";
-  return [hand.side, view || "hand"].filter(Boolean).join(" ");
+  const whose = hand.side ? `a ${hand.side} hand` : "a hand";
+  return view ? `${view} of ${whose}` : whose;
 }
 
 export function select(label, options, attributes = {}) {

@@ -17,7 +17,7 @@ export function setUp(panel) {
       if (mine !== number) return;
       const hand = describeHand(found);
       const text = found.rank ? `Found at rank ${found.rank} of ${found.num_ranked}` : "This person has no photo of the other view";
-      const query = h("figure", {}, h("div", { class: "shot" }, loadImage(picture(found.photo), `query: ${hand} of person ${found.name}`)), h("figcaption", {}, `query: ${hand} of person ${found.name}`));
+      const query = h("figure", {}, h("div", { class: "shot" }, loadImage(picture(found.photo), `query: ${hand}, person ${found.name}`)), h("figcaption", {}, `query: ${hand}, person ${found.name}`));
       const verdict = h("div", { class: `verdict ${found.rank === 1 ? "yes" : "no"}` }, h("strong", {}, text), h("span", { class: "quiet" }, `Nearest ${other[found.view]}, one of each person. The right one is framed in green.`));
       const grid = h("div", { class: "grid" }, found.neighbours.map((near) => h("figure", { class: near.right ? "right" : "" },
         h("div", { class: "shot" }, loadImage(picture(near.photo), `rank ${near.rank}: person ${near.name}${near.right ? ", the right one" : ""}`)),

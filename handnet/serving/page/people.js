@@ -34,9 +34,9 @@ export function setUp(panel, onchanged) {
       button.setAttribute("aria-expanded", "true");
       place.replaceChildren(...found.photos.map((photo) => {
         const hand = describeHand(photo.hand) || "hand not known";
-        const shot = photo.has_picture ? loadImage(picturePath(person.id, photo.id), `${hand} of ${person.name}`) : h("span", {}, "not kept");
+        const shot = photo.has_picture ? loadImage(picturePath(person.id, photo.id), `${hand}, ${person.name}`) : h("span", {}, "not kept");
         const drop = found.photos.length > 1 ? h("button", { type: "button", class: "small danger", onclick: async () => {
-          if (await ask([h("h2", {}, "Remove this photo?"), h("p", {}, `The ${hand} of ${person.name} will be deleted.`)], h("button", { class: "main danger", value: "yes" }, "Remove the photo"))) await attempt(async () => { await removePhoto(person.id, photo.id); onchanged(); });
+          if (await ask([h("h2", {}, "Remove this photo?"), h("p", {}, `This photo (${hand}) of ${person.name} will be deleted from the files.`)], h("button", { class: "main danger", value: "yes" }, "Remove the photo"))) await attempt(async () => { await removePhoto(person.id, photo.id); onchanged(); });
         } }, "Remove") : null;
         return h("figure", {}, h("div", { class: "shot" }, shot), h("figcaption", {}, `${hand}, quality ${percent(photo.quality)}`), drop);
       }));

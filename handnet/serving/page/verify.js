@@ -5,9 +5,11 @@ import { announce, describeHand, h, percent, showError, svg } from "./dom.js";
 import { handChoices } from "./identify.js";
 import { photoInput } from "./photo-input.js";
 
-const WIDTH = 620, HEIGHT = 230, LEFT = 10, RIGHT = 10, TOP = 34, BOTTOM = 34;
+const HEIGHT = 230, LEFT = 10, RIGHT = 10, TOP = 34, BOTTOM = 34;
 
 function drawDistributions(answer) {
+  // On a phone the drawing is narrower rather than smaller, so that its text can be read.
+  const WIDTH = innerWidth < 520 ? 340 : 620;
   const { edges, genuine, impostor } = answer.distributions;
   const low = Math.min(edges[0], answer.similarity) - 0.02, high = Math.max(edges[edges.length - 1], answer.similarity) + 0.02;
   const x = (value) => LEFT + ((value - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
@@ -37,7 +39,7 @@ function showComparison(answer) {
   const verdict = h("div", { class: `verdict ${answer.same ? "yes" : "no"}` }, h("strong", {}, answer.same ? "The same person" : "Two different people"),
     h("span", { class: "quiet" }, `${percent(answer.probability)} probable that it is one person${hands ? ` · ${hands}` : ""}`));
   const key = h("p", { class: "key" }, h("span", {}, h("i", { class: "genuine" }), "scores of one person"), h("span", {}, h("i", { class: "impostor" }), "scores of two people"),
-    h("span", {}, h("i", { class: "tick" }), "dashed: threshold, both errors equal"));
+    h("span", {}, h("i", { class: "dash" }), "threshold: both errors equal"));
   return h("div", { class: "card stack" }, verdict, h("h3", {}, "Where this pair lies"), drawDistributions(answer), key,
     h("p", { class: "note" }, `Similarity is the cosine of the two vectors. Compared: ${answer.pairing}; scores and threshold from ${answer.origin}. The probability takes one person and two people as equally likely beforehand.`));
 }

@@ -25,7 +25,9 @@ SIZE_PX = (160, 120)
 
 
 @cache
-def draw(person: int, view: str = "dorsal", side: str = "left", shot: int = 0, size_px: tuple[int, int] = SIZE_PX) -> bytes:
+def draw(
+    person: int, view: str = "dorsal", side: str = "left", shot: int = 0, size_px: tuple[int, int] = SIZE_PX
+) -> bytes:
     """Return a JPEG of a synthetic person's hand, with what `SimulatedEncoder` reads as its comment."""
     pixels = draw_photo(3, sample_person(3, person), view, side, shot, size_px)
     buffer = BytesIO()

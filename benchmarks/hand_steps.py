@@ -71,7 +71,7 @@ def main() -> None:
     from handnet.images.store import load_cached, prepare_photos
     from handnet.metrics.lda import fit_discriminant
     from handnet.metrics.ranking import compute_person_ranks
-    from handnet.networks.backbones import build_backbone
+    from handnet.networks.backbones.build import build_backbone
     from handnet.networks.backbones.hand.descriptor import CELLS, GROUPS
     from handnet.networks.complete import complete_config
 

@@ -186,14 +186,16 @@ def test_a_second_process_is_told_who_writes_until_it_ends(end: str, tmp_path: P
         holder.communicate()
     with hold_lock(path):
         assert not path.exists(), "only the lock is made"
-    assert list((tmp_path / "runs").iterdir()) == [], "and is removed"
+    assert not list(tmp_path.rglob(".*.lock")), "and is removed"
 
 
-def test_the_lock_ends_with_an_error_in_the_block(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mine"), hold_lock(tmp_path / "a"):
+def test_the_lock_ends_with_an_error_in_the_block_and_leaves_no_folders(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mine"), hold_lock(tmp_path / "new/folder/a"):
         raise ValueError("mine")
-    with hold_lock(tmp_path / "a"):
-        pass
+    assert not (tmp_path / "new").exists()
+    with hold_lock(tmp_path / "new/folder/a"):
+        (tmp_path / "new/letter").write_text("written meanwhile")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "letter"]
 
 
 def test_a_file_system_without_locks_is_written_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

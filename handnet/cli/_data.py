@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
+from handnet.data import photo_files
 from handnet.data.cache import find_drawn_folder
 from handnet.data.dataset import DataSet
+from handnet.data.example import Example
 from handnet.data.readers import folder as any_folder
 from handnet.data.readers import hands11k, lfw, read_dataset, tiny_imagenet
 from handnet.errors import DataError
@@ -25,7 +27,7 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
     """Return the data set's folder: `data` if given, else $HANDNET_DATA, else data/hands11k; "synthetic" is drawn once.
 
     Raises:
-        DataError: there is no such folder; the message says where what the reader reads is to be had.
+        DataError: there is no such folder; the message says where to download what the reader reads.
     """
     named = data or os.environ.get("HANDNET_DATA", "")
     if named == SYNTHETIC and not Path(SYNTHETIC).exists():
@@ -42,10 +44,49 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
 
 def read_data(reader: str, data: str) -> DataSet:
     """Find and read a data set, and say what was left out of it."""
-    dataset = read_dataset(reader, find_data(data, reader))
-    for problem in dataset.problems:
-        echo(f"data: {problem}")
+    return _say(read_dataset(reader, find_data(data, reader)))
+
+
+def _say(dataset: DataSet) -> DataSet:
+    for line in (*dataset.notes, *dataset.problems):
+        echo(f"data: {line}")
     return dataset
+
+
+def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
+    """Return the photos that files, a folder or a data set give, with their labels where there is a table.
+
+    Args:
+        sources: photos and folders of photos, or one folder with a data set.
+        reader: how the data set is laid out; "" is seen from its table.
+
+    Raises:
+        DataError: there is no such file or folder, or no photo in it.
+    """
+    if len(sources) == 1 and sources[0].is_dir():
+        folder = sources[0]
+        if not reader:
+            tables = {"HandInfo.csv": "hands11k", any_folder.TABLE_NAME: "folder"}
+            reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
+        if reader:
+            return _say(read_dataset(reader, folder)).examples
+    elif reader:
+        raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
+    paths: list[str] = []
+    for source in sources:
+        if source.is_dir():
+            found = photo_files.find_photos(source)
+            for problem in found.describe():
+                echo(f"data: {problem}")
+            if not found.photos:
+                kinds = ", ".join(suffix.removeprefix(".") for suffix in photo_files.PHOTO_SUFFIXES)
+                raise DataError(f"There is no photo ({kinds}) in {str(source)!r}.")
+            paths += found.photos
+        elif source.is_file():
+            paths.append(str(source.absolute()))
+        else:
+            raise DataError(f"There is no photo or folder {str(source)!r}.")
+    return [Example(path, "") for path in paths]
 
 
 def _draw_synthetic() -> Path:

@@ -11,9 +11,13 @@ from handnet.cli._console import echo
 @click.command()
 @click.argument("run_folders", metavar="RUN RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--part", default="test", show_default=True, help="The part on which all RUNs were evaluated.")
-@click.option("--protocol", default="person_template", show_default=True, help="person_template, photo, …")
-@click.option("--direction", default="dorsal_to_palmar", show_default=True, help="Or palmar_to_dorsal.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the bootstrap.")
+@click.option(
+    "--protocol", default="person_template", show_default=True, help="A protocol of metrics.json, e.g. photo."
+)
+@click.option(
+    "--direction", default="dorsal_to_palmar", show_default=True, help="dorsal_to_palmar or palmar_to_dorsal."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
 @click.option("--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path))
 def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
     """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
@@ -24,10 +28,11 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.errors import ConfigError, EvaluationError, format_unknown
     from handnet.evaluation.report.plots import plot_matrix
     from handnet.files import write_bytes
+    from handnet.metrics.all_figures import write_metrics
     from handnet.metrics.comparison import ComparedRun, compare_runs
     from handnet.metrics.embedded import load_part
     from handnet.metrics.protocols import PROTOCOLS
-    from handnet.metrics.ranking import DIRECTIONS, write_metrics
+    from handnet.metrics.ranking import DIRECTIONS
     from handnet.networks.heads import name_objective
 
     if protocol not in PROTOCOLS:
@@ -40,7 +45,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
         file = folder / f"eval-{part}" / "embeddings.npz"
         if not file.exists():
             raise EvaluationError(
-                f"{str(folder)!r} has not been evaluated on its {part} part. Do it: handnet eval {folder} --part {part}"
+                f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {folder} --part {part}"
             )
         runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
     comparison = compare_runs(runs, protocol, direction, seed=seed)

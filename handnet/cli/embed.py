@@ -47,36 +47,38 @@ def embed(
 ) -> None:
     """Turn photos into unit vectors with the encoder of RUN, and write them to one file.
 
-    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its .npz file is read
+    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read
     by `handnet eval --embeddings`; of any other folder all photos below it are taken. Stopped, it continues where it was.
     """
+    from handnet.cli._data import find_photos
     from handnet.config.run_folder import read_run
     from handnet.files import check_free_space, hold_lock
-    from handnet.metrics.vectors import check_vector_file
+    from handnet.metrics.embedded import check_vector_file
 
     check_vector_file(output)
     run = read_run(run_folder)
-    examples, labelled = find_photos(sources, reader)
+    examples = find_photos(sources, reader)
     check_free_space(output.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
     with hold_lock(output):
-        _write_embeddings(run, examples, labelled, output, engine, batch, skip_bad)
+        _write_embeddings(run, examples, output, engine, batch, skip_bad)
 
 
 def _write_embeddings(
     run: "Run",
     examples: "list[Example]",
-    labelled: bool,
     output: Path,
     engine: str,
     batch: int,
     skip_bad: bool,
 ) -> None:
     start_tensorflow()
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.errors import DataError
     from handnet.images.store import describe_problems
-    from handnet.metrics.vectors import write_vectors
+    from handnet.metrics.embedded import label_embeddings
     from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.manifest import hash_file
 
     encoder = load_encoder(run).model
     paths = [example.path for example in examples]
@@ -91,7 +93,8 @@ def _write_embeddings(
             )
         for path, reason in found.problems.items():
             warn(f"left out {path!r}: {reason}")
-    write_vectors(output, found.embeddings, [examples[row] for row in found.rows], labelled)
+    kept = [examples[row] for row in found.rows]
+    label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output)
     remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
 
@@ -122,43 +125,3 @@ def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDA
     decoded = [decode(Path(path).read_bytes())[0] for path in readable]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None
-
-
-def find_photos(sources: tuple[Path, ...], reader: str) -> tuple[list["Example"], bool]:
-    """Return the photos that files, a folder or a data set give, and whether they have labels.
-
-    Raises:
-        DataError: there is no such file or folder, or no photo in it.
-    """
-    from handnet.data.dataset import PHOTO_SUFFIXES
-    from handnet.data.example import Example
-    from handnet.data.readers import read_dataset
-    from handnet.data.readers.folder import TABLE_NAME
-    from handnet.errors import DataError
-
-    if len(sources) == 1 and sources[0].is_dir():
-        folder = sources[0]
-        if not reader:
-            tables = {"HandInfo.csv": "hands11k", TABLE_NAME: "folder"}
-            reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
-        if reader:
-            dataset = read_dataset(reader, folder)
-            for problem in dataset.problems:
-                echo(f"data: {problem}")
-            return dataset.examples, True
-    elif reader:
-        raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
-    paths: list[str] = []
-    for source in sources:
-        if source.is_dir():
-            below = (path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-            found = sorted(str(path.absolute()) for path in below)
-            if not found:
-                kinds = ", ".join(suffix.removeprefix(".") for suffix in PHOTO_SUFFIXES)
-                raise DataError(f"There is no photo ({kinds}) in {str(source)!r}.")
-            paths += found
-        elif source.is_file():
-            paths.append(str(source.absolute()))
-        else:
-            raise DataError(f"There is no photo or folder {str(source)!r}.")
-    return [Example(path, "") for path in paths], False

@@ -24,7 +24,7 @@ from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
 from handnet.images.store import PreparedPhotos, read_photos
-from handnet.networks.backbones import digest_weights
+from handnet.networks.backbones.report import digest_weights
 
 Floats = npt.NDArray[np.float32]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.

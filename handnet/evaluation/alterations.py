@@ -13,6 +13,7 @@ from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
+from handnet.images.pillow_decode import read_for_graph
 
 Images = npt.NDArray[np.uint8]
 
@@ -48,11 +49,14 @@ def read_altered(
     """
     apply, count = ALTERATIONS[alteration].apply, progress(ALTERATIONS[alteration].title)
 
-    def load(path: tf.Tensor) -> tf.Tensor:
-        photo = read_photo(tf.io.read_file(path), config)
+    def load(contents: tf.Tensor) -> tf.Tensor:
+        photo = read_photo(contents, config)
         return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
 
-    dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (read_for_graph(path) for path in paths), output_signature=tf.TensorSpec((), tf.string)
+    )
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     done = 0
     for batch in dataset.batch(batch_size).prefetch(1).as_numpy_iterator():
         done += len(batch)

@@ -9,7 +9,7 @@ from scipy.special import gammaln
 
 from handnet.errors import EvaluationError
 from handnet.gallery.pairings import PairingFit
-from handnet.metrics.intervals import draw_weights, find_interval
+from handnet.metrics.intervals import draw_people, find_interval
 from handnet.metrics.pairs.verification import refuse_rate
 
 # What is tried, in this order, where the user names no rate.
@@ -169,11 +169,11 @@ def bootstrap_fpir(
     for upper in (False, True):
         kept = np.ones(num_replicates)
         for fit, num_people in compared:
-            weights = draw_weights(fit.impostors.shape[1], num_replicates, seed)
+            drawn = draw_people(fit.impostors.shape[1], num_replicates, seed)
+            weights, pseudo = drawn[:, :-2], drawn[:, -2:]
+            mass = weights[:, np.unique(fit.probe_people)].sum(axis=1)
             rates = _predict(fit, num_people, log_ratio, weights, upper=upper)
-            extra = draw_weights(_count_people(fit) + 2, num_replicates, seed + 1)[:, -2:]
-            total = _count_people(fit) + extra.sum(axis=1)
-            kept *= 1.0 - (rates * _count_people(fit) + extra[:, 0]) / total
+            kept *= 1.0 - (rates * mass + pseudo[:, 0]) / np.maximum(mass + pseudo.sum(axis=1), 1.0)
         ends.append(find_interval(1.0 - kept))
     return float(ends[0][0]), float(ends[1][1])
 

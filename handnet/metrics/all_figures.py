@@ -1,21 +1,24 @@
-"""Every figure of an evaluation, from embeddings to one nested dictionary."""
+"""Every figure of an evaluation, from embeddings to metrics.json."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handnet.errors import EvaluationError
+from handnet.files import write_bytes
 from handnet.metrics.checks import find_two_view_people
+from handnet.metrics.confusions import find_worst_queries
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.figures import FIGURES
 from handnet.metrics.intervals import NUM_REPLICATES
-from handnet.metrics.neighbours import find_worst_queries
 from handnet.metrics.open_set import search_open_set, summarize_open_set
 from handnet.metrics.pairs.all_pairs import HISTOGRAM_BINS, PairScores, score_pairs
 from handnet.metrics.pairs.calibration import Calibration, summarize_calibration
 from handnet.metrics.pairs.pair_intervals import bootstrap_pairs
-from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
+from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 from handnet.metrics.protocols import PROTOCOLS, Outcome, Protocol, rank_same_view
 from handnet.metrics.ranking import DIRECTIONS
 from handnet.metrics.slices import slice_outcome
@@ -154,7 +157,7 @@ def summarize_verification(
     at = interval.pop("thresholds")
     figures["interval"] = interval
     figures["thresholds"] = {
-        name: {**judge_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
+        name: {**measure_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
     }
     curve = thin_curve(build_curve(pairs))
     figures["curve"] = {"false_accept": curve.false_accept.tolist(), "true_accept": curve.true_accept.tolist()}
@@ -182,3 +185,27 @@ def describe_part(part: EmbeddedPart) -> dict[str, Any]:
         "num_palmar": int((part.views == "palmar").sum()),
         "embedding_dimensions": int(part.embeddings.shape[1]),
     }
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write the metrics as JSON, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        metrics: nested mappings, lists, text and finite numbers; numpy scalars and arrays are written as numbers.
+
+    Raises:
+        EvaluationError: a value that JSON cannot hold (NaN, an object).
+        DiskError: a folder that cannot be written.
+    """
+    try:
+        text = json.dumps(metrics, indent=2, allow_nan=False, default=_to_plain)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"Metrics must be finite numbers and text. Received: {error}.") from error
+    write_bytes(Path(path), (text + "\n").encode("utf-8"))
+
+
+def _to_plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} in the metrics")

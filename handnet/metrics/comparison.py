@@ -1,6 +1,6 @@
 """Runs against each other on the same photos: differences with intervals, because most differences are noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,7 @@ from handnet.metrics.checks import list_some
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.figures import list_means
 from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval
-from handnet.metrics.protocols import PROTOCOLS, Outcome, join_outcomes
-from handnet.metrics.ranking import DIRECTIONS
+from handnet.metrics.protocols import PROTOCOLS, Outcome
 from handnet.metrics.summary import summarize_outcome
 
 Array = npt.NDArray[np.float64]
@@ -23,8 +22,8 @@ class ComparedRun(NamedTuple):
 
     Attributes:
         name: of the run.
-        backbone: as "resnet50".
-        loss: as "contrastive".
+        backbone: e.g. "resnet50".
+        loss: e.g. "contrastive".
         part: its embeddings of the photos that all runs share.
     """
 
@@ -52,7 +51,7 @@ def compare_runs(
         protocol: a key of PROTOCOLS.
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
         num_replicates: bootstrap replicates.
-        seed: of draws and bootstrap.
+        seed: random seed for draws and bootstrap.
 
     Returns:
         protocol, direction, runs: each with name, backbone, loss, figures; differences: one row for each run but the first
@@ -141,47 +140,6 @@ def check_same_photos(one: ComparedRun, other: ComparedRun) -> None:
     names_a, names_b = ([path.replace("\\", "/").rsplit("/", 1)[-1] for path in part.paths] for part in (a, b))
     if all(names_a) and all(names_b) and names_a != names_b:
         raise EvaluationError(
-            f"Runs are compared on the same photos. Received: {one.name} and {other.name} with other file names, as "
+            f"Runs are compared on the same photos. Received: {one.name} and {other.name} with other file names, e.g. "
             f"{next(f'{x} and {y}' for x, y in zip(names_a, names_b, strict=True) if x != y)}."
         )
-
-
-def merge_folds(folds: Sequence[EmbeddedPart], num_replicates: int = NUM_REPLICATES, seed: int = 0) -> dict[str, Any]:
-    """Pool the test parts of a cross-validation, in which every person is tested once.
-
-    Each query is ranked in the gallery of its own fold by its own fold's model; the queries are then pooled. Embeddings of
-    different folds are never compared: they come from different models. Galleries are therefore a fold's size, not the
-    data set's, and chance is theirs.
-
-    Args:
-        folds: the test part of each fold; nobody in two of them.
-        num_replicates: bootstrap replicates over the people of all folds.
-        seed: of draws and bootstrap.
-
-    Returns:
-        num_folds, num_people, protocols: for each protocol and direction the pooled figures with interval and chance, and
-        folds: the figures of each fold.
-
-    Raises:
-        EvaluationError: fewer than two folds, or a person in two folds.
-    """
-    if len(folds) < 2:
-        raise EvaluationError(f"Cross-validation needs at least two folds. Received: {len(folds)}.")
-    names, counts = np.unique(np.concatenate([np.unique(fold.identities) for fold in folds]), return_counts=True)
-    if (counts > 1).any():
-        raise EvaluationError(
-            f"Every person must be tested once. Received: {int((counts > 1).sum())} people in more than one fold "
-            f"({list_some(names[counts > 1])})."
-        )
-    protocols: dict[str, Any] = {}
-    for name, protocol in PROTOCOLS.items():
-        if "hand" in name and any((fold.sides == "").any() for fold in folds):
-            continue
-        pooled: dict[str, Any] = {"title": protocol.title, "definition": protocol.definition}
-        for direction in DIRECTIONS:
-            outcomes = [protocol.rank(fold, direction, seed) for fold in folds]
-            figures: Mapping[str, Any] = summarize_outcome(join_outcomes(outcomes), num_replicates, seed)
-            each = [{key: figure.summarize(o.ranking) for key, figure in list_means().items()} for o in outcomes]
-            pooled[direction] = {**figures, "folds": each}
-        protocols[name] = pooled
-    return {"num_folds": len(folds), "num_people": len(names), "protocols": protocols}

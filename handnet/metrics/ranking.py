@@ -1,16 +1,11 @@
 """Rank a gallery by cosine similarity: where the right entries stand."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.files import write_bytes
 from handnet.metrics.checks import (
     FloatArray,
     Labels,
@@ -172,27 +167,3 @@ def _check_part(
     vectors = check_embeddings(embeddings)
     check_lengths(len(vectors), identities=identities, views=views)
     return vectors, np.asarray(identities), check_views(views)
-
-
-def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Write the metrics as JSON, whole or not at all.
-
-    Args:
-        path: the file; its folder is made.
-        metrics: nested mappings, lists, text and finite numbers; numpy scalars and arrays are written as numbers.
-
-    Raises:
-        EvaluationError: a value that JSON cannot hold (NaN, an object).
-        DiskError: a folder that cannot be written.
-    """
-    try:
-        text = json.dumps(metrics, indent=2, allow_nan=False, default=_to_plain)
-    except (TypeError, ValueError) as error:
-        raise EvaluationError(f"Metrics must be finite numbers and text. Received: {error}.") from error
-    write_bytes(Path(path), (text + "\n").encode("utf-8"))
-
-
-def _to_plain(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} in the metrics")

@@ -105,13 +105,13 @@ def select_people(job: Job) -> People:
     """Split the data set by the settings, or as the run was that is continued, and say what is unusual about it.
 
     Raises:
-        RunError: a run is in the way, or there is none to continue.
+        RunError: a run is in the way, or there is none to continue, or it is finished.
         DataError: too few people.
     """
     config = job.config
     if job.folder is not None and job.resume:
         # The run's own copy: the file that it was read from may have gone.
-        split = read_run_split(read_run(job.folder))
+        split = read_run_split(_read_unfinished(job.folder))
     else:
         if job.folder is not None:
             check_absent(job.folder)
@@ -151,7 +151,7 @@ def open_session(job: Job, people: People) -> Session:
         check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)
     examples = [*people.training, *people.validation]
     photos = prepare_photos([example.path for example in examples], config.image, job.progress)
-    fingerprint = fingerprint_data(photos.digests, [_label(example) for example in examples])
+    fingerprint = fingerprint_data(photos.digests, [write_label(example) for example in examples])
     if job.folder is not None and job.resume and read_run(job.folder).facts["data"]["fingerprint"] != fingerprint:
         raise RunError(
             f"The data have changed since {str(job.folder)!r} was begun: another set of photos or labels. Resume with the "
@@ -192,6 +192,14 @@ def count_people(examples: Sequence[Example]) -> int:
     return len({example.identity for example in examples})
 
 
+def _read_unfinished(folder: Path) -> Run:
+    run = read_run(folder)
+    # Another process may have finished it since the command was typed; its checkpoint is gone then.
+    if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {folder}")
+    return run
+
+
 def _build_encoder(job: Job) -> Encoder:
     own = job.folder / WEIGHTS_FILE if job.folder is not None and job.resume else None
     if own is None or not own.is_file():
@@ -225,5 +233,6 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
     }
 
 
-def _label(example: Example) -> str:
+def write_label(example: Example) -> str:
+    """Return what a photo is labelled with as one text, for fingerprints."""
     return f"{example.identity}|{example.view}|{example.side}"

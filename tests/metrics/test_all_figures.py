@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
-from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.figures import FIGURES
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
 from handnet.metrics.protocols import REPETITIONS
-from handnet.metrics.ranking import rank_queries, write_metrics
+from handnet.metrics.ranking import rank_queries
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 

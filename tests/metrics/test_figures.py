@@ -7,14 +7,15 @@ import pytest
 
 from handnet.cli.compare import format_comparison
 from handnet.evaluation.audit import format_audit
-from handnet.evaluation.report.page import build_report
+from handnet.evaluation.report.page import write_report
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.export.card import write_card_text
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.chance import compute_chance
-from handnet.metrics.comparison import ComparedRun, compare_runs, merge_folds
+from handnet.metrics.comparison import ComparedRun, compare_runs
 from handnet.metrics.figures import FIGURES, Figure, format_figure, format_interval, list_means
 from handnet.metrics.ranking import Ranking
+from handnet.metrics.summary import merge_folds
 from tests.metrics.test_protocols import draw_hands
 
 RANKING = Ranking(np.array([1, 3, 1, 8]), np.array([1.0, 0.5, 0.75, 0.125]), np.array([1, 2, 2, 1]), np.full(4, 9))
@@ -66,7 +67,7 @@ def test_figures_by_hand():
     assert "median_rank" not in list_means()
 
 
-def test_a_new_figure_is_one_entry(monkeypatch):
+def test_a_new_figure_is_one_entry(monkeypatch, tmp_path):
     monkeypatch.setitem(FIGURES, "mean_reciprocal_rank", RECIPROCAL_RANK)
     part = draw_hands(num_people=8, noise=2.0)
     metrics = evaluate_part(part, num_replicates=40, baselines={"raw pixels": part})
@@ -82,7 +83,8 @@ def test_a_new_figure_is_one_entry(monkeypatch):
     table = format_metrics(metrics)
     assert "MRR %" in table
     assert shown in table
-    page = build_report(metrics, part, "title", {})
+    write_report(tmp_path / "report.html", metrics, part, "title")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("MRR %") >= 3
     assert shown in page
     runs = [ComparedRun(name, "net", "loss", part) for name in ("one", "other")]

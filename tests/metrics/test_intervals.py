@@ -7,7 +7,7 @@ from handnet.errors import EvaluationError
 from handnet.metrics.intervals import (
     bootstrap_means,
     bootstrap_median,
-    draw_weights,
+    draw_people,
     find_interval,
 )
 
@@ -17,7 +17,7 @@ def test_means_equal_a_loop_over_replicates():
     people = np.array(list("aaabbccccd"))
     values = generator.normal(size=(10, 2))
     replicates = bootstrap_means(values, people, -3.0, 5.0, num_replicates=20, seed=4)
-    weights = draw_weights(6, 20, seed=4)
+    weights = draw_people(4, 20, seed=4)
     for row, drawn in zip(replicates, weights, strict=True):
         total, count = np.zeros(2), 0.0
         for person, times in zip("abcd", drawn[:4], strict=True):
@@ -33,7 +33,7 @@ def test_medians_equal_numpy_on_the_expanded_sample():
     people = np.array(list("aabbccdd"))
     values = np.array([1.0, 9.0, 2.0, 2.0, 7.0, 4.0, 5.0, 30.0])
     replicates = bootstrap_median(values, people, 1.0, 20.0, num_replicates=50, seed=2)
-    for median, drawn in zip(replicates, draw_weights(6, 50, seed=2).astype(int), strict=True):
+    for median, drawn in zip(replicates, draw_people(4, 50, seed=2).astype(int), strict=True):
         sample = [v for p, t in zip("abcd", drawn[:4], strict=True) for v in np.tile(values[people == p], t)]
         sample += [1.0] * 2 * drawn[4] + [20.0] * 2 * drawn[5]
         assert median == np.median(sample)

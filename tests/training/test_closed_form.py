@@ -91,6 +91,7 @@ def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     np.testing.assert_array_equal(one, other)
     with pytest.raises(RunError, match="There is no run folder"):
         train(hand_config(), tmp_path / "none", dataset, resume=True, echo=lambda _: None)
+    (folder / "model.weights.h5").unlink()
     smaller = write_tiny(tmp_path / "other", num_people=9)
     with pytest.raises(RunError, match="The data have changed"):
         train(
@@ -133,7 +134,7 @@ def test_settings_that_do_not_fit_are_refused(model, message):
 
 @pytest.mark.slow
 def test_strangers_are_found_on_real_hands(tmp_path):
-    # A third of the people are tested: chance is R@1 2.4 %, and docs/accuracy.md has 62 % on all three folds.
+    # A third of the people are tested: chance is R@1 2.4 %, and docs/measurements/accuracy.md has 62 % on all three folds.
     dataset = read_dataset("hands11k", find_real_data("hands11k-mini"))
     config = fold_config(complete_config({"model": {"arch": "hand"}}), 3, 0, 42)
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)

@@ -14,10 +14,10 @@ from handnet.data.readers import read_dataset
 from handnet.data.splits.rules import make_split
 from handnet.errors import DiskError, RunError
 from handnet.files import hold_lock
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +57,8 @@ def test_a_run_goes_on_when_the_weights_and_the_split_that_it_began_with_are_gon
     shutil.rmtree("first")
     Path("split.csv").unlink()
     resumed = train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
+    with pytest.raises(RunError, match="The run 'stopped' is finished already. Evaluate it: handnet eval stopped"):
+        train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
     for expected, received in zip(*(load_encoder(run).model.get_weights() for run in (whole, resumed)), strict=True):
         np.testing.assert_array_equal(received, expected)
 

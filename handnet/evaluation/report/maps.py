@@ -33,7 +33,7 @@ def draw_maps(
         folder: where `tsne.png` and `umap.png` go.
         part: embedded photos.
         part_names: the part of the split of each photo; the title names them.
-        seed: of the maps.
+        seed: random seed for the maps.
         echo: told where a map is left out.
 
     Returns:
@@ -58,12 +58,13 @@ def draw_maps(
     return written
 
 
-def compute_tsne(embeddings: npt.NDArray[np.float32], seed: int) -> Points:
+def compute_tsne(embeddings: npt.NDArray[np.floating], seed: int) -> Points:
     """Return t-SNE's map by cosine distance, float64 (N, 2).
 
     Reference:
         van der Maaten and Hinton, Visualizing Data using t-SNE, 2008; perplexity 30, or less where photos are few.
     """
+    # A second to import.
     from sklearn.manifold import TSNE
 
     perplexity = min(_PERPLEXITY, (len(embeddings) - 1) / 3)

@@ -13,8 +13,15 @@ from handnet.gallery.stores.milvus_rows import ServerRow
 _PAGE_ROWS = 1000
 _INSERT_ROWS = 500
 _VALUES = 500
-# The client's own default, a ping every 10 s on an idle connection, is more than gRPC servers put up with: they hang up.
-_GRPC_OPTIONS = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": False}
+_GRPC_OPTIONS = {
+    # The client's own default, a ping every 10 s on an idle connection, is more than servers put up with: they hang up.
+    "grpc.keepalive_time_ms": 300_000,
+    "grpc.keepalive_permit_without_calls": False,
+    # Back at once where a server was started again: neither wait long, nor share what another connection found out.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
@@ -50,7 +57,9 @@ class Server:
         self.address = address
         self.timeout_s = timeout_s
         with self.explaining():
-            self.client = MilvusClient(address.removeprefix("milvus+"), timeout=timeout_s, grpc_options=_GRPC_OPTIONS)
+            self.client = MilvusClient(
+                address.removeprefix("milvus+"), timeout=timeout_s, dedicated=True, grpc_options=_GRPC_OPTIONS
+            )
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

@@ -50,8 +50,9 @@ class WriterLock:
         """
         deadline = time.monotonic() + self._wait_s
         try:
+            # A claim is lost with a collection that was replaced meanwhile.
             while not self._take_turn(deadline):
-                pass
+                self._check_deadline(deadline)
             yield
         finally:
             # Where the server is gone the claim expires by itself; the error that matters is the first.
@@ -66,7 +67,7 @@ class WriterLock:
             )
 
     def _take_turn(self, deadline: float) -> bool:
-        """Draw a ticket and wait for the turn; false where the claim was lost with a collection that was replaced."""
+        """Draw a ticket and wait for the turn; false where the claim was lost."""
         self._until = time.time() + CLAIM_S
         # Ticket 0: about to draw one.
         self._write(0)
@@ -84,6 +85,10 @@ class WriterLock:
                     f"Another program has been writing for {self._wait_s:g} s. Wait for it, then repeat."
                 )
             time.sleep(_POLL_S)
+
+    def _check_deadline(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise GalleryError(f"Another program has been writing for {self._wait_s:g} s. Wait for it, then repeat.")
 
     def _write(self, ticket: int) -> None:
         self._server.upsert(

@@ -54,14 +54,15 @@ def test_empty_and_unlisted_classes_are_said(tmp_path: Path) -> None:
     assert dataset.identities == ["n01"]
     assert dataset.problems == (
         "1 folder (n04) without a photo.",
-        "2 files (n01/n01_boxes.txt, n02/n02_boxes.txt) of another kind than jpg, jpeg, png, gif, bmp, pgm, left out.",
+        "2 files (n01/n01_boxes.txt, n02/n02_boxes.txt) of another kind than jpg, jpeg, png, gif, bmp, "
+        "webp, tif, tiff, heic, heif, avif, pgm, ppm, left out.",
         "1 class (n03) of wnids.txt without an image.",
         "1 class (n02) not in wnids.txt, left out.",
     )
 
 
 def test_no_folder_and_no_image(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="There is no folder train in .*to be had at"):
+    with pytest.raises(DataError, match="There is no folder train in .*can be downloaded from"):
         read_tiny_imagenet(tmp_path)
     (tmp_path / "train" / "n01" / "images").mkdir(parents=True)
     with pytest.raises(DataError, match="There is no photo to use in"):

@@ -16,7 +16,7 @@ class Neighbour(NamedTuple):
     """A gallery photo near a query.
 
     Attributes:
-        row: of the part.
+        row: its row of the part.
         similarity: cosine to the query.
     """
 
@@ -29,7 +29,7 @@ class Confusion(NamedTuple):
 
     Attributes:
         row: the query's row of the part.
-        rank: of the first correct photo.
+        rank: rank of the first correct photo.
         num_gallery: photos that it was looked for among.
         right: the nearest photo of the right person.
         wrong: the nearest photo of each of the nearest wrong people, the nearest first.
@@ -92,7 +92,7 @@ class LookAlike(NamedTuple):
 
 
 def find_look_alikes(part: EmbeddedPart, num_pairs: int = 8) -> list[LookAlike]:
-    """Return the pairs of different people whose dorsal and palmar templates are the most alike, each pair once.
+    """Return the pairs of different people whose dorsal and palmar templates are the most similar, each pair once.
 
     Args:
         part: the photos.

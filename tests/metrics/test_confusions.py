@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from handnet.metrics.confusions import find_look_alikes, find_worst_queries
 from handnet.metrics.embedded import make_part
-from handnet.metrics.neighbours import find_look_alikes, find_worst_queries
 from handnet.metrics.protocols import rank_photos
 from tests.metrics.oracles import cosine, draw_part, mean_direction, rank_one
 
@@ -37,7 +37,7 @@ def test_worst_queries_are_the_last_found_with_the_nearest_wrong_people():
 
 
 def test_look_alikes_are_the_nearest_templates_of_different_people(monkeypatch):
-    monkeypatch.setattr("handnet.metrics.neighbours._BLOCK_CELLS", 30)
+    monkeypatch.setattr("handnet.metrics.confusions._BLOCK_CELLS", 30)
     part = make_part(*draw_part(np.random.default_rng(5), num_people=12))
     pairs = find_look_alikes(part, num_pairs=5)
     rows = list(zip(part.embeddings, part.identities, part.views, strict=True))

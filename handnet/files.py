@@ -20,8 +20,8 @@ except ImportError:  # Windows: processes there do not keep each other out.
 _TEMPORARY = ".part-"
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
+def write_with(path: Path, write: Callable[[Path], None], *, private: bool = False) -> None:
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`; `private`: for its owner's eyes alone.
 
     The temporary name ends as `path` does, since Keras and others choose the format by it.
 
@@ -38,7 +38,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_UMASK)
+        if not private:
+            temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
@@ -46,13 +47,13 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, contents: bytes) -> None:
-    """Write bytes whole or not at all."""
+def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
+    """Write bytes whole or not at all; `private`: for their owner's eyes alone."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(contents)
 
-    write_with(path, write)
+    write_with(path, write, private=private)
 
 
 def remove_leftovers(folder: Path) -> None:

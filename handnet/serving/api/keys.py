@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -105,12 +104,7 @@ class KeyFile:
 
     def _write(self, keys: Sequence[ApiKey]) -> None:
         text = json.dumps({"keys": [asdict(key) for key in keys]}, indent=2)
-        # Never readable by others, not even for a moment.
-        before = os.umask(0o077)
-        try:
-            write_bytes(self._path, text.encode())
-        finally:
-            os.umask(before)
+        write_bytes(self._path, text.encode(), private=True)
         self._refresh()
 
     def _refresh(self) -> None:

@@ -17,7 +17,7 @@ from handnet.errors import ConfigError, DataError, DiskError, EvaluationError, G
 LOG = logging.getLogger("handnet.serving")
 MEDIA_TYPE = "application/problem+json"
 # A file's place says more of the machine than a client should know: absolute, in quotes or not.
-_PATHS = re.compile(r"(?<![\w:/.])/(?:[^\s'\":;,()/]+/)*[^\s'\":;,()/]+")
+_PATHS = re.compile(r"(?<![\w:/.])/(?:[^\s'\":;,()/]+/)*[^\s'\":;,()/]*[^\s'\":;,()/.]")
 
 
 class Problem(HTTPException):

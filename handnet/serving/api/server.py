@@ -1,6 +1,7 @@
 """Running the application until it is told to stop; what was accepted by then is finished."""
 
 import ipaddress
+import signal
 import socket
 
 import uvicorn
@@ -69,8 +70,11 @@ def run_server(service: Service, bound: socket.socket, *, access_log: bool = Fal
         h11_max_incomplete_event_size=32_000,
         backlog=512,
     )
+    # Once all is finished uvicorn sends itself the signal again, for whoever handled it before.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in signals]
     try:
         uvicorn.Server(config).run(sockets=[bound])
-    except KeyboardInterrupt:
-        # Told again by uvicorn once all is finished.
-        return
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -37,7 +37,8 @@ async function takePhoto() {
   const video = h("video", { autoplay: true, playsinline: true });
   video.muted = true;
   video.srcObject = stream;
-  const shoot = h("button", { class: "main", value: "shoot" }, "Take the photo");
+  const shoot = h("button", { class: "main", value: "shoot", disabled: true }, "Take the photo");
+  video.addEventListener("loadeddata", () => { shoot.disabled = false; });
   const answer = await ask([h("h2", {}, "Hold one hand flat before the camera"), video], shoot);
   let file = null;
   if (answer && video.videoWidth) {

@@ -230,20 +230,9 @@ def merge(gallery: str, name: str, other: str, store: str, key_file: Path | None
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
 def export(gallery: str, target: Path, store: str, key_file: Path | None) -> None:
     """Write vectors and names, not protected, to a file: .npz, or .parquet (pyarrow), as `handnet embed` does."""
-    from handnet.data.example import Example
-    from handnet.metrics.vectors import check_vector_file, write_vectors
-
-    check_vector_file(target)
     with open_gallery(gallery, store, key_file) as opened:
-        people, photos = opened.read_contents()
-    if not photos:
-        raise DataError("There is nothing to export: nobody is enrolled.")
-    import numpy as np
-
-    names = {person.id: person.name for person in people}
-    examples = [Example("", names[photo.person], photo.kind.view, photo.kind.side) for photo in photos]
-    write_vectors(target, np.stack([photo.vector for photo in photos]), examples, labelled=True)
-    echo(f"wrote {len(photos):,} vectors of {len(people):,} people to {target}; they are not protected there")
+        count = opened.export(target)
+    echo(f"wrote {count:,} vectors to {target}; they are not protected there")
 
 
 @gallery.command()

@@ -27,6 +27,7 @@ from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores import create_store, open_store
 from handnet.gallery.stores.store import Store
 from handnet.gallery.templates import build_templates
+from handnet.metrics.embedded import EmbeddedPart, check_vector_file
 
 Photos = PhotoInput | Sequence[PhotoInput]
 Progress = Callable[[int, int], None]
@@ -445,14 +446,37 @@ class Gallery:
         """Return the log of changes, the oldest first."""
         return self._store.read_audit()
 
-    def read_contents(self) -> tuple[Sequence[Person], Sequence[Photo]]:
-        """Return everybody and all photos, the vectors as the model gave them, to be written elsewhere."""
+    def export(self, target: str | Path) -> int:
+        """Write names and vectors as the model gave them, not protected, to a file that `handnet eval --embeddings` reads.
+
+        Args:
+            target: a file that ends with .npz or .parquet.
+
+        Returns:
+            Photos that were written.
+
+        Raises:
+            DataError: nobody is enrolled.
+            ConfigError: another kind of file.
+            DiskError: it cannot be written.
+        """
+        check_vector_file(Path(target))
         snapshot = self._store.read_since(-1)
-        photos = snapshot.photos
-        if photos:
-            vectors = self._store.codec.turn_back(np.stack([photo.vector for photo in photos]))
-            photos = [replace(photo, vector=vector) for photo, vector in zip(photos, vectors, strict=True)]
-        return snapshot.people, photos
+        if not snapshot.photos:
+            raise DataError("There is nothing to export: nobody is enrolled.")
+        names = {person.id: person.name for person in snapshot.people}
+        vectors = self._store.codec.turn_back(np.stack([photo.vector for photo in snapshot.photos]))
+        part = EmbeddedPart(
+            vectors,
+            np.array([names[photo.person] for photo in snapshot.photos]),
+            np.array([photo.kind.view for photo in snapshot.photos]),
+            np.array([photo.kind.side for photo in snapshot.photos]),
+            ({},) * len(vectors),
+            ("",) * len(vectors),
+            self.header.name,
+        )
+        part.save(Path(target))
+        return len(vectors)
 
     def identify(
         self,

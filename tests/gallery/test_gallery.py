@@ -13,6 +13,7 @@ from handnet.gallery.enrolment import Entry
 from handnet.gallery.pairings import Matching
 from handnet.gallery.protection import Key
 from handnet.gallery.records import HandKind
+from handnet.metrics.embedded import load_part
 from tests.gallery.simulated import WIDTH, SimulatedEncoder, draw_vector, fit_simulated, take_photo, write_photo
 
 KEY = Key(bytes(range(32)))
@@ -291,9 +292,11 @@ def test_rotated_key_opens_and_the_old_one_does_not(tmp_path: Path, matching: Ma
 def test_exported_contents_are_in_the_model_s_space(tmp_path: Path, matching: Matching) -> None:
     with Gallery.create(tmp_path / "g", SimulatedEncoder(), matching, key=KEY) as gallery:
         gallery.add("Ada", take_photo(1))
-        people, photos = gallery.read_contents()
-        assert [person.name for person in people] == ["Ada"]
-        np.testing.assert_allclose(photos[0].vector, draw_vector(1), atol=1e-6)
+        assert gallery.export(tmp_path / "vectors.npz") == 1
+    part = load_part(tmp_path / "vectors.npz")
+    assert part.identities.tolist() == ["Ada"]
+    assert (part.views[0], part.sides[0]) == ("dorsal", "left")
+    np.testing.assert_allclose(part.embeddings[0], draw_vector(1), atol=1e-6)
 
 
 def test_one_import_loads_no_tensorflow() -> None:
@@ -330,11 +333,10 @@ class TestMigration:
         with Gallery.open(tmp_path / "g", new[0], key=key) as again:
             assert again.header.width == 16
             assert again.check().damage == ()
-            people, photos = again.read_contents()
-            assert len(people) == len(photos) == 5
-            by_person = {photo.person: photo.vector for photo in photos}
-            wanted = next(person.id for person in people if person.name == "Person 2")
-            np.testing.assert_allclose(by_person[wanted], draw_vector(2, "palmar", width=16), atol=1e-6)
+            assert again.export(tmp_path / "vectors.npz") == 5
+        part = load_part(tmp_path / "vectors.npz")
+        row = part.identities.tolist().index("Person 2")
+        np.testing.assert_allclose(part.embeddings[row], draw_vector(2, "palmar", width=16), atol=1e-6)
 
     def test_who_cannot_be_migrated_is_said_and_nothing_is_changed(
         self, people: Gallery, new: tuple[SimulatedEncoder, Matching]

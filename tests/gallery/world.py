@@ -32,13 +32,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     from handnet.data.splits.rules import select_part
     from handnet.embedding.encode import embed_part
     from handnet.export.archive import export_encoder
-    from handnet.networks.backbones import BACKBONES, Backbone
+    from handnet.networks.backbones import BACKBONES
     from handnet.networks.encoder import build_encoder, load_encoder
-    from tests.tiny import build_tiny, tiny_config, write_tiny
+    from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDNET_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        patch.setitem(BACKBONES, "tiny", tiny_backbone())
         folder = tmp_path_factory.mktemp("world")
         data = write_tiny(folder / "data", num_people=NUM_PEOPLE, photos_per_view=3)
         names = [f"{number:07d}" for number in range(NUM_PEOPLE)]

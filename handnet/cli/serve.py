@@ -99,13 +99,14 @@ def _open_service(
     galleries: tuple[str, ...],
     store: str,
     key_file: Path | None,
-    model: tuple[Path | None, Path | None],
+    chosen: tuple[Path | None, Path | None],
     *,
     explore: Path | None,
     examples: Path | None,
     rate: float,
 ) -> "Service":
     from handnet.cli._gallery import choose_model, load_model, open_gallery
+    from handnet.data.synthetic import draw_photo, sample_person
     from handnet.serving.api.batching import BatchingEncoder
     from handnet.serving.api.explorer import open_explorer
     from handnet.serving.api.figures import Figures
@@ -120,8 +121,11 @@ def _open_service(
         gallery = open_gallery(place, store, key_file)
         digest = gallery.header.model
         if digest not in encoders:
-            source = choose_model(*model) or dict(gallery.header.source)
-            encoders[digest] = BatchingEncoder(load_model(source), count=figures.count_batch)
+            source = choose_model(*chosen) or dict(gallery.header.source)
+            model = load_model(source)
+            # The first photo of a process takes seconds longer: not at a client's expense.
+            model.embed([draw_photo(0, sample_person(0, 0), "dorsal", "left", 0)])
+            encoders[digest] = BatchingEncoder(model, count=figures.count_batch)
         gallery.bind(encoders[digest])
         name = Path(place).name
         if name in collections:

@@ -22,10 +22,12 @@ export function showAnswer(answer, several) {
   const best = answer.matches[0];
   const chance = answer.name ? best.probability : answer.nobody;
   const hand = describeHand(answer.hand);
+  // Without a threshold nothing was decided: the photo may well show somebody enrolled.
+  const title = answer.name || (answer.threshold || !answer.num_people ? "Nobody enrolled" : "No name can be given");
   const verdict = h("div", { class: `verdict ${answer.name ? "yes" : "no"}` },
     several ? h("span", { class: "quiet" }, answer.photo) : null,
-    h("strong", {}, answer.name || "Nobody enrolled"),
-    h("span", { class: "quiet" }, `${percent(chance)} probable${hand ? ` · ${hand}` : ""} · ${answer.num_compared} of ${answer.num_people} people compared`));
+    h("strong", {}, title),
+    h("span", { class: "quiet" }, `${answer.name ? percent(chance) : `nobody enrolled: ${percent(chance)}`} probable${hand ? ` · ${hand}` : ""} · ${answer.num_compared} of ${answer.num_people} people compared`));
   const threshold = answer.threshold ? answer.threshold.probability : null;
   const rows = answer.matches.map((match) => h("li", { class: match.accepted ? "named" : "" },
     h("span", { class: "place" }, String(match.rank)), face(match.person, match.picture, match.name),
@@ -35,7 +37,7 @@ export function showAnswer(answer, several) {
     h("div", {}, h("div", { class: "name" }, "Nobody enrolled"), bar(answer.nobody, null)), h("span", { class: "number" }, percent(answer.nobody)));
   const key = answer.threshold
     ? h("p", { class: "key" }, h("span", {}, h("i", { class: "tick" }), `from ${percent(threshold)} on somebody is named`), h("span", {}, `of strangers at most ${percent(answer.threshold.fpir)} are`))
-    : h("p", { class: "key" }, "no threshold: nobody is named");
+    : h("p", { class: "key" }, "There is no threshold for this photo, so nobody is named.");
   const origin = answer.threshold ? h("details", {}, h("summary", {}, "Where the threshold comes from"), h("div", { class: "stack" }, h("p", { class: "note" }, answer.threshold.text), h("p", { class: "note" }, `Probabilities take it that a hand belongs to somebody enrolled with ${percent(answer.prior)}. Compared: ${best ? best.pairing : ""}.`))) : null;
   return h("div", { class: "card stack" }, verdict, key, h("ol", { class: "ranks" }, rows, nobody), answer.remarks.map((text) => h("p", { class: "remark" }, text)), origin);
 }

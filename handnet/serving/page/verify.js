@@ -33,10 +33,17 @@ function drawDistributions(answer) {
     ticks);
 }
 
+// What is hardly likelier than its opposite is not said as if it were sure.
+function decide(answer) {
+  const isSure = Math.abs(answer.probability - 0.5) > 0.4;
+  if (answer.same) return isSure ? "The same person" : "Rather the same person";
+  return isSure ? "Two different people" : "Rather two different people";
+}
+
 function showComparison(answer) {
   if (answer.problem) return h("div", { class: "card error", role: "alert" }, h("p", {}, `No answer: ${answer.problem}.`));
   const hands = answer.hands.map(describeHand).filter(Boolean).join(" and ");
-  const verdict = h("div", { class: `verdict ${answer.same ? "yes" : "no"}` }, h("strong", {}, answer.same ? "The same person" : "Two different people"),
+  const verdict = h("div", { class: `verdict ${answer.same ? "yes" : "no"}` }, h("strong", {}, decide(answer)),
     h("span", { class: "quiet" }, `${percent(answer.probability)} probable that it is one person${hands ? ` · ${hands}` : ""}`));
   const key = h("p", { class: "key" }, h("span", {}, h("i", { class: "genuine" }), "scores of one person"), h("span", {}, h("i", { class: "impostor" }), "scores of two people"),
     h("span", {}, h("i", { class: "dash" }), "threshold: both errors equal"));
@@ -59,7 +66,7 @@ export function setUp(panel) {
       const answer = await postPhotos("compare", photos, fields);
       if (mine !== number) return;
       out.replaceChildren(showComparison(answer));
-      announce(answer.problem || (answer.same ? "The same person" : "Two different people"));
+      announce(answer.problem || decide(answer));
     } catch (error) {
       if (mine === number) showError(out, error);
     } finally {

@@ -76,8 +76,10 @@ def photo(name: str, *what: Any) -> dict[str, Any]:
 
 def show(page: Any, tab: str) -> Any:
     page.click(f"#tab-{tab}")
-    assert page.is_visible(f"#{tab}")
-    return page.locator(f"#{tab}")
+    panel = page.locator(f"#{tab}")
+    # The explorer is empty until its first answer.
+    panel.locator("*").first.wait_for()
+    return panel
 
 
 def test_identify_by_upload_example_and_drop(page: Any) -> None:

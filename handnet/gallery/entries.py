@@ -1,6 +1,5 @@
 """Whom to enrol: a folder for each person, or a table."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -10,8 +9,6 @@ from handnet.data.readers.folder import read_folder
 from handnet.data.table import read_table
 from handnet.errors import DataError, format_unknown
 from handnet.gallery.enrolment import Entry
-
-_WORDS = re.compile(r"[^a-z]+")
 
 
 class Entries(NamedTuple):
@@ -29,8 +26,8 @@ class Entries(NamedTuple):
 def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
     """Read whom to enrol from a folder or a table.
 
-    A folder holds a folder for each person; words in the names of the folders and files below it say view and side, as in
-    `Ada/left palmar/1.jpg`; a `labels.csv` in it counts for more. A table has the columns `path` (relative to the table) and
+    A folder is read as a data set is: a folder for each person, whose names of folders say view and side, e.g.
+    `Ada/left palm/1.jpg`, or a `labels.csv` in it. A table elsewhere has the columns `path` (relative to the table) and
     `identity`, and if known `view` and `side`.
 
     Args:
@@ -43,11 +40,10 @@ def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
     """
     if source.is_dir():
         dataset = read_folder(source)
-        rows = []
-        for example in dataset.examples:
-            words = set(_WORDS.split(str(Path(example.path).relative_to(source.absolute())).lower()))
-            named = [example.view or _find_word(words, VIEWS), example.side or _find_word(words, SIDES)]
-            rows.append((example.identity, Entry(Path(example.path), named[0] or view, named[1] or side)))
+        rows = [
+            (example.identity, Entry(Path(example.path), example.view or view, example.side or side))
+            for example in dataset.examples
+        ]
         return Entries(_group(rows), dataset.problems)
     if source.suffix.lower() != ".csv":
         raise DataError(f"Expected a folder of people, or a .csv table. Received: {str(source)!r}.")
@@ -56,7 +52,7 @@ def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
 
 def _read_rows(table: Path, view: str, side: str) -> list[tuple[str, Entry]]:
     rows = []
-    for line, cells in read_table(table, ("path", "identity")):
+    for line, cells in read_table(table, ("path", "identity"), {"view": (), "side": ()}):
         relative = PurePosixPath(cells["path"].strip())
         if not relative.parts or relative.is_absolute() or ".." in relative.parts:
             raise DataError(
@@ -75,11 +71,6 @@ def _read_rows(table: Path, view: str, side: str) -> list[tuple[str, Entry]]:
     if not rows:
         raise DataError(f"{table} has no rows. Expected a photo in each.")
     return rows
-
-
-def _find_word(words: set[str], valid: Sequence[str]) -> str:
-    found = [word for word in valid if word in words]
-    return found[0] if len(found) == 1 else ""
 
 
 def _group(rows: Sequence[tuple[str, Entry]]) -> dict[str, list[Entry]]:

@@ -624,7 +624,7 @@ class Gallery:
         return self._thresholds[place]
 
     def _use_header(self) -> None:
-        """Make anew what depends on the header: calibrations, index, thresholds."""
+        """Build again what depends on the header: calibrations, index, thresholds."""
         self._matching = matching_from_json(self.header.matching)
         self._search = PersonSearch(self._store, self._matching)
         self._thresholds.clear()

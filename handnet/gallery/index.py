@@ -1,10 +1,9 @@
 """The search index: every template of a collection in memory, made from the store and thrown away at will. Exact."""
 
-import importlib.util
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,7 @@ from handnet.gallery.records import HandKind, Person, Vector
 from handnet.gallery.stores.store import Store
 from handnet.gallery.templates import Template, build_templates
 
-# From so many templates on faiss, where it is installed, looks for the nearest; below, a matrix product is as fast.
-FAISS_FROM = 100_000
-# What changed since the main table was built lies in a small one beside it, until it is this share of the main one.
+# What changed since the main table was built lies in a second, small one, until it is this share of the main one.
 _SMALL_PEOPLE = 256
 _SMALL_SHARE = 0.1
 _BLOCK_CELLS = 1 << 24
@@ -79,7 +76,6 @@ class _Table:
     vectors: Vector
     person_codes: Codes
     selections: dict[HandKind, _Selection] = field(default_factory=dict)
-    engines: dict[HandKind, list[tuple[Codes, Any]]] = field(default_factory=dict)
 
 
 class _State(NamedTuple):
@@ -169,8 +165,7 @@ class TemplateIndex:
             limit: how many people to return at most; None: all.
         """
         state = self._state
-        dead = np.flatnonzero(~state.alive)
-        main = self._search_table(state.main, kind, vectors, None if limit is None else limit + len(dead), state.alive)
+        main = self._search_table(state.main, kind, vectors, limit, state.alive)
         recent = self._search_table(state.recent, kind, vectors, limit, np.ones(len(state.recent.people), bool))
         return [_merge(pair, limit) for pair in zip(main, recent, strict=True)]
 
@@ -206,12 +201,6 @@ class TemplateIndex:
         living = alive[table.person_codes[selection.rows]]
         if not living.any():
             return [Hits([], np.zeros(0), np.zeros(0), [], 0) for _ in vectors]
-        if limit is not None and len(selection.rows) >= FAISS_FROM and importlib.util.find_spec("faiss"):
-            places, scores = self._search_with_faiss(table, selection, kind, vectors, limit)
-            return [
-                _rank(table, selection, row[living[row]], cosines[living[row]], limit, int(living.sum()))
-                for row, cosines in zip(places, scores, strict=True)
-            ]
         found = []
         places = np.flatnonzero(living)
         rows = selection.rows[places]
@@ -221,28 +210,6 @@ class TemplateIndex:
             for cosines in (table.vectors @ vectors[start : start + block].T).T:
                 found.append(_rank(table, selection, places, cosines[rows], limit, len(places)))
         return found
-
-    def _search_with_faiss(
-        self, table: _Table, selection: _Selection, kind: HandKind, vectors: Vector, limit: int
-    ) -> tuple[Codes, npt.NDArray[np.float32]]:
-        import faiss
-
-        if kind not in table.engines:
-            engines = []
-            for code in range(len(selection.fits)):
-                places = np.flatnonzero(selection.codes == code)
-                if len(places):
-                    engine = faiss.IndexFlatIP(self._width)
-                    engine.add(np.ascontiguousarray(table.vectors[selection.rows[places]]))
-                    engines.append((places, engine))
-            table.engines[kind] = engines
-        # Within one pairing the nearest are the likeliest; the pairings are merged by their log ratios.
-        places_of, cosines_of = [], []
-        for places, engine in table.engines[kind]:
-            cosines, nearest = engine.search(np.ascontiguousarray(vectors), min(limit, len(places)))
-            places_of.append(places[nearest])
-            cosines_of.append(cosines)
-        return np.concatenate(places_of, axis=1), np.concatenate(cosines_of, axis=1)
 
 
 def choose_pairing(

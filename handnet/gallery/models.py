@@ -37,7 +37,7 @@ class RunEncoder:
 
         Args:
             run: the run.
-            look: judges photos: quality, and view and side where it knows them.
+            look: rates photos: quality, and view and side where it knows them.
 
         Raises:
             RunError: the weights are missing or do not fit.
@@ -71,7 +71,7 @@ class SavedModelEncoder:
 
         Args:
             folder: the version's folder.
-            look: judges photos: quality, and view and side where it knows them.
+            look: rates photos: quality, and view and side where it knows them.
 
         Raises:
             GalleryError: it is no SavedModel that handnet exported.
@@ -126,7 +126,7 @@ def calibrate(
         encoder: the model.
         examples: photos with person, and view and side where known.
         origin: where these people come from, in words; printed with every answer.
-        seed: of the draws of photos.
+        seed: random seed for the draws of photos.
         progress: called with (photos done, photos in all).
 
     Raises:

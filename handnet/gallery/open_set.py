@@ -71,7 +71,7 @@ def choose_threshold(
         compared: the pairings that the search uses; those with nobody are passed over.
         fpir: 0..1; None: the lowest of DEFAULT_RATES that the data carry.
         origin: where the calibration comes from, in words.
-        seed: of the bootstrap.
+        seed: random seed for the bootstrap.
         num_replicates: of the bootstrap.
 
     Raises:
@@ -156,13 +156,13 @@ def bootstrap_fpir(
 ) -> tuple[float, float]:
     """Return the 95 % interval of the FPIR at a threshold over draws of calibration people.
 
-    Two pseudo-people join those drawn from, as in the run's own intervals: one who always is taken for somebody, and one
+    Two pseudo-people join those drawn from, as in all intervals of the package: one who always is taken for somebody, and one
     who never is.
 
     Args:
         compared: pairings with how many enrolled people each compares.
         log_ratio: the threshold.
-        seed: of the draws.
+        seed: random seed for the draws.
         num_replicates: of the bootstrap.
     """
     ends = []

@@ -128,7 +128,7 @@ def fit_matching(
         vectors: float32 (N, D), unit norm, of people who were not trained on.
         people: N, whose photo it is.
         kinds: N; blank where unknown.
-        seed: of the draws of photos.
+        seed: random seed for the draws of photos.
         origin: where these people come from, in words.
 
     Raises:

@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 
 def look_at_photo(contents: bytes) -> Seen:
-    """Judge a photo by its sharpness and contrast. It does not know view and side: a hand front end would.
+    """Rate a photo by its sharpness and contrast. It does not know view and side: a hand front end would.
 
     Args:
         contents: the bytes of its file.

@@ -1,6 +1,5 @@
 """The index gives what a search by hand gives, whatever was changed in which order."""
 
-import importlib.util
 import random
 from pathlib import Path
 
@@ -103,32 +102,6 @@ def fill_people(store: Store, count: int) -> None:
                 take(person, 0, HandKind("palmar", "left")),
                 take(person, 1, KINDS[person % len(KINDS)]),
             ]
-
-
-@pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed")
-def test_faiss_finds_the_same(store: Store, matching: Matching, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill_people(store, 60)
-    plain, with_faiss = TemplateIndex(matching, WIDTH), TemplateIndex(matching, WIDTH)
-    plain.refresh(store)
-    with_faiss.refresh(store)
-    with store.write() as changes:
-        changes.remove_people = [f"{n:032x}" for n in range(0, 20, 3)]
-    plain.refresh(store)
-    with_faiss.refresh(store)
-    called = []
-    original = TemplateIndex._search_with_faiss
-    monkeypatch.setattr(TemplateIndex, "_search_with_faiss", lambda *a: called.append(1) or original(*a))
-    for kind in KINDS:
-        probes = np.stack([draw_vector(person, kind.view, kind.side, 9) for person in range(9)])
-        expected = plain.search(kind, probes, 10)
-        monkeypatch.setattr(index_module, "FAISS_FROM", 1)
-        found = with_faiss.search(kind, probes, 10)
-        monkeypatch.setattr(index_module, "FAISS_FROM", 10**9)
-        for a, b in zip(expected, found, strict=True):
-            assert [person.id for person in a.people] == [person.id for person in b.people]
-            np.testing.assert_allclose(a.log_ratios, b.log_ratios, atol=1e-4)
-            assert a.num_compared == b.num_compared
-    assert called
 
 
 def test_an_empty_index_finds_nobody(store: Store, matching: Matching) -> None:

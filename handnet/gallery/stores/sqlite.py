@@ -407,7 +407,7 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _create_file(folder: Path) -> Path:
-    """Make the empty file with its mode; SQLite gives the files beside it the same."""
+    """Make the empty file with its mode; SQLite gives the files next to it the same."""
     file = folder / FILE_NAME
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return file

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,10 +13,8 @@ from typing import Any
 
 from handnet.errors import DiskError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: processes there do not keep each other out.
-    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
 
@@ -57,9 +56,16 @@ def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    """Delete the temporary files and folders under `folder` of a process that was killed while it wrote them.
+
+    The caller holds the lock of what is written there, so that none is another process's that still writes.
+    """
+    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            # Gone with its folder, or for good.
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -128,7 +134,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
-    if fcntl is None:
+    if sys.platform == "win32":
+        # Processes there do not keep each other out.
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,9 +164,16 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(
-            f"The disk of {str(existing)!r} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed. "
+            f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def format_size(num_bytes: int) -> str:
+    """Return a size in the unit that shows it: "2.0 GB", "37 MB", "0.4 MB"."""
+    if num_bytes >= 1e9:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e7 else f"{num_bytes / 1e6:.1f} MB"
 
 
 def reserve_space(path: Path, num_bytes: int) -> None:

@@ -125,6 +125,10 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     assert asked == [tmp_path]
     with pytest.raises(DiskError, match=r"has 1\.5 GB free and about 2\.0 GB are needed\. Free space or give another"):
         check_free_space(tmp_path / "not" / "yet", 2_000_000_000)
+    # Not "0.0 GB free and about 0.0 GB are needed".
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 400_000}))
+    with pytest.raises(DiskError, match=r"has 0\.4 MB free and about 37 MB are needed\."):
+        check_free_space(tmp_path, 37_000_000)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DiskError, match=r"file' is a file, not a folder\. Give a folder that can be written\."):
         check_free_space(tmp_path / "file" / "below", 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
 from handnet.data import photo_files
-from handnet.data.cache import find_drawn_folder
+from handnet.data.cache import find_drawn_folder, use_folder
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.readers import folder as any_folder
@@ -35,9 +35,9 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
     folder = Path(named) if named else DEFAULT_FOLDER
     if not folder.is_dir():
         where = _WHERE_TO_GET.get(reader, hands11k.WHERE_TO_GET)
-        made_up = " Or try made-up hands: --data synthetic." if reader not in _WHERE_TO_GET else ""
+        synthetic = " Or try synthetic hands: --data synthetic." if reader not in _WHERE_TO_GET else ""
         raise DataError(
-            f"There is no data folder {str(folder)!r}. {where}; then give --data DIR or set HANDNET_DATA.{made_up}"
+            f"There is no data folder {str(folder)!r}. {where}; then give --data DIR or set HANDNET_DATA.{synthetic}"
         )
     return folder
 
@@ -94,7 +94,8 @@ def _draw_synthetic() -> Path:
 
     name = f"synthetic-{_SYNTHETIC_PEOPLE}x{_SYNTHETIC_PHOTOS}-{_SYNTHETIC_SEED}"
     folder = find_drawn_folder(name)
+    use_folder(folder)
     if not folder.exists():
-        echo(f"drawing {_SYNTHETIC_PEOPLE} made-up people into {folder}")
+        echo(f"drawing {_SYNTHETIC_PEOPLE} synthetic people into {folder}")
         write_synthetic(folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress)
     return folder

@@ -63,6 +63,11 @@ def with_hand(command: Command) -> Command:
     return _VIEW(_SIDE(command))
 
 
+def is_gallery(place: str) -> bool:
+    """Tell whether a folder is a gallery."""
+    return (Path(place) / "gallery.sqlite").is_file()
+
+
 def open_gallery(gallery: str, store: str, key_file: Path | None) -> "Gallery":
     """Open a gallery for what needs no model."""
     from handnet.gallery.gallery import Gallery

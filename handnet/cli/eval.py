@@ -25,7 +25,9 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
 )
-@click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
+@click.option(
+    "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
+)
 @click.option(
     "--embeddings",
     type=click.Path(path_type=Path),

@@ -96,7 +96,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
     """Count the pixels of all frames of a GIF by following its blocks, nothing decoded.
 
     Each position of the file points to where the block that would begin there ends. Following all pointers at once and
-    doubling their reach takes log2(bytes) steps, whatever the file says: a hostile one cannot make it slow.
+    doubling their reach takes log2(bytes) steps, no matter what the file says: a hostile one cannot make it slow.
 
     Args:
         contents: string scalar, the bytes of a GIF file.
@@ -120,7 +120,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
         entries = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(flags, 7))
         return tf.where(flags >= 128, 3 * entries, 0)
 
-    # Sub-blocks: a length and so many bytes; length 0 ends the chain.
+    # Sub-blocks: a length and that many bytes; length 0 ends the chain.
     ends = tf.where(look(0) == 0, at, tf.minimum(at + 1 + look(0), size))
     (_, ends) = tf.while_loop(lambda k, _: k < steps, lambda k, jump: (k + 1, tf.gather(jump, jump)), (0, ends))
 

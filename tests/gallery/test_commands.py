@@ -112,13 +112,9 @@ def test_verify_a_person_and_still_two_photos(world: World, gallery: Path, folde
     answer = json.loads(call("verify", gallery, "Person 0000017", photo, "--view", "dorsal", "--json"))[0]
     assert 0 < answer["probability"] < 1
     assert "Nobody is enrolled as 'Ada'" in fail("verify", gallery, "Ada", photo)
-    for wrong in (
-        [gallery],
-        [gallery, "Ada"],
-        [world.run, "-i1", photo],
-        [world.run, "Ada", photo, "-i1", photo, "-i2", photo],
-    ):
-        assert "-i1 PHOTO -i2 PHOTO" in fail("verify", *wrong)
+    for wrong in ([], ["Ada"], ["Ada", photo, "-i1", photo]):
+        assert "Expected a name and photos" in fail("verify", gallery, *wrong)
+    assert "Expected RUN and two photos" in fail("verify", world.run, photo)
 
 
 def test_looking_after_people(gallery: Path, folders: Path) -> None:

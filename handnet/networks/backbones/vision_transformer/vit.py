@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from handnet.networks.backbones.pixels import PixelNormalization
-from handnet.networks.backbones.vit_size import VitSize
+from handnet.networks.backbones.vision_transformer.vit_size import VitSize
 
 INIT_STD = 0.02
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handnet.networks.backbones.entry import APACHE, Backbone, Published, Tree
-from handnet.networks.backbones.vit_size import VitSize
+from handnet.networks.backbones.vision_transformer.vit_size import VitSize
 from handnet.networks.weights.layout import lay_out_rotary_transformer, lay_out_transformer
 from handnet.networks.weights.names import rename_transformer
 from handnet.networks.weights.pth import State
@@ -39,7 +39,7 @@ TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 
 
 def _build(size: VitSize, image_size_px: int, **options: Any) -> keras.Model:
-    from handnet.networks.backbones.vit import build_vit
+    from handnet.networks.backbones.vision_transformer.vit import build_vit
 
     return build_vit(size, image_size_px, **options)
 

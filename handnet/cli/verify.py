@@ -55,15 +55,16 @@ def _verify_pair(
     run_folder: Path, photos: tuple[str, ...], first: str | None, second: str | None, as_json: bool
 ) -> None:
     from handnet.config.run_folder import read_run
-    from handnet.data.checks import check_photo
+    from handnet.data.checks import find_damage, find_header_problem, read_photo
     from handnet.errors import DataError
 
     first, second = _choose_photos(run_folder, photos, first, second)
     run = read_run(run_folder)
     for path in (first, second):
-        problem = check_photo(path)
-        if problem is not None and not problem.usable:
-            raise DataError(f"{path!r} cannot be used: {problem.reason}.")
+        # What TensorFlow's decoder says of the rest is said with its vector; here is what can be said before it starts.
+        contents, problem = read_photo(path)
+        if problem := problem or find_header_problem(contents) or find_damage(contents):
+            raise DataError(f"{path!r} cannot be used: {problem}.")
     start_tensorflow()
     from handnet.evaluation.verify import load_verifier, verify_photos
     from handnet.networks.encoder import load_encoder

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +12,11 @@ import numpy as np
 from handnet.config.settings import ImageConfig
 from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.encode import embed_files
-from handnet.errors import DiskError, RunError
+from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
-from handnet.files import hold_lock, remove_leftovers
+from handnet.files import hold_lock, new_folder, remove_leftovers
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones.report import digest_weights
@@ -90,26 +88,13 @@ def export_encoder(
         _check_unmixed(folder, format_name)
         # Nobody else is writing here: what lies there was left by an export that was killed.
         remove_leftovers(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
-        except OSError as error:
-            raise DiskError(
-                f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written."
-            ) from None
-        model = temporary / "model"
-        try:
+        target = folder / str(find_next_version(folder))
+        with new_folder(target) as model:
             signatures = write_format(format_name, encoder, image, calibration, model, head)
             if signatures:
                 write_warmup(model, folder.name, signatures, image)
             max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
-            target = folder / str(find_next_version(folder))
-            model.rename(target)
-        except OSError as error:
-            raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return Export(target, len(check_paths), max_error, tuple(signatures))
 
 

@@ -62,7 +62,7 @@ def write_network(name: str, encoder: keras.Model, size_px: int, folder: Path) -
         name: a key of FORMATS that has a `load`.
         encoder: float32 (B, S, S, 3), values 0..255 → (B, D).
         size_px: S.
-        folder: made here.
+        folder: made here, unless it is there and empty.
 
     Raises:
         RunError: the encoder has operations that the format's converter does not know.
@@ -72,7 +72,7 @@ def write_network(name: str, encoder: keras.Model, size_px: int, folder: Path) -
     from handnet.networks.backbones.vision_transformer.lora import merge_lora
 
     encoder = merge_lora(encoder)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if name == "onnx":
         teach_erfc()
     # Without it Keras refuses to export a model that was never called.

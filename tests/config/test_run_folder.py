@@ -73,14 +73,14 @@ def test_what_lies_in_the_way_is_kept(tmp_path: Path) -> None:
 
 def test_a_run_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DiskError, match=r"Cannot write '.*file/run': .* Give another --run"):
+    with pytest.raises(DiskError, match=r"Cannot write '.*file/run': .* Give a folder that can be written"):
         create_run(tmp_path / "file" / "run", CONFIG, FACTS, SPLIT)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("handnet.config.run_folder.write_json", fail)
-    with pytest.raises(DiskError, match=r"No space left on device\. Give another --run or free space"):
+    with pytest.raises(DiskError, match=r"No space left on device\. Is the disk full"):
         create_run(tmp_path / "run", CONFIG, FACTS, SPLIT)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -22,7 +22,7 @@ from handnet.console import Count, Progress, hide_progress
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
-# Some cameras pad the end of the picture: so many bytes too many are no damage.
+# Some cameras pad the end of the picture: this number of extra bytes is no damage.
 _HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 _Result = TypeVar("_Result")
@@ -169,7 +169,7 @@ def find_damage(contents: bytes) -> str:
 
 
 def find_duplicates(paths: Sequence[str], progress: Progress = hide_progress) -> list[tuple[str, ...]]:
-    """Find files of identical content, whatever their names.
+    """Find files of identical content, under any name.
 
     Args:
         paths: the files; those that cannot be read are passed over, as `check_photos` names them.

@@ -20,8 +20,8 @@ _TEMPORARY = ".part-"
 _LOCK_TRIES = 100
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
+def write_with(path: Path, write: Callable[[Path], None], *, private: bool = False) -> None:
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`; `private`: for its owner's eyes alone.
 
     The temporary name ends as `path` does, since Keras and others choose the format by it.
 
@@ -37,7 +37,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        _share(temporary)
+        if not private:
+            _share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
@@ -52,13 +53,13 @@ def _share(path: Path) -> None:
         path.chmod(0o666 & ~_UMASK)
 
 
-def write_bytes(path: Path, contents: bytes) -> None:
-    """Write bytes whole or not at all."""
+def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
+    """Write bytes whole or not at all; `private`: for their owner's eyes alone."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(contents)
 
-    write_with(path, write)
+    write_with(path, write, private=private)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from handnet.cli.identify import identify
 from handnet.cli.lr_find import lr_find
 from handnet.cli.project import project
 from handnet.cli.quickstart import quickstart
+from handnet.cli.serve import serve
 from handnet.cli.train import train
 from handnet.cli.verify import verify
 from handnet.cli.weights import weights
@@ -48,6 +49,7 @@ for command in (
     verify,
     gallery,
     identify,
+    serve,
     export,
     embed,
     cache,

@@ -24,7 +24,7 @@ MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
 # Sizes of the headers of BMP files that there are, of those with 24 bits a pixel at byte 28.
 BMP_HEADERS = (40, 52, 56, 64, 108, 124)
-# Some cameras pad the end of the picture: so many bytes too many are no damage.
+# Some cameras pad the end of the picture: this number of extra bytes is no damage.
 _HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 _Result = TypeVar("_Result")
@@ -171,7 +171,7 @@ def find_damage(contents: bytes) -> str:
 
 
 def find_duplicates(paths: Sequence[str], progress: Progress = hide_progress) -> list[tuple[str, ...]]:
-    """Find files of identical content, whatever their names.
+    """Find files of identical content, under any name.
 
     Args:
         paths: the files; those that cannot be read are passed over, as `check_photos` names them.

@@ -41,12 +41,14 @@ class PersonSummary(NamedTuple):
         num_photos: enrolled photos.
         kinds: photos by kind of hand.
         created: UTC, ISO 8601.
+        id: stays when the name changes.
     """
 
     name: str
     num_photos: int
     kinds: Mapping[HandKind, int]
     created: str
+    id: str
 
 
 class Verification(NamedTuple):
@@ -270,7 +272,9 @@ class Gallery:
         for photo in snapshot.photos:
             kinds[photo.person][photo.kind] += 1
         rows = [
-            PersonSummary(person.name, sum(kinds[person.id].values()), dict(kinds[person.id]), person.created)
+            PersonSummary(
+                person.name, sum(kinds[person.id].values()), dict(kinds[person.id]), person.created, person.id
+            )
             for person in snapshot.people
         ]
         return sorted(rows, key=lambda row: (row.name.casefold(), row.name))

@@ -59,6 +59,7 @@ class PairingFit:
         impostors: float32 (probe photos, people) cosine of each probe with the template of each person; NaN for its own
             person and for people without such a template.
         probe_people: int64 (probe photos,) column of the probe's own person.
+        genuine: float32, cosines of probes with templates of their own person.
     """
 
     slope: float
@@ -68,6 +69,7 @@ class PairingFit:
     num_people: int
     impostors: Similarities = field(repr=False)
     probe_people: npt.NDArray[np.int64] = field(repr=False)
+    genuine: Similarities = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
 
     def compute_log_ratio(self, cosine: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the log-likelihood ratio: above 0 speaks for the same person."""
@@ -183,6 +185,7 @@ def matching_to_json(matching: Matching) -> dict[str, Any]:
                 "shape": list(fit.impostors.shape),
                 "impostors": _pack(fit.impostors.astype("<f4")),
                 "probe_people": fit.probe_people.tolist(),
+                "genuine": _pack(fit.genuine.astype("<f4")),
             }
             for pairing, fit in matching.fits.items()
         ],
@@ -198,7 +201,7 @@ def matching_from_json(value: Mapping[str, Any]) -> Matching:
     try:
         fits = {}
         for row in value["fits"]:
-            raw = np.frombuffer(zlib.decompress(base64.b64decode(row["impostors"])), "<f4")
+            raw = _unpack(row["impostors"])
             fits[Pairing(*row["pairing"])] = PairingFit(
                 float(row["slope"]),
                 float(row["intercept"]),
@@ -207,6 +210,7 @@ def matching_from_json(value: Mapping[str, Any]) -> Matching:
                 int(row["num_people"]),
                 raw.reshape(row["shape"]).astype(np.float32),
                 np.asarray(row["probe_people"], np.int64),
+                _unpack(row["genuine"]).astype(np.float32),
             )
         return Matching(fits, dict(value["refused"]), str(value["origin"]))
     except (KeyError, TypeError, ValueError, zlib.error) as error:
@@ -330,8 +334,13 @@ def _fit(scores: _Scores) -> PairingFit:
         len(set(scores.genuine_people)),
         scores.impostors,
         scores.probe_people,
+        np.asarray(scores.genuine, np.float32),
     )
 
 
 def _pack(values: Similarities) -> str:
     return base64.b64encode(zlib.compress(values.tobytes())).decode("ascii")
+
+
+def _unpack(text: str) -> Similarities:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<f4")

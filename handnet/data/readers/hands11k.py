@@ -1,4 +1,4 @@
-"""The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
+"""The official layout of 11k Hands: HandInfo.csv next to a folder Hands/ of photos."""
 
 from pathlib import Path
 

@@ -80,9 +80,13 @@ def plan_people(
         DataError: there are fewer people than a batch needs.
     """
     if len(pools) < people_per_batch:
+        # A batch of one person compares nobody, so there is nothing to lower to.
+        advice = "Lower sampler.people_per_batch (--batch) or give more people."
+        if len(pools) < 2:
+            advice = "Give photos of both views of at least 2 people, or photos without views."
         raise DataError(
             f"A batch needs {people_per_batch} people with photos of both views (or two photos where there are no views). "
-            f"Received: {len(pools)}. Lower sampler.people_per_batch (--batch) or give more people."
+            f"Received: {len(pools)}. {advice}"
         )
     if templates is None:
         order = _order_people(len(pools), people_per_batch, passes, rng)

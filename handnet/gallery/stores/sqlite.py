@@ -237,16 +237,13 @@ class SqliteStore:
         return damage
 
     def read_traces(self, person: str) -> list[bytes]:
-        """Return byte strings by which a person's rows would be known in the file."""
+        """Return byte strings by which a person's rows would be known in the file, and nobody else's."""
         with self._reading() as connection:
-            blobs: list[bytes] = []
-            rows = list(connection.execute("SELECT name_key, name FROM people WHERE id = ?", (person,)))
-            rows += connection.execute("SELECT id, digest_key, digest, vector FROM photos WHERE person = ?", (person,))
-            query = "SELECT contents FROM pictures WHERE photo IN (SELECT id FROM photos WHERE person = ?)"
-            rows += connection.execute(query, (person,))
-            for row in rows:
-                blobs += [value if isinstance(value, bytes) else value.encode() for value in row]
-        return [piece for blob in blobs for piece in _take_pieces(blob)]
+            pieces = [piece for blob in _list_values(connection, "=", person) for piece in _take_pieces(blob)]
+            # The first bytes of all JPEGs are the same, and a name may be the beginning of another.
+            for other in _list_values(connection, "<>", person):
+                pieces = [piece for piece in pieces if piece not in other]
+        return pieces
 
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
         """Return the files of the folder in which any of these byte strings lies."""
@@ -497,6 +494,17 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     # After a full disk SQLite may have rolled back by itself.
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def _list_values(connection: sqlite3.Connection, whose: str, person: str) -> Iterator[bytes]:
+    """Yield what is stored of a person (`whose` is "=") or of everybody else ("<>")."""
+    for query in (
+        f"SELECT name_key, name FROM people WHERE id {whose} ?",
+        f"SELECT id, digest_key, digest, vector FROM photos WHERE person {whose} ?",
+        f"SELECT contents FROM pictures WHERE photo IN (SELECT id FROM photos WHERE person {whose} ?)",
+    ):
+        for row in connection.execute(query, (person,)):
+            yield from (value if isinstance(value, bytes) else value.encode() for value in row)
 
 
 def _take_pieces(blob: bytes) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handnet.data.checks import read_photo
 from handnet.errors import DataError
 from handnet.gallery.records import UNKNOWN, HandKind, Vector
 
@@ -70,11 +71,10 @@ def read_contents(photo: PhotoInput) -> bytes:
         return photo
     if isinstance(photo, np.ndarray):
         return repr(photo.shape).encode() + photo.tobytes()
-    try:
-        return Path(photo).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"Cannot read the photo {str(photo)!r}: {reason}.") from None
+    contents, reason = read_photo(str(photo))
+    if reason:
+        raise DataError(f"Cannot read the photo {str(photo)!r}: {reason}.")
+    return contents
 
 
 def name_photo(photo: PhotoInput, number: int) -> str:

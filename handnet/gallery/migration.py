@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handnet.data.checks import read_photo
 from handnet.errors import GalleryError
 from handnet.gallery.encoder import Encoder
 from handnet.gallery.pairings import Matching, matching_to_json
@@ -124,10 +125,12 @@ def _find_picture(store: Store, photo: Photo, outside: Mapping[str, Path]) -> by
     if kept is not None:
         return kept
     path = outside.get(photo.digest)
-    return None if path is None else path.read_bytes()
+    return None if path is None else read_photo(str(path))[0]
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise GalleryError(f"There is no folder {str(folder)!r} of photos.")
-    return {digest_contents(path.read_bytes()): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    # What cannot be read, or is larger than any photo, is nobody's photo.
+    read = ((path, *read_photo(str(path))) for path in sorted(folder.rglob("*")))
+    return {digest_contents(contents): path for path, contents, reason in read if not reason}

@@ -1,6 +1,7 @@
 """The gallery's verbs as a program uses them."""
 
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -383,3 +384,31 @@ class TestMigration:
                 gallery.migrate(*new, progress=lambda *_: other.add("Bob", take_photo(2)) and None)
             assert gallery.header.width == WIDTH
             assert gallery.num_people == 2
+
+
+def test_forget_is_not_misled_by_what_others_have_too(tmp_path: Path, matching: Matching) -> None:
+    """Kept JPEGs begin with the same bytes, and one name may be the beginning of another."""
+    shared = "x" * 400
+    with Gallery.create(tmp_path / "kept", SimulatedEncoder(), matching, keep_photos=True) as kept:
+        for name, person in (("Person 1", 1), ("Person 12", 12)):
+            kept.add(name, take_photo(person, "palmar", comment=shared))
+        done = kept.forget("Person 1")
+        assert done.found_before
+        assert done.num_traces >= 4
+        assert [row.name for row in kept.list()] == ["Person 12"]
+
+
+def test_a_device_is_no_photo(gallery: Gallery) -> None:
+    """Some devices have no end: reading them would fill the memory."""
+    done = gallery.add("Ada", Path(os.devnull))
+    assert "not a regular file" in done.refused[0].reason
+
+
+def test_photos_for_a_migration_are_measured_before_they_are_read(
+    people: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photo(tmp_path / "photos/0.jpg", 0, "palmar")
+    new = SimulatedEncoder(name="new"), fit_simulated(20)
+    assert people.migrate(*new, dry_run=True, photos=tmp_path / "photos").num_photos == 1
+    monkeypatch.setattr("handnet.data.checks.MAX_FILE_BYTES", 5)
+    assert people.migrate(*new, dry_run=True, photos=tmp_path / "photos").num_photos == 0

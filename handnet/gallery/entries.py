@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from handnet.data.example import SIDES, VIEWS
 from handnet.data.readers.folder import read_folder
+from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.table import read_table
 from handnet.errors import DataError, format_unknown
 from handnet.gallery.enrolment import Entry
@@ -27,8 +28,8 @@ def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
     """Read whom to enrol from a folder or a table.
 
     A folder is read as a data set is: a folder for each person, whose names of folders say view and side, e.g.
-    `Ada/left palm/1.jpg`, or a `labels.csv` in it. A table elsewhere has the columns `path` (relative to the table) and
-    `identity`, and if known `view` and `side`.
+    `Ada/left palm/1.jpg`, or a `labels.csv` in it, or the `HandInfo.csv` of 11k Hands. A table elsewhere has the columns
+    `path` (relative to the table) and `identity`, and if known `view` and `side`.
 
     Args:
         source: a folder or a .csv file.
@@ -39,7 +40,8 @@ def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
         DataError: there is no photo, or the table is malformed.
     """
     if source.is_dir():
-        dataset = read_folder(source)
+        # Read as a plain folder, everybody's photos would be those of one person called Hands.
+        dataset = read_hands11k(source) if (source / "HandInfo.csv").is_file() else read_folder(source)
         rows = [
             (example.identity, Entry(Path(example.path), example.view or view, example.side or side))
             for example in dataset.examples

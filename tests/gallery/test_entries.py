@@ -25,6 +25,19 @@ def test_folders_of_people_say_view_and_side(tmp_path: Path) -> None:
     }
 
 
+def test_the_layout_of_11k_hands_is_not_one_person_called_hands(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_photo(tmp_path / f"Hands/{number}.jpg", number)
+    (tmp_path / "HandInfo.csv").write_text(
+        "id,aspectOfHand,imageName\n0000001,dorsal right,1.jpg\n0000002,palmar left,2.jpg\n"
+    )
+    people = read_entries(tmp_path).people
+    assert {name: (photos[0].view, photos[0].side) for name, photos in people.items()} == {
+        "0000001": ("dorsal", "right"),
+        "0000002": ("palmar", "left"),
+    }
+
+
 def test_table_beside_its_photos(tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_text("identity,path,view,side\nAda,a/1.jpg,Palmar,left\nBob,2.jpg,,\nAda,3.jpg,dorsal,\n")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, warn
-from handnet.cli._gallery import with_model
-from handnet.errors import ConfigError
+from handnet.cli._gallery import is_gallery, with_model
+from handnet.errors import ConfigError, GalleryError
 
 if TYPE_CHECKING:
     from handnet.serving.api.keys import KeyFile
@@ -67,6 +67,8 @@ def serve(
     if key_path is None:
         if store and (add_key or list_keys or revoke_key or not is_loopback(host)):
             raise ConfigError("A gallery on a server has no folder: say where the API keys lie: --keys FILE.")
+        if not store and not is_gallery(galleries[0]):
+            raise GalleryError(f"There is no gallery in {galleries[0]!r}. Make one with handnet gallery create.")
         key_path = Path(galleries[0]) / FILE_NAME
     keys = KeyFile(key_path)
     if add_key or list_keys or revoke_key:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from handnet.cli.serve import serve
-from handnet.errors import ConfigError, HandnetError
+from handnet.errors import ConfigError, GalleryError, HandnetError
 from handnet.gallery import Gallery
 from handnet.serving.api.keys import KeyFile
 from tests.gallery.conftest import find_port
@@ -49,6 +49,12 @@ def test_keys_are_made_listed_and_revoked(gallery: Path) -> None:
     assert file.find(key) is None
     with pytest.raises(ConfigError, match="admin"):
         run(gallery, "--add-key", "owner")
+
+
+def test_a_key_is_made_for_a_gallery_that_there_is(tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match="There is no gallery in"):
+        run(tmp_path / "mistyped", "--add-key", "read")
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_other_machines_need_keys(gallery: Path) -> None:

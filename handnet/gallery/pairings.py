@@ -154,9 +154,12 @@ def fit_matching(
         else:
             fits[pairing] = _fit(scores)
     if not fits:
-        why = "; ".join(f"{name}: {reason}" for name, reason in refused.items()) or "there are no photos"
+        # It compares any two photos of a person: where it fails, all do.
+        widest = str(Pairing("any", "unknown", "one"))
+        why = f"{widest}: {refused[widest]}" if widest in refused else "there are no photos"
         raise EvaluationError(
-            f"These people cannot carry a calibration ({why}). Give more people with more photos each."
+            f"These people cannot carry a calibration ({why}). Give more people with more photos each: of a run, a larger "
+            "validation part; for an exported model, --data DIR."
         )
     return Matching(fits, refused, origin)
 

@@ -150,3 +150,11 @@ def test_damaged_matching_is_one_line(matching: Matching) -> None:
 def test_equal_seeds_give_equal_fits() -> None:
     first, second = fit_simulated(10, width=WIDTH), fit_simulated(10, width=WIDTH)
     assert matching_to_json(first) == matching_to_json(second)
+
+
+def test_too_few_people_to_calibrate_with_are_one_short_line() -> None:
+    with pytest.raises(EvaluationError) as caught:
+        fit_simulated(3)
+    assert "3 people have such pairs, and it takes 5" in str(caught.value)
+    assert "--data DIR" in str(caught.value)
+    assert len(str(caught.value)) < 300

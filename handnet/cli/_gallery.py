@@ -11,7 +11,7 @@ import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._tensorflow import start_tensorflow
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from handnet.gallery.encoder import Encoder
@@ -203,6 +203,12 @@ def print_answers(answers: "Sequence[Answer]") -> None:
             echo(f"  {describe_threshold(answer.threshold)}")
         for remark in answer.remarks:
             echo(f"  {remark}")
+
+
+def fail_without_answer(answers: "Sequence[Answer] | Sequence[Verification]") -> None:
+    """Raise DataError where none of the photos has an answer: a script must not take that for "nobody enrolled"."""
+    if all(answer.problem for answer in answers):
+        raise DataError(f"None of the {len(answers)} photos has an answer: {answers[0].problem}")
 
 
 def print_verifications(answers: "Sequence[Verification]", as_json: bool) -> None:

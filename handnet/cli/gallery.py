@@ -35,7 +35,10 @@ def gallery() -> None:
 @with_gallery
 @with_model
 @click.option(
-    "--data", default="", metavar="DIR", help="People to calibrate with.  [default: the run's validation people]"
+    "--data",
+    default="",
+    metavar="DIR",
+    help="People to calibrate an exported model with; with --run, where its data set lies.  [default: as in training]",
 )
 @click.option("--keep-photos", is_flag=True, help="Keep the photos too; another model can then be migrated to.")
 @click.option(
@@ -58,6 +61,8 @@ def create(
     source = choose_model(run_folder, model_folder)
     if not source:
         raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
+    if not gallery.strip():
+        raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
     if not store and Path(gallery).exists():
         raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
     key = read_key(key_file)
@@ -192,11 +197,14 @@ def rename(gallery: str, name: str, new_name: str, store: str, key_file: Path | 
 @gallery.command()
 @with_gallery
 @click.argument("name", metavar="NAME")
-@click.option("--photo", default="", metavar="ID", help="Only this photo; the beginning of its id will do.")
-def remove(gallery: str, name: str, photo: str, store: str, key_file: Path | None) -> None:
+@click.option("--photo", metavar="ID", help="Only this photo; the beginning of its id will do.")
+def remove(gallery: str, name: str, photo: str | None, store: str, key_file: Path | None) -> None:
     """Remove the person NAME, or one photo, from the gallery and from its files."""
+    if photo is not None and not photo.strip():
+        # An empty variable of a script must not remove the person.
+        raise ConfigError("--photo is blank. Give the id of a photo, or leave --photo out to remove the person.")
     with open_gallery(gallery, store, key_file) as opened:
-        count = opened.remove(name, photo)
+        count = opened.remove(name, photo or "")
     echo(f"removed {count} photo{'s' * (count != 1)} of {name!r}" + ("" if photo else ", and the person"))
 
 
@@ -295,7 +303,10 @@ def compact(gallery: str, store: str, key_file: Path | None) -> None:
 @with_gallery
 @with_model
 @click.option(
-    "--data", default="", metavar="DIR", help="People to calibrate with.  [default: the run's validation people]"
+    "--data",
+    default="",
+    metavar="DIR",
+    help="People to calibrate an exported model with; with --run, where its data set lies.  [default: as in training]",
 )
 @click.option(
     "--photos", type=click.Path(path_type=Path), help="Folder of the enrolled photos, where they were not kept."

@@ -8,6 +8,7 @@ from handnet.cli._console import echo
 from handnet.cli._gallery import (
     answers_to_csv,
     answers_to_json,
+    fail_without_answer,
     open_with_model,
     print_answers,
     with_gallery,
@@ -67,7 +68,10 @@ def identify(
     run_folder: Path | None,
     model_folder: Path | None,
 ) -> None:
-    """Say whose hands PHOTO… show, among the people of the gallery G, or that it is nobody enrolled."""
+    """Say whose hands PHOTO… show, among the people of the gallery G, or that it is nobody enrolled.
+
+    The exit code is 1 where no photo could be used.
+    """
     if as_json and as_csv:
         raise ConfigError("Give --json or --csv, not both.")
     with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
@@ -80,3 +84,4 @@ def identify(
         echo(answers_to_csv(answers))
     else:
         print_answers(answers)
+    fail_without_answer(answers)

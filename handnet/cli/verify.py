@@ -6,7 +6,15 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, warn
-from handnet.cli._gallery import is_gallery, open_with_model, print_verifications, with_gallery, with_hand, with_model
+from handnet.cli._gallery import (
+    fail_without_answer,
+    is_gallery,
+    open_with_model,
+    print_verifications,
+    with_gallery,
+    with_hand,
+    with_model,
+)
 from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import ConfigError, quote
 
@@ -32,7 +40,8 @@ def verify(
     run_folder: Path | None,
     model_folder: Path | None,
 ) -> None:
-    """Say whether photos show one person, with the calibrated probability. The exit code is 0 for either answer.
+    """Say whether photos show one person, with the calibrated probability. The exit code is 0 for either answer, and 1
+    where there is none.
 
     \b
     handnet verify G NAME PHOTO…       photos against the person NAME of the gallery G
@@ -49,6 +58,7 @@ def verify(
     with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
         answers = opened.verify(name, list(photos), view=view or "", side=side or "")
     print_verifications(answers, as_json)
+    fail_without_answer(answers)
 
 
 def _verify_pair(

@@ -97,7 +97,9 @@ def _review_kind(candidate: Candidate) -> list[tuple[str, str]]:
     if differing:
         return [("other hand", " and ".join(differing))]
     return (
-        [] if said.view and said.side else [("unknown hand", f"it is not known which hand it is from where ({said})")]
+        []
+        if said.view and said.side
+        else [("unknown hand", f"it is not known which hand, or which side of it, is shown ({said})")]
     )
 
 

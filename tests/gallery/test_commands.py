@@ -226,3 +226,22 @@ def test_mistakes_are_one_line(world: World, gallery: Path, folders: Path) -> No
     assert "None of the 1 photos of 'Ada' was enrolled" in fail("gallery", "add", gallery, "Ada", broken)
     assert "No photo was enrolled" in fail("gallery", "import", gallery, folders / "enrol")
     assert "Unknown store" in fail("gallery", "list", gallery, "--store", "mongo://x")
+
+
+def test_a_photo_that_cannot_be_used_is_no_answer(gallery: Path, folders: Path) -> None:
+    """A script must not take it for "nobody enrolled"."""
+    (folders / "empty.jpg").touch()
+    for command in (["identify", gallery], ["identify", gallery, "--json"], ["verify", gallery, "Person 0000014"]):
+        said = fail(*command, folders / "empty.jpg", folders / "missing.jpg")
+        assert "None of the 2 photos has an answer: empty file" in said
+    good = next((folders / "ask").rglob("*.jpg"))
+    assert "cannot be used: empty file" in call("identify", gallery, folders / "empty.jpg", good)
+
+
+def test_a_blank_photo_does_not_remove_the_person(gallery: Path) -> None:
+    assert "--photo is blank" in fail("gallery", "remove", gallery, "Person 0000014", "--photo", "")
+    assert "4 people, 12 photos" in call("gallery", "list", gallery)
+
+
+def test_a_blank_name_of_a_gallery_is_refused(world: World) -> None:
+    assert "needs a name" in fail("gallery", "create", "", "--run", world.run)

@@ -1,6 +1,7 @@
 """The clients against a stand-in that runs the real exported model; TensorFlow Serving's binary itself is not run."""
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from handnet.commands.serving import client as client_commands
-from handnet.embedding import embed_files
+from handnet.cli.client import client as client_commands
+from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DataError
-from handnet.pipeline import prepare_photos
-from handnet.serving.client import connect, embed_photos, verify_photos
-from handnet.serving.server import (
+from handnet.images.store import prepare_photos
+from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.embedded import load_part
+from handnet.serving.client.calls import connect, embed_photos, verify_photos
+from handnet.serving.client.server import (
     Server,
     ServerBusyError,
     ServerError,
@@ -24,8 +27,8 @@ from handnet.serving.server import (
     repeat_while_busy,
     split_requests,
 )
+from tests.exported import CALIBRATION, Exported
 from tests.photos import USABLE
-from tests.serving.conftest import CALIBRATION, Exported
 from tests.serving.standin import SERVERS, Model
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is absent: pip install 'handnet[serving]'")
@@ -56,7 +59,7 @@ def test_vectors_are_those_of_training_and_a_bad_photo_is_flagged(
     names = [*USABLE, "truncated-jpeg", "png-bomb", "zero-byte"]
     embeddings, ok = embed_with(parse_server(address, "hands", **FAST), [photos[name] for name in names])
     files = prepare_photos([str(photos[name]) for name in USABLE], exported.image).files
-    expected = embed_files(exported.encoder, files)
+    expected = embed_files(exported.encoder.model, files)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(embeddings[: len(USABLE)], expected, atol=1e-5)
     assert ok.tolist() == [True] * len(USABLE) + [False] * 3
@@ -71,7 +74,7 @@ def test_pairs_get_the_probability_and_the_decision_of_the_calibration(
     with closing(connect(server)) as client:
         result = verify_photos(client, server, [(photos[a], photos[b]) for a, b in pairs])
     files = prepare_photos([str(photos[name]) for name in ("jpeg", "grey-png")], exported.image).files
-    one, other = embed_files(exported.encoder, files)
+    one, other = embed_files(exported.encoder.model, files)
     cosine = float(one @ other)
     np.testing.assert_allclose(result.similarity, [1.0, cosine, 0.0], atol=1e-5)
     # sigmoid(8 · 1 − 3) = 1 / (1 + e⁻⁵)
@@ -107,7 +110,7 @@ def test_more_than_gRPCs_own_limit_of_4_MB_goes_in_one_request(
 def test_many_at_once(address: str, exported: Exported, photos: Mapping[str, Path]) -> None:
     names = [*list(USABLE)[:5], "truncated-png"]
     files = prepare_photos([str(photos[name]) for name in names[:5]], exported.image).files
-    expected = np.concatenate([embed_files(exported.encoder, files), np.zeros((1, 8), np.float32)])
+    expected = np.concatenate([embed_files(exported.encoder.model, files), np.zeros((1, 8), np.float32)])
     server = parse_server(address, "hands", **FAST)
     with closing(connect(server)) as client, ThreadPoolExecutor(6) as pool:
         jobs = [pool.submit(embed_photos, client, server, [photos[name] for name in names[k % 6 :]]) for k in range(24)]
@@ -212,6 +215,27 @@ def test_pauses_grow_and_end_with_the_last_attempt() -> None:
     assert calls == 6
     limits = [1, 2, 4, 8, 8]
     assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
+
+
+def test_a_data_set_embedded_by_a_server_is_what_evaluation_reads(
+    address: str, photos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    rows = ["path,identity,view"]
+    for person in ("a", "b"):
+        for view in ("dorsal", "palmar"):
+            shutil.copy(photos["jpeg"], tmp_path / f"{person}-{view}.jpg")
+            rows.append(f"{person}-{view}.jpg,{person},{view}")
+    shutil.copy(photos["text"], tmp_path / "bad.jpg")
+    (tmp_path / "labels.csv").write_text("\n".join([*rows, "bad.jpg,b,dorsal"]) + "\n")
+    output = tmp_path / "out" / "vectors.npz"
+    options = ["--server", address, "--model", "hands", "--output", str(output)]
+    run = CliRunner().invoke(client_commands, ["embed", str(tmp_path), *options], catch_exceptions=False)
+    assert run.exit_code == 0
+    assert "cannot decode" in run.stderr
+    assert "4 of 5 photos" in run.stdout
+    part = load_part(output)
+    assert part.identities.tolist() == ["a", "a", "b", "b"]
+    assert evaluate_part(part, num_replicates=10)["part"]["num_people"] == 2
 
 
 def test_the_commands_print_vectors_and_verdicts(address: str, photos: Mapping[str, Path], tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""`handnet client`: photos to vectors and verdicts by a server; `handnet project`: the embedding projector's files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handnet.cli._console import echo, warn
+from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from handnet.serving.client.calls import Client
+    from handnet.serving.client.server import Server
+
+
+PATH = click.Path(path_type=Path)
+
+
+def _server_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.option("--server", "address", required=True, metavar="URL", help="grpc://HOST:8500 or http://HOST:8501."),
+        click.option("--model", default="handnet", show_default=True, help="Name of the model at the server."),
+        click.option("--version", default=0, metavar="N", help="Version of the model.  [default: the server's choice]"),
+        click.option("--timeout", default=30.0, show_default=True, metavar="S", help="Seconds for each request."),
+        click.option("--attempts", default=4, show_default=True, help="Requests to an absent or overloaded server."),
+        click.option("--batch", default=32, show_default=True, help="Photos in a request at most."),
+        click.option("--max-request-mb", default=64.0, show_default=True, help="Megabytes in a request at most."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def client() -> None:
+    """Ask a model that a server runs: TensorFlow Serving, over gRPC or REST."""
+
+
+@client.command()
+@click.argument("sources", metavar="PHOTO…|DIR|DATA", nargs=-1, required=True, type=PATH)
+@_server_options
+@click.option(
+    "--output", "-o", type=PATH, help="File to write: .npz or .parquet (pyarrow).  [default: print JSON lines]"
+)
+@click.option(
+    "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
+)
+def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options: Any) -> None:
+    """Turn photos into unit vectors; one that the server cannot decode is named and left out of the file.
+
+    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read by
+    `handnet eval --embeddings`, as that of `handnet embed` is.
+    """
+    server = _read_server(**options)
+    from handnet.cli._data import find_photos
+    from handnet.metrics.embedded import check_vector_file, label_embeddings
+    from handnet.serving.client.calls import embed_photos
+
+    if output is not None:
+        check_vector_file(output)
+    examples = find_photos(sources, reader)
+    connection = _connect(server)
+    try:
+        result = embed_photos(connection, server, [Path(example.path) for example in examples])
+    finally:
+        connection.close()
+    for example, ok in zip(examples, result.ok, strict=True):
+        if not ok:
+            warn(f"the server cannot decode {example.path!r}: it has no vector")
+    if output is None:
+        for example, vector, ok in zip(examples, result.embeddings, result.ok, strict=True):
+            echo(json.dumps({"photo": example.path, "ok": bool(ok), "embedding": [float(x) for x in vector]}))
+        return
+    kept = [example for example, ok in zip(examples, result.ok, strict=True) if ok]
+    if not kept:
+        raise DataError(
+            f"None of the {len(examples)} photos can be decoded: there is nothing to write to {str(output)!r}."
+        )
+    label_embeddings(result.embeddings[result.ok], kept).save(output)
+    echo(f"wrote {output}: {len(kept)} of {len(examples)} photos, {result.embeddings.shape[1]} numbers each")
+
+
+@client.command()
+@click.argument("photos", nargs=-1, required=True, type=PATH)
+@_server_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Do two PHOTOS show one person? Given more, each two neighbours are a pair: A1 A2 B1 B2 …"""
+    server = _read_server(**options)
+    if len(photos) % 2:
+        raise ConfigError(f"Expected pairs of photos, an even number. Received: {len(photos)}.")
+    from handnet.serving.client.calls import verify_photos
+
+    pairs = list(zip(photos[::2], photos[1::2], strict=True))
+    connection = _connect(server)
+    try:
+        result = verify_photos(connection, server, pairs)
+    finally:
+        connection.close()
+    for (first, second), similarity, probability, decision, ok in zip(pairs, *result, strict=True):
+        if as_json:
+            verdict = {"similarity": float(similarity), "probability": float(probability), "decision": bool(decision)}
+            echo(json.dumps({"first": str(first), "second": str(second), "ok": bool(ok), **verdict}))
+        elif not ok:
+            echo(f"{first} {second}: one of the photos cannot be decoded")
+        else:
+            words = "the same person" if decision else "different people"
+            echo(f"{first} {second}: {words} (similarity {similarity:.3f}, probability {100 * probability:.1f} %)")
+
+
+def _read_server(
+    address: str, model: str, version: int, timeout: float, attempts: int, batch: int, max_request_mb: float
+) -> "Server":
+    from handnet.serving.client.server import parse_server
+
+    return parse_server(
+        address,
+        model,
+        version=version,
+        timeout_s=timeout,
+        attempts=attempts,
+        max_request_photos=batch,
+        max_request_bytes=int(1e6 * max_request_mb),
+    )
+
+
+def _connect(server: "Server") -> "Client":
+    from handnet.serving.client.calls import connect
+
+    if server.scheme == "grpc":
+        # The messages of gRPC bring TensorFlow with them.
+        start_tensorflow()
+    return connect(server)

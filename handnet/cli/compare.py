@@ -1,0 +1,83 @@
+"""`handnet compare`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnet.cli._console import echo
+
+
+@click.command()
+@click.argument("run_folders", metavar="RUN RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--part", default="test", show_default=True, help="The part on which all RUNs were evaluated.")
+@click.option(
+    "--protocol", default="person_template", show_default=True, help="A protocol of metrics.json, e.g. photo."
+)
+@click.option(
+    "--direction", default="dorsal_to_palmar", show_default=True, help="dorsal_to_palmar or palmar_to_dorsal."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
+@click.option("--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path))
+def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
+    """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
+
+    Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and the matrix of backbone × loss.
+    """
+    from handnet.config.run_folder import read_run
+    from handnet.errors import ConfigError, EvaluationError, format_unknown
+    from handnet.evaluation.report.plots import plot_matrix
+    from handnet.files import write_bytes
+    from handnet.metrics.all_figures import write_metrics
+    from handnet.metrics.comparison import ComparedRun, compare_runs
+    from handnet.metrics.embedded import load_part
+    from handnet.metrics.protocols import PROTOCOLS
+    from handnet.metrics.ranking import DIRECTIONS
+    from handnet.networks.heads import name_objective
+
+    if protocol not in PROTOCOLS:
+        raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
+    if direction not in DIRECTIONS:
+        raise ConfigError(format_unknown("direction", direction, DIRECTIONS))
+    runs = []
+    for folder in run_folders:
+        config = read_run(folder).config
+        file = folder / f"eval-{part}" / "embeddings.npz"
+        if not file.exists():
+            raise EvaluationError(
+                f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {folder} --part {part}"
+            )
+        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
+    comparison = compare_runs(runs, protocol, direction, seed=seed)
+    write_metrics(output / "comparison.json", comparison)
+    write_bytes(output / "matrix.svg", plot_matrix(comparison["runs"]).encode())
+    echo(format_comparison(comparison))
+    echo(f"wrote {output / 'comparison.json'} and {output / 'matrix.svg'}")
+
+
+def format_comparison(comparison: dict[str, Any]) -> str:
+    """Return the figures of each run and the paired differences from the first, each with its interval."""
+    from handnet.metrics.figures import list_means
+
+    figures = list_means()
+    lines = [f"{comparison['protocol']}, {comparison['direction']}; 95 % intervals over people"]
+    for run in comparison["runs"]:
+        cells = [f"{figure.label} {_show(key, run[key], run['interval'][key])}" for key, figure in figures.items()]
+        lines.append(f"{run['name']} ({run['backbone']}, {run['loss']})\n  " + "   ".join(cells))
+    for row in comparison["differences"]:
+        lines.append(f"{row['name']} minus {row['against']}")
+        for key, figure in figures.items():
+            change = row[key]
+            improvement = change["improvement"]
+            relative = "" if improvement is None else f"; improvement {100 * improvement:+.1f} % of the first"
+            verdict = "clear" if change["clear"] else "not clear: the interval holds 0"
+            shown = _show(key, change["difference"], change["interval"], signed=True)
+            lines.append(f"  {figure.label:12} {shown} {verdict}{relative}")
+    return "\n".join(lines)
+
+
+def _show(key: str, value: float, interval: list[float], signed: bool = False) -> str:
+    from handnet.metrics.figures import FIGURES, format_figure, format_interval
+
+    unit = "" if FIGURES[key].unit == "rank" else " %"
+    return f"{format_figure(key, value, signed)}{unit} [{format_interval(key, interval, ', ')}]"

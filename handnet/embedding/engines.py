@@ -1,0 +1,174 @@
+"""What runs an encoder over many photos: TensorFlow, or OpenVINO on a CPU."""
+
+import importlib.util
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.config.settings import ImageConfig
+from handnet.errors import ConfigError, RunError, format_unknown
+from handnet.networks.formats import check_format, write_network
+
+# The least cosine of an engine's vectors with the encoder's.
+MIN_COSINE = 0.999
+# Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+Samples = npt.NDArray[np.uint8] | None
+
+
+class Engine(NamedTuple):
+    """A compiled encoder.
+
+    Attributes:
+        name: a key of ENGINES.
+        precision: what it computes in.
+        embed: uint8 (B, S, S, 3) → float32 (B, D), for any B up to the batch size it was built for.
+    """
+
+    name: str
+    precision: str
+    embed: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+
+
+def choose_engine() -> str:
+    """Return the fastest engine here: OpenVINO on a CPU with bfloat16 units where it is installed, else TensorFlow.
+
+    In float32 OpenVINO gains a third at most, and first has to convert the network.
+    """
+    if tf.config.list_physical_devices("GPU") or importlib.util.find_spec("openvino") is None:
+        return "tensorflow"
+    return "openvino" if has_bfloat16(read_cpu_flags()) else "tensorflow"
+
+
+def read_cpu_flags() -> set[str]:
+    """Return the processor's feature flags as Linux names them; empty on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    lines = [line.partition(":")[2] for line in text.splitlines() if line.startswith("flags")]
+    return set(lines[0].split()) if lines else set()
+
+
+def has_bfloat16(flags: set[str]) -> bool:
+    """Return whether a processor with these flags multiplies bfloat16 in hardware."""
+    return bool(flags & _BFLOAT16_FLAGS)
+
+
+def build_engine(
+    name: str,
+    encoder: keras.Model,
+    image: ImageConfig,
+    batch_size: int,
+    samples: npt.NDArray[np.uint8] | None = None,
+) -> Engine:
+    """Compile an encoder.
+
+    Args:
+        name: a key of ENGINES, or "auto".
+        encoder: image (B, S, S, 3), values 0..255 → (B, D), in float32.
+        image: its size.
+        batch_size: the most photos at a time.
+        samples: uint8 (N, S, S, 3), photos on which bfloat16 is tried; without any OpenVINO computes in float32.
+
+    Raises:
+        ConfigError: an unknown engine, or its package is not installed.
+        RunError: the encoder cannot be converted.
+    """
+    if name == "auto":
+        name = choose_engine()
+    if name not in ENGINES:
+        raise ConfigError(format_unknown("engine", name, ["auto", *ENGINES]))
+    return ENGINES[name](encoder, image, batch_size, samples)
+
+
+def check_engine(engine: Engine, encoder: keras.Model, images: npt.NDArray[np.uint8]) -> float:
+    """Return the least cosine of the engine's vectors with the encoder's own.
+
+    Args:
+        engine: what is checked.
+        encoder: what it was built from.
+        images: uint8 (B, S, S, 3), a few photos.
+
+    Raises:
+        RunError: it is below 0.999.
+    """
+    expected = np.asarray(keras.ops.convert_to_numpy(encoder.predict_on_batch(images)), np.float64)
+    received = engine.embed(images).astype(np.float64)
+    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
+    cosine = float(np.min((expected * received).sum(axis=1) / norms, initial=1.0))
+    if not cosine > MIN_COSINE:
+        raise RunError(
+            f"The engine {engine.name} in {engine.precision} gives other vectors than the encoder: cosine {cosine:.5f}, "
+            f"expected above {MIN_COSINE}. Use --engine tensorflow."
+        )
+    return cosine
+
+
+def _build_tensorflow(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
+    del image, samples
+
+    def embed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        # One shape is traced once; its last batch is filled up.
+        outputs = encoder.predict_on_batch(_pad(images, batch_size))
+        return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
+
+    return Engine("tensorflow", encoder.compute_dtype, embed)
+
+
+def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
+    if samples is not None and len(samples) and has_bfloat16(read_cpu_flags()):
+        engine = _compile_openvino(encoder, image, batch_size, "bf16")
+        try:
+            check_engine(engine, encoder, samples[:8])
+        except RunError:
+            # Some networks need float32, as `hand` does for the logarithms of its colours.
+            pass
+        else:
+            return engine
+    return _compile_openvino(encoder, image, batch_size, "f32")
+
+
+def _compile_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, precision: str) -> Engine:
+    check_format("openvino")
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_network("openvino", encoder, image.size_px, Path(folder) / "model")
+        core = openvino.Core()
+        model = core.read_model(str(Path(folder) / "model" / "model.xml"))
+        settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
+        # Each stream takes its share of a batch, on cores of its own.
+        streams = core.compile_model(model, "CPU", settings).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        share = max(1, batch_size // streams)
+        model.reshape([share, image.size_px, image.size_px, 3])
+        queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", settings), streams)
+    outputs: dict[int, npt.NDArray[np.float32]] = {}
+    queue.set_callback(lambda request, begin: outputs.__setitem__(begin, request.get_output_tensor(0).data.copy()))
+
+    def embed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        outputs.clear()
+        for begin in range(0, len(images), share):
+            queue.start_async({0: _pad(images[begin : begin + share], share).astype(np.float32)}, begin)
+        queue.wait_all()
+        return np.concatenate([outputs[begin] for begin in sorted(outputs)])[: len(images)]
+
+    return Engine("openvino", precision, embed)
+
+
+def _pad(images: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
+    return np.pad(images, [(0, count - len(images)), (0, 0), (0, 0), (0, 0)])
+
+
+ENGINES: Mapping[str, Callable[[keras.Model, ImageConfig, int, Samples], Engine]] = {
+    "tensorflow": _build_tensorflow,
+    "openvino": _build_openvino,
+}

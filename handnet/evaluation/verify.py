@@ -1,0 +1,91 @@
+"""Do two photos show one person? The run's classifier of pairs, or else its distance, with a calibrated probability."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from handnet.config.run_folder import Run
+from handnet.console import Echo
+from handnet.embedding.encode import compute_vectors
+from handnet.evaluation.thresholds import load_thresholds
+from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.networks.encoder import Encoder
+from handnet.training.pair_training import PairJudge, load_pair_judge
+
+
+class Verdict(NamedTuple):
+    """What is said of two photos.
+
+    Attributes:
+        same: the score is at or above the threshold.
+        probability: of one person, 0..1, where one and two people are as likely before seeing the photos.
+        score: cosine, or the classifier's 2 · probability - 1; -1..1.
+        threshold: score at which both error rates were equal on validation people.
+        system: "pair classifier" or "distance".
+    """
+
+    same: bool
+    probability: float
+    score: float
+    threshold: float
+    system: str
+
+
+class Verifier(NamedTuple):
+    """A run ready to verify pairs.
+
+    Attributes:
+        run: the run.
+        encoder: its encoder.
+        classifier: its classifier of pairs; None where the distance decides.
+        calibration: of the scores of either.
+    """
+
+    run: Run
+    encoder: Encoder
+    classifier: PairJudge | None
+    calibration: Calibration
+
+
+def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    """Say of pairs of photo files whether they show one person.
+
+    Args:
+        verifier: a run ready to verify.
+        pairs: two files each.
+
+    Raises:
+        DataError: photos that cannot be decoded.
+    """
+    config = verifier.run.config
+    paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+    vectors = compute_vectors(config, verifier.encoder, paths)
+    rows = np.asarray([[paths.index(path) for path in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    if verifier.classifier is None:
+        scores = score_cosine(vectors.embeddings[rows[:, 0]], vectors.embeddings[rows[:, 1]])
+    else:
+        scores = verifier.classifier.score(vectors.features[rows[:, 0]], vectors.features[rows[:, 1]])
+    probabilities = compute_probability(verifier.calibration, scores)
+    threshold = verifier.calibration.equal_error_threshold
+    system = "distance" if verifier.classifier is None else "pair classifier"
+    return [
+        Verdict(bool(score >= threshold), float(probability), float(score), threshold, system)
+        for score, probability in zip(scores, probabilities, strict=True)
+    ]
+
+
+def load_verifier(run: Run, encoder: Encoder, warn: Echo = print) -> Verifier:
+    """Make a run ready to verify pairs.
+
+    Args:
+        run: a run that was evaluated, or has a classifier of pairs.
+        encoder: its encoder.
+        warn: told where the calibration cannot be checked.
+
+    Raises:
+        RunError: it has no calibration that fits its weights, or lacks the classifier that its settings ask for.
+    """
+    classifier = load_pair_judge(run)
+    return Verifier(run, encoder, classifier, classifier.calibration if classifier else load_thresholds(run, warn))

@@ -1,0 +1,185 @@
+"""THE decode, orientation, crop and resize of a photo: one TensorFlow function for training, evaluation and serving.
+
+Only core TensorFlow operations are used, so that the same function is part of the exported graph.
+"""
+
+from dataclasses import replace
+
+import tensorflow as tf
+
+from handnet.config.settings import ImageConfig
+from handnet.images.hand.crop import crop_hand
+from handnet.images.orientation import read_orientation
+
+# As the published baselines do: the short side is brought to 256/224 of the square, whose middle is taken.
+CENTER_CROP_SCALE = 256 / 224
+# The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
+# so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
+_OVERSAMPLING = 1.5
+
+
+def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Turn the bytes of a JPEG, PNG, GIF (first frame) or 24-bit BMP file into a square picture.
+
+    Args:
+        contents: scalar string tensor, the bytes of the file.
+        config: size, fit, crop and background.
+
+    Returns:
+        uint8 (size_px, size_px, 3), RGB, upright as its EXIF orientation says.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the bytes are not a picture in one of these formats.
+    """
+    return fit_photo(read_photo(contents, config), config)
+
+
+def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Decode a photo whole and turn it upright, uint8 (H, W, 3), large enough for `fit_photo`; raises as `load_photo`."""
+    return orient(decode(contents, config), read_orientation(contents))
+
+
+def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Turn an upright photo into the square that the network sees.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        config: size, fit, crop and background.
+
+    Returns:
+        uint8 (size_px, size_px, 3); a photo of that size is not changed unless it is cropped.
+    """
+    if config.crop == "middle":
+        before = tf.shape(photo)[:2] // 4
+        after = tf.shape(photo)[:2] - before
+        square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
+    elif config.crop == "hand-and-photo":
+        square = lay_beside(photo, config)
+    else:
+        square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
+    return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
+
+
+def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Cut the hand out of an upright photo (H, W, 3) as `image.crop` says, for "none" as for "hand": float32 (S, S, 3)."""
+    mirror = config.crop == "hand-canonical"
+    turn = mirror or config.crop == "hand-upright"
+    return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
+
+
+def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
+
+    Args:
+        photo: upright, (H, W, 3), 0..255.
+        config: `size_px`, a multiple of 3, and `background`.
+
+    Returns:
+        float32 (S, S, 3), 0..255: the upper left two thirds are the canonical crop of the hand, the lower right third is
+        the photo, stretched; the rest is background.
+    """
+    size, third = config.size_px, config.size_px // 3
+    hand = crop_to_hand(photo, replace(config, size_px=size - third, crop="hand-canonical"))
+    small = tf.image.resize(tf.cast(photo, tf.float32), (third, third), antialias=True)
+    ground = float(config.background)
+    upper = tf.pad(hand, [[0, third], [0, third], [0, 0]], constant_values=ground)
+    lower = tf.pad(small, [[size - third, 0], [size - third, 0], [0, 0]], constant_values=ground)
+    return tf.ensure_shape(upper + lower - ground, (size, size, 3))
+
+
+def decode(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Decode to uint8 (H, W, 3) RGB; a JPEG much larger than the square needs is decoded at 1/2, 1/4 or 1/8 of its size.
+
+    Grey, palette, CMYK and 16-bit pictures become 8-bit RGB; transparency is dropped; of an animation the first frame is taken.
+    """
+    is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
+    wanted_px = int(_OVERSAMPLING * find_needed_px(config))
+
+    def decode_scaled() -> tf.Tensor:
+        sides = tf.io.extract_jpeg_shape(contents)[:2]
+        side_px = tf.reduce_min(sides) if is_filled(config) else tf.reduce_max(sides)
+        index = tf.cast(side_px >= 2 * wanted_px, tf.int32)
+        index += tf.cast(side_px >= 4 * wanted_px, tf.int32) + tf.cast(side_px >= 8 * wanted_px, tf.int32)
+        branches = [lambda ratio=ratio: _decode_jpeg(contents, ratio) for ratio in (1, 2, 4, 8)]
+        return tf.switch_case(index, branches)
+
+    def decode_other() -> tf.Tensor:
+        return tf.io.decode_image(contents, channels=3, expand_animations=False)
+
+    photo = tf.cond(is_jpeg, decode_scaled, decode_other)
+    photo.set_shape((None, None, 3))
+    return photo
+
+
+def is_filled(config: ImageConfig) -> bool:
+    """Return whether the photo's short side fills the square, so that the short side decides how large it must be decoded."""
+    return config.crop in ("none", "middle") and config.fit in ("stretch", "center-crop")
+
+
+def find_needed_px(config: ImageConfig) -> int:
+    """Return how many pixels the side that decides must have: the square's own, more where a part of the photo fills it."""
+    needed = round(config.size_px * CENTER_CROP_SCALE) if config.fit == "center-crop" else config.size_px
+    return 2 * needed if config.crop == "middle" else needed
+
+
+def _decode_jpeg(contents: tf.Tensor, ratio: int) -> tf.Tensor:
+    return tf.io.decode_jpeg(contents, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+
+def orient(photo: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turn a decoded photo upright.
+
+    Args:
+        photo: (H, W, 3).
+        orientation: int32 scalar 1..8 as EXIF defines it.
+    """
+    transpose = lambda picture: tf.transpose(picture, (1, 0, 2))  # noqa: E731
+    branches = [
+        lambda: photo,
+        lambda: photo[:, ::-1],
+        lambda: photo[::-1, ::-1],
+        lambda: photo[::-1],
+        lambda: transpose(photo),
+        lambda: transpose(photo)[:, ::-1],
+        lambda: transpose(photo)[::-1, ::-1],
+        lambda: transpose(photo)[::-1],
+    ]
+    upright = tf.switch_case(orientation - 1, branches)
+    upright.set_shape((None, None, 3))
+    return upright
+
+
+def resize(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Resize to a square with antialiasing.
+
+    Args:
+        photo: (H, W, 3), 0..255.
+        config: `size_px`, `fit` and `background`.
+
+    Returns:
+        float32 (size_px, size_px, 3), 0..255.
+    """
+    size = config.size_px
+    photo = tf.cast(photo, tf.float32)
+    shape = tf.shape(photo)
+    if config.fit == "stretch":
+        square = tf.image.resize(photo, (size, size), antialias=True)
+    elif config.fit == "center-crop":
+        short = tf.cast(tf.reduce_min(shape[:2]), tf.float32)
+        scale = round(size * CENTER_CROP_SCALE) / short
+        square = tf.image.resize(photo, _scaled(shape, scale, size), antialias=True)
+        square = tf.image.resize_with_crop_or_pad(square, size, size)
+    else:
+        scale = size / tf.cast(tf.reduce_max(shape[:2]), tf.float32)
+        height_width = tf.minimum(_scaled(shape, scale, 1), size)
+        fitted = tf.image.resize(photo, height_width, antialias=True)
+        before = (size - height_width) // 2
+        after = size - height_width - before
+        padding = [[before[0], after[0]], [before[1], after[1]], [0, 0]]
+        square = tf.pad(fitted, padding, constant_values=float(config.background))
+    return tf.ensure_shape(square, (size, size, 3))
+
+
+def _scaled(shape: tf.Tensor, scale: tf.Tensor, least: int) -> tf.Tensor:
+    scaled = tf.cast(tf.round(tf.cast(shape[:2], tf.float32) * scale), tf.int32)
+    return tf.maximum(scaled, least)

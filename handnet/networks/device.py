@@ -1,0 +1,61 @@
+"""Which device and precision a run uses, and a loud word where a GPU lies idle."""
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from handnet.console import Echo
+
+
+def choose_precision(precision: str) -> str:
+    """Resolve "auto": mixed_bfloat16 on a GPU with bfloat16 units (compute capability 8.0 and up), else float32."""
+    if precision != "auto":
+        return precision
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        if capability >= (8, 0):
+            return "mixed_bfloat16"
+    return "float32"
+
+
+def set_precision(precision: str) -> None:
+    """Set Keras's policy for the layers built from now on, and all else that keras.json or the environment may have set.
+
+    A file in the home folder, or KERAS_MAX_EPOCHS, must not make another network or another training of the same settings.
+    """
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+    keras.config.set_dtype_policy(precision)
+
+
+def describe_device(precision: str) -> str:
+    """Return one line: backend, device, precision."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        device = f"{len(gpus)} GPU ({', '.join(names)})"
+    else:
+        device = "CPU"
+    return f"device: {device}, precision: {precision}, Keras {keras.version()} on {keras.backend.backend()}"
+
+
+def warn_device(warn: Echo) -> None:
+    """Warn of a GPU that TensorFlow does not use, and of two TensorFlow wheels that overwrite each other."""
+    has_driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    if has_driver and not tf.config.list_physical_devices("GPU"):
+        warn(
+            "THIS MACHINE HAS AN NVIDIA GPU AND TENSORFLOW DOES NOT USE IT: training runs on the CPU, many times slower. "
+            "Install NVIDIA's libraries for TensorFlow: pip install 'handnet[gpu]'."
+        )
+    installed = {d.metadata["Name"].lower().replace("_", "-") for d in importlib.metadata.distributions()}
+    if {"tensorflow", "tensorflow-cpu"} <= installed:
+        warn(
+            "tensorflow and tensorflow-cpu are both installed and overwrite each other's files. Mend it: "
+            "pip uninstall -y tensorflow-cpu tensorflow && pip install tensorflow."
+        )

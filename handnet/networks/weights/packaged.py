@@ -4,7 +4,19 @@ import importlib.util
 from pathlib import Path
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.catalogue import EXTRA, find_packaged
+from handnet.networks.weights.catalogue import EXTRA, JOINED, SHIPPED, find_packaged
+
+
+def find_packaged_files(arch: str) -> list[Path]:
+    """Return the weights of a backbone that installed packages hold, handnet's own among them where several are joined.
+
+    Args:
+        arch: a backbone.
+
+    Raises:
+        WeightsError: as `find_packaged_file`.
+    """
+    return [SHIPPED[name] if name in SHIPPED else find_packaged_file(name) for name in JOINED.get(arch, (arch,))]
 
 
 def find_packaged_file(arch: str) -> Path:

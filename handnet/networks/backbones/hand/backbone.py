@@ -89,22 +89,25 @@ def build_hand_pretrained(image_size_px: int) -> keras.Model:
         20,304 of six depths.
     """
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
-    return keras.Model(images, _join(_see_hands(images), SOURCES_LAYER), name="hand-pretrained")
+    sources = _see_hands(images, _build_network(image_size_px))
+    return keras.Model(images, _join(sources, SOURCES_LAYER), name="hand-pretrained")
 
 
 def build_hand_photo_pretrained(image_size_px: int) -> keras.Model:
-    """Build `hand-pretrained` joined with the colours of the whole photo, for `image.crop = "hand-and-photo"`.
+    """Build `hand-pretrained` joined with the same depths for the whole photo, for `image.crop = "hand-and-photo"`.
 
     Args:
         image_size_px: side of the square input, from 96; made for 390.
 
     Returns:
-        A model from images (B, S, S, 3), RGB 0..255, to features (B, 25256): three sources, the two of
-        `build_hand_pretrained` and 192 colours.
+        A model from images (B, S, S, 3), RGB 0..255, to features (B, 45368): three sources, the two of `build_hand_pretrained`
+        and 20,304 of the photo's depths.
     """
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
     hand, photo = _split(images)
-    sources = [*_see_hands(hand), PhotoColours()(photo)]
+    see = _build_network(hand.shape[1])
+    photo = Resize(hand.shape[1], name="resize_photo")(photo)
+    sources = [*_see_hands(hand, see), _pool(see(photo), "photo_")]
     return keras.Model(images, _join(sources, SOURCES_LAYER), name="hand-photo-pretrained")
 
 
@@ -116,17 +119,26 @@ def _split(images: Any) -> tuple[Any, Any]:
     return hand, photo
 
 
-def _see_hands(images: Any) -> list[Any]:
+def _see_hands(images: Any, see: keras.Model) -> list[Any]:
     """Return the sources that see the hand: its description, and depths of a network pretrained on ImageNet."""
     aligned = HandAlignment()(images)
     # The description was made for this size, and knows lengths in its pixels.
     small = Resize(REFERENCE_PX, name="resize_description")(aligned)
-    described = _join(_describe_hands(small), "hand_features")
-    maps = stack_efficientnet_lite(
-        PixelNormalization(f"{PRETRAINED}pixels")(aligned), width=1.1, depth=1.2, prefix=PRETRAINED
-    )
-    pooled = pool_taps({name: maps[name] for name in HAND_TAPS}, HAND_TAPS, PRETRAINED, "pretrained_features")
-    return [described, pooled]
+    return [_join(_describe_hands(small), "hand_features"), _pool(see(aligned), "")]
+
+
+def _build_network(image_size_px: int) -> keras.Model:
+    """Build EfficientNet-Lite2 as far as its deepest depth in use: images (B, S, S, 3) of 0..255 → the maps, first to last."""
+    images = keras.Input((image_size_px, image_size_px, 3), name=f"{PRETRAINED}image")
+    pixels = PixelNormalization(f"{PRETRAINED}pixels")(images)
+    maps = stack_efficientnet_lite(pixels, width=1.1, depth=1.2, prefix=PRETRAINED)
+    return keras.Model(images, [maps[name] for name in HAND_TAPS], name=f"{PRETRAINED}network")
+
+
+def _pool(maps: list[Any], prefix: str) -> Any:
+    """Return the maps' features (B, 20304), joined by a layer "PREFIXpretrained_features"."""
+    named = dict(zip(HAND_TAPS, maps, strict=True))
+    return pool_taps(named, HAND_TAPS, f"{prefix}{PRETRAINED}", f"{prefix}pretrained_features")
 
 
 def _describe_hands(aligned: Any) -> list[Any]:

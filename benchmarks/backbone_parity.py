@@ -22,9 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, os.fspath(ROOT))
 
-from handnet.networks.backbones import build_backbone  # noqa: E402
+from handnet.networks.backbones import BACKBONES  # noqa: E402
+from handnet.networks.backbones.build import build_backbone  # noqa: E402
 from handnet.networks.backbones.report import count_parameters  # noqa: E402
-from handnet.networks.weights.catalogue import PUBLISHED  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 from tests.networks.backbones.sources import write_source  # noqa: E402
 from tests.networks.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
-    """Print the row of a network of keras.applications, which is run beside ours."""
+    """Print the row of a network of keras.applications, which is run next to ours."""
     errors, spreads, totals = [], [], []
     for side_px in sizes:
         network, theirs = build_theirs(arch, side_px)
@@ -87,7 +87,7 @@ def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
 def print_row(arch: str, source: str, peer: str, errors: list[str], spread: float, total: int, width: int) -> None:
     """Print one row of the table."""
     # VGG16 was published twice, under two licences.
-    licence = next(p.licence for p in PUBLISHED.values() if p.arch == arch and (source != "keras" or "keras" in p.url))
+    licence = next(p.licence for p in BACKBONES[arch].published.values() if source != "keras" or "keras" in p.url)
     print(
         f"| {arch} | {source} | {peer} | {', '.join(errors)} | {spread:.2g} | {total:,} | {width} | {licence} |",
         flush=True,

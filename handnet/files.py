@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -12,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from handnet.errors import DiskError
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes there do not keep each other out.
+    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
 
@@ -72,8 +76,8 @@ def hold_lock(path: Path) -> Iterator[None]:
         DiskError: another process holds it, or the folder cannot be written.
     """
     file = path.absolute().with_name(f".{path.absolute().name}.lock")
+    made = [parent for parent in file.parents if not parent.exists()]
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         handle = _open_lock(file)
     except BlockingIOError:
         owner = _read_owner(file)
@@ -88,11 +92,20 @@ def hold_lock(path: Path) -> Iterator[None]:
         # Deleted while it is held, so that no other process can hold it.
         file.unlink(missing_ok=True)
         os.close(handle)
+        # Where nothing was written the folders on the way to it go again; those that hold something stay.
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 def _open_lock(file: Path) -> int:
     while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            # Another process has just removed the folder that it had made.
+            continue
         try:
             _lock(handle)
             # Its holder may have deleted the file between the two calls: then a lock on it keeps nobody out.
@@ -114,6 +127,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
+    if fcntl is None:
+        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -141,9 +156,16 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(
-            f"The disk of {str(existing)!r} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed. "
+            f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def format_size(num_bytes: int) -> str:
+    """Return a size in the unit that shows it: "2.0 GB", "37 MB", "0.4 MB"."""
+    if num_bytes >= 1e9:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e7 else f"{num_bytes / 1e6:.1f} MB"
 
 
 def reserve_space(path: Path, num_bytes: int) -> None:

@@ -10,11 +10,11 @@ import pytest
 from handnet.config.settings import ImageConfig
 from handnet.export.archive import Export, export_encoder
 from handnet.metrics.pairs.calibration import Calibration
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import Encoder, build_encoder
 from tests.photos import BY_PILLOW, UNUSABLE, USABLE
-from tests.tiny import build_tiny, tiny_config
+from tests.tiny import tiny_backbone, tiny_config
 
 CALIBRATION = Calibration(slope=8.0, intercept=-3.0, equal_error_threshold=0.4, best_f1_threshold=0.5)
 
@@ -34,7 +34,7 @@ def export_tiny(folder: Path, photos: Mapping[str, Path]) -> Exported:
     """Export an encoder that tells colours apart, with a calibration whose numbers are round."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDNET_CACHE", str(folder / "cache"))
-        patch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        patch.setitem(BACKBONES, "tiny", tiny_backbone())
         set_precision("float32")
         config = tiny_config()
         encoder = build_encoder(config)

@@ -125,6 +125,10 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     assert asked == [tmp_path]
     with pytest.raises(DiskError, match=r"has 1\.5 GB free and about 2\.0 GB are needed\. Free space or give another"):
         check_free_space(tmp_path / "not" / "yet", 2_000_000_000)
+    # Not "0.0 GB free and about 0.0 GB are needed".
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 400_000}))
+    with pytest.raises(DiskError, match=r"has 0\.4 MB free and about 37 MB are needed\."):
+        check_free_space(tmp_path, 37_000_000)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DiskError, match=r"file' is a file, not a folder\. Give a folder that can be written\."):
         check_free_space(tmp_path / "file" / "below", 0)
@@ -186,14 +190,16 @@ def test_a_second_process_is_told_who_writes_until_it_ends(end: str, tmp_path: P
         holder.communicate()
     with hold_lock(path):
         assert not path.exists(), "only the lock is made"
-    assert list((tmp_path / "runs").iterdir()) == [], "and is removed"
+    assert not list(tmp_path.rglob(".*.lock")), "and is removed"
 
 
-def test_the_lock_ends_with_an_error_in_the_block(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mine"), hold_lock(tmp_path / "a"):
+def test_the_lock_ends_with_an_error_in_the_block_and_leaves_no_folders(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mine"), hold_lock(tmp_path / "new/folder/a"):
         raise ValueError("mine")
-    with hold_lock(tmp_path / "a"):
-        pass
+    assert not (tmp_path / "new").exists()
+    with hold_lock(tmp_path / "new/folder/a"):
+        (tmp_path / "new/letter").write_text("written meanwhile")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "letter"]
 
 
 def test_a_file_system_without_locks_is_written_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,9 @@ from handnet.cli._tensorflow import start_tensorflow
 def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int) -> None:
     """Find out what RUN relies on: the same protocol on background, hand or outline alone, without colour, and more.
 
-    What is found on the background alone was found by the session in which people were photographed, not by their hands.
+    People who are found by the background alone are recognised by the session they were photographed in, not by their hands.
     """
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.files import check_free_space
 
     opened = open_run(run_folder, data, part)
@@ -32,10 +33,11 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.evaluation.audit import audit_part, format_audit
     from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.manifest import hash_file
 
     encoder, image = load_encoder(opened.run).model, opened.run.config.image
     embedded = embed_part(encoder, opened.examples, image, show_progress, part)
     found = audit_part(partial(embed_batches, encoder), embedded, image, seed=seed, progress=show_progress)
-    write_metrics(target / "audit.json", found)
+    write_metrics(target / "audit.json", {**found, "weights": hash_file(run_folder / WEIGHTS_FILE)})
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

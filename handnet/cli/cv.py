@@ -30,7 +30,7 @@ def cross_validation(
 ) -> None:
     """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
 
-    Interrupted, the same command continues; folds of other settings, photos or labels are refused.
+    If you interrupt it, the same command continues. Folds trained with other settings, photos or labels are refused.
     """
     from handnet.config.toml import read_tree
     from handnet.networks.complete import complete_config

@@ -30,12 +30,14 @@ _NUM_CHECKED = 8
 @click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), help="File to write: .npz or .parquet (pyarrow)."
 )
-@click.option(
-    "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
-)
+@click.option("--reader", default="", help="Reader of a data set with labels.  [default: chosen by its table]")
 @click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Photos at a time.")
-@click.option("--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; else they are an error.")
+@click.option(
+    "--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Number of photos in a batch."
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; without this they are an error."
+)
 def embed(
     run_folder: Path,
     sources: tuple[Path, ...],
@@ -47,8 +49,9 @@ def embed(
 ) -> None:
     """Turn photos into unit vectors with the encoder of RUN, and write them to one file.
 
-    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read
-    by `handnet eval --embeddings`; of any other folder all photos below it are taken. Stopped, it continues where it was.
+    Give photos, or a folder. The vectors of a data set with a table (HandInfo.csv, labels.csv) keep its labels, and
+    `handnet eval --embeddings` reads the file; in any other folder all photos below it are used. If you stop the command
+    and run it again, it continues.
     """
     from handnet.cli._data import find_photos
     from handnet.config.run_folder import read_run

@@ -25,7 +25,9 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
 )
-@click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
+@click.option(
+    "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
+)
 @click.option(
     "--embeddings",
     type=click.Path(path_type=Path),
@@ -49,7 +51,7 @@ def evaluate(
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
     Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
-    calibration; chance and a 95 % interval over people beside every figure. Photos without views, as of faces, are judged in
+    calibration; every figure with chance and a 95 % interval over people. Photos without views, e.g. of faces, are evaluated in
     pairs: pairs.json and report.html.
     """
     from handnet.errors import ConfigError
@@ -88,8 +90,9 @@ def evaluate(
     metrics, embedded = evaluate_run(
         run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
     )
-    replace(embedded, model=hash_file(run_folder / WEIGHTS_FILE)).save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", metrics)
+    weights = hash_file(run_folder / WEIGHTS_FILE)
+    replace(embedded, model=weights).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, "weights": weights})
     title = f"{run_folder.name}: {part} people"
     write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
     echo(format_metrics(metrics))

@@ -31,7 +31,7 @@ def cli() -> None:
     """Match the back of a hand to the palm of the same person.
 
     \b
-    handnet data synth data/synthetic             draw a data set of made-up hands
+    handnet data synth data/synthetic             draw a data set of synthetic hands
     handnet train --data data/synthetic --run runs/first
     handnet eval runs/first
     handnet export runs/first saved_models/first

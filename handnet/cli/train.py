@@ -9,6 +9,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import quote
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
@@ -27,14 +28,14 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
-    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to make.  [default: runs/ARCH-LOSS]"
+    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/ARCH-LOSS]"
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run given by --run.")
 @click.option("--epochs", type=int, help="train.epochs")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
 @click.option("--weights", help="none, preset, handnet-synthetic, a path, or the folder of a run (model.weights)")
-@click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
+@click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
     "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"
 )
@@ -57,7 +58,7 @@ def train(
 ) -> None:
     """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
 
-    What is not said follows from --arch and --loss: the published settings, where there are any.
+    Settings that you leave out follow from --arch and --loss: the published settings, where there are any.
     """
     from handnet.cli._data import read_data
     from handnet.errors import ConfigError
@@ -87,7 +88,7 @@ def train(
     _train(config, run_folder, dataset)
 
 
-# Options that are a setting by another name.
+# Options that set one setting each.
 _SETTINGS = {
     "arch": ("model", "arch"),
     "loss": ("loss", "name"),
@@ -143,7 +144,7 @@ def _resume(run_folder: Path, data: str) -> None:
     done = run.facts.get("status") == "finished"
     if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
         echo(
-            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
+            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {quote(run_folder)}"
         )
         return
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
@@ -174,6 +175,6 @@ def _train(
             train_pairs(run, dataset, echo=echo, progress=show_progress)
     except KeyboardInterrupt:
         if (run_folder / "checkpoint").exists():
-            warn(f"stopped; continue with: handnet train --resume --run {run_folder}")
+            warn(f"stopped; continue with: handnet train --resume --run {quote(run_folder)}")
         raise
-    echo(f"next: handnet eval {run_folder}")
+    echo(f"next: handnet eval {quote(run_folder)}")

@@ -10,7 +10,7 @@ from handnet.cli._tensorflow import start_tensorflow
 
 @click.group()
 def weights() -> None:
-    """Published weights: what there is, fetch them to a folder, convert a file to one."""
+    """List published weights, fetch them into a folder, or convert a file into one."""
 
 
 @weights.command("list")
@@ -28,7 +28,7 @@ def list_weights() -> None:
 @click.argument("name")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def fetch(name: str, folder: Path) -> None:
-    """Fetch the weights NAME from their hub into the new folder DIR, for machines without one: `--weights DIR`."""
+    """Download the weights NAME into the new folder DIR, for machines without a network: `--weights DIR`."""
     from handnet.networks.weights.fetch import fetch_weights
 
     echo(f"wrote {fetch_weights(name, folder, show_progress)}")
@@ -37,9 +37,9 @@ def fetch(name: str, folder: Path) -> None:
 @weights.command()
 @click.argument("source", metavar="FILE|DIR")
 @click.argument("folder", metavar="NEW_DIR", type=click.Path(path_type=Path))
-@click.option("--arch", required=True, help="The backbone that they belong to, as dino or resnet50.")
+@click.option("--arch", required=True, help="The backbone that they fit, e.g. dino or resnet50.")
 def convert(source: str, folder: Path, arch: str) -> None:
-    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a checked folder of handnet's."""
+    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a folder for --weights."""
     start_tensorflow()
     from handnet.networks.convert import convert_weights
 

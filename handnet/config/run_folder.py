@@ -25,6 +25,7 @@ CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
 WEIGHTS_FILE = "model.weights.h5"
 HISTORY_FILE = "history.csv"
+SEEN_PHOTOS_FILE = "seen_photos.txt"
 # Variables that change what TensorFlow and Keras compute, in the last digits or in more.
 _VARIABLES = (
     "KERAS_BACKEND",
@@ -53,8 +54,17 @@ class Run(NamedTuple):
     facts: dict[str, Any]
 
 
-def create_run(folder: Path, config: Config, facts: Mapping[str, Any], split: Split) -> Run:
+def create_run(
+    folder: Path, config: Config, facts: Mapping[str, Any], split: Split, seen_photos: Sequence[str] = ()
+) -> Run:
     """Make a run folder whole: in a temporary folder, then renamed.
+
+    Args:
+        folder: must not exist.
+        config: its settings.
+        facts: what run.json says.
+        split: who is in which part.
+        seen_photos: digests of the photos that its weights will have seen; see `read_seen_photos`.
 
     Raises:
         RunError: the folder exists already.
@@ -70,6 +80,7 @@ def create_run(folder: Path, config: Config, facts: Mapping[str, Any], split: Sp
         (temporary / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
         write_split(split, temporary / SPLIT_FILE)
         write_json(temporary / FACTS_FILE, facts)
+        (temporary / SEEN_PHOTOS_FILE).write_text("".join(f"{digest}\n" for digest in seen_photos), encoding="ascii")
         temporary.chmod(0o755)
         temporary.rename(folder)
     except OSError as error:
@@ -137,6 +148,22 @@ def read_run_split(run: Run) -> Split:
         )
     train, val, test = (tuple(row[by] for row in rows if row["part"] == part) for part in PARTS)
     return Split(train, val, test, by=by)
+
+
+def read_seen_photos(run: Run) -> list[str]:
+    """Return the digests of the photos that a run's weights have seen: in training and validation, or in the runs before it.
+
+    None are known of a run made before this list was kept.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    try:
+        return (run.folder / SEEN_PHOTOS_FILE).read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{str(run.folder / SEEN_PHOTOS_FILE)!r} cannot be read: {error}") from None
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:

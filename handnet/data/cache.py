@@ -205,9 +205,14 @@ def clear_cache() -> CacheInfo:
     """Delete what handnet put into the cache, and nothing else that may lie there, and return what it held.
 
     Raises:
-        DiskError: it cannot be deleted.
+        DiskError: it cannot be deleted, or another living process works with it.
     """
     parts, root = read_info().values(), find_cache_folder()
+    if _list_folders_of_others(root):
+        raise DiskError(
+            f"The cache in {str(root)!r} is in use by another handnet process, which would fail without it. Wait until it ends, "
+            "or stop it."
+        )
     try:
         for part in parts:
             if part.folder.is_dir():

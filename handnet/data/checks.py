@@ -81,7 +81,7 @@ def check_photo(path: str) -> PhotoProblem | None:
 
 
 def find_header_problem(contents: bytes) -> str:
-    """Judge a file by its header alone, nothing decoded: run this before any decoder sees the bytes.
+    """Check a file by its header alone, nothing decoded: run this before any decoder sees the bytes.
 
     Args:
         contents: the whole file.

@@ -1,17 +1,13 @@
 """What every reader returns: the photos, the whole table behind them, and what was wrong with either."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from handnet.data.example import VIEWS, Example
 from handnet.errors import DataError, count_and_name
-
-PHOTO_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif", ".pgm", ".ppm"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,7 @@ class DataSet:
         rows: every row of the table in file order, whether or not its photo is on this disk; a row's path is where the
             photo would lie. A split that was published for the whole table is computed from these.
         problems: one line for each kind of thing that was left out, with its count.
+        notes: one line for each thing that the reader concluded from what it found, e.g. that folders name views.
         pairs: the pairs of photos that the data set itself names, in file order; all their photos are in `examples`.
     """
 
@@ -51,6 +48,7 @@ class DataSet:
     rows: list[Example]
     problems: tuple[str, ...] = ()
     pairs: tuple[PhotoPair, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def all_identities(self) -> list[str]:
@@ -132,8 +130,24 @@ def require_both_views(examples: Sequence[Example], purpose: str) -> tuple[list[
 def normalise_identity(text: str) -> str:
     """Return the one spelling of a person's id: 0, "0 ", "0.0" and "0000000" all become "0000000".
 
-    Copies of HandInfo.csv differ in leading zeros, trailing spaces and in ids that a spreadsheet made numbers.
+    Copies of HandInfo.csv differ in leading zeros, trailing spaces and in ids that a spreadsheet made numbers. Names differ
+    in their Unicode form, which depends on the system that wrote them: here they are in the form NFC, on one line.
     """
-    stripped = text.strip()
+    stripped = " ".join(unicodedata.normalize("NFC", text).splitlines()).strip()
     number = re.fullmatch(r"([0-9]+)(?:\.0+)?", stripped)
     return number.group(1).lstrip("0").zfill(7) if number else stripped
+
+
+# Other names of the column that says who is seen, in any table.
+IDENTITY_COLUMNS = (
+    "person",
+    "subject",
+    "id",
+    "person_id",
+    "subject_id",
+    "identity_id",
+    "participant",
+    "user",
+    "label",
+    "class",
+)

@@ -52,6 +52,7 @@ def describe(dataset: DataSet, split: Split | None = None) -> str:
         lines.append(f"both views: {_people(len(both))}; one view only: {_people(len(per_person) - len(both))}")
     if len(per_person) < 2:
         lines.append("Matching needs at least 2 people.")
+    lines += dataset.notes
     lines += [f"left out: {problem}" for problem in dataset.problems]
     if values := _count_values(examples):
         lines += ["", *_format_table(("", "photos", "people"), values)]

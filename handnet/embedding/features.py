@@ -24,7 +24,7 @@ from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
 from handnet.images.store import PreparedPhotos, read_photos
-from handnet.networks.backbones import digest_weights
+from handnet.networks.backbones.report import digest_weights
 
 Floats = npt.NDArray[np.float32]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
@@ -151,7 +151,7 @@ def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> 
     return {
         "version": [FEATURES_VERSION, PIXELS_VERSION],
         "weights": digest_weights(backbone),
-        # Whatever is new among the model's settings counts, unless it is known to be of no account.
+        # A new setting of the model counts, unless it is listed as one that does not change the features.
         "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
         "image": asdict(image),
         "precision": backbone.dtype_policy.name,

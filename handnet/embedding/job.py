@@ -24,7 +24,7 @@ from handnet.embedding.encode import embed
 from handnet.embedding.engines import Engine
 from handnet.files import write_bytes, write_with
 from handnet.images.store import Decode, build_decoder
-from handnet.networks.backbones import digest_weights
+from handnet.networks.backbones.report import digest_weights
 
 # Photos after which what is done is written down.
 SHARD_SIZE = 256

@@ -1,4 +1,4 @@
-"""Does the model look at the hand? The published protocol on photos from which something was taken away."""
+"""Does the model look at the hand? The published protocol on altered photos."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -36,10 +36,10 @@ def audit_part(
 
     Args:
         embed: squares → embeddings; `embed_batches` with an encoder.
-        part: photos whose files are at hand and can be decoded.
+        part: photos whose files exist and can be decoded.
         config: how the run makes squares of photos.
         num_replicates: bootstrap replicates.
-        seed: of the bootstrap.
+        seed: random seed for the bootstrap.
         progress: told of (photos done, photos in all) of each alteration.
 
     Returns:
@@ -79,7 +79,7 @@ def _evaluate_bare(part: EmbeddedPart, num_replicates: int, seed: int) -> dict[s
 
 
 def format_audit(audit: dict[str, Any], protocol: str = "person_template", direction: str = "dorsal_to_palmar") -> str:
-    """Return the figures of an audit as the terminal's table, chance beside every figure.
+    """Return the figures of an audit as the terminal's table, every figure with chance.
 
     Args:
         audit: what `audit_part` returned.

@@ -1,4 +1,4 @@
-"""Evaluation of a run on pairs of photos: its classifier and its distance compared with what else can be done with them."""
+"""Evaluation of a run on pairs of photos: its classifier and its distance compared with baselines."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,11 +23,11 @@ from handnet.metrics.pairs.calibration import (
     compute_log_ratio,
     compute_probability,
 )
-from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
-from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
+from handnet.metrics.pairs.classifiers import BASELINES
+from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import choose_tables, load_pair_judge
+from handnet.training.pair_training import choose_tables, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]
@@ -62,7 +62,7 @@ def evaluate_pairs(
 ) -> PairEvaluation:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
-    What is fitted besides the run's own classifier is fitted on the pairs that it learnt from. Thresholds (equal errors) and
+    The baselines are fitted on the pairs that the run's classifier learnt from. Thresholds (equal errors) and
     calibration come from the validation people; on the validation people themselves there are none.
 
     Args:
@@ -79,7 +79,7 @@ def evaluate_pairs(
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
         RunError: the classifier is missing or damaged.
     """
-    classifier = load_pair_judge(run)
+    classifier = load_pair_classifier(run)
     learnt, kept_back = choose_tables(run, dataset)
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}
@@ -125,7 +125,7 @@ def evaluate_pairs(
         else:
             threshold = None
         scores[name] = score(part)
-        metrics["systems"][name] = judge_pair_list(
+        metrics["systems"][name] = evaluate_pair_list(
             scores[name], table.same, table.people, threshold, num_replicates, seed
         )
         if calibration is not None:

@@ -17,14 +17,15 @@ from handnet.data.dataset import DataSet, has_views, people_with_both_views
 from handnet.data.example import Example
 from handnet.data.pair_table import PairTable
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import embed_part
-from handnet.errors import DataError, DiskError, EvaluationError, RunError
+from handnet.embedding.encode import compute_vectors, embed_part
+from handnet.errors import DataError, DiskError, EvaluationError, RunError, quote
 from handnet.images.store import prepare_photos
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
+from handnet.metrics.pairs.pair_list import collect_pairs, score_cosine
 from handnet.networks.encoder import Encoder
 from handnet.networks.weights.manifest import hash_file
-from handnet.training.pair_training import calibrate_distance, choose_tables
+from handnet.training.pair_training import choose_tables
 from handnet.training.session import write_label
 
 CALIBRATION_FILE = "calibration.json"
@@ -74,7 +75,7 @@ def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = p
         )
     if reason:
         echo(f"thresholds: fitted again, {str(file)!r} is out of date: {reason}")
-    calibration = _fit(run, encoder, dataset, basis)
+    calibration = _fit(run, encoder, basis)
     try:
         save_calibration(file, calibration, fitted_on)
     except DiskError as error:
@@ -95,16 +96,18 @@ def load_thresholds(run: Run, warn: Echo = print) -> Calibration:
     """
     file = run.folder / CALIBRATION_FILE
     if not file.exists():
-        raise RunError(f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {run.folder}")
+        raise RunError(
+            f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {quote(run.folder)}"
+        )
     calibration, fitted_on = load_calibration(file), _read_fitted_on(file)
     if not fitted_on:
         warn(
             f"{str(file)!r} does not say what it was fitted on (an earlier version wrote it): fit it again with handnet eval "
-            f"{run.folder}"
+            f"{quote(run.folder)}"
         )
     elif fitted_on.get("weights") != hash_file(run.folder / WEIGHTS_FILE):
         raise RunError(
-            f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {run.folder}"
+            f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {quote(run.folder)}"
         )
     return calibration
 
@@ -158,7 +161,10 @@ def _fingerprint(run: Run, basis: _Basis) -> dict[str, str]:
     }
 
 
-def _fit(run: Run, encoder: Encoder, dataset: DataSet, basis: _Basis) -> Calibration:
-    if basis.table is not None:
-        return calibrate_distance(run, encoder, dataset)
-    return fit_calibration(score_pairs(embed_part(encoder.model, basis.examples, run.config.image, name="val")))
+def _fit(run: Run, encoder: Encoder, basis: _Basis) -> Calibration:
+    table = basis.table
+    if table is None:
+        return fit_calibration(score_pairs(embed_part(encoder.model, basis.examples, run.config.image, name="val")))
+    vectors = compute_vectors(run.config, encoder, [example.path for example in basis.examples]).embeddings
+    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
+    return fit_calibration(collect_pairs(scores, table.same, table.people))

@@ -10,9 +10,9 @@ from handnet.console import Echo
 from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.thresholds import load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
-from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import PairJudge, load_pair_judge
+from handnet.training.pair_training import PairClassifier, load_pair_classifier
 
 
 class Verdict(NamedTuple):
@@ -45,7 +45,7 @@ class Verifier(NamedTuple):
 
     run: Run
     encoder: Encoder
-    classifier: PairJudge | None
+    classifier: PairClassifier | None
     calibration: Calibration
 
 
@@ -87,5 +87,5 @@ def load_verifier(run: Run, encoder: Encoder, warn: Echo = print) -> Verifier:
     Raises:
         RunError: it has no calibration that fits its weights, or lacks the classifier that its settings ask for.
     """
-    classifier = load_pair_judge(run)
+    classifier = load_pair_classifier(run)
     return Verifier(run, encoder, classifier, classifier.calibration if classifier else load_thresholds(run, warn))

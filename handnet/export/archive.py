@@ -13,7 +13,7 @@ import numpy as np
 from handnet.config.settings import ImageConfig
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DiskError, RunError, format_unknown
-from handnet.export.formats import compare_format, write_format
+from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.images.store import load_cached, prepare_photos
@@ -62,19 +62,19 @@ def export_encoder(
     """Write the encoder at the next version number under `folder`, checked on photos before the version appears.
 
     A SavedModel has the signatures of `handnet.export.signatures` and warm-up requests for TensorFlow Serving. The other
-    formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Beside the model lie `handnet_model.json`
+    formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Next to the model lie `handnet_model.json`
     (how photos are decoded, calibration, where it comes from) and the model card. LoRA's updates are merged into the matrices.
 
     Args:
         encoder: what is exported, LoRA merged.
         image: how photos were decoded in training.
-        folder: the model's folder, as saved_models/NAME; TensorFlow Serving's layout.
+        folder: the model's folder, e.g. saved_models/NAME; TensorFlow Serving's layout.
         check_paths: photos on which the written model must give the encoder's vectors; one at least.
         format_name: a name of FORMATS.
         calibration: from similarity to probability; without it there is no signature `verify`.
-        head: judges pairs in `verify`, in place of the cosine and its calibration.
+        head: decides on pairs in `verify`, in place of the cosine and its calibration.
         card: the model card, Markdown; "" writes none.
-        facts: more for `handnet_model.json`, as where the model comes from.
+        facts: more for `handnet_model.json`, e.g. where the model comes from.
 
     Raises:
         ConfigError: an unknown format, or one whose packages are not installed.
@@ -123,7 +123,7 @@ def _check_unmixed(folder: Path, format_name: str) -> None:
             if other != format_name and (folder / str(version) / details.file).exists():
                 raise RunError(
                     f"{str(folder)!r} holds versions of the format {other}, and a server would take the new one for another "
-                    f"of them. Give a folder of its own, as {str(folder) + '-' + format_name!r}."
+                    f"of them. Give another folder, e.g. {str(folder) + '-' + format_name!r}."
                 )
 
 
@@ -142,8 +142,8 @@ def _check(
     if head is not None:
         siamese = build_siamese(encoder, head.classifier, head.features)
         scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
-    judging = head.calibration if head is not None else calibration
-    max_error = compare_format(format_name, model, paths, images, expected, image, judging, scores)
+    deciding = head.calibration if head is not None else calibration
+    max_error = compare_format(format_name, model, paths, images, expected, image, deciding, scores)
     if not max_error <= MAX_ERROR:
         raise RunError(
             f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "

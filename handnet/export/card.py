@@ -13,8 +13,9 @@ from handnet.config.settings import ModelConfig
 from handnet.config.split import Split
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.backbones import find_backbone
 from handnet.networks.heads import select_head
-from handnet.networks.weights.catalogue import PUBLISHED, SHIPPED, find_preset
+from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
@@ -98,9 +99,9 @@ def find_licence(model: ModelConfig) -> str:
     if model.weights == "none":
         return "none were used; training began from random weights."
     if model.weights == "preset":
-        preset = find_preset(model.arch)
-        licence = next((p.licence for p in PUBLISHED.values() if p.preset == preset), "unknown")
-        return f"{licence} (keras-hub's preset {preset!r})."
+        backbone = find_backbone(model.arch)
+        licence = next((published.licence for published in backbone.published.values()), "unknown")
+        return f"{licence} (keras-hub's preset {backbone.preset!r})."
     path = SHIPPED.get(model.weights, Path(model.weights))
     if is_run(path):
         return f"those of the run {path.name!r}, whose weights had: {find_licence(read_run(path).config.model)}"

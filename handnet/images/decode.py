@@ -1,4 +1,4 @@
-"""THE decode, orientation, crop and resize of a photo: one TensorFlow function for training, evaluation and serving.
+"""The one decode, orientation, crop and resize of a photo: one TensorFlow function for training, evaluation and serving.
 
 Only core TensorFlow operations are used, so that the same function is part of the exported graph.
 """
@@ -11,11 +11,14 @@ from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
 from handnet.images.orientation import read_orientation
 
-# As the published baselines do: the short side is brought to 256/224 of the square, whose middle is taken.
+# Like the published baselines: the short side becomes 256/224 of the square, whose middle is taken.
 CENTER_CROP_SCALE = 256 / 224
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
 _OVERSAMPLING = 1.5
+# A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
+_STANDS_OUT = 12
+_LEAST_HAND_FRACTION = 0.05
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -54,7 +57,7 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         after = tf.shape(photo)[:2] - before
         square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
     elif config.crop == "hand-and-photo":
-        square = lay_beside(photo, config)
+        square = combine_crop_and_photo(photo, config)
     else:
         square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
@@ -67,7 +70,26 @@ def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
 
 
-def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Return whether a square that was cropped to the hand shows one: bool scalar; without such a crop always true.
+
+    Where no hand is found the crop is empty, and all empty crops have one and the same vector: without this two photos of
+    nothing would be a perfect match. A hand fills about a third of its crop.
+
+    Args:
+        square: uint8 (S, S, 3) from `fit_photo`.
+        config: `crop` and `background`.
+    """
+    if config.crop in ("none", "middle"):
+        return tf.constant(True)
+    if config.crop == "hand-and-photo":
+        side = config.size_px - config.size_px // 3
+        square = square[:side, :side]
+    stands_out = tf.reduce_any(tf.abs(tf.cast(square, tf.int32) - config.background) > _STANDS_OUT, axis=-1)
+    return tf.reduce_mean(tf.cast(stands_out, tf.float32)) >= _LEAST_HAND_FRACTION
+
+
+def combine_crop_and_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
 
     Args:

@@ -1,6 +1,6 @@
 """Decoding a batch of photos inside the graph so that one bad photo never fails its neighbours.
 
-A photo is first judged by its header alone, as `handnet.data.checks` does before training, then decoded within a
+A photo is first checked by its header alone, as `handnet.data.checks` does before training, then decoded within a
 tf.data pipeline: the only core operations of TensorFlow that go on after an error.
 """
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.checks import MAX_PIXELS
-from handnet.images.decode import fit_photo, read_photo
+from handnet.images.decode import fit_photo, read_photo, shows_hand
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -25,7 +25,7 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         image: how photos were decoded in training.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded.
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one.
     """
     size = image.size_px
 
@@ -36,14 +36,15 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
         photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
         # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
-        return tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8)), ok
+        square = tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8))
+        return square, ok & shows_hand(square, image)
 
     signature = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool))
     return tf.map_fn(load, photos, fn_output_signature=signature)
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
-    """Judge a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
+    """Check a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
 
     The same files pass as pass `handnet.data.checks.find_header_problem`, except GIF files above 5 MB and the formats that need
     Pillow.
@@ -95,7 +96,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
     """Count the pixels of all frames of a GIF by following its blocks, nothing decoded.
 
     Each position of the file points to where the block that would begin there ends. Following all pointers at once and
-    doubling their reach takes log2(bytes) steps, whatever the file says: a hostile one cannot make it slow.
+    doubling their reach takes log2(bytes) steps, no matter what the file says: a hostile one cannot make it slow.
 
     Args:
         contents: string scalar, the bytes of a GIF file.
@@ -119,7 +120,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
         entries = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(flags, 7))
         return tf.where(flags >= 128, 3 * entries, 0)
 
-    # Sub-blocks: a length and so many bytes; length 0 ends the chain.
+    # Sub-blocks: a length and that many bytes; length 0 ends the chain.
     ends = tf.where(look(0) == 0, at, tf.minimum(at + 1 + look(0), size))
     (_, ends) = tf.while_loop(lambda k, _: k < steps, lambda k, jump: (k + 1, tf.gather(jump, jump)), (0, ends))
 

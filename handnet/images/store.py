@@ -17,7 +17,7 @@ from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_
 from handnet.data.checks import find_damage, find_header_problem, needs_pillow
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import fit_photo, load_photo
+from handnet.images.decode import fit_photo, load_photo, shows_hand
 from handnet.images.pillow_decode import decode_with_pillow
 
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
@@ -25,6 +25,9 @@ Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
 
 
 _MAX_NAMED = 5
+
+
+NO_HAND = "no hand was found in it; expected a hand on a plain ground that is lighter than skin"
 
 
 class PreparedPhotos(NamedTuple):
@@ -52,7 +55,8 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         progress: told of (photos done, photos in all).
 
     Raises:
-        DataError: some photos cannot be decoded; the first few are named with the reason.
+        DataError: some photos cannot be decoded, or show no hand where the hand is cropped; the first few are named with
+            the reason.
     """
     folder = find_photo_folder(config)
     use_folder(folder)
@@ -78,7 +82,9 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             pool.shutdown(cancel_futures=True)
             raise
     if problems:
-        advice = "Repair or remove them (`handnet data check` lists them all)."
+        advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        if NO_HAND in problems.values():
+            advice += " Whole photos need no hand to be found: --crop none."
         raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
     mark_used(Path(file) for file, _ in prepared)
     trim_cache()
@@ -86,10 +92,10 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
 
 
 def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
-    """Return one sentence: how many photos cannot be decoded, and the first few with the reason."""
+    """Return one sentence: how many photos cannot be used, and the first few with the reason."""
     named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
     more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
-    return f"{len(problems)} of {num_photos} photos cannot be decoded: {named}{more}."
+    return f"{len(problems)} of {num_photos} photos cannot be used: {named}{more}."
 
 
 def build_decoder(config: ImageConfig) -> Decode:
@@ -109,9 +115,12 @@ def build_decoder(config: ImageConfig) -> Decode:
         if problem:
             return None, problem
         try:
-            if needs_pillow(contents):
-                return fit(tf.constant(decode_with_pillow(contents))).numpy(), ""
-            return load(tf.constant(contents)).numpy(), ""
+            square = (
+                fit(tf.constant(decode_with_pillow(contents)))
+                if needs_pillow(contents)
+                else load(tf.constant(contents))
+            )
+            return (square.numpy(), "") if shows_hand(square, config) else (None, NO_HAND)
         except (tf.errors.InvalidArgumentError, ValueError):
             return None, "damaged or truncated: it cannot be decoded whole"
 

@@ -9,20 +9,20 @@ import numpy as np
 
 from handnet.errors import EvaluationError
 from handnet.files import write_bytes
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.confusions import find_worst_queries
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.figures import FIGURES
 from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.open_set import search_open_set, summarize_open_set
 from handnet.metrics.pairs.all_pairs import HISTOGRAM_BINS, PairScores, score_pairs
 from handnet.metrics.pairs.calibration import Calibration, summarize_calibration
 from handnet.metrics.pairs.pair_intervals import bootstrap_pairs
-from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
+from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 from handnet.metrics.protocols import PROTOCOLS, Outcome, Protocol, rank_same_view
 from handnet.metrics.ranking import DIRECTIONS
+from handnet.metrics.ranking_summary import summarize_outcome
 from handnet.metrics.slices import slice_outcome
-from handnet.metrics.summary import summarize_outcome
 
 BRIEF_PROTOCOLS = ("person_template", "photo")
 # The short form of two protocols in metrics.json, and their names there.
@@ -157,7 +157,7 @@ def summarize_verification(
     at = interval.pop("thresholds")
     figures["interval"] = interval
     figures["thresholds"] = {
-        name: {**judge_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
+        name: {**measure_threshold(pairs, value), "interval": at[name]} for name, value in thresholds.items()
     }
     curve = thin_curve(build_curve(pairs))
     figures["curve"] = {"false_accept": curve.false_accept.tolist(), "true_accept": curve.true_accept.tolist()}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from handnet.data.example import SIDES, Example
 from handnet.errors import ConfigError, EvaluationError
 from handnet.files import write_with
-from handnet.metrics.checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
+from handnet.metrics.embedding_checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
 
 Attributes = Mapping[str, str]
 Columns = Mapping[str, npt.NDArray[Any]]

@@ -1,4 +1,4 @@
-"""Which device and precision a run uses, and a loud word where a GPU lies idle."""
+"""Which device and precision a run uses, and a warning where a GPU is not used."""
 
 import importlib.metadata
 import shutil
@@ -56,6 +56,6 @@ def warn_device(warn: Echo) -> None:
     installed = {d.metadata["Name"].lower().replace("_", "-") for d in importlib.metadata.distributions()}
     if {"tensorflow", "tensorflow-cpu"} <= installed:
         warn(
-            "tensorflow and tensorflow-cpu are both installed and overwrite each other's files. Mend it: "
+            "tensorflow and tensorflow-cpu are both installed and overwrite each other's files. Fix it: "
             "pip uninstall -y tensorflow-cpu tensorflow && pip install tensorflow."
         )

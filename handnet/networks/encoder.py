@@ -15,10 +15,11 @@ from handnet.config.run_folder import (
 )
 from handnet.config.settings import Config
 from handnet.errors import RunError, WeightsError
-from handnet.networks.backbones import build_backbone, set_trainable
 from handnet.networks.backbones.assign import copy_weights
-from handnet.networks.backbones.lora import merge_lora
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import list_sources
+from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from handnet.networks.device import set_precision
 from handnet.networks.heads import select_head
 
@@ -28,7 +29,7 @@ UNIT_LAYER = "unit"
 
 @keras.saving.register_keras_serializable("handnet")
 class UnitNormalization(keras.layers.Layer):
-    """Scales each row to Euclidean length 1, in float32 whatever the precision policy; a row of zeros stays zero."""
+    """Scales each row to Euclidean length 1, in float32 under every precision policy; a row of zeros stays zero."""
 
     def __init__(self, name: str | None = None, dtype: str | None = "float32", trainable: bool = False) -> None:
         super().__init__(name=name, dtype=dtype, trainable=trainable)
@@ -103,7 +104,7 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
     images = keras.Input((size, size, 3), name="image")
     features = backbone(images)
     embeddings = UnitNormalization(name=UNIT_LAYER)(head.build(config, features, list_sources(backbone)))
-    # The head's layers lie flat in the encoder, beside the backbone: so they are named in the weight files of all runs.
+    # The head's layers lie flat in the encoder, next to the backbone: so weight files have always held them.
     return Encoder(
         keras.Model(images, embeddings, name=ENCODER_NAME),
         backbone,
@@ -119,7 +120,11 @@ def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
             warnings.simplefilter("error", UserWarning)
             encoder.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(
+            f"{str(file)!r} does not fit the run's configuration or is damaged: {reason} Train it again, as you must where an "
+            "earlier handnet built the backbone in another way (inception-v3)."
+        ) from None
 
 
 def _load_backbone(folder: Path, arch: str) -> keras.Model:
@@ -167,7 +172,7 @@ def load_encoder(run: Run) -> Encoder:
     file = run.folder / WEIGHTS_FILE
     if not file.exists():
         raise RunError(
-            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
+            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it again."
         )
     load_encoder_weights(encoder.model, file)
     return encoder

@@ -191,7 +191,7 @@ def suggest_rate(
     if lowest <= _BURN_IN:
         return None
     # Successive differences, so that the course of the curve itself is not taken for noise.
-    noise = float(np.std(np.diff(losses))) / math.sqrt(2.0)
+    noise = float(np.std(np.diff(losses[: lowest + 1]))) / math.sqrt(2.0)
     error = noise * math.sqrt((1 - _SMOOTHING) / (1 + _SMOOTHING))
     if means[_BURN_IN] - means[lowest] <= _NUM_ERRORS * math.sqrt(2.0) * error:
         return None

@@ -20,10 +20,9 @@ from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
 from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
-from handnet.networks.encoder import Encoder, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
 from handnet.training.session import Job, People, open_session
@@ -35,7 +34,7 @@ CALIBRATION_FILE = "pairs_calibration.json"
 Floats = npt.NDArray[np.float32]
 
 
-class PairJudge(NamedTuple):
+class PairClassifier(NamedTuple):
     """A trained classifier of pairs.
 
     Attributes:
@@ -154,18 +153,6 @@ def overfit_pairs(
     return watcher.epochs
 
 
-def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
-    """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
-
-    Raises:
-        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
-    """
-    table = choose_tables(run, dataset)[1]
-    vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
-    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
-    return fit_calibration(collect_pairs(scores, table.same, table.people))
-
-
 def check_pairs(config: Config, dataset: DataSet) -> None:
     """Raise DataError where a part lacks pairs of either kind: before an encoder is trained for a classifier of pairs."""
     if config.pairs.form != "none":
@@ -241,7 +228,7 @@ def score_pairs_with(classifier: keras.Model, first: Floats, second: Floats) -> 
     return np.concatenate(rows).astype(np.float32)
 
 
-def load_pair_judge(run: Run) -> PairJudge | None:
+def load_pair_classifier(run: Run) -> PairClassifier | None:
     """Return the run's classifier of pairs, or None where the run has none.
 
     Raises:
@@ -259,7 +246,7 @@ def load_pair_judge(run: Run) -> PairJudge | None:
         classifier.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
-    return PairJudge(classifier, load_calibration(run.folder / CALIBRATION_FILE))
+    return PairClassifier(classifier, load_calibration(run.folder / CALIBRATION_FILE))
 
 
 def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Floats]:

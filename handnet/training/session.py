@@ -20,8 +20,9 @@ from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, people_to_match, require_both_views
 from handnet.data.example import Example
+from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_test
 from handnet.data.splits.rules import make_split, select_part
-from handnet.errors import RunError
+from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
@@ -105,13 +106,13 @@ def select_people(job: Job) -> People:
     """Split the data set by the settings, or as the run was that is continued, and say what is unusual about it.
 
     Raises:
-        RunError: a run is in the way, or there is none to continue.
+        RunError: a run is in the way, or there is none to continue, or it is finished.
         DataError: too few people.
     """
     config = job.config
     if job.folder is not None and job.resume:
         # The run's own copy: the file that it was read from may have gone.
-        split = read_run_split(read_run(job.folder))
+        split = read_run_split(_read_unfinished(job.folder))
     else:
         if job.folder is not None:
             check_absent(job.folder)
@@ -173,7 +174,9 @@ def begin_run(session: Session) -> Run:
         return read_run(job.folder)
     facts = collect_facts(job.config, job.command, session.data)
     facts |= {"precision": session.precision, "num_parameters": session.encoder.model.count_params()}
-    return create_run(job.folder, job.config, facts, session.people.split)
+    facts |= _find_leaks(job, session.people.split)
+    seen = collect_seen_photos(job.config.model.weights, session.photos.digests)
+    return create_run(job.folder, job.config, facts, session.people.split, seen)
 
 
 def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best: Mapping[str, float]) -> Run:
@@ -190,6 +193,14 @@ def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best
 def count_people(examples: Sequence[Example]) -> int:
     """Return how many people the photos are of."""
     return len({example.identity for example in examples})
+
+
+def _read_unfinished(folder: Path) -> Run:
+    run = read_run(folder)
+    # Another process may have finished it since the command was typed; its checkpoint is gone then.
+    if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {quote(folder)}")
+    return run
 
 
 def _build_encoder(job: Job) -> Encoder:
@@ -211,6 +222,21 @@ def _select_validation(examples: list[Example], warn: Echo) -> list[Example]:
         )
         return []
     return [example for example in examples if example.identity in both]
+
+
+def _find_leaks(job: Job, split: Split) -> dict[str, Any]:
+    """Warn of what makes figures too good, and return it for run.json."""
+    copies = find_copies(job.dataset, split)
+    for line in copies.describe():
+        job.warn(line)
+    facts: dict[str, Any] = {
+        "identical_photos": {"under_two_people": len(copies.under_two_people), "in_two_parts": len(copies.across_parts)}
+    }
+    seen = find_seen_test(job.config.model.weights, select_test(job.dataset, split), job.dataset.directory)
+    if seen is not None:
+        job.warn(seen.describe())
+        facts["test_seen_by_weights"] = {**seen._asdict(), "text": seen.describe()}
+    return facts
 
 
 def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[str, Any]:

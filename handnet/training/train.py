@@ -42,7 +42,7 @@ def train(
 
     Raises:
         ConfigError: settings that do not fit each other.
-        RunError: the run exists (or, with `resume`, does not), or was trained on other data.
+        RunError: the run exists (or, with `resume`, does not, or is finished), or was trained on other data.
         DataError: the data do not suffice.
         WeightsError: the backbone's weights are out of reach.
         DiskError: the run cannot be written, or another process is writing it.

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import handnet.cli.main
+from handnet.data.checks import FORMATS
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.splits.rules import make_split, select_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
-from tests.tiny import HEADER, build_tiny, write_tiny
+from tests.tiny import HEADER, tiny_backbone, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 # Settings with which a training on tests/tiny.py's data takes seconds.
@@ -79,7 +80,7 @@ def list_files(folder: Path) -> set[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_backbone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
         yield
 
 
@@ -229,8 +230,8 @@ def break_all_photos(folder: Path) -> None:
 
 
 BROKEN_DATA: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no folder": (break_nothing_there, "11k Hands is to be had at https://"),
-    "a file": (break_by_a_file, "11k Hands is to be had at https://"),
+    "no folder": (break_nothing_there, "11k Hands can be downloaded from https://"),
+    "a file": (break_by_a_file, "11k Hands can be downloaded from https://"),
     "no table": (lambda folder: (folder / "HandInfo.csv").unlink(), "There is no HandInfo.csv in"),
     "no photo folder": (lambda folder: shutil.rmtree(folder / "Hands"), "There is no folder Hands in"),
     "no photos": (break_all_photos, "rows of hands/HandInfo.csv has a usable photo in"),
@@ -259,12 +260,16 @@ def test_data_that_cannot_be_read_are_one_line(kind: str, arguments: list[str], 
 
 def test_without_data_the_line_says_where_to_get_them(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     line = command.fail("train", "--arch", "dino", "--loss", "triplet")
-    assert "There is no data folder 'data/hands11k'. 11k Hands is to be had at https://" in line
+    assert "There is no data folder 'data/hands11k'. 11k Hands can be downloaded from https://" in line
     assert "DIR/HandInfo.csv and DIR/Hands/Hand_0000002.jpg" in line
     assert "--data synthetic" in line
     monkeypatch.setenv("HANDNET_DATA", "elsewhere")
     assert "There is no data folder 'elsewhere'" in command.fail("train", "--arch", "dino", "--loss", "triplet")
-    for reader, words in (("lfw", "LFW is"), ("tiny-imagenet", "Tiny ImageNet is"), ("folder", "Expected layout:")):
+    for reader, words in (
+        ("lfw", "LFW can be"),
+        ("tiny-imagenet", "Tiny ImageNet can be"),
+        ("folder", "Expected layout:"),
+    ):
         assert f"'elsewhere'. {words}" in command.fail("train", f"--set=data.reader={reader}")
 
 
@@ -337,17 +342,20 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     listed = {kind: photos[kind] for kind in kinds[:20]}
     reasons = {kind: outcome.out.split(f"{photo.name}: ")[1].splitlines()[0] for kind, photo in listed.items()}
     assert reasons["zero-byte"] == "empty file"
-    assert reasons["text"] == "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)"
+    assert reasons["text"] == f"not an image that can be read: expected {FORMATS}"
     assert reasons["truncated-jpeg"] == "truncated: the file ends before the picture does"
     assert reasons["png-bomb"] == "too large: 30,000 × 30,000 pixels, above the limit of 89 million"
     assert all(reasons.values())
 
     line = command.fail("train", "--data=hands", "--run=run", *QUICK)
     named = sorted(photo.name for photo in photos.values())
-    assert f"{len(photos)} of 30 photos cannot be decoded: " in line
+    assert f"{len(photos)} of 30 photos cannot be used: " in line
     assert all(name in line for name in named[:5]), "the first five are named"
     assert not any(name in line for name in named[5:])
-    assert f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists them all)." in line
+    assert (
+        f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        in line
+    )
 
 
 def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, finished: Path) -> None:
@@ -358,7 +366,7 @@ def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, f
     assert (outcome.code, outcome.err) == (1, "")
     assert f"{bomb.name}: too large: 30,000 × 30,000 pixels" in outcome.out
     line = command.fail("train", "--data=hands", "--run=run", *QUICK)
-    assert f"1 of 30 photos cannot be decoded: '{bomb.absolute()}': too large: 30,000 × 30,000 pixels" in line
+    assert f"1 of 30 photos cannot be used: '{bomb.absolute()}': too large: 30,000 × 30,000 pixels" in line
     # Decoded it would be 2.7 GB.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_kb < 1_000_000
 
@@ -595,7 +603,7 @@ def test_a_photo_that_was_damaged_since_is_named_by_eval_and_export(command: Com
     Path("saved_models/run").mkdir(parents=True)
     for arguments in (["eval", "run"], ["export", "run", "saved_models/run"]):
         line = command.fail(*arguments, "--data=hands")
-        assert "photos cannot be decoded: " in line
+        assert "photos cannot be used: " in line
         assert "empty file" in line
 
 
@@ -610,7 +618,7 @@ def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command
     assert "belong to --embeddings" in command.fail("eval", "run", "--normalize", code=2)
     outcome = command.run("eval", "--embeddings", file, "--normalize", "--output", tmp_path / "out")
     assert outcome.code == 0, outcome.err
-    assert "1 with one view only ask nothing (p5)" in outcome.out
+    assert "1 with one view only are never queries (p5)" in outcome.out
     figures = json.loads((tmp_path / "out/metrics.json").read_text())["protocols"]["person_template"][
         "dorsal_to_palmar"
     ]

@@ -27,7 +27,7 @@ def test_a_run_is_read_back_as_it_was_made(tmp_path: Path) -> None:
     run = create_run(folder, CONFIG, FACTS, SPLIT)
     assert read_run(folder) == run
     assert read_run_split(run) == SPLIT
-    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "run.json", "split.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "run.json", "seen_photos.txt", "split.csv"]
     assert read_config(folder / "config.toml") == CONFIG
     assert [path.name for path in folder.parent.iterdir()] == ["mine"], "no temporary folder is left"
 

@@ -26,14 +26,15 @@ from handnet.embedding.engines import (
     read_cpu_flags,
 )
 from handnet.embedding.job import Vectors, embed_photos
-from handnet.errors import ConfigError, DataError, RunError
+from handnet.errors import ConfigError, DataError, DiskError, RunError
+from handnet.files import hold_lock
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.embedded import load_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import build_encoder
 from handnet.networks.weights.manifest import hash_file
 from tests.photos import UNUSABLE, picture, write_jpeg
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 BATCH_SIZE = 4
 
@@ -46,7 +47,7 @@ def config() -> Config:
 @pytest.fixture(scope="module")
 def encoder(config: Config) -> keras.Model:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
         return build_encoder(config).model
 
 
@@ -202,7 +203,7 @@ def test_an_unknown_engine_is_said(config: Config, encoder: keras.Model) -> None
 @pytest.fixture
 def run_folder(config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder with weights, as training leaves one."""
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     facts = {"status": "finished", "data": {"directory": "", "fingerprint": ""}}
     run = create_run(tmp_path / "run", config, facts, Split(("1",), (), ("2",)))
     encoder.save_weights(run.folder / "model.weights.h5")
@@ -242,7 +243,7 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
 ) -> None:
     (tmp_path / "03.jpg").write_bytes(b"no photo")
     file = tmp_path / "vectors.npz"
-    with pytest.raises(DataError, match=r"1 of 11 photos cannot be decoded: '.*03.jpg': .* with --skip-bad"):
+    with pytest.raises(DataError, match=r"1 of 11 photos cannot be used: '.*03.jpg': .* with --skip-bad"):
         call(run_folder, *photos, "-o", file)
     assert not file.exists()
     call(run_folder, *photos, "-o", file, "--skip-bad")
@@ -251,6 +252,13 @@ def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
         assert set(arrays.files) == {"embeddings", "paths", "name", "model"}, "nothing is known of these photos"
         assert arrays["paths"].tolist() == photos[:3] + photos[4:]
         assert arrays["embeddings"].shape == (10, 8)
+
+
+def test_two_processes_do_not_write_one_file(run_folder: Path, photos: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "new/vectors.npz"
+    with hold_lock(file), pytest.raises(DiskError, match=r"Another process .* is writing '.*/new/vectors\.npz'"):
+        call(run_folder, *photos, "-o", file)
+    assert not file.parent.exists()
 
 
 def test_all_photos_below_a_folder_without_a_table(run_folder: Path, tmp_path: Path) -> None:

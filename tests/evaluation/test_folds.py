@@ -10,9 +10,9 @@ from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.evaluation.folds import EMBEDDINGS_FILE, VECTORS_FOLDER, cross_validate
 from handnet.metrics.embedded import load_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from tests.evaluation.runs import write_things
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 def validate(config: Config, folder: Path, dataset: DataSet) -> tuple[dict[str, object], list[str]]:
@@ -23,7 +23,7 @@ def validate(config: Config, folder: Path, dataset: DataSet) -> tuple[dict[str, 
 def test_every_person_is_tested_once_by_a_model_that_has_not_seen_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     dataset = read_dataset("hands11k", write_tiny(tmp_path / "data"))
     config = tiny_config(train={"epochs": 1})
     metrics, _ = validate(config, tmp_path / "cv", dataset)
@@ -47,6 +47,14 @@ def test_every_person_is_tested_once_by_a_model_that_has_not_seen_them(
     assert again["protocols"]["photo"] == metrics["protocols"]["photo"]
     with pytest.raises(RunError, match="fold-0' is a fold of other settings"):
         validate(tiny_config(train={"epochs": 2}), tmp_path / "cv", dataset)
+
+    # Weights that were trained on people of a fold's test part.
+    seen = tiny_config(train={"epochs": 1}, model={"weights": str(tmp_path / "cv/fold-0")})
+    with pytest.raises(
+        DataError, match=r"have seen 7 of 8 test people .*Give weights that were trained on other people"
+    ):
+        validate(seen, tmp_path / "cv-seen", dataset)
+    assert not (tmp_path / "cv-seen").exists()
 
     # Vectors of other weights are made again.
     weights = [tmp_path / f"cv/fold-{fold}" / WEIGHTS_FILE for fold in range(2)]

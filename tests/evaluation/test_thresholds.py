@@ -14,15 +14,15 @@ from handnet.evaluation.pairs import evaluate_pairs
 from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
 from handnet.evaluation.thresholds import CALIBRATION_FILE, find_thresholds, load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, save_calibration
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from tests.evaluation.runs import FRACTIONS, build_run, write_things
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handnet.cli.export import read_audit, read_metrics
+from handnet.cli.export import keep_current, read_audit, read_metrics
 from handnet.config.run_folder import Run
 from handnet.config.split import Split
 from handnet.errors import RunError
@@ -131,7 +131,23 @@ def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
             read(file)
 
 
+def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert keep_current({"weights": "new"}, "new", Path("metrics.json")) == {"weights": "new"}
+    assert keep_current({"seed": 0}, "new", Path("metrics.json")) == {"seed": 0}
+    assert capsys.readouterr().out == ""
+    assert keep_current({"weights": "old"}, "new", Path("metrics.json")) is None
+    assert "'metrics.json' is not on the card: it was computed with other weights" in capsys.readouterr().out
+
+
 def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:
     audit = {"conditions": {"whole": {"title": "x", "person_template": {"dorsal_to_palmar": figures(1.0, 1.0)}}}}
     (tmp_path / "audit.json").write_text(json.dumps(audit))
     assert read_audit(tmp_path / "audit.json") == audit
+
+
+def test_figures_on_people_whom_the_first_weights_have_seen_are_called_so() -> None:
+    text = "the weights of the run 'first' have seen 2 of 41 test people (8 of their photos) in training"
+    run = Run(Path("run"), tiny_config(), {**FACTS, "test_seen_by_weights": {"text": text}})
+    card = write_card_text("hands", run, Split(("a",), ("b",), ("c",)), None, None)
+    assert f"**Not unseen:** {text}" in card
+    assert "never seen in training" not in card

@@ -237,7 +237,7 @@ def test_a_model_that_differs_is_refused(
     def judge(similarity: tf.Tensor, ok: tf.Tensor, _: object) -> dict[str, tf.Tensor]:
         return {"similarity": similarity, "probability": tf.where(ok, 0.5, 0.0), "decision": ok}
 
-    monkeypatch.setattr(handnet.export.signatures, "judge_similarity", judge)
+    monkeypatch.setattr(handnet.export.signatures, "decide_pairs", judge)
     folder = tmp_path / "wrong"
     with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
         export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)

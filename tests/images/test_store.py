@@ -15,6 +15,7 @@ from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
+from handnet.images.header_guard import load_photos
 from handnet.images.store import load_cached, prepare_photos, read_photos
 from handnet.training.batches import Plan, build_training_data, label_identities, plan_training
 from tests.photos import (
@@ -204,6 +205,18 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
     assert difference.mean() < (20 if "palette" in kind else 4)
 
 
+@pytest.mark.parametrize("crop", ["hand", "hand-canonical", "hand-and-photo"])
+@pytest.mark.parametrize("ground", [250, 128, 0])
+def test_a_photo_without_a_hand_is_named_where_hands_are_cropped(crop: str, ground: int, tmp_path: Path) -> None:
+    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), ground, np.uint8))
+    config = ImageConfig(size_px=48, crop=crop)
+    with pytest.raises(DataError, match="empty.jpg': no hand was found in it.* --crop none"):
+        read(path, config)
+    _, ok = load_photos(tf.constant([path.read_bytes()]), config)
+    assert ok.numpy().tolist() == [False], "in the exported model too"
+    assert read(path, ImageConfig(size_px=48)).shape == (48, 48, 3), "a whole photo needs no hand"
+
+
 def test_damage_inside_a_jpeg_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged: Corrupt JPEG data: 4563 extraneous bytes"):
         read(write_zeroed_jpeg(tmp_path / "photo"))
@@ -284,13 +297,13 @@ def test_bad_photos_are_named_five_at_most(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         prepare_photos([*reversed(bad), good, str(tmp_path / "3-absent")], IMAGE)
     message = str(caught.value)
-    assert message.startswith("8 of 9 photos cannot be decoded: ")
+    assert message.startswith("8 of 9 photos cannot be used: ")
     assert f"{bad[0]!r}: empty file; {bad[1]!r}: too large: 30,000 × 30,000 pixels" in message
     assert f"{bad[2]!r}: not an image that can be read" in message
     assert f"'{tmp_path / '3-absent'}': No such file or directory" in message
     assert f"{bad[3]!r}: truncated: the file ends before the picture does and 3 more. Repair or remove them" in message
     assert "tiff" not in message
-    with pytest.raises(DataError, match="^1 of 2 photos cannot be decoded: "):
+    with pytest.raises(DataError, match="^1 of 2 photos cannot be used: "):
         prepare_photos([bad[0], good], IMAGE)
 
 

@@ -15,7 +15,7 @@ from handnet.metrics.ranking import (
     compute_person_ranks,
     rank_queries,
 )
-from handnet.metrics.summary import summarize_ranking
+from handnet.metrics.ranking_summary import summarize_ranking
 from tests.metrics.oracles import draw_part, enumerate_chance, retrieve
 
 

@@ -11,12 +11,12 @@ from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError
 from handnet.images.store import prepare_photos
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.complete import complete_config
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.heads import HEADS, Head, name_objective, select_head
 from handnet.training.train import train
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -91,6 +91,7 @@ def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     np.testing.assert_array_equal(one, other)
     with pytest.raises(RunError, match="There is no run folder"):
         train(hand_config(), tmp_path / "none", dataset, resume=True, echo=lambda _: None)
+    (folder / "model.weights.h5").unlink()
     smaller = write_tiny(tmp_path / "other", num_people=9)
     with pytest.raises(RunError, match="The data have changed"):
         train(

@@ -16,10 +16,10 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, DataError, DiskError, RunError
 from handnet.images.store import load_cached, prepare_photos
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 def run_quietly(config: Config, folder: Path, dataset: DataSet, **options: bool) -> Run:

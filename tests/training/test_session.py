@@ -13,11 +13,12 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.data.splits.rules import make_split
 from handnet.errors import DiskError, RunError
+from handnet.evaluation.hands import describe_run
 from handnet.files import hold_lock
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +58,8 @@ def test_a_run_goes_on_when_the_weights_and_the_split_that_it_began_with_are_gon
     shutil.rmtree("first")
     Path("split.csv").unlink()
     resumed = train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
+    with pytest.raises(RunError, match="The run 'stopped' is finished already. Evaluate it: handnet eval stopped"):
+        train(config, Path("stopped"), dataset, resume=True, echo=lambda _: None)
     for expected, received in zip(*(load_encoder(run).model.get_weights() for run in (whole, resumed)), strict=True):
         np.testing.assert_array_equal(received, expected)
 
@@ -79,3 +82,21 @@ def test_a_wrong_sampler_is_said_before_photos_are_decoded(
     with pytest.raises(Exception, match=r"takes batches of people\. Received: sampler\.name='pairs'") as caught:
         train(config, tmp_path / "run", dataset, echo=lambda _: None)
     assert getattr(caught.value, "exit_code", None) == 2
+
+
+def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(dataset: DataSet, tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {"data": {"split": "k-fold"}, "train": {"epochs": 1}}
+    first = train(tiny_config(**settings), tmp_path / "first", dataset, echo=lambda _: None, warn=lines.append)
+    assert not any("have seen" in line for line in lines)
+    other = tiny_config(
+        train={"epochs": 1},
+        data={"split": "k-fold", "split_options": {"fold": 1}},
+        model={"weights": str(first.folder)},
+    )
+    second = train(other, tmp_path / "second", dataset, echo=lambda _: None, warn=lines.append)
+    (line,) = (line for line in lines if "have seen" in line)
+    assert f"the weights of the run {str(first.folder)!r} have seen 1 of 2 test people (4 of their photos)" in line
+    assert second.facts["test_seen_by_weights"]["num_people"] == 1
+    assert describe_run(second, tmp_path)["warning"] == line
+    assert second.facts["identical_photos"] == {"under_two_people": 0, "in_two_parts": 0}

@@ -1,18 +1,26 @@
 """The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
 
-import os
 from pathlib import Path
 
-from handnet.data.dataset import PHOTO_SUFFIXES, DataSet, normalise_identity
-from handnet.data.example import SIDES, VIEWS, Example
-from handnet.data.table import read_table
+from handnet.data.dataset import IDENTITY_COLUMNS, DataSet, normalise_identity
+from handnet.data.example import Example
+from handnet.data.label_words import parse_hand_words
+from handnet.data.photo_files import FoundPhotos, check_folder_name, index_names, is_photo, scan_folder
+from handnet.data.table import is_missing, read_table
 from handnet.errors import DataError, count_and_name, name_few, printable
 
 TABLE_NAME = "HandInfo.csv"
 PHOTO_FOLDER = "Hands"
 REQUIRED_COLUMNS = ("id", "aspectOfHand", "imageName")
+_SYNONYMS = {
+    "id": ("identity", *(name for name in IDENTITY_COLUMNS if name != "id")),
+    "aspectOfHand": ("aspect", "view"),
+    "imageName": ("image", "file", "file_name", "photo", "photo_name", "path"),
+    # Known in any case, so that figures for each of their values find them.
+    **dict.fromkeys(("age", "gender", "skinColor", "accessories", "nailPolish", "irregularities"), ()),
+}
 WHERE_TO_GET = (
-    "11k Hands is to be had at https://sites.google.com/view/11khands; expected layout: DIR/HandInfo.csv and "
+    "11k Hands can be downloaded from https://sites.google.com/view/11khands; expected layout: DIR/HandInfo.csv and "
     "DIR/Hands/Hand_0000002.jpg and so on"
 )
 
@@ -38,7 +46,8 @@ def read_hands11k(directory: Path) -> DataSet:
     directory = Path(directory)
     table = _find_table(directory)
     photo_folder = directory.absolute() / PHOTO_FOLDER
-    present = _list_photos(photo_folder)
+    present, found = _list_photos(photo_folder)
+    find_name = index_names(present)
 
     rows: list[Example] = []
     examples: list[Example] = []
@@ -47,10 +56,10 @@ def read_hands11k(directory: Path) -> DataSet:
     incomplete: list[str] = []
     repeated: list[str] = []
     line_of_name: dict[str, tuple[int, Example]] = {}
-    for line, cells in read_table(table, REQUIRED_COLUMNS):
-        name = cells["imageName"].strip()
+    for line, cells in read_table(table, REQUIRED_COLUMNS, _SYNONYMS):
+        name = find_name(cells["imageName"].strip())
         identity = normalise_identity(cells["id"])
-        if not identity:
+        if is_missing(identity):
             incomplete.append(f"line {line}")
             continue
         view, side = _parse_aspect(cells["aspectOfHand"])
@@ -100,7 +109,7 @@ def read_hands11k(directory: Path) -> DataSet:
         problems.append(f"{count_and_name(incomplete, 'row', 'rows')} without an id or imageName, left out.")
     if repeated:
         problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
-    return DataSet("hands11k", str(directory.absolute()), examples, rows, tuple(problems))
+    return DataSet("hands11k", str(directory.absolute()), examples, rows, (*problems, *found.describe()))
 
 
 def _find_table(directory: Path) -> Path:
@@ -116,24 +125,20 @@ def _find_table(directory: Path) -> Path:
     raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint} {WHERE_TO_GET}.")
 
 
-def _list_photos(folder: Path) -> set[str]:
+def _list_photos(folder: Path) -> tuple[set[str], FoundPhotos]:
+    """Return the names of the photos in a folder, and what is passed over there."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}. {WHERE_TO_GET}.")
-    try:
-        with os.scandir(folder) as entries:
-            return {e.name for e in entries if e.name.lower().endswith(PHOTO_SUFFIXES) and e.is_file()}
-    except OSError as error:
-        raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+    check_folder_name(folder)
+    found = FoundPhotos()
+    names = {e.name for e, kind in scan_folder(folder, found, str(folder)) if kind == "file" and is_photo(e.name)}
+    return names, found
 
 
 def _parse_aspect(text: str) -> tuple[str, str]:
     """Return view and side; a row whose view is not clear has neither."""
-    words = text.lower().split()
-    views = [word for word in words if word in VIEWS]
-    sides = [word for word in words if word in SIDES]
-    if len(views) != 1 or len(sides) > 1 or len(words) != len(views) + len(sides):
-        return "", ""
-    return views[0], sides[0] if sides else ""
+    view, side = parse_hand_words(text) or ("", "")
+    return (view, side) if view else ("", "")
 
 
 def _refuse_path(table: Path, line: int, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from handnet.evaluation.report import plots
 from handnet.evaluation.report.embedding_map import draw_map
-from handnet.evaluation.report.errors import show_look_alikes, show_worst_queries
+from handnet.evaluation.report.error_browser import show_look_alikes, show_worst_queries
 from handnet.evaluation.report.render import Cell, Plot, Table, render
 from handnet.files import write_bytes
 from handnet.metrics.all_figures import describe_part

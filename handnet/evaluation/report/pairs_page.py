@@ -137,7 +137,7 @@ def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
     """Plot the ROC curve of each system with its AUC.
 
     Args:
-        systems: name → `judge_pair_list`'s figures.
+        systems: name → `evaluate_pair_list`'s figures.
     """
 
     def draw(axes: Axes) -> None:

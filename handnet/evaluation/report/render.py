@@ -56,7 +56,7 @@ def render(template: str, **context: object) -> bytes:
 
     Args:
         template: its name in the folder templates.
-        context: what it names; whatever is missing is an error.
+        context: what it names; what is missing is an error.
 
     Returns:
         The page in UTF-8; what UTF-8 cannot hold, e.g. half of a surrogate pair in a file name, becomes "?".

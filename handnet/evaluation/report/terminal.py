@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handnet.errors import printable
-from handnet.metrics.checks import list_some
+from handnet.metrics.embedding_checks import list_some
 from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, format_figure, format_interval, format_percent
 
 _NAME_WIDTH = 24
@@ -62,7 +62,7 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
 def _format_part(part: Mapping[str, Any]) -> list[str]:
     name = f"{part['name']}: " if part["name"] else ""
     left_out = part["one_view_only"]
-    note = f"; {len(left_out)} with one view only ask nothing ({list_some(left_out)})" if left_out else ""
+    note = f"; {len(left_out)} with one view only are never queries ({list_some(left_out)})" if left_out else ""
     return [
         f"{name}{part['num_people']} people, {part['num_dorsal']:,} dorsal and {part['num_palmar']:,} palmar photos{note}"
     ]

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from handnet.data.checks import needs_pillow, open_with_pillow
+
 THUMBNAIL_PX = 132
 _MAX_PIXELS = 60_000_000
+_MAX_BYTES = 200_000_000
 
 
 def read_thumbnail(path: str) -> str:
@@ -17,10 +20,11 @@ def read_thumbnail(path: str) -> str:
         path: of the photo, "" where unknown.
     """
     # A name in a file of embeddings may be that of a pipe, which would never end.
-    if not Path(path).is_file():
+    if not Path(path).is_file() or Path(path).stat().st_size > _MAX_BYTES:
         return ""
     try:
-        with Image.open(path) as photo:
+        contents = Path(path).read_bytes()
+        with open_with_pillow(contents) if needs_pillow(contents) else Image.open(io.BytesIO(contents)) as photo:
             if photo.width * photo.height > _MAX_PIXELS:
                 return ""
             photo.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))

@@ -234,7 +234,7 @@ def compute_ece(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: np
 def summarize_calibration(
     calibration: Calibration, part: EmbeddedPart, pairs: PairScores, num_replicates: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """Judge a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
+    """Measure a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
 
     Args:
         calibration: fitted on validation people.

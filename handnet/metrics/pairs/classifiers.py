@@ -11,14 +11,6 @@ Score = Callable[[Floats, Floats], Floats]
 _NEIGHBORS = 25
 
 
-def score_cosine(first: Floats, second: Floats) -> npt.NDArray[np.float32]:
-    """Return the cosine of each row of `first` with that of `second`, both (N, D) of unit length.
-
-    The distance of unit vectors is √(2 - 2 cos): a threshold on it is one on the cosine.
-    """
-    return np.asarray(np.sum(np.asarray(first, np.float32) * np.asarray(second, np.float32), axis=1), np.float32)
-
-
 def join_symmetric(first: Floats, second: Floats) -> Floats:
     """Return |a - b| and a · b side by side, (N, 2D): the same for either order."""
     return np.concatenate([np.abs(first - second), first * second], axis=1)

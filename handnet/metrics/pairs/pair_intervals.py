@@ -8,7 +8,7 @@ import numpy.typing as npt
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval, shift_interval
 from handnet.metrics.pairs.all_pairs import PairScores
-from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, judge_counts
+from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, compute_rates
 
 MAX_GROUPS = 256
 NUM_BINS = 160
@@ -119,7 +119,7 @@ def bootstrap_pairs(
         # Accepted is what lies in the bins from the threshold's edge upwards.
         column = num_bins - 1 - int(np.searchsorted(edges, np.float32(threshold)))
         rows = [
-            judge_counts(*cells)
+            compute_rates(*cells)
             for cells in zip(same[:, column], same[:, -1], different[:, column], different[:, -1], strict=True)
         ]
         result["thresholds"][name] = {

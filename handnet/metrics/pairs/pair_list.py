@@ -8,10 +8,17 @@ import numpy.typing as npt
 from handnet.errors import EvaluationError
 from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval
 from handnet.metrics.pairs.all_pairs import PairScores, count_bins
-from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
+from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 
 Array = npt.NDArray[np.float64]
-INTERVAL_FIGURES = ("auc", "f1", "accuracy", "precision", "false_accept_rate", "false_reject_rate")
+
+
+def score_cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the cosine of each row of `first` with that of `second`, both (N, D) of unit length.
+
+    The distance of unit vectors is √(2 - 2 cos): a threshold on it is one on the cosine.
+    """
+    return np.asarray(np.sum(np.asarray(first, np.float32) * np.asarray(second, np.float32), axis=1), np.float32)
 
 
 def collect_pairs(
@@ -26,7 +33,7 @@ def collect_pairs(
         scores: (N,) -1..1, higher for the same person.
         same: (N,) whether it is.
         people: (N, 2) the two people of each pair: a person in many pairs still counts once.
-        thresholds: scores at which impostors are counted, besides the genuine scores.
+        thresholds: scores at which impostors are counted in addition to the genuine scores.
 
     Raises:
         EvaluationError: lengths that do not fit, one kind of pair is missing, or scores are not finite.
@@ -58,7 +65,7 @@ def collect_pairs(
     )
 
 
-def judge_pair_list(
+def evaluate_pair_list(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     people: npt.NDArray[np.str_],
@@ -66,7 +73,7 @@ def judge_pair_list(
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Judge scores of pairs at a threshold that was chosen on other people.
+    """Evaluate scores of pairs at a threshold that was chosen on other people.
 
     Args:
         scores: (N,) higher for the same person.
@@ -89,7 +96,7 @@ def judge_pair_list(
     at = 0.0 if threshold is None else threshold
     pairs = collect_pairs(values, same, people, [at])
     summary = summarize_pairs(pairs)
-    verdict: dict[str, Any] = {"chance": {}} if threshold is None else judge_threshold(pairs, threshold)
+    verdict: dict[str, Any] = {"chance": {}} if threshold is None else measure_threshold(pairs, threshold)
     curve = thin_curve(build_curve(pairs))
     replicates = bootstrap_pair_list(values, same, people, np.float32(at), num_replicates, seed)
     if threshold is None:
@@ -130,7 +137,8 @@ def bootstrap_pair_list(
         seed: random seed for the draws.
 
     Returns:
-        (R',) of each of INTERVAL_FIGURES; draws without a pair of either kind are left out.
+        (R',) each of auc, f1, accuracy, precision, false_accept_rate and false_reject_rate; draws without a pair of either
+        kind are left out.
     """
     names, codes = np.unique(people, return_inverse=True)
     codes = codes.reshape(people.shape)

@@ -10,7 +10,7 @@ from keras import layers, ops
 from handnet.errors import ConfigError, format_unknown
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.hand.alignment import gaussian_rows
-from handnet.networks.backbones.training import list_blocks
+from handnet.networks.backbones.training import find_block_outputs
 
 # Half the width of a cell: neighbours overlap, and a hand that lies a little elsewhere changes little.
 _SIGMA_CELLS = 0.5
@@ -92,14 +92,11 @@ def sort_taps(backbone: keras.Model, taps: Mapping[str, int]) -> list[str]:
 
 def find_tap_layer(backbone: keras.Model, name: str) -> str:
     """Return the layer of that name, or the last one of the block of that name."""
-    names = [layer.name for layer in backbone.layers]
-    if name in names:
-        return name
-    if name not in list_blocks(backbone):
-        raise ConfigError(
-            format_unknown(f"block or layer of {backbone.name!r}", name, [*list_blocks(backbone), *names])
-        )
-    return [layer for layer in names if layer == name or layer.startswith(f"{name}_")][-1]
+    names = {layer.name: layer.name for layer in backbone.layers}
+    known = {**names, **find_block_outputs(backbone)}
+    if name not in known:
+        raise ConfigError(format_unknown(f"block or layer of {backbone.name!r}", name, list(known)))
+    return known[name]
 
 
 def find_tap(backbone: keras.Model, name: str) -> Any:

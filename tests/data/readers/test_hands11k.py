@@ -161,12 +161,12 @@ def test_one_name_for_two_people_is_refused(tmp_path: Path) -> None:
         (b"", "is empty. Expected a header with the columns id, aspectOfHand, imageName"),
         (b"\n\n", "is empty"),
         (HEADER.encode(), "has a header and no rows"),
-        (b"id;aspectOfHand;imageName\n1;dorsal left;a.jpg\n", "lacks the columns id, aspectOfHand, imageName"),
+        (b"id|aspectOfHand|imageName\n1|dorsal left|a.jpg\n", "lacks the columns id, aspectOfHand, imageName"),
         (b"id,imageName\n1,a.jpg\n", "lacks the column aspectOfHand. Received: id, imageName"),
         (b"id,id,aspectOfHand,imageName\n", "has the column 'id' twice"),
         (b"id,aspectOfHand,imageName\n1,dorsal left\n", r"line 2: expected 3 cells. Received: 2"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "is not a table of comma-separated text"),
-        ("id,aspectOfHand,imageName\n".encode("utf-16"), "is not a table of comma-separated text"),
+        ("id,aspectOfHand,imageName\n".encode("utf-16-le"), "is not a table of comma-separated text"),
         (b"id,aspectOfHand,imageName\n1,dorsal left,a\0.jpg\n", "must be the plain name"),
         (b'id,aspectOfHand,imageName\n1,dorsal left,"' + b"x" * 200_000, "is not a table of comma-separated text"),
         (b"id,aspectOfHand,imageName\n1,dorsal left,b.jpg\n", "None of the 1 rows of .* has a usable photo"),
@@ -183,7 +183,7 @@ def test_a_wrong_table_is_one_clear_line(tmp_path: Path, contents: bytes, messag
 
 def test_a_missing_folder_says_where_the_data_is_to_be_had(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"There is no folder .*nowhere. 11k Hands is to be had at https://sites.google"
+        DataError, match=r"There is no folder .*nowhere. 11k Hands can be downloaded from https://sites.google"
     ):
         read_hands11k(tmp_path / "nowhere")
     with pytest.raises(

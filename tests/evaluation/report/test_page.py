@@ -19,7 +19,7 @@ from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
-from handnet.metrics.pairs.pair_list import judge_pair_list
+from handnet.metrics.pairs.pair_list import evaluate_pair_list
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 
@@ -188,10 +188,6 @@ def test_plots_survive_extremes():
     curve = {"false_accept": [0.0, 0.0, 1.0], "true_accept": [0.0, 1.0, 1.0]}
     assert "<svg" in plots.plot_det(curve, 0.1)
     assert "<svg" in plots.plot_roc(curve, 3.0)
-    runs = [{"backbone": "a$b$", "loss": "c", "recall_at_1": 0.0, "interval": {"recall_at_1": [0.0, 0.1]}}]
-    assert "<svg" in plots.plot_matrix(
-        [*runs, {"backbone": "x", "loss": "y", "recall_at_1": 1.0, "interval": {"recall_at_1": [1, 1]}}]
-    )
 
 
 def test_plots_leave_the_callers_settings_alone():
@@ -227,7 +223,7 @@ def test_the_page_of_pairs_is_whole_and_deaf_too(tmp_path):
     """Four pairs of four people: one of either kind on the wrong side of the threshold."""
     scores, same = np.asarray([0.9, 0.1, 0.8, 0.2], np.float32), np.asarray([True, True, False, False])
     people = np.asarray([("a", "a"), ("b", "b"), ("c", "d"), ("a", "b")])
-    figures = judge_pair_list(scores, same, people, 0.5, num_replicates=40)
+    figures = evaluate_pair_list(scores, same, people, 0.5, num_replicates=40)
     metrics = {
         "part": "test",
         "num_replicates": 40,
@@ -252,6 +248,12 @@ def test_the_page_of_pairs_is_whole_and_deaf_too(tmp_path):
 def test_a_template_that_names_what_is_not_there_is_an_error():
     with pytest.raises(UndefinedError, match="'about' is undefined"):
         render("pairs.html.j2", title="x", sections={})
+
+
+def test_photos_of_a_phone_have_thumbnails(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "x.heic")
+    assert read_thumbnail(str(tmp_path / "x.heic")).startswith("data:image/jpeg;base64,")
 
 
 @pytest.mark.parametrize("num_people", [2, 3])

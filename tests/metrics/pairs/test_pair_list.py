@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from handnet.errors import EvaluationError
 from handnet.metrics.intervals import find_interval
-from handnet.metrics.pairs.pair_list import bootstrap_pair_list, judge_pair_list
+from handnet.metrics.pairs.pair_list import bootstrap_pair_list, evaluate_pair_list
 
 
 def test_figures_agree_with_scikit_learn_and_bounds_hold_them():
@@ -14,7 +14,7 @@ def test_figures_agree_with_scikit_learn_and_bounds_hold_them():
     same = rng.random(300) < 0.4
     scores = np.round(same * 0.5 + rng.normal(0, 0.5, 300), 1).astype(np.float32)
     people = np.asarray([(f"a{k}", f"a{k}" if s else f"b{k}") for k, s in enumerate(same)])
-    figures = judge_pair_list(scores, same, people, threshold=0.3, num_replicates=300)
+    figures = evaluate_pair_list(scores, same, people, threshold=0.3, num_replicates=300)
     assert figures["auc"] == pytest.approx(roc_auc_score(same, scores))
     assert figures["f1"] == pytest.approx(f1_score(same, scores >= np.float32(0.3)))
     assert figures["accuracy"] == pytest.approx(accuracy_score(same, scores >= np.float32(0.3)))
@@ -43,7 +43,7 @@ def test_a_replicate_weighs_pairs_as_their_people_were_drawn(monkeypatch):
 def test_pairs_that_are_all_right_are_no_certainty():
     people = np.asarray([(f"p{k // 2}", f"p{k // 2 + k % 2}") for k in range(80)])
     same = people[:, 0] == people[:, 1]
-    figures = judge_pair_list(np.where(same, 0.9, 0.1), same, people, threshold=0.5, num_replicates=1000)
+    figures = evaluate_pair_list(np.where(same, 0.9, 0.1), same, people, threshold=0.5, num_replicates=1000)
     assert (figures["auc"], figures["f1"], figures["false_reject_rate"]) == (1, 1, 0)
     # 40 people without an error: by the rule of three up to 7.5 % may be rejected.
     assert figures["interval"]["false_reject_rate"] == pytest.approx([0, 0.07], abs=0.02)
@@ -63,7 +63,7 @@ def test_coverage_on_simulated_lists():
         hardness = rng.normal(size=200)
         scores = (0.4 * same * (1 + 0.5 * hardness[first]) + 0.2 * rng.normal(size=400)).astype(np.float32)
         people = np.stack([first, second], axis=1).astype(str)
-        figures = judge_pair_list(scores, same, people, threshold=0.2, num_replicates=1, seed=trial)
+        figures = evaluate_pair_list(scores, same, people, threshold=0.2, num_replicates=1, seed=trial)
         replicates = bootstrap_pair_list(scores, same, people, np.float32(0.2), 200, trial)
         points.append({name: figures[name] for name in replicates})
         bounds.append({name: find_interval(values) for name, values in replicates.items()})
@@ -76,6 +76,6 @@ def test_coverage_on_simulated_lists():
 
 def test_lists_that_do_not_fit_are_refused():
     with pytest.raises(EvaluationError, match="2 scores, 1 labels and 2 pairs of people"):
-        judge_pair_list(np.zeros(2), np.asarray([True]), np.asarray([("a", "a"), ("a", "b")]), 0.0)
+        evaluate_pair_list(np.zeros(2), np.asarray([True]), np.asarray([("a", "a"), ("a", "b")]), 0.0)
     with pytest.raises(EvaluationError, match="Received: 2 and 0"):
-        judge_pair_list(np.zeros(2), np.asarray([True, True]), np.asarray([("a", "a"), ("b", "b")]), 0.0)
+        evaluate_pair_list(np.zeros(2), np.asarray([True, True]), np.asarray([("a", "a"), ("b", "b")]), 0.0)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from handnet.errors import WeightsError
-from handnet.networks.backbones import build_backbone
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.efficientnet_lite import round_width
 from handnet.networks.backbones.training import list_blocks
 from handnet.networks.weights import packaged
-from handnet.networks.weights.catalogue import PUBLISHED
+from handnet.networks.weights.catalogue import collect_published
 from tests.goldens.drawn import draw_images, draw_places
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "efficientnet_lite.npz"
@@ -54,8 +54,8 @@ def test_blocks_parameters_and_width_are_the_published_ones(arch: str) -> None:
     model = build_backbone(arch, image_size_px=64)
     assert list_blocks(model) == [f"block{number}" for number in range(BLOCKS[arch])]
     pixels = 6
-    assert model.count_params() - pixels == PUBLISHED[arch].num_parameters
-    assert model.output_shape == (None, PUBLISHED[arch].width)
+    assert model.count_params() - pixels == collect_published()[arch].weights.num_parameters
+    assert model.output_shape == (None, collect_published()[arch].weights.width)
 
 
 def test_widths_are_rounded_to_eights_but_never_far_down() -> None:

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.synthetic_weights import find_mean_outline
 from handnet.errors import WeightsError
-from handnet.networks.backbones import build_backbone
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.hand.alignment import (
     HandAlignment,
     cover_hand,
     find_gain,
-    find_mean_outline,
     gaussian_rows,
     sample,
 )

@@ -4,13 +4,41 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones import BACKBONES, build_backbone, describe_parameters, digest_weights, set_trainable
-from handnet.networks.backbones.report import count_parameters, count_transformer_parameters, estimate_memory
-from handnet.networks.weights.catalogue import PUBLISHED
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone
+from handnet.networks.backbones.report import (
+    count_parameters,
+    describe_parameters,
+    digest_weights,
+    estimate_memory,
+)
+from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.vision_transformer.vit_size import VitSize
+from handnet.networks.weights.catalogue import collect_published
+
+PUBLISHED = collect_published()
 
 
 def size_of(arch: str):
     return BACKBONES[arch].build.args[0]
+
+
+def count_transformer_parameters(size: VitSize, image_size_px: int) -> int:
+    """Return the parameters of a transformer without building it.
+
+    Args:
+        size: the architecture.
+        image_size_px: side of the input.
+    """
+    width, hidden = size.width, size.hidden_width
+    inner = 2 * hidden if size.gated else hidden
+    attention = width * 3 * width + 3 * width + width * width + width
+    feed = width * inner + inner + hidden * width + width
+    block = attention + feed + 6 * width
+    patches = 3 * size.patch_px**2 * width + width
+    grid = image_size_px // size.patch_px
+    positions = 0 if size.rope_theta else (1 + grid * grid) * width
+    return size.num_blocks * block + patches + positions + (1 + size.num_registers) * width + 2 * width + 6
 
 
 @pytest.mark.parametrize("arch", ["dino-tiny", "dino-tiny-reg", "dino3-tiny"])
@@ -36,18 +64,18 @@ def test_sizes_are_the_published_ones(arch, published, mask_token):
     assert count_transformer_parameters(size_of(arch), 518) - 6 == published - mask_token
 
 
-@pytest.mark.parametrize("name", [name for name, p in PUBLISHED.items() if BACKBONES[p.arch].is_transformer])
+@pytest.mark.parametrize("name", [name for name, listed in PUBLISHED.items() if BACKBONES[listed.arch].is_transformer])
 def test_the_catalogue_counts_transformers_right(name):
-    published = PUBLISHED[name]
-    size = size_of(published.arch)
+    arch, published = PUBLISHED[name]
+    size = size_of(arch)
     assert published.num_parameters == count_transformer_parameters(size, published.image_size_px) - 6
     assert published.width == size.width
 
 
 def test_the_catalogue_counts_resnet50_right():
     model = build_backbone("resnet50", image_size_px=32)
-    assert count_parameters(model)[0] - 6 == PUBLISHED["resnet50"].num_parameters
-    assert model.output_shape[1] == PUBLISHED["resnet50"].width
+    assert count_parameters(model)[0] - 6 == PUBLISHED["resnet50"].weights.num_parameters
+    assert model.output_shape[1] == PUBLISHED["resnet50"].weights.width
 
 
 def test_description_by_hand():

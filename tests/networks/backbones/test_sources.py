@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from handnet.errors import ConfigError, WeightsError
-from handnet.networks.backbones import BACKBONES, build_backbone
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.convert import convert_weights
-from handnet.networks.weights.catalogue import JOINED, PUBLISHED, SHIPPED, list_published
+from handnet.networks.weights.catalogue import SHIPPED, collect_published, list_published
 from handnet.networks.weights.manifest import read_manifest
 from handnet.networks.weights.source import read_pretrained
 from tests.goldens.drawn import draw_images, draw_state
@@ -123,11 +124,15 @@ def test_without_a_hub_one_clear_line(monkeypatch):
         raise ConnectionError("HTTPSConnectionPool(host='api.kaggle.com', port=443)\nMax retries exceeded")
 
     monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", refuse)
-    with pytest.raises(
-        WeightsError, match=r"'dinov2_base' cannot be fetched .*--weights PATH.*--weights none"
-    ) as caught:
+    with pytest.raises(WeightsError, match="'dinov2_base' cannot be fetched") as caught:
         build_backbone("dino", image_size_px=224, weights="preset")
-    assert "\n" not in str(caught.value)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "from https://www.kaggle.com/models/keras/dinov2/keras/dinov2_base" in said
+    name = said.partition("`handnet weights fetch ")[2].partition(" DIR`")[0]
+    assert collect_published()[name].arch == "dino"
+    for advice in ("--weights DIR", "--arch hand", "--weights none"):
+        assert advice in said
 
 
 @pytest.mark.parametrize("size_px", [42, 70])
@@ -178,23 +183,31 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_every_published_backbone_exists_and_says_where_its_weights_are():
-    assert {published.arch for published in PUBLISHED.values()} <= set(BACKBONES)
     trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
-    assert set(BACKBONES) - {published.arch for published in PUBLISHED.values()} - set(JOINED) == trial
-    assert {name for names in JOINED.values() for name in names} <= {*SHIPPED, *PUBLISHED}
+    joined = {arch for arch, backbone in BACKBONES.items() if len(backbone.pip) > 1}
+    assert set(BACKBONES) - {listed.arch for listed in collect_published().values()} - joined == trial
+
+
+def test_weights_of_packages_are_shipped_or_published_with_their_package():
+    names = {name for backbone in BACKBONES.values() for name in backbone.pip}
+    assert names
+    published = collect_published()
+    assert all(name in SHIPPED or published[name].weights.package for name in names)
 
 
 def test_the_document_lists_what_is_published():
-    document = (Path(__file__).parents[3] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parents[3] / "docs"
+    document = (docs / "backbones.md").read_text(encoding="utf-8")
     for name, arch, parameters, _size, width, trained_at, licence, _source in list_published()[1:]:
         assert f"| {name} | {arch} | {parameters} | {width} | {trained_at} | {licence} |\n" in document
     # The table of parity counts parameters at the size of pretraining too.
+    document = (docs / "measurements" / "backbones.md").read_text(encoding="utf-8")
     compared = re.findall(
         r"^\| ([\w-]+) \| \w+ \| .* e?[\d.]+ \| ([\d,]+) \| (\d+) \| (.+) \|$", document, re.MULTILINE
     )
     assert len(compared) == 15
     for arch, parameters, width, licence in compared:
-        figures = {(p.num_parameters, p.width, p.licence) for p in PUBLISHED.values() if p.arch == arch}
+        figures = {(p.num_parameters, p.width, p.licence) for p in BACKBONES[arch].published.values()}
         assert (int(parameters.replace(",", "")), int(width), licence) in figures
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from handnet.errors import EvaluationError
 from handnet.metrics.chance import compute_chance
-from handnet.metrics.checks import list_some
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import list_some
 from handnet.metrics.figures import FIGURES, list_means
 from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, bootstrap_median, find_interval
 from handnet.metrics.protocols import PROTOCOLS, Outcome, join_outcomes

@@ -7,7 +7,7 @@ from handnet.errors import EvaluationError
 from handnet.metrics.chance import compute_chance
 from handnet.metrics.embedded import make_part
 from handnet.metrics.protocols import join_outcomes, rank_photos
-from handnet.metrics.summary import merge_folds, summarize_outcome
+from handnet.metrics.ranking_summary import merge_folds, summarize_outcome
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 

@@ -67,7 +67,7 @@ def compare_format(
             embed = load(folder / FORMATS[name].file)
         # Another batch size than the rest's shows that the batch is free.
         received = np.concatenate([embed(part.astype(np.float32)) for part in (images[:1], images[1:]) if len(part)])
-    # A runtime raises its own errors, as for an operation that it does not know.
+    # A runtime raises its own errors, e.g. for an operation that it does not know.
     except Exception as error:
         raise RunError(explain_conversion(name, error)) from error
     difference = float(np.max(np.abs(received - expected), initial=0.0))

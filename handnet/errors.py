@@ -34,6 +34,10 @@ class DiskError(HandnetError):
     """A file or folder that cannot be written."""
 
 
+class DeviceError(HandnetError):
+    """A device whose memory does not suffice."""
+
+
 class EvaluationError(HandnetError):
     """Embeddings or labels on which a figure cannot be computed honestly."""
 

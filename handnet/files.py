@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,12 +13,11 @@ from typing import Any
 
 from handnet.errors import DiskError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: processes there do not keep each other out.
-    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
+_LOCK_TRIES = 100
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -55,10 +55,44 @@ def write_bytes(path: Path, contents: bytes) -> None:
     write_with(path, write)
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
+
+    Args:
+        folder: where it appears; nothing but an empty folder may be there.
+
+    Raises:
+        DiskError: it cannot be written, or something is there by the time that it is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
+    try:
+        # mkdtemp makes folders private; a common one inside takes the name.
+        inside = temporary / folder.name
+        inside.mkdir()
+        yield inside
+        inside.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    """Delete the temporary files and folders under `folder` of a process that was killed while it wrote them.
+
+    The caller holds the lock of what is written there, so that none is another process's that still writes.
+    """
+    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            # Gone with its folder, or for good.
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -99,12 +133,16 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def _open_lock(file: Path) -> int:
+    tries = 0
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
-            # Another process has just removed the folder that it had made.
+            # Another process has just removed the folder that it had made; or no file can be made here, as in /proc.
+            tries += 1
+            if tries == _LOCK_TRIES:
+                raise
             continue
         try:
             _lock(handle)
@@ -127,7 +165,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
-    if fcntl is None:
+    if sys.platform == "win32":
+        # Processes there do not keep each other out.
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from handnet.errors import DiskError
 from handnet.files import (
     check_free_space,
     hold_lock,
+    new_folder,
     remove_leftovers,
     reserve_space,
     write_bytes,
@@ -234,3 +235,39 @@ def test_many_threads_never_hold_one_lock_together(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert (most, done) == (1, 20)
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b"
+    with new_folder(target) as part:
+        (part / "file").write_bytes(b"whole")
+        assert not target.exists()
+    assert (target / "file").read_bytes() == b"whole"
+    assert target.stat().st_mode & 0o044 == target.parent.stat().st_mode & 0o044, "as readable as any other folder"
+    assert [path.name for path in target.parent.iterdir()] == ["b"]
+
+    def stop() -> None:
+        with new_folder(tmp_path / "c") as part:
+            (part / "file").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    with pytest.raises(DiskError, match=r"Cannot write '.*d': .*Is the disk full\?"), new_folder(tmp_path / "d"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(DiskError, match="Cannot write .*Is the disk full"), new_folder(target):
+        pass
+    with (
+        pytest.raises(DiskError, match="Cannot write .*Give a folder that can be written"),
+        new_folder(target / "file" / "x"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (target / "file").read_bytes() == b"whole"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_lock_where_no_file_can_be_made_is_one_line_and_no_endless_loop() -> None:
+    line = "Cannot write '/proc/hands': .*Give a folder that can be written"
+    with pytest.raises(DiskError, match=line), hold_lock(Path("/proc/hands")):
+        pass

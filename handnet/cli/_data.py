@@ -5,7 +5,7 @@ from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
 from handnet.data import photo_files
-from handnet.data.cache import find_drawn_folder
+from handnet.data.cache import find_drawn_folder, use_folder
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.readers import folder as any_folder
@@ -94,6 +94,7 @@ def _draw_synthetic() -> Path:
 
     name = f"synthetic-{_SYNTHETIC_PEOPLE}x{_SYNTHETIC_PHOTOS}-{_SYNTHETIC_SEED}"
     folder = find_drawn_folder(name)
+    use_folder(folder)
     if not folder.exists():
         echo(f"drawing {_SYNTHETIC_PEOPLE} synthetic people into {folder}")
         write_synthetic(folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress)

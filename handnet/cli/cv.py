@@ -9,6 +9,9 @@ import click
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
 
+# Asked for before any work; each fold's training asks for what the network needs.
+_LEAST_FREE_BYTES = 100_000_000
+
 
 @click.command("cv")
 @click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
@@ -39,7 +42,9 @@ def cross_validation(
     config = complete_config(read_tree(config_file, overrides))
     folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
+    from handnet.files import check_free_space
 
+    check_free_space(folder, _LEAST_FREE_BYTES)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate

@@ -78,7 +78,8 @@ def train(
         _check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.training.pair_training import check_pairs, overfit_pairs
+    from handnet.training.overfit import overfit_pairs
+    from handnet.training.pair_training import check_pairs
 
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
@@ -138,7 +139,8 @@ def _check_target(run_folder: Path) -> None:
 
 def _resume(run_folder: Path, data: str) -> None:
     from handnet.cli._data import read_data
-    from handnet.config.run_folder import read_run
+    from handnet.config.run_folder import WEIGHTS_FILE, read_run
+    from handnet.files import check_free_space
 
     run = read_run(run_folder)
     done = run.facts.get("status") == "finished"
@@ -147,6 +149,8 @@ def _resume(run_folder: Path, data: str) -> None:
             f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {quote(run_folder)}"
         )
         return
+    file = run_folder / WEIGHTS_FILE
+    check_free_space(run_folder, 4 * file.stat().st_size if file.is_file() else _LEAST_FREE_BYTES)
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
     start_tensorflow()
     _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)

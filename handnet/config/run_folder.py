@@ -7,9 +7,7 @@ import json
 import math
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import Any, NamedTuple
 from handnet.config.settings import Config
 from handnet.config.split import PARTS, SPLIT_FILE, Split, write_split
 from handnet.config.toml import format_toml, read_config
-from handnet.errors import ConfigError, DiskError, RunError
-from handnet.files import write_json
+from handnet.errors import ConfigError, RunError
+from handnet.files import new_folder, write_json
 
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
@@ -57,7 +55,7 @@ class Run(NamedTuple):
 def create_run(
     folder: Path, config: Config, facts: Mapping[str, Any], split: Split, seen_photos: Sequence[str] = ()
 ) -> Run:
-    """Make a run folder whole: in a temporary folder, then renamed.
+    """Make a run folder, whole or not at all.
 
     Args:
         folder: must not exist.
@@ -71,22 +69,11 @@ def create_run(
         DiskError: it cannot be written.
     """
     check_absent(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give another --run.") from None
-    try:
-        (temporary / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
-        write_split(split, temporary / SPLIT_FILE)
-        write_json(temporary / FACTS_FILE, facts)
-        (temporary / SEEN_PHOTOS_FILE).write_text("".join(f"{digest}\n" for digest in seen_photos), encoding="ascii")
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Give another --run or free space.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as part:
+        (part / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
+        write_split(split, part / SPLIT_FILE)
+        write_json(part / FACTS_FILE, facts)
+        (part / SEEN_PHOTOS_FILE).write_text("".join(f"{digest}\n" for digest in seen_photos), encoding="ascii")
     return Run(folder, config, dict(facts))
 
 

@@ -19,8 +19,6 @@ from handnet.networks.formats import check_format, write_network
 MIN_COSINE = 0.999
 # Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
-
-
 Samples = npt.NDArray[np.uint8] | None
 
 

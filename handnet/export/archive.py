@@ -1,8 +1,6 @@
 """Exported models: photo bytes in, unit vectors out, with the decoding inside the graph; or the encoder in other formats."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,22 +10,20 @@ import numpy as np
 
 from handnet.config.settings import ImageConfig
 from handnet.embedding.encode import embed_files
-from handnet.errors import ConfigError, DiskError, RunError, format_unknown
+from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
+from handnet.files import hold_lock, new_folder, remove_leftovers
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.encoder import Encoder
+from handnet.networks.failures import explain_failures
 from handnet.networks.formats import FORMATS, check_format
 from handnet.networks.pair_classifier import build_siamese
 
 MAX_ERROR = 1e-5
-
-
 CARD_FILE = "MODEL_CARD.md"
-
-
 FACTS_FILE = "handnet_model.json"
 
 
@@ -78,33 +74,24 @@ def export_encoder(
 
     Raises:
         ConfigError: an unknown format, or one whose packages are not installed.
-        DiskError: the folder cannot be written.
+        DiskError: the folder cannot be written, or another process is exporting into it.
+        DeviceError: the memory of the device does not suffice.
         RunError: the vectors differ by more than 1e-5, or the folder holds another format; nothing is left in `folder`.
     """
-    if format_name not in FORMATS:
-        raise ConfigError(format_unknown("format", format_name, FORMATS))
     check_format(format_name)
     if not check_paths:
         raise RunError("There are no photos to check the exported model on. Give a data set that has some: --data DIR.")
-    _check_unmixed(folder, format_name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
-    model = temporary / "model"
-    try:
-        signatures = write_format(format_name, encoder, image, calibration, model, head)
-        if signatures:
-            write_warmup(model, folder.name, signatures, image)
-        max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
-        _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
+    with hold_lock(folder), explain_failures(folder):
+        _check_unmixed(folder, format_name)
+        # Nobody else is writing here: what lies there was left by an export that was killed.
+        remove_leftovers(folder)
         target = folder / str(find_next_version(folder))
-        model.rename(target)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with new_folder(target) as model:
+            signatures = write_format(format_name, encoder, image, calibration, model, head)
+            if signatures:
+                write_warmup(model, folder.name, signatures, image)
+            max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
+            _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))
 
 

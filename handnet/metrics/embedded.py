@@ -252,9 +252,9 @@ def _read_npz(path: Path) -> Columns:
 
 
 def _write_npz(path: Path, embeddings: npt.NDArray[np.float32], columns: Columns, facts: Mapping[str, str]) -> None:
-    arrays = {**columns, **{name: np.array(fact) for name, fact in facts.items()}}
+    arrays: dict[str, Any] = {**columns, **{name: np.array(fact) for name, fact in facts.items()}}
     with path.open("wb") as file:
-        np.savez_compressed(file, embeddings=embeddings, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, embeddings=embeddings, **arrays)
 
 
 def _read_parquet(path: Path) -> Columns:

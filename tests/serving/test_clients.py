@@ -21,17 +21,16 @@ from handnet.metrics.embedded import load_part
 from handnet.serving.client.calls import connect, embed_photos, verify_photos
 from handnet.serving.client.server import (
     Server,
-    ServerBusyError,
     ServerError,
     parse_server,
-    repeat_while_busy,
-    split_requests,
 )
 from tests.exported import CALIBRATION, Exported
 from tests.photos import USABLE
 from tests.serving.standin import SERVERS, Model
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is absent: pip install 'handnet[serving]'")
+
+
 FAST = {"timeout_s": 20.0, "pause_s": 0.01}
 
 
@@ -168,53 +167,6 @@ def test_an_absent_server_is_said_to_be_absent(scheme: str, photos: Mapping[str,
 def test_http_at_the_grpc_port_is_told_apart(model: Model, photos: Mapping[str, Path]) -> None:
     with SERVERS["grpc"](model) as url, pytest.raises(ServerError, match=r"grpc://|No server answers"):
         embed_with(parse_server(url.replace("grpc", "http"), "hands", attempts=1, **FAST), [photos["jpeg"]])
-
-
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("127.0.0.1:8500", "must be grpc://HOST:PORT"),
-        ("ftp://host:1", "must be grpc://HOST:PORT"),
-        ("http://host:99999", "must be grpc://HOST:PORT"),
-        ("http://host:8501/v1/models/hands", "nothing behind"),
-        ("grpc://", "must be grpc://HOST:PORT"),
-    ],
-)
-def test_wrong_addresses_are_refused(address: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        parse_server(address, "hands")
-
-
-def test_addresses_get_the_ports_of_tensorflow_serving() -> None:
-    assert parse_server("grpc://example.org", "hands").address == "grpc://example.org:8500"
-    assert parse_server("http://example.org", "hands").address == "http://example.org:8501"
-    assert parse_server("grpc://[::1]:9", "hands").address == "grpc://[::1]:9"
-    with pytest.raises(ConfigError, match=r"`timeout_s` must be positive. Received: 0"):
-        parse_server("grpc://example.org", "hands", timeout_s=0)
-
-
-def test_requests_are_as_few_as_the_limits_allow() -> None:
-    assert list(split_requests([5, 5, 5, 1], 10, 9)) == [slice(0, 2), slice(2, 4)]
-    assert list(split_requests([1] * 5, 10, 2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert list(split_requests([10, 10], 10, 9)) == [slice(0, 1), slice(1, 2)]
-    assert list(split_requests([], 10, 9)) == []
-
-
-def test_pauses_grow_and_end_with_the_last_attempt() -> None:
-    pauses: list[float] = []
-    calls = 0
-
-    def fail() -> None:
-        nonlocal calls
-        calls += 1
-        raise ServerBusyError("busy")
-
-    server = parse_server("grpc://example.org", "hands", attempts=6, pause_s=1.0)
-    with pytest.raises(ServerBusyError):
-        repeat_while_busy(fail, server, pauses.append, seed=0)
-    assert calls == 6
-    limits = [1, 2, 4, 8, 8]
-    assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
 
 
 def test_a_data_set_embedded_by_a_server_is_what_evaluation_reads(

@@ -52,7 +52,7 @@ def draw_maps(
         except ImportError as error:
             echo(f"no {name} map: {error}. Install it: pip install 'handnet[maps]'")
             continue
-        file = folder / f"{name}.png"
+        file = folder / f"{name.lower().replace('-', '')}.png"
         _draw(file, name, points, part, part_names)
         written.append(file)
     return written
@@ -105,9 +105,8 @@ def _draw(file: Path, name: str, points: Points, part: EmbeddedPart, part_names:
         axes.set_yticks([])
     parts = ", ".join(dict.fromkeys(part_names))
     people = len(np.unique(part.identities))
-    title = {"tsne": "t-SNE", "umap": "UMAP"}[name]
     figure.suptitle(
-        f"{title} of {len(points):,} photos of {people} people ({parts}); distances between groups mean little"
+        f"{name} of {len(points):,} photos of {people} people ({parts}); distances between groups mean little"
     )
     write_with(file, lambda draft: figure.savefig(draft, format="png", dpi=110))
 
@@ -161,4 +160,5 @@ def _draw_views(axes: "Axes", points: Points, part: EmbeddedPart) -> None:
     axes.set_title("colour: view; ring: another person is nearer")
 
 
-MAPS: dict[str, Callable[[npt.NDArray[np.float32], int], Points]] = {"tsne": compute_tsne, "umap": compute_umap}
+# By the name in the title; the file is named after it in small letters.
+MAPS: dict[str, Callable[[npt.NDArray[np.float32], int], Points]] = {"t-SNE": compute_tsne, "UMAP": compute_umap}

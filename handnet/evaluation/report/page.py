@@ -101,9 +101,8 @@ def _list_heads(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _head(figures: Mapping[str, Any], name: str) -> tuple[str, str]:
     value, small = cell(figures, name)
-    unit = "" if FIGURES[name].unit == "rank" else " %"
     interval, chance = small.split("\n")
-    return f"{value}{unit}", f"95 %: {interval}; {chance}; dorsal → palmar"
+    return f"{value}{FIGURES[name].suffix}", f"95 %: {interval}; {chance}; dorsal → palmar"
 
 
 def _bounds(interval: Sequence[float]) -> str:

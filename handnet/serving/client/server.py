@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -66,7 +66,7 @@ class Server:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-def parse_server(address: str, model: str, **limits: float) -> Server:
+def parse_server(address: str, model: str, **limits: Any) -> Server:
     """Read an address such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501.
 
     Args:
@@ -88,7 +88,7 @@ def parse_server(address: str, model: str, **limits: float) -> Server:
         raise ConfigError(
             f"`--server` must be grpc://HOST:PORT or http://HOST:PORT and nothing behind. Received: {address!r}."
         )
-    server = Server(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], model, **limits)  # type: ignore[arg-type]
+    server = Server(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], model, **limits)
     for name in ("timeout_s", "attempts", "max_request_bytes", "max_request_photos"):
         if getattr(server, name) <= 0:
             raise ConfigError(f"`{name}` must be positive. Received: {getattr(server, name)}.")

@@ -100,8 +100,8 @@ def fit_joined_discriminant(
     names = np.asarray(identities)
     kinds = np.zeros(len(x), bool)
     has_views = views is not None and len(set(views)) == 2
-    if has_views:
-        kinds = np.asarray(views) == min(views)  # type: ignore[type-var, arg-type]
+    if views is not None and has_views:
+        kinds = np.array([view == min(views) for view in views], bool)
     view_kernel, view_bias = _fit_view(x, sources, kinds) if has_views else (np.zeros((x.shape[1], 1)), np.zeros(1))
     found, begin = [], 0
     for source in sources:

@@ -143,7 +143,7 @@ def _fit_joined(
     directions = _count_directions(model.embedding_size, sources)
     found = fit_joined_discriminant(features, sources, identities, views, directions, model.lda_penalty)
     arrays = [array for source in found.maps for array in source]
-    return [*arrays, found.view_kernel, found.view_bias, np.float32(found.has_views)]
+    return [*arrays, found.view_kernel, found.view_bias, np.asarray(found.has_views, np.float32)]
 
 
 HEADS: dict[str, Head] = {

@@ -42,6 +42,10 @@ class EvaluationError(HandnetError):
     """Embeddings or labels on which a figure cannot be computed honestly."""
 
 
+class GalleryError(HandnetError):
+    """A gallery that is missing, damaged, busy, of another model or under another key."""
+
+
 def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 

@@ -20,8 +20,8 @@ _TEMPORARY = ".part-"
 _LOCK_TRIES = 100
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
+def write_with(path: Path, write: Callable[[Path], None], *, private: bool = False) -> None:
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`; `private`: for its owner's eyes alone.
 
     The temporary name ends as `path` does, since Keras and others choose the format by it.
 
@@ -37,8 +37,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_UMASK)
+        if not private:
+            _share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
@@ -46,13 +46,20 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, contents: bytes) -> None:
-    """Write bytes whole or not at all."""
+def _share(path: Path) -> None:
+    """Let a temporary file, made private, be read as any other of its owner, where the disk knows permissions."""
+    # SMB and exFAT refuse to change them: there all files have those of the disk.
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        path.chmod(0o666 & ~_UMASK)
+
+
+def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
+    """Write bytes whole or not at all; `private`: for their owner's eyes alone."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(contents)
 
-    write_with(path, write)
+    write_with(path, write, private=private)
 
 
 @contextlib.contextmanager
@@ -191,13 +198,19 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     if not existing.is_dir():
         raise DiskError(f"{str(existing)!r} is a file, not a folder. Give a folder that can be written.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise DiskError(f"Cannot write in {str(existing)!r}: permission denied. Give a folder that can be written.")
+        reason = "read-only file system" if _is_read_only(existing) else "permission denied"
+        raise DiskError(f"Cannot write in {str(existing)!r}: {reason}. Give a folder that can be written.")
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(
             f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def _is_read_only(folder: Path) -> bool:
+    # Not on Windows.
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def format_size(num_bytes: int) -> str:

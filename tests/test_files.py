@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -136,6 +137,10 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     monkeypatch.setattr(handnet.files.os, "access", lambda *_: False)
     with pytest.raises(DiskError, match="permission denied"):
         check_free_space(tmp_path, 0)
+    mounted = type("status", (), {"f_flag": os.ST_RDONLY})
+    monkeypatch.setattr(handnet.files.os, "statvfs", lambda _: mounted)
+    with pytest.raises(DiskError, match="read-only file system"):
+        check_free_space(tmp_path, 0)
 
 
 def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:
@@ -235,6 +240,24 @@ def test_many_threads_never_hold_one_lock_together(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert (most, done) == (1, 20)
+
+
+def test_a_disk_without_permissions_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    write_bytes(tmp_path / "a", b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_a_read_only_disk_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DiskError, match="permission denied"):
+        check_free_space(Path("/tmp"), 1)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(DiskError, match="read-only file system"):
+        check_free_space(Path("/tmp"), 1)
 
 
 def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
     named = data or os.environ.get("HANDNET_DATA", "")
     if named == SYNTHETIC and not Path(SYNTHETIC).exists():
         return _draw_synthetic()
-    folder = Path(named) if named else DEFAULT_FOLDER
+    folder = Path(named).expanduser() if named else DEFAULT_FOLDER
     if not folder.is_dir():
         where = _WHERE_TO_GET.get(reader, hands11k.WHERE_TO_GET)
         synthetic = " Or try synthetic hands: --data synthetic." if reader not in _WHERE_TO_GET else ""

@@ -17,6 +17,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Number of folds.")
 @click.option("--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k.")
+@click.option("--reader", default="", help="How the data set is laid out: hands11k, folder, … (data.reader)")
 @click.option(
     "--run", "folder", type=click.Path(path_type=Path), help="Folder for the folds.  [default: runs/cv-ARCH-LOSS]"
 )
@@ -29,7 +30,13 @@ _LEAST_FREE_BYTES = 100_000_000
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. train.epochs=10.")
 def cross_validation(
-    config_file: Path | None, folds: int, data: str, folder: Path | None, split_seed: int, overrides: tuple[str, ...]
+    config_file: Path | None,
+    folds: int,
+    data: str,
+    reader: str,
+    folder: Path | None,
+    split_seed: int,
+    overrides: tuple[str, ...],
 ) -> None:
     """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
 
@@ -39,7 +46,7 @@ def cross_validation(
     from handnet.networks.complete import complete_config
     from handnet.networks.heads import name_objective
 
-    config = complete_config(read_tree(config_file, overrides))
+    config = complete_config(read_tree(config_file, overrides, {"data": {"reader": reader}} if reader else {}))
     folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
     from handnet.files import check_free_space

@@ -1,6 +1,5 @@
 """`handnet embed`."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,8 +122,10 @@ def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDA
     """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
     import numpy as np
 
+    from handnet.data.checks import read_photo
+
     step = max(1, len(paths) // max(1, count))
-    readable = [path for path in paths[::step][:count] if os.access(path, os.R_OK)]
-    decoded = [decode(Path(path).read_bytes())[0] for path in readable]
+    read = [read_photo(path) for path in paths[::step][:count]]
+    decoded = [decode(contents)[0] for contents, problem in read if not problem]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None

@@ -16,9 +16,12 @@ from handnet.cli.data import data
 from handnet.cli.embed import embed
 from handnet.cli.eval import evaluate
 from handnet.cli.export import export
+from handnet.cli.gallery import gallery
+from handnet.cli.identify import identify
 from handnet.cli.lr_find import lr_find
 from handnet.cli.project import project
 from handnet.cli.quickstart import quickstart
+from handnet.cli.serve import serve
 from handnet.cli.train import train
 from handnet.cli.verify import verify
 from handnet.cli.weights import weights
@@ -44,6 +47,9 @@ for command in (
     train,
     evaluate,
     verify,
+    gallery,
+    identify,
+    serve,
     export,
     embed,
     cache,

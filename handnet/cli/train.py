@@ -14,6 +14,7 @@ from handnet.errors import quote
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.config.settings import Config
+    from handnet.config.split import Split
     from handnet.data.dataset import DataSet
 
 # Asked for before any work; train() asks for what the network needs.
@@ -25,6 +26,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option(
     "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
 )
+@click.option("--reader", help="How the data set is laid out: hands11k, folder, … (data.reader)")
 @click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
@@ -91,6 +93,7 @@ def train(
 
 # Options that set one setting each.
 _SETTINGS = {
+    "reader": ("data", "reader"),
     "arch": ("model", "arch"),
     "loss": ("loss", "name"),
     "epochs": ("train", "epochs"),
@@ -160,6 +163,7 @@ def _train(
     config: "Config", run_folder: Path, dataset: "DataSet", resume: bool = False, finished: "Run | None" = None
 ) -> None:
     """Train the encoder, unless it is that of a finished run, and then the classifier of pairs that the settings ask for."""
+    from handnet.config.run_folder import read_run_split
     from handnet.training.pair_training import train_pairs
     from handnet.training.train import train as train_encoder
 
@@ -181,4 +185,16 @@ def _train(
         if (run_folder / "checkpoint").exists():
             warn(f"stopped; continue with: handnet train --resume --run {quote(run_folder)}")
         raise
-    echo(f"next: handnet eval {quote(run_folder)}")
+    if advice := advise_evaluation(read_run_split(run), dataset, run_folder):
+        echo(advice)
+
+
+def advise_evaluation(split: "Split", dataset: "DataSet", run_folder: Path) -> str:
+    """Return the command that evaluates a run on a part that can be evaluated; "" where there is none."""
+    from handnet.data.dataset import people_to_match
+    from handnet.data.leaks import select_photos
+
+    for part, option in (("test", ""), ("val", " --part val")):
+        if len(people_to_match(select_photos(dataset, split, part))) > 1:
+            return f"next: handnet eval {quote(run_folder)}{option}"
+    return ""

@@ -57,7 +57,7 @@ def plan_people(
     """Plan one epoch of batches of people × views × photos, every person equally often however many photos they have.
 
     In each pass every person comes once, in random order; the last batch of the epoch is filled up with other people, drawn
-    at random. A person's photos are dealt from a shuffled stack that is laid anew when it is used up, so that all of
+    at random. A person's photos are dealt from a shuffled stack that is shuffled again when it is used up, so that all of
     them are used before one comes again. Without views a person gives 2 × `photos_per_view` photos.
 
     With `templates`, a batch is its first person, drawn at random, then those of the people still to come in this pass whose
@@ -212,7 +212,7 @@ def _order_alike(
 
 
 class _Dealer:
-    """Deals photos from a shuffled stack, laid anew when used up."""
+    """Deals photos from a shuffled stack, shuffled again when used up."""
 
     def __init__(self, photos: IntArray, rng: np.random.Generator) -> None:
         self._photos, self._rng = photos, rng

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handnet.data.example import VIEWS, Example
 from handnet.errors import DataError, count_and_name
@@ -78,6 +78,17 @@ def has_views(examples: Sequence[Example]) -> bool:
     return any(example.view for example in examples)
 
 
+def has_one_view(examples: Sequence[Example]) -> bool:
+    """Return whether all photos are of one view, backs alone or palms alone."""
+    return len({example.view for example in examples}) == 1 and has_views(examples)
+
+
+def forget_views(dataset: DataSet) -> DataSet:
+    """Return a data set without its views: where all are the same they tell nothing, and photos are matched with one another."""
+    examples = [replace(example, view="") for example in dataset.examples]
+    return replace(dataset, examples=examples, rows=[replace(row, view="") for row in dataset.rows])
+
+
 def people_to_match(examples: Sequence[Example]) -> list[str]:
     """Return the people of whom two photos can be matched: with both views, or, without views, with two photos."""
     if has_views(examples):
@@ -118,9 +129,14 @@ def require_both_views(examples: Sequence[Example], purpose: str) -> tuple[list[
     dropped = [identity for identity in distinct_identities(examples) if identity not in both]
     needed, lacking = ("a dorsal and a palmar photo", "view") if has_views(examples) else ("two photos", "photo")
     if len(both) < 2:
+        advice = (
+            " All photos are of one view: to match those with one another, give --set loss.options.views=any."
+            if has_one_view(examples)
+            else ""
+        )
         raise DataError(
             f"{purpose} needs at least 2 people with {needed} each. Received: {len(both)} such "
-            f"{'person' if len(both) == 1 else 'people'} among {len(both) + len(dropped)}."
+            f"{'person' if len(both) == 1 else 'people'} among {len(both) + len(dropped)}.{advice}"
         )
     who = count_and_name(dropped, "person", "people")
     note = f"{purpose}: left out {who} with one {lacking} only." if dropped else ""

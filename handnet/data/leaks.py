@@ -117,10 +117,10 @@ def find_copies(dataset: DataSet, split: Split) -> Copies:
     return Copies([group for group in groups if len({person_of[path] for path in group}) > 1], across)
 
 
-def select_test(dataset: DataSet, split: Split) -> list[Example]:
-    """Return the photos of the test part, none where there are none."""
+def select_photos(dataset: DataSet, split: Split, part: str) -> list[Example]:
+    """Return the photos of one part in the data set's order, none where there are none."""
     part_of = _assign_parts(dataset, split)
-    return [example for example in dataset.examples if part_of.get(example.path) == "test"]
+    return [example for example in dataset.examples if part_of.get(example.path) == part]
 
 
 def _assign_parts(dataset: DataSet, split: Split) -> Mapping[str, str]:

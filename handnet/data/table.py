@@ -14,7 +14,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HOW_TO_SAVE = "Save it as CSV UTF-8 (in a spreadsheet: Save as, file type CSV UTF-8)"
 # What pandas, R and spreadsheets write for a cell that has no value.
 _MISSING = {"", "nan", "<na>", "#n/a", "n/a", "null", "none", "#value!", "#ref!", "#name?", "nat"}
-# A file of these bytes is a spreadsheet's own and no text, whatever it is called.
+# A file of these bytes is a spreadsheet's own and no text, under any name.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 

@@ -1,5 +1,6 @@
 """Exported models: photo bytes in, unit vectors out, with the decoding inside the graph; or the encoder in other formats."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.settings import ImageConfig
+from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.encode import embed_files
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
@@ -17,6 +19,7 @@ from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.backbones.report import digest_weights
 from handnet.networks.encoder import Encoder
 from handnet.networks.failures import explain_failures
 from handnet.networks.formats import FORMATS, check_format
@@ -95,6 +98,17 @@ def export_encoder(
     return Export(target, len(check_paths), max_error, tuple(signatures))
 
 
+def digest_encoder(encoder: Encoder, image: ImageConfig) -> str:
+    """Return the digest of an encoder: equal for a run and what was exported from it, 32 hexadecimal digits.
+
+    Args:
+        encoder: its weights count.
+        image: how photos are decoded for it.
+    """
+    described = [digest_weights(encoder.model), asdict(image), PIXELS_VERSION]
+    return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def find_next_version(folder: Path) -> int:
     """Return the number after the highest version under `folder`, from 1."""
     return max(_list_versions(folder), default=0) + 1
@@ -158,6 +172,7 @@ def _describe(
         "embedding_size": int(encoder.model.output_shape[-1]),
         "signatures": list(signatures),
         "max_error": max_error,
+        "digest": digest_encoder(encoder, image),
         "calibration": asdict(calibration) if calibration else None,
         "pair_calibration": asdict(head.calibration) if head else None,
         **facts,

@@ -9,7 +9,7 @@ import math
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.data.checks import MAX_PIXELS
+from handnet.data.checks import BMP_HEADERS, MAX_PIXELS
 from handnet.images.decode import fit_photo, read_photo, shows_hand
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
@@ -88,7 +88,8 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     png = is_signed(b"\x89PNG\r\n\x1a\n") & fits(big(16), big(20))
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
-    bmp = is_signed(b"BM") & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
+    known = tf.reduce_any([tf.equal(little(14, 4), size) for size in BMP_HEADERS]) & tf.equal(little(30, 4), 0)
+    bmp = is_signed(b"BM") & known & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
     return jpeg | gif | png | bmp
 
 

@@ -18,9 +18,9 @@ from handnet.config.run_folder import (
 from handnet.config.settings import Config
 from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
-from handnet.data.dataset import DataSet, people_to_match, require_both_views
+from handnet.data.dataset import DataSet, forget_views, has_one_view, people_to_match, require_both_views
 from handnet.data.example import Example
-from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_test
+from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_photos
 from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
 from handnet.files import check_free_space
@@ -119,10 +119,14 @@ def select_people(job: Job) -> People:
         split = make_split(config.data.split, job.dataset, config.data.split_options)
     if split.note:
         job.echo(split.note)
-    training, note = require_both_views(select_part(job.dataset, split, "train"), "Training")
+    dataset = job.dataset
+    if has_one_view(dataset.examples) and config.loss.options.get("views") == "any":
+        job.echo("all photos are of one view: those of a person are matched with one another.")
+        dataset = forget_views(dataset)
+    training, note = require_both_views(select_part(dataset, split, "train"), "Training")
     if note:
         job.echo(note)
-    validation = select_part(job.dataset, split, "val") if split.val else []
+    validation = select_part(dataset, split, "val") if split.val else []
     # A head in closed form needs nobody to choose its epoch by.
     if split.val or select_head(config.model).fit is None:
         validation = _select_validation(validation, job.warn)
@@ -232,7 +236,7 @@ def _find_leaks(job: Job, split: Split) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "identical_photos": {"under_two_people": len(copies.under_two_people), "in_two_parts": len(copies.across_parts)}
     }
-    seen = find_seen_test(job.config.model.weights, select_test(job.dataset, split), job.dataset.directory)
+    seen = find_seen_test(job.config.model.weights, select_photos(job.dataset, split, "test"), job.dataset.directory)
     if seen is not None:
         job.warn(seen.describe())
         facts["test_seen_by_weights"] = {**seen._asdict(), "text": seen.describe()}

@@ -9,7 +9,7 @@ from handnet.config.split import Split
 from handnet.data.cache import digest_bytes
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
-from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_test
+from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_photos
 from tests.photos import write_bytes
 
 SPLIT = Split(("ann", "bob"), ("eve",), ("joe",))
@@ -39,12 +39,12 @@ def test_photos_are_known_again_wherever_they_lie(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", dataset, SPLIT)
     # The same photos under other names, dealt out otherwise: ann's and eve's have been seen.
     other = make_dataset(tmp_path / "b", p1_1=b"1", p2_1=b"2", p3_1=b"3", p4_1=b"4", p4_2=b"5", p3_2=b"new")
-    test = select_test(other, Split(("p2",), (), ("p1", "p3", "p4")))
+    test = select_photos(other, Split(("p2",), (), ("p1", "p3", "p4")), "test")
     seen = find_seen_test(str(run.folder), test, other.directory)
     assert seen is not None
     assert (seen.num_people, seen.num_all_people, seen.num_photos) == (2, 3, 2)
     assert "have seen 2 of 3 test people (2 of their photos)" in seen.describe()
-    assert find_seen_test(str(run.folder), select_test(dataset, SPLIT), dataset.directory) is None
+    assert find_seen_test(str(run.folder), select_photos(dataset, SPLIT, "test"), dataset.directory) is None
     assert find_seen_test("none", test, other.directory) is None
     assert find_seen_test(str(tmp_path / "a"), test, other.directory) is None
 
@@ -55,7 +55,7 @@ def test_what_an_earlier_run_has_seen_is_seen(tmp_path: Path) -> None:
     other = make_dataset(tmp_path / "b", kim_1=b"9")
     second = make_run(tmp_path / "second", other, Split(("kim",), (), ()), weights=str(first.folder))
     assert len(read_seen_photos(second)) == 4
-    test = select_test(dataset, Split(("joe",), (), ("ann", "bob")))
+    test = select_photos(dataset, Split(("joe",), (), ("ann", "bob")), "test")
     seen = find_seen_test(str(second.folder), test, dataset.directory)
     assert seen is not None
     assert seen.num_people == 2
@@ -65,7 +65,7 @@ def test_runs_without_a_list_are_compared_by_people_of_the_same_folder(tmp_path:
     dataset = make_dataset(tmp_path / "a", ann_1=b"1", joe_1=b"4")
     run = make_run(tmp_path / "run", dataset, SPLIT)
     (run.folder / SEEN_PHOTOS_FILE).unlink()
-    test = select_test(dataset, Split(("joe",), (), ("ann",)))
+    test = select_photos(dataset, Split(("joe",), (), ("ann",)), "test")
     seen = find_seen_test(str(run.folder), test, dataset.directory)
     assert seen is not None
     assert (seen.num_people, seen.num_photos) == (1, 0)

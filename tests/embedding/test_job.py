@@ -79,7 +79,7 @@ def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
         bad[0]: "empty file",
         bad[1]: "too large: 30,000 × 30,000 pixels, above the limit of 89 million",
         absent: "No such file or directory",
-        bad[2]: "damaged or truncated: it cannot be decoded whole",
+        bad[2]: "truncated: the file ends before the picture does",
     }
     only_bad = embed(bad, config, encoder, tmp_path / "part")
     assert (only_bad.embeddings.shape, only_bad.rows, len(only_bad.problems)) == ((0, 8), [], 3)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -212,3 +213,15 @@ def test_the_commands_print_vectors_and_verdicts(address: str, photos: Mapping[s
     assert lines[1].endswith("one of the photos cannot be decoded")
     with pytest.raises(ConfigError, match=r"an even number. Received: 3"):
         CliRunner().invoke(client_commands, ["verify", good, good, good, *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"), [("grpc://localhost", True), ("grpc://[::1]:9", True), ("grpc://host", False)]
+)
+def test_a_proxy_is_not_asked_for_this_machine(url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[str, int]] = []
+    service = SimpleNamespace(PredictionServiceStub=lambda channel: None)
+    monkeypatch.setattr("handnet.serving.client.grpc.load_protocol", lambda: SimpleNamespace(service=service))
+    monkeypatch.setattr("grpc.insecure_channel", lambda target, options: given.extend(options))
+    connect(parse_server(url, "hands"))
+    assert (("grpc.enable_http_proxy", 0) in given) == direct

@@ -12,7 +12,7 @@ from handnet.config.split import write_split
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.data.splits.rules import make_split
-from handnet.errors import DiskError, RunError
+from handnet.errors import DataError, DiskError, RunError
 from handnet.evaluation.hands import describe_run
 from handnet.files import hold_lock
 from handnet.networks.backbones import BACKBONES
@@ -100,3 +100,15 @@ def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(datas
     assert second.facts["test_seen_by_weights"]["num_people"] == 1
     assert describe_run(second, tmp_path)["warning"] == line
     assert second.facts["identical_photos"] == {"under_two_people": 0, "in_two_parts": 0}
+
+
+def test_photos_of_one_view_are_trained_on_where_the_loss_takes_any(dataset: DataSet, tmp_path: Path) -> None:
+    backs = [example for example in dataset.examples if example.view == "dorsal"]
+    lines: list[str] = []
+    config = tiny_config(train={"epochs": 1}, loss={"name": "triplet", "options": {"margin": 0.5, "views": "any"}})
+    one_view = replace(dataset, examples=backs, rows=backs)
+    run = train(config, tmp_path / "run", one_view, echo=lines.append, warn=lines.append)
+    assert run.facts["status"] == "finished"
+    assert "all photos are of one view: those of a person are matched with one another." in lines
+    with pytest.raises(DataError, match="give --set loss.options.views=any"):
+        train(tiny_config(), tmp_path / "other", one_view, echo=lines.append)

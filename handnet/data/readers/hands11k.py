@@ -1,4 +1,4 @@
-"""The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
+"""The official layout of 11k Hands: HandInfo.csv next to a folder Hands/ of photos."""
 
 from pathlib import Path
 
@@ -7,11 +7,12 @@ from handnet.data.example import Example
 from handnet.data.label_words import parse_hand_words
 from handnet.data.photo_files import FoundPhotos, check_folder_name, index_names, is_photo, scan_folder
 from handnet.data.table import is_missing, read_table
-from handnet.errors import DataError, count_and_name, name_few, printable
+from handnet.errors import DataError, count_and_name, printable
 
 TABLE_NAME = "HandInfo.csv"
 PHOTO_FOLDER = "Hands"
 REQUIRED_COLUMNS = ("id", "aspectOfHand", "imageName")
+_OTHER_READER = " If your photos lie in one folder for each person, give --reader folder (the setting data.reader)."
 _SYNONYMS = {
     "id": ("identity", *(name for name in IDENTITY_COLUMNS if name != "id")),
     "aspectOfHand": ("aspect", "view"),
@@ -94,9 +95,11 @@ def read_hands11k(directory: Path) -> DataSet:
             f"{printable(Path(rows[0].path).name)} there. {WHERE_TO_GET}."
         )
     problems = []
+    notes = []
     if missing:
-        problems.append(
-            f"{len(missing):,} of {len(rows):,} rows have no file in {PHOTO_FOLDER}/ ({name_few(missing)})."
+        notes.append(
+            f"{len(rows) - len(missing):,} of the {len(rows):,} rows have a photo in {PHOTO_FOLDER}/. The rest, "
+            f"{count_and_name(missing, 'row', 'rows')}, matters only where a split is made of the whole table."
         )
     if without_row := sorted(present - line_of_name.keys()):
         problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
@@ -109,7 +112,9 @@ def read_hands11k(directory: Path) -> DataSet:
         problems.append(f"{count_and_name(incomplete, 'row', 'rows')} without an id or imageName, left out.")
     if repeated:
         problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
-    return DataSet("hands11k", str(directory.absolute()), examples, rows, (*problems, *found.describe()))
+    return DataSet(
+        "hands11k", str(directory.absolute()), examples, rows, (*problems, *found.describe()), notes=tuple(notes)
+    )
 
 
 def _find_table(directory: Path) -> Path:
@@ -122,13 +127,13 @@ def _find_table(directory: Path) -> Path:
         return table
     nearby = [*sorted(path.parent for path in directory.glob(f"*/{TABLE_NAME}")), directory.parent]
     hint = next((f" Did you mean {folder}?" for folder in nearby if (folder / TABLE_NAME).is_file()), "")
-    raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint} {WHERE_TO_GET}.")
+    raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint or _OTHER_READER} {WHERE_TO_GET}.")
 
 
 def _list_photos(folder: Path) -> tuple[set[str], FoundPhotos]:
     """Return the names of the photos in a folder, and what is passed over there."""
     if not folder.is_dir():
-        raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}. {WHERE_TO_GET}.")
+        raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}.{_OTHER_READER} {WHERE_TO_GET}.")
     check_folder_name(folder)
     found = FoundPhotos()
     names = {e.name for e, kind in scan_folder(folder, found, str(folder)) if kind == "file" and is_photo(e.name)}

@@ -16,7 +16,7 @@ from handnet.data.photo_files import FoundPhotos, scan_folder
 from handnet.errors import DataError, count_and_name, name_few, printable
 
 TRAIN_FILE, TEST_FILE, FOLDS_FILE = "pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"
-# Where the archives unpack their people's folders, when not beside the pairs files.
+# Where the archives unpack their people's folders, when not next to the pairs files.
 PHOTO_FOLDERS = (".", "lfw", "lfw-deepfunneled", "lfw_funneled")
 WHERE_TO_GET = (
     f"LFW can be downloaded from https://vis-www.cs.umass.edu/lfw; expected layout: DIR/{TRAIN_FILE} (and {TEST_FILE}) or "
@@ -38,7 +38,7 @@ def read_lfw(directory: Path) -> DataSet:
 
     Args:
         directory: the folder of the pairs files, with the people's folders in it or in `lfw`, `lfw-deepfunneled` or
-            `lfw_funneled` below it. Raw, funneled and deep-funneled photos are laid out alike.
+            `lfw_funneled` below it. Raw, funneled and deep-funneled photos have one layout.
 
     Returns:
         All photos of the people whom the pairs name, by person and number, and the pairs whose two photos are there.

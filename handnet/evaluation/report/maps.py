@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.console import Echo
+from handnet.data.plain_names import draw_plain_names
 from handnet.evaluation.report.projector import rank_rows
 from handnet.files import write_with
 from handnet.metrics.embedded import EmbeddedPart
@@ -91,6 +92,7 @@ def compute_umap(embeddings: npt.NDArray[np.float32], seed: int) -> Points:
         return np.asarray(reducer.fit_transform(embeddings), np.float64)
 
 
+@draw_plain_names()
 def _draw(file: Path, name: str, points: Points, part: EmbeddedPart, part_names: Sequence[str]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
+from handnet.data.plain_names import draw_plain_names
 from handnet.metrics.figures import list_means
 
 # Of a run's name in a picture, characters.
@@ -48,7 +49,7 @@ def draw_svg(draw: Callable[..., None], width_in: float = 4.2, height_in: float 
         height_in: inches.
         columns: axes next to each other.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), draw_plain_names():
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasSVG(figure)
         draw(*figure.subplots(1, columns, squeeze=False)[0])

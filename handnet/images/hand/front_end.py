@@ -1,0 +1,131 @@
+"""Hands in a photo, whatever lies behind them: 21 landmarks each, how sure they are, and which hand it may be.
+
+Two networks work one after the other: the first finds palms in a small copy of the photo, the second finds the landmarks in
+the square that holds a hand, its fingers up. Core TensorFlow operations only, so the same code runs in a tf.data map and
+inside an exported model.
+
+Reference: Zhang et al., "MediaPipe Hands: On-device real-time hand tracking" (2020).
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from handnet.images.hand.palms import PICTURE_PX, Palms, decode_palms, merge_palms
+from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions
+from handnet.images.hand_models.files import HandModels
+
+CROP_PX = 224
+NUM_LANDMARKS = 21
+# Added around the photo for the detector, as a fraction of its longer side.
+MARGIN_FRACTION = 1.0 / 6.0
+# A palm, then a hand, counts as found from this score on, as in the reference.
+MIN_PALM_SCORE = 0.5
+MIN_HAND_SCORE = 0.5
+
+
+class Hands(NamedTuple):
+    """Hands of a photo, the surest palm first: fields (N, …) float32.
+
+    Attributes:
+        found: (N,) bool; the other fields of a hand that was not found mean nothing.
+        score: (N,) 0..1, that the square holds a hand.
+        palm_score: (N,) 0..1, of the detector.
+        landmarks: (N, 21, 2) as (y, x) in pixels of the photo: the wrist, then the thumb and the four fingers, each from its
+            root to its tip.
+        depth: (N, 21) of the landmarks, in pixels of the photo, positive away from the camera, the wrist about 0.
+        world: (N, 21, 3) as (y, x, z) in metres, turned as the photo is, from the middle of the hand.
+        handedness: (N,) 0..1, high for a left palm or a right back as the network sees it (see `side_and_view`).
+        regions: the squares that the landmarks were found in.
+    """
+
+    found: tf.Tensor
+    score: tf.Tensor
+    palm_score: tf.Tensor
+    landmarks: tf.Tensor
+    depth: tf.Tensor
+    world: tf.Tensor
+    handedness: tf.Tensor
+    regions: Regions
+
+
+def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
+    """Find the hands of one photo.
+
+    The photo is looked at as it is and, until a hand is found, turned by 90, 270 and 180 degrees: the detector was trained on
+    people who hold their hands up.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        models: the two networks.
+        num_hands: how many at most; the work grows with it.
+
+    Returns:
+        `num_hands` hands, of which `found` says whether they are there.
+    """
+    directions = tf.constant([[-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 0.0]])
+
+    def look(turn: tf.Tensor, _: Hands) -> tuple[tf.Tensor, Hands]:
+        palms, regions = find_palms(photo, models, num_hands, directions[turn])
+        return turn + 1, find_landmarks(photo, regions, palms.score[0], models)
+
+    def is_missing(turn: tf.Tensor, hands: Hands) -> tf.Tensor:
+        return (turn < directions.shape[0]) & ~tf.reduce_any(hands.found)
+
+    return tf.while_loop(is_missing, look, (tf.constant(0), _make_none(num_hands)))[1]
+
+
+def find_palms(
+    photo: tf.Tensor, models: HandModels, num_palms: int, direction: tf.Tensor
+) -> tuple[Palms, Regions]:
+    """Return the palms of one photo, (1, N, …), and the squares that hold their hands.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        models: the two networks.
+        num_palms: how many at most.
+        direction: (2,) what the detector sees as up.
+    """
+    frame = enclose_photo(photo, MARGIN_FRACTION, direction)
+    margin_px = MARGIN_FRACTION / (1.0 + 2.0 * MARGIN_FRACTION) * frame.side[0]
+    picture = cut_regions(photo, frame, PICTURE_PX, margin_px)
+    palms = merge_palms(decode_palms(*models.detect(picture)), num_palms, MIN_PALM_SCORE)
+    return palms, enclose_hands(palms, frame)
+
+
+def find_landmarks(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, models: HandModels) -> Hands:
+    """Find the landmarks of the hand that each square holds.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        regions: N squares.
+        palm_score: (N,) of the detector; 0 where there is no palm.
+        models: the two networks.
+    """
+    raw, score, handedness, world = models.locate(cut_regions(photo, regions, CROP_PX))
+    points = tf.reshape(raw, (-1, NUM_LANDMARKS, 3)) / CROP_PX
+    score = tf.where(palm_score > 0.0, score[:, 0], 0.0)
+    return Hands(
+        (palm_score >= MIN_PALM_SCORE) & (score >= MIN_HAND_SCORE),
+        score,
+        palm_score,
+        from_regions(tf.reverse(points[..., :2], [-1]), regions),
+        points[..., 2] * regions.side[:, tf.newaxis],
+        _turn(tf.reshape(world, (-1, NUM_LANDMARKS, 3)), regions.direction),
+        handedness[:, 0],
+        regions,
+    )
+
+
+def _make_none(num_hands: int) -> Hands:
+    points = tf.zeros((num_hands, NUM_LANDMARKS, 2))
+    score, world = tf.zeros((num_hands,)), tf.zeros((num_hands, NUM_LANDMARKS, 3))
+    regions = Regions(tf.zeros((num_hands, 2)), score, tf.zeros((num_hands, 2)))
+    return Hands(score > 0.0, score, score, points, points[..., 0], world, score, regions)
+
+
+def _turn(world: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
+    """Turn (N, 21, 3) as (x, y, z) in the upright square to (y, x, z) in the photo."""
+    right, down, away = tf.unstack(world, axis=-1)
+    up_y, up_x = direction[:, :1], direction[:, 1:]
+    return tf.stack([right * up_x - down * up_y, -right * up_y - down * up_x, away], -1)

@@ -1,0 +1,130 @@
+"""Turned squares in a photo: the square that holds a hand, and squares cut out of the photo.
+
+Core TensorFlow operations only. Places are (y, x) in pixels of the photo; 0 is the centre of its first pixel.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from handnet.images.hand.palms import MIDDLE_KNUCKLE, WRIST, Palms
+
+# The hand's square, from the palm's box: so many times as large, moved towards the fingers by half the box's height.
+PALM_ENLARGEMENT, PALM_SHIFT = 2.6, 0.5
+# Where a square's pixels lie further apart than this in the photo, the photo is shrunk until they
+# do not, lest the square alias. Bilinear samples at up to twice the distance find the landmarks as well as closer ones.
+MAX_STEP_PX = 2.0
+
+
+class Regions(NamedTuple):
+    """Turned squares: fields (N, …) float32.
+
+    Attributes:
+        centre: (N, 2) as (y, x), in pixels.
+        side: (N,) in pixels.
+        direction: (N, 2) unit vector as (y, x) that points up in the square.
+    """
+
+    centre: tf.Tensor
+    side: tf.Tensor
+    direction: tf.Tensor
+
+
+def enclose_photo(photo: tf.Tensor, margin_fraction: float, direction: tf.Tensor) -> Regions:
+    """Return the square around a photo, as N = 1.
+
+    Args:
+        photo: (H, W, 3).
+        margin_fraction: added on each side, as a fraction of the photo's longer side.
+        direction: (2,) what points up in the square, parallel to a side of the photo.
+    """
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)[tf.newaxis]
+    side = tf.reduce_max(shape, -1) * (1.0 + 2.0 * margin_fraction)
+    return Regions(shape / 2.0, side, direction[tf.newaxis])
+
+
+def enclose_hands(palms: Palms, picture: Regions) -> Regions:
+    """Return the square that holds each hand, turned so that its middle finger points up.
+
+    Args:
+        palms: (1, N, …), found in the square `picture`.
+        picture: where that square lies in the photo.
+
+    Returns:
+        N squares.
+    """
+    box, points = palms.box[0], from_regions(palms.keypoints, picture)[0]
+    size = (box[:, 2:] - box[:, :2]) * picture.side
+    middle = from_regions((box[tf.newaxis, :, :2] + box[tf.newaxis, :, 2:]) / 2.0, picture)[0]
+    direction = normalise(points[:, MIDDLE_KNUCKLE] - points[:, WRIST])
+    return Regions(
+        middle + PALM_SHIFT * size[:, :1] * direction, PALM_ENLARGEMENT * tf.reduce_max(size, -1), direction
+    )
+
+
+def cut_regions(photo: tf.Tensor, regions: Regions, size_px: int, margin_px: tf.Tensor | None = None) -> tf.Tensor:
+    """Cut turned squares out of a photo, bilinearly; outside, its outermost pixels go on.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        regions: N squares in its pixels.
+        size_px: side of the results.
+        margin_px: scalar; further than this outside the photo, the squares are black. Without it they never are.
+
+    Returns:
+        (N, size_px, size_px, 3) float32, 0..1.
+    """
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
+    shrink = tf.maximum(tf.reduce_min(regions.side) / size_px / MAX_STEP_PX, 1.0)
+    shrunk_px = tf.maximum(tf.cast(tf.round(shape / shrink), tf.int32), 1)
+    photo = tf.cast(photo, tf.float32) / 255.0
+    photo = tf.cond(shrink > 1.0, lambda: tf.image.resize(photo, shrunk_px, antialias=True), lambda: photo)
+    steps = tf.range(size_px, dtype=tf.float32) / size_px
+    grid = tf.stack(tf.meshgrid(steps, steps, indexing="ij"), -1)
+    points = from_regions(grid[tf.newaxis], regions)
+    ratio = tf.cast(tf.shape(photo)[:2], tf.float32) / shape
+    squares = _sample(photo, (points + 0.5) * ratio - 0.5)
+    if margin_px is None:
+        return squares
+    inside = tf.reduce_all((points > -1.0 - margin_px) & (points < shape + margin_px), -1, keepdims=True)
+    return squares * tf.cast(inside, tf.float32)
+
+
+def from_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:
+    """Return where points of the squares lie in the photo.
+
+    Args:
+        points: (N, …, 2), or (1, …, 2) for the same points of all squares: (y, x) as fractions of the square.
+        regions: N squares.
+
+    Returns:
+        (N, …, 2) as (y, x), in pixels of the photo.
+    """
+    shape = (-1, *[1] * (points.shape.rank - 2))
+    down, across = points[..., 0] - 0.5, points[..., 1] - 0.5
+    side = tf.reshape(regions.side, shape)
+    up_y, up_x = (tf.reshape(regions.direction[:, axis], shape) for axis in range(2))
+    y = tf.reshape(regions.centre[:, 0], shape) + side * (across * up_x - down * up_y)
+    x = tf.reshape(regions.centre[:, 1], shape) - side * (across * up_y + down * up_x)
+    return tf.stack([y, x], -1)
+
+
+def normalise(vectors: tf.Tensor) -> tf.Tensor:
+    """Return vectors (…, 2) at length 1; one of length 0 becomes "up", (-1, 0)."""
+    length = tf.norm(vectors, axis=-1, keepdims=True)
+    return tf.where(length > 1e-6, vectors / tf.maximum(length, 1e-6), tf.constant([-1.0, 0.0]))
+
+
+def _sample(photo: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Return the photo's values at points (…, 2), bilinearly, its border going on outside."""
+    last = tf.shape(photo)[:2] - 1
+    points = tf.clip_by_value(points, 0.0, tf.cast(last, tf.float32))
+    corner = tf.cast(points, tf.int32)
+    part = points - tf.cast(corner, tf.float32)
+    y, x = corner[..., 0], corner[..., 1]
+    below, right = tf.minimum(y + 1, last[0]), tf.minimum(x + 1, last[1])
+    flat, width = tf.reshape(photo, (-1, 3)), last[1] + 1
+    down, across = part[..., :1], part[..., 1:]
+    upper = tf.gather(flat, y * width + x) * (1.0 - across) + tf.gather(flat, y * width + right) * across
+    lower = tf.gather(flat, below * width + x) * (1.0 - across) + tf.gather(flat, below * width + right) * across
+    return upper * (1.0 - down) + lower * down

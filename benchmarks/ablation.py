@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if TYPE_CHECKING:
-    from handnet.datasets.dataset import DataSet
+    from handnet.data.dataset import DataSet
 
 PASSES = 4
 # Differences are to this one.
@@ -67,14 +67,15 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
     """Return the rank of each person's palm, by person, after training and testing on each fold in turn."""
     import keras
 
-    from handnet.config_text import parse_config
-    from handnet.cross_validation import fold_config
-    from handnet.defaults import complete_tree
-    from handnet.evaluation.part import embed_part
-    from handnet.evaluation.retrieval import compute_person_ranks
-    from handnet.runs import read_run_split
-    from handnet.splits import select_part
-    from handnet.train import load_encoder, train
+    from handnet.config.presets import complete_tree
+    from handnet.config.run_folder import read_run_split
+    from handnet.config.toml import parse_config
+    from handnet.data.splits.rules import select_part
+    from handnet.embedding.encode import embed_part
+    from handnet.evaluation.folds import fold_config
+    from handnet.metrics.ranking import compute_person_ranks
+    from handnet.networks.encoder import load_encoder
+    from handnet.training.gradient import train
 
     file = arguments.out / f"{name.replace(':', '').replace(', ', '-').replace(' ', '_')}-{seed}.json"
     if file.exists():
@@ -90,7 +91,7 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
         with tempfile.TemporaryDirectory() as folder:
             run = train(config, Path(folder) / "run", dataset, echo=lambda _: None, warn=lambda _: None)
             examples = select_part(dataset, read_run_split(run), "test")
-            part = embed_part(load_encoder(run), examples, config.image, name="test")
+            part = embed_part(load_encoder(run).model, examples, config.image, name="test")
         people = np.unique(part.identities)
         found = compute_person_ranks(part.embeddings, part.identities, part.views)
         ranks |= dict(zip(people.tolist(), found.tolist(), strict=True))
@@ -116,9 +117,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of choices, separated by ';'")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     arguments = parser.parse_args()
-    from handnet.commands.start import start_tensorflow
-    from handnet.datasets import read_dataset
-    from handnet.datasets.dataset import require_both_views
+    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.data.dataset import require_both_views
+    from handnet.data.readers import read_dataset
 
     start_tensorflow()
     dataset = read_dataset("hands11k", arguments.data)

@@ -22,12 +22,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, os.fspath(ROOT))
 
-from handnet.backbones import build_backbone  # noqa: E402
-from handnet.backbones.report import count_parameters  # noqa: E402
-from handnet.weights.catalogue import PUBLISHED  # noqa: E402
-from tests.backbones.sources import write_source  # noqa: E402
-from tests.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
+from handnet.networks.backbones import build_backbone  # noqa: E402
+from handnet.networks.backbones.report import count_parameters  # noqa: E402
+from handnet.networks.weights.catalogue import PUBLISHED  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
+from tests.networks.backbones.sources import write_source  # noqa: E402
+from tests.networks.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
 
 
 def main() -> None:

@@ -23,14 +23,14 @@ SIZE = (224, 168)
 
 def run_ours(photos: list[str], repeats: int, clock: str, work: Path) -> dict[str, float]:
     """Measure handnet, and TensorFlow's full decode with the same resize, which is the reference of the error."""
-    from handnet.commands.start import start_tensorflow
+    from handnet.cli._tensorflow import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf
 
-    from handnet.config import ImageConfig
-    from handnet.images import resize
-    from handnet.pipeline import build_decoder
+    from handnet.config.settings import ImageConfig
+    from handnet.images.decode import resize
+    from handnet.images.store import build_decoder
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     config = ImageConfig(size_px=SIZE[0])

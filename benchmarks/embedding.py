@@ -73,20 +73,20 @@ def run_peer(precision: str, photos: list[str], batch: int, repeats: int, clock:
 
 def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str, work: Path) -> dict[str, object]:
     """Measure what `handnet embed` does, an encoder of DINOv2-B and head."""
-    from handnet.commands.start import start_tensorflow
+    from handnet.cli._tensorflow import start_tensorflow
 
     start_tensorflow()
     import numpy as np
 
-    from handnet.bulk import embed_photos, remove_partial
-    from handnet.config_text import parse_config
-    from handnet.defaults import complete_tree
-    from handnet.engines import build_engine, check_engine
-    from handnet.model import build_encoder
-    from handnet.pipeline import build_decoder
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config
+    from handnet.embedding.engines import build_engine, check_engine
+    from handnet.embedding.job import embed_photos, remove_partial
+    from handnet.images.store import build_decoder
+    from handnet.networks.encoder import build_encoder
 
     config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
-    encoder = build_encoder(config)
+    encoder = build_encoder(config).model
     decode = build_decoder(config.image)
     images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])
     engine = build_engine(name, encoder, config.image, batch, images)

@@ -80,24 +80,26 @@ def run_peer(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
 
 def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
     """Measure the decode and the backbone of a photo, and a step of the head."""
-    from handnet.commands.start import start_tensorflow
+    from handnet.cli._tensorflow import start_tensorflow
 
     start_tensorflow()
     import keras
     import numpy as np
 
-    from handnet.config_text import parse_config
-    from handnet.defaults import complete_tree
-    from handnet.example import Example
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config
+    from handnet.data.example import Example
+    from handnet.embedding.features import FeatureViews
+    from handnet.images.store import build_decoder
     from handnet.losses import build_loss
-    from handnet.model import build_encoder, cut_head, get_backbone
-    from handnet.pipeline import FeatureViews, build_decoder, build_training_data, plan_training
-    from handnet.train import build_optimizer
+    from handnet.networks.encoder import build_encoder
+    from handnet.training.batches import build_training_data, plan_training
+    from handnet.training.optimizer import build_optimizer
 
     tree = {"model": {"arch": "dino", "weights": "none"}, "train": {"epochs": 10_000}}
     config = parse_config(complete_tree(tree))
     encoder = build_encoder(config)
-    backbone, head = get_backbone(encoder), cut_head(encoder)
+    backbone, head = encoder.backbone, encoder.head
     decode = build_decoder(config.image)
     contents = [Path(photo).read_bytes() for photo in photos]
     images = np.stack([decode(data)[0] for data in contents])

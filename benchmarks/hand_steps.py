@@ -60,21 +60,21 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--seeds", default="42,43")
     arguments = parser.parse_args()
-    from handnet.commands.start import start_tensorflow
+    from handnet.cli._tensorflow import start_tensorflow
 
     start_tensorflow()
     import keras
 
-    from handnet.backbones import build_backbone
-    from handnet.backbones.descriptor import CELLS, GROUPS
-    from handnet.config_text import parse_config
-    from handnet.datasets import read_dataset
-    from handnet.datasets.dataset import require_both_views
-    from handnet.defaults import complete_tree
-    from handnet.discriminant import fit_discriminant
-    from handnet.evaluation.retrieval import compute_person_ranks
-    from handnet.pipeline import load_cached, prepare_photos
-    from handnet.splits import SPLITS
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config
+    from handnet.data.dataset import require_both_views
+    from handnet.data.readers import read_dataset
+    from handnet.data.splits.rules import SPLITS
+    from handnet.images.store import load_cached, prepare_photos
+    from handnet.metrics.lda import fit_discriminant
+    from handnet.metrics.ranking import compute_person_ranks
+    from handnet.networks.backbones import build_backbone
+    from handnet.networks.backbones.hand.descriptor import CELLS, GROUPS
 
     config = parse_config(complete_tree({"model": {"arch": "hand-photo"}}))
     examples, _ = require_both_views(read_dataset("hands11k", arguments.data).examples, "The benchmark")

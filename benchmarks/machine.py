@@ -48,7 +48,7 @@ def list_photos(data: str, count: int, work: Path) -> list[str]:
         work: where made-up hands are drawn.
     """
     if not data:
-        from handnet.datasets.synthetic import write_synthetic
+        from handnet.data.synthetic import write_synthetic
 
         folder = work / "synthetic-1600x1200"
         if not folder.exists():

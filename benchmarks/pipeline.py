@@ -15,7 +15,7 @@ from pathlib import Path
 
 from machine import describe_machine
 
-from handnet.commands.start import start_tensorflow
+from handnet.cli._tensorflow import start_tensorflow
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
 
 def draw_hands(work: Path) -> str:
     """Draw a small data set of made-up hands."""
-    from handnet.datasets.synthetic import write_synthetic
+    from handnet.data.synthetic import write_synthetic
 
     write_synthetic(work / "hands", 40, 2, seed=1)
     return str(work / "hands")
@@ -54,13 +54,14 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     import keras
     import tensorflow as tf
 
-    from handnet.config_text import parse_config, read_tree
-    from handnet.datasets import read_dataset
-    from handnet.datasets.dataset import require_both_views
-    from handnet.defaults import complete_tree
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config, read_tree
+    from handnet.data.dataset import require_both_views
+    from handnet.data.readers import read_dataset
+    from handnet.images.store import prepare_photos
     from handnet.losses import build_loss
-    from handnet.model import build_encoder
-    from handnet.pipeline import build_training_data, plan_training, prepare_photos
+    from handnet.networks.encoder import build_encoder
+    from handnet.training.batches import build_training_data, plan_training
 
     given = {"model": {"arch": arguments.arch, "weights": "none"}, "sampler": {"people_per_batch": batch // 2}}
     tree = read_tree(None, [*arguments.overrides, "train.epochs=1000000"], given)
@@ -69,7 +70,7 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     files = prepare_photos([example.path for example in examples], config.image).files
     real = build_training_data(plan_training(examples, config), files, config)
     constant = tf.data.Dataset.from_tensors(next(iter(real))).repeat().prefetch(2)
-    encoder = build_encoder(config)
+    encoder = build_encoder(config).model
     encoder.compile(optimizer=keras.optimizers.AdamW(1e-4), loss=build_loss("triplet", {"margin": 0.5}))
 
     def fit(dataset: tf.data.Dataset) -> Callable[[], object]:

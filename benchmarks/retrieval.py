@@ -29,7 +29,7 @@ def draw_photos(num_queries: int, num_people: int, dimensions: int) -> tuple[np.
 
 def evaluate_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) -> float:
     """Return the mean rank by handnet: four rankings, photos and people, both ways."""
-    from handnet.evaluation.retrieval import compute_retrieval
+    from handnet.metrics.ranking import compute_retrieval
 
     figures = compute_retrieval(vectors, people, views)
     return float(figures["photo"]["dorsal_to_palmar"]["mean_rank"])
@@ -37,7 +37,7 @@ def evaluate_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) ->
 
 def rank_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) -> float:
     """Return the mean rank by handnet: photos, one way, ranks and average precision."""
-    from handnet.evaluation.retrieval import rank_queries
+    from handnet.metrics.ranking import rank_queries
 
     dorsal, palmar = views == "dorsal", views == "palmar"
     return float(rank_queries(vectors[dorsal], vectors[palmar], people[dorsal], people[palmar]).ranks.mean())
@@ -52,9 +52,9 @@ def rank_by_argsort(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) 
 
 def score_pairs_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) -> float:
     """Return the AUC of all pairs by handnet, exact."""
-    from handnet.evaluation.pairs import score_pairs
-    from handnet.evaluation.part import make_part
-    from handnet.evaluation.verification import build_curve, compute_auc
+    from handnet.metrics.embedded import make_part
+    from handnet.metrics.pairs.all_pairs import score_pairs
+    from handnet.metrics.pairs.verification import build_curve, compute_auc
 
     return compute_auc(build_curve(score_pairs(make_part(vectors, people, views))))
 

@@ -24,11 +24,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config import ImageConfig
-from handnet.config_text import parse_config
-from handnet.export import FACTS_FILE, export_encoder
-from handnet.images import load_photo
-from handnet.model import build_encoder
+from handnet.config.settings import ImageConfig
+from handnet.config.toml import parse_config
+from handnet.export.archive import FACTS_FILE, export_encoder
+from handnet.images.decode import load_photo
+from handnet.networks.encoder import build_encoder
 
 BATCHES = (1, 8, 32)
 Call = Callable[[list[bytes]], object]
@@ -107,14 +107,14 @@ def main() -> None:
         session = tf.compat.v1.Session(graph=tf.Graph())
         with contextlib.closing(session):
             calls = {
-                "Keras: decode one by one, predict_on_batch": build_keras_path(encoder, config.image),
+                "Keras: decode one by one, predict_on_batch": build_keras_path(encoder.model, config.image),
                 "SavedModel in a Session": build_session_path(export.folder, session),
             }
             if arguments.no_grpc:
                 print_table(calls, photos, arguments.repeats)
                 return
-            from handnet.serving.client import connect
-            from handnet.serving.server import parse_server
+            from handnet.serving.client.calls import connect
+            from handnet.serving.client.server import parse_server
             from tests.serving.standin import Model, serve_grpc
 
             with serve_grpc(Model(export.folder, "bench")) as address:

@@ -1,7 +1,8 @@
 """Write the weights that come with handnet ("handnet-synthetic"), learnt from made-up hands alone.
 
 Commands: those in the header of configs/synthetic_pretraining.toml, then
-    python benchmarks/synthetic_weights.py runs/synthetic runs/synthetic-second data/synthetic-3000 handnet/weights/synthetic
+    python benchmarks/synthetic_weights.py runs/synthetic runs/synthetic-second data/synthetic-3000 \
+        handnet/networks/weights/synthetic
 
 Of the runs it takes the backbones `mini`; of the photos of the first 600 people the mean outline to which hands are aligned.
 Each network's last norm is scaled so that its features deviate by 1.2 where each group of the descriptor deviates by 1; what
@@ -35,27 +36,26 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
 
-    from handnet.commands.start import start_tensorflow
+    from handnet.cli._tensorflow import start_tensorflow
 
     start_tensorflow()
     import keras
 
-    from handnet.backbones import build_backbone, draw_weights
-    from handnet.backbones.alignment import find_mean_outline
-    from handnet.backbones.descriptor import GROUPS, PHOTO_DEVIATION, HandDescriptor, PhotoColours
-    from handnet.backbones.hand import SECOND, build_hand
-    from handnet.config import ImageConfig
-    from handnet.datasets.hands11k import read_hands11k
-    from handnet.model import get_backbone
-    from handnet.pipeline import load_cached, prepare_photos
-    from handnet.runs import read_run
-    from handnet.train import load_encoder
-    from handnet.weights.fetch import new_folder
-    from handnet.weights.manifest import Manifest, hash_file, write_manifest
-    from handnet.weights.safetensors import write_safetensors
+    from handnet.config.run_folder import read_run
+    from handnet.config.settings import ImageConfig
+    from handnet.data.readers.hands11k import read_hands11k
+    from handnet.images.store import load_cached, prepare_photos
+    from handnet.networks.backbones import build_backbone, draw_weights
+    from handnet.networks.backbones.hand.alignment import find_mean_outline
+    from handnet.networks.backbones.hand.backbone import SECOND, build_hand
+    from handnet.networks.backbones.hand.descriptor import GROUPS, PHOTO_DEVIATION, HandDescriptor, PhotoColours
+    from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.fetch import new_folder
+    from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
+    from handnet.networks.weights.safetensors import write_safetensors
 
     run = read_run(args.run)
-    networks = {"": get_backbone(load_encoder(run)), SECOND: get_backbone(load_encoder(read_run(args.second)))}
+    networks = {"": load_encoder(run).backbone, SECOND: load_encoder(read_run(args.second)).backbone}
     examples = read_hands11k(args.data).examples
     people = sorted({example.identity for example in examples})[:PEOPLE]
     paths = [example.path for example in examples if example.identity in set(people)]

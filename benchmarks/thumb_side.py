@@ -2,7 +2,7 @@
 
 Command: python benchmarks/thumb_side.py [--people 700] [--data DIR]
 
-Prints `THUMB_SIDE` of handnet/segmentation.py, and how often the rule that is there and the one just fitted are right: on
+Prints `THUMB_SIDE` of handnet/images/hand/mask.py, and how often the rule that is there and the one just fitted are right: on
 other made-up people, and on the photos of DIR (11k Hands, say), none of which it was fitted to. The rule is a ridge
 regression of the side (+1: thumb on the right) on the outline less its mirror image, 8 × 8 cells.
 """
@@ -24,10 +24,12 @@ def measure(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float
     """Return each photo's outline less its mirror image, left half (N, 32), and its thumb's side (N,), +1 right."""
     import tensorflow as tf
 
-    from handnet.config import ImageConfig
-    from handnet.datasets.hands11k import read_hands11k
-    from handnet.images import read_photo
-    from handnet.segmentation import OUTLINE_CELLS, find_pose, measure_outline, segment_hand
+    from handnet.config.settings import ImageConfig
+    from handnet.data.readers.hands11k import read_hands11k
+    from handnet.images.decode import read_photo
+    from handnet.images.hand.crop import OUTLINE_CELLS, measure_outline
+    from handnet.images.hand.mask import segment_hand
+    from handnet.images.hand.pose import find_pose
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def outline(contents: tf.Tensor) -> tf.Tensor:
@@ -52,8 +54,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=700)
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
-    from handnet.datasets.synthetic import write_synthetic
-    from handnet.segmentation import THUMB_SIDE
+    from handnet.data.synthetic import write_synthetic
+    from handnet.images.hand.crop import THUMB_SIDE
 
     with tempfile.TemporaryDirectory() as folder:
         write_synthetic(Path(folder) / "hands", arguments.people, 1, SEED)

@@ -1,5 +1,5 @@
 """`python -m handnet` is `handnet`."""
 
-from handnet.cli import main
+from handnet.cli.main import main
 
 main()

@@ -1,7 +1,7 @@
 """Errors that a user can mend: the command line shows each as one line and exits with its code."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class HandnetError(Exception):
@@ -48,3 +48,21 @@ def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(valid)}."
+
+
+def printable(text: str) -> str:
+    """Return text with line breaks, escape codes and other unprintable characters written out.
+
+    File names and table cells are somebody else's: printed raw they could recolour or overwrite a terminal.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def count_and_name(names: Sequence[str], singular: str, plural: str) -> str:
+    """Return "1 person (a)" or "7 people (a, b, c, …)": the count and the first few, safe to print."""
+    return f"{len(names):,} {singular if len(names) == 1 else plural} ({name_few(names)})"
+
+
+def name_few(names: Sequence[str], num_named: int = 3) -> str:
+    """Return "a, b, c, …": the first few names, safe to print."""
+    return ", ".join(printable(name) for name in names[:num_named]) + (", …" if len(names) > num_named else "")

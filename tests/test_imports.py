@@ -1,7 +1,6 @@
 """DESIGN.md's one-way imports, and which modules are free of TensorFlow: read from the source and tried in clean processes."""
 
 import ast
-import configparser
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,72 +10,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# A module imports from its own level or a lower one. The longest prefix counts; a new module needs a line here only if its
-# package has none.
-LEVELS = {
-    "handnet": 0,
-    "handnet.augment_config": 0,
-    "handnet.config": 0,
-    "handnet.config_text": 0,
-    "handnet.defaults": 0,
-    "handnet.errors": 0,
-    "handnet.example": 0,
-    "handnet.files": 0,
-    "handnet.cache": 1,
-    "handnet.datasets": 1,
-    "handnet.discriminant": 1,
-    "handnet.evaluation.chance": 1,
-    "handnet.evaluation.checks": 1,
-    "handnet.evaluation.retrieval": 1,
-    "handnet.photo_pairs": 1,
-    "handnet.runs": 1,
-    "handnet.sampling": 1,
-    "handnet.split_pairs": 1,
-    "handnet.split_parts": 1,
-    "handnet.splits": 1,
-    "handnet.vectors": 1,
-    "handnet.weights": 1,
-    "handnet.augment": 2,
-    "handnet.backbones": 2,
-    "handnet.images": 2,
-    "handnet.losses": 2,
-    "handnet.monitoring": 2,
-    "handnet.one_cycle": 2,
-    "handnet.pgm": 2,
-    "handnet.segmentation": 2,
-    "handnet.features": 3,
-    "handnet.model": 3,
-    "handnet.pair_model": 3,
-    "handnet.pipeline": 3,
-    "handnet.augment_preview": 4,
-    "handnet.bulk": 4,
-    "handnet.callbacks": 4,
-    "handnet.closed_form": 4,
-    "handnet.device": 4,
-    "handnet.embedding": 4,
-    "handnet.engines": 4,
-    # The metrics below it are of level 1; what is built on the embeddings of a part is not.
-    "handnet.evaluation": 4,
-    "handnet.export": 4,
-    "handnet.preparation": 4,
-    "handnet.tensorboard": 4,
-    "handnet.train": 4,
-    "handnet.gallery": 5,
-    "handnet.serving": 5,
-    "handnet.maps": 5,
-    "handnet.projector": 5,
-    "handnet.judge": 5,
-    "handnet.lr_range": 5,
-    "handnet.pair_judge": 5,
-    "handnet.pair_training": 5,
-    "handnet.pair_verdict": 5,
-    "handnet.cross_validation": 5,
-    "handnet.__main__": 6,
-    "handnet.cli": 6,
-    "handnet.commands": 6,
-}
-# What of the evaluation draws photos anew, and so needs TensorFlow.
-ON_PHOTOS = {"handnet.evaluation.audit", "handnet.evaluation.photos"}
+# A folder imports from itself and from those before it.
+FOLDERS = (
+    "config",
+    "data",
+    "metrics",
+    "images",
+    "networks",
+    "losses",
+    "embedding",
+    "training",
+    "evaluation",
+    "export",
+    "gallery",
+    "serving",
+    "cli",
+)
+# Before all folders, in this order too.
+ROOT_MODULES = ("errors", "files", "console")
+FREE = ("config", "data", "metrics")
 HEAVY = ("tensorflow", "keras", "keras_hub")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -96,7 +48,7 @@ def find_imports(node: ast.AST, at_start: bool) -> Iterator[str]:
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, "imports are absolute"
-            # "from handnet import runs" names a module, "from handnet.runs import Run" does not.
+            # "from handnet import runs" names a module, "from handnet.config.run_folder import Run" does not.
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
         elif not (at_start and isinstance(child, FUNCTIONS)) and not is_for_type_checking(child):
             yield from find_imports(child, at_start)
@@ -119,9 +71,15 @@ def list_imports(module: str, at_start: bool = False) -> frozenset[str]:
 
 
 def find_level(module: str) -> int:
-    prefix = max((name for name in LEVELS if module == name or module.startswith(name + ".")), key=len)
-    assert prefix != "handnet" or module == "handnet", f"{module}: give it a level in LEVELS"
-    return LEVELS[prefix]
+    """Return a module's place in the order of imports."""
+    name = module.partition(".")[2].partition(".")[0]
+    if name in ("", "__main__"):
+        return -1 if not name else len(FOLDERS)
+    if MODULES[module].parent == ROOT / "handnet" and MODULES[module].name != "__init__.py":
+        assert name in ROOT_MODULES, f"{module}: put it into the folder that says what it does"
+        return ROOT_MODULES.index(name) - len(ROOT_MODULES)
+    assert name in FOLDERS, f"{module}: give its folder a place in FOLDERS"
+    return FOLDERS.index(name)
 
 
 def load_closure(module: str) -> set[str]:
@@ -143,18 +101,10 @@ def is_free(module: str) -> bool:
     return not load_closure(module) & set(HEAVY)
 
 
-def list_type_checked() -> set[str]:
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    listed = [ROOT / line.rstrip(",") for line in parser["mypy"]["files"].split()]
-    assert all(path.exists() for path in listed), "setup.cfg, [mypy] files: a file that is not there"
-    return {name_module(file) for path in listed for file in (path.rglob("*.py") if path.is_dir() else [path])}
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_one_way(module: str) -> None:
     upward = {name for name in list_imports(module) if name in MODULES and find_level(name) > find_level(module)}
-    assert not upward, f"{module} is of level {find_level(module)} and imports from above: {sorted(upward)}"
+    assert not upward, f"{module} imports from folders that come after its own: {sorted(upward)}"
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -177,16 +127,18 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         visit(module)
 
 
-@pytest.mark.parametrize("prefix", ["handnet.evaluation", *(name for name, level in LEVELS.items() if level <= 1)])
-def test_readers_splits_and_metrics_are_free_of_tensorflow(prefix: str) -> None:
-    modules = [m for m in MODULES if m == prefix or (m.startswith(prefix + ".") and prefix != "handnet")]
+@pytest.mark.parametrize("folder", FREE)
+def test_config_data_and_metrics_are_free_of_tensorflow(folder: str) -> None:
+    modules = [module for module in MODULES if module.startswith(f"handnet.{folder}.")]
     assert modules
-    assert {module for module in modules if not is_free(module)} <= ON_PHOTOS
+    assert not {module for module in modules if not is_free(module)}
 
 
-def test_every_module_free_of_tensorflow_is_type_checked() -> None:
-    forgotten = {module for module in MODULES if is_free(module)} - list_type_checked()
-    assert not forgotten, "add them to setup.cfg, [mypy] files"
+def test_every_folder_is_there_and_holds_a_few_files() -> None:
+    for folder in (path for path in (ROOT / "handnet").rglob("*") if path.is_dir() and any(path.glob("*.py"))):
+        assert (folder / "__init__.py").exists(), folder
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert files or folder.name == "serving", folder
 
 
 def list_loaded(statement: str) -> set[str]:
@@ -207,7 +159,7 @@ def test_importing_every_free_module_loads_no_tensorflow() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["data", "check", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = list_loaded(
-        f"import handnet.cli\nsys.argv = {['handnet', *arguments]}\ntry: handnet.cli.main()\nexcept SystemExit: pass"
+        f"import handnet.cli.main\nsys.argv = {['handnet', *arguments]}\ntry: handnet.cli.main.main()\nexcept SystemExit: pass"
     )
     assert "click" in loaded
     assert not loaded & {*HEAVY, "numpy", "pandas", "scipy", "sklearn", "PIL", "matplotlib"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pytest
 
-from handnet.cli import cli
+from handnet.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from handnet.augment_config import NO_AUGMENTATION
-from handnet.config import Config
-from handnet.config_text import config_to_tree, parse_config
+from handnet.config.augmentation import NO_AUGMENTATION
+from handnet.config.settings import Config
+from handnet.config.toml import config_to_tree, parse_config
 
 HEADER = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
 
@@ -38,7 +38,7 @@ def build_tiny(image_size_px: int) -> Any:
     """Build a backbone that TensorFlow traces in a fraction of a second; tests put it among BACKBONES."""
     import keras
 
-    from handnet.backbones.pixels import PixelNormalization
+    from handnet.networks.backbones.pixels import PixelNormalization
 
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
     x = keras.layers.Conv2D(8, 4, 4, name="conv")(PixelNormalization()(images))

@@ -1,1 +1,1 @@
-"""Arrays in, numbers and files out: retrieval, verification, calibration, intervals, slices, audit and the report."""
+"""A run evaluated: on hands, on pairs, in folds, by an audit; and the report of it."""

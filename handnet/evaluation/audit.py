@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config import ImageConfig
+from handnet.config.settings import ImageConfig
 from handnet.errors import EvaluationError
-from handnet.evaluation.evaluate import evaluate_brief
-from handnet.evaluation.intervals import NUM_REPLICATES
-from handnet.evaluation.part import EmbeddedPart, make_part
-from handnet.evaluation.photos import ALTERATIONS, Images, Progress, read_altered
-from handnet.evaluation.wording import FIGURE_NAMES, format_figure, format_interval
+from handnet.evaluation.alterations import ALTERATIONS, Images, Progress, read_altered
+from handnet.metrics.all_figures import evaluate_brief
+from handnet.metrics.embedded import EmbeddedPart, make_part
+from handnet.metrics.figures import FIGURE_NAMES, format_figure, format_interval
+from handnet.metrics.intervals import NUM_REPLICATES
 
 Embed = Callable[[Iterable[Images]], npt.NDArray[np.floating]]
 _ORNAMENTS = ("accessories", "nailPolish")

@@ -1,145 +1,134 @@
-"""Similarities of all cross-view pairs of photos: genuine ones in full, impostor ones counted as they stream by."""
+"""Evaluation of a run on pairs of photos: its classifier and its distance beside what else can be done with them."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from handnet.errors import EvaluationError
-from handnet.evaluation.checks import find_two_view_people
-from handnet.evaluation.part import EmbeddedPart
+from handnet.config.run_folder import Run, read_run_split
+from handnet.data.dataset import DataSet
+from handnet.data.pair_table import PairTable, select_pairs
+from handnet.evaluation.hands import CALIBRATION_FILE
+from handnet.images.store import load_cached, prepare_photos
+from handnet.metrics.baselines import embed_raw_pixels
+from handnet.metrics.intervals import NUM_REPLICATES
+from handnet.metrics.pairs.calibration import (
+    Calibration,
+    compute_cllr,
+    compute_ece,
+    compute_log_ratio,
+    compute_probability,
+    fit_calibration,
+    save_calibration,
+)
+from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
+from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
+from handnet.metrics.pairs.verification import choose_threshold
+from handnet.networks.encoder import Encoder
+from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
 
-HISTOGRAM_BINS = 4000
-_BLOCK_CELLS = 1 << 22
-
-Scores = npt.NDArray[np.float32]
-Counts = npt.NDArray[np.int64]
+CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
+Floats = npt.NDArray[np.float32]
 
 
-class PairScores(NamedTuple):
-    """All that verification and calibration need to know of the pairs; exact at every threshold where it matters.
+class PairJudgement(NamedTuple):
+    """What evaluating a run on pairs gives.
 
     Attributes:
-        genuine: float32 (G,) similarities of pairs of the same person, ascending.
-        genuine_people: (G,) the person of each genuine pair.
-        num_impostor: pairs of different people.
-        num_people: people with a photo in any of the pairs.
-        num_person_pairs: unordered pairs of different people among the impostor pairs.
-        thresholds: float32 (T,) ascending: every genuine similarity, and those asked for.
-        impostors_above: int64 (T,) impostor pairs with a similarity greater than the threshold.
-        impostors_at: int64 (T,) impostor pairs with a similarity greater than or equal to the threshold.
-        impostor_histogram: int64 (4000,) impostor pairs by similarity, equal bins over -1..1.
+        metrics: pairs.json's content.
+        table: the pairs.
+        scores: system → (N,) scores of the pairs.
+        main: the system that the run stands for: its classifier, else its distance.
     """
 
-    genuine: Scores
-    genuine_people: npt.NDArray[np.generic]
-    num_impostor: int
-    num_people: int
-    num_person_pairs: int
-    thresholds: Scores
-    impostors_above: Counts
-    impostors_at: Counts
-    impostor_histogram: Counts
+    metrics: dict[str, Any]
+    table: PairTable
+    scores: dict[str, Floats]
+    main: str
 
 
-def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScores:
-    """Score every dorsal photo against every palmar photo, in blocks.
+def judge_run_on_pairs(
+    run: Run,
+    encoder: Encoder,
+    dataset: DataSet,
+    part: str,
+    *,
+    seed: int = 0,
+    num_replicates: int = NUM_REPLICATES,
+    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+) -> PairJudgement:
+    """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
+
+    What is fitted besides the run's own classifier is fitted on the pairs that it learnt from; thresholds (equal errors) and
+    calibration on the pairs kept back, of other people.
 
     Args:
-        part: the photos.
-        thresholds: similarities at which impostors are to be counted besides the genuine ones.
+        run: a finished run.
+        encoder: its encoder, from `load_encoder`.
+        dataset: the photos.
+        part: "train", "val" or "test".
+        seed: of draws and bootstrap.
+        num_replicates: bootstrap replicates over people.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
 
     Raises:
-        EvaluationError: fewer than two people with both views.
+        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
+        RunError: the classifier is missing or damaged.
     """
-    find_two_view_people(part.identities, part.views)
-    dorsal, palmar = (part.select(part.views == view) for view in ("dorsal", "palmar"))
-    names = np.unique(part.identities)
-    order = np.argsort(palmar.identities, kind="stable")
-    palms, palm_people = palmar.embeddings[order], palmar.identities[order]
-    starts = np.searchsorted(palm_people, names, side="left")
-    ends = np.searchsorted(palm_people, names, side="right")
-    genuine, people = [], []
-    for name, start, end in zip(names, starts, ends, strict=True):
-        mine = dorsal.embeddings[dorsal.identities == name] @ palms[start:end].T
-        genuine.append(mine.ravel())
-        people.append(np.full(mine.size, name))
-    scores, owners = np.concatenate(genuine), np.concatenate(people)
-    ascending = np.argsort(scores, kind="stable")
-    edges = np.unique(np.concatenate([scores, np.asarray(thresholds, dtype=np.float32)]))
-    above, at = np.zeros(len(edges), np.int64), np.zeros(len(edges), np.int64)
-    histogram, num_impostor = np.zeros(HISTOGRAM_BINS, np.int64), 0
-    codes = np.searchsorted(names, dorsal.identities)
-    rows = max(1, _BLOCK_CELLS // len(palms))
-    for first in range(0, len(codes), rows):
-        block = dorsal.embeddings[first : first + rows] @ palms.T
-        impostor = np.ones(block.shape, dtype=bool)
-        for row, code in zip(impostor, codes[first : first + rows], strict=True):
-            row[starts[code] : ends[code]] = False
-        different = np.sort(block[impostor])
-        above += len(different) - np.searchsorted(different, edges, side="right")
-        at += len(different) - np.searchsorted(different, edges, side="left")
-        histogram += _count_bins(different)
-        num_impostor += len(different)
-    asking, answering = np.isin(names, dorsal.identities), np.isin(names, palmar.identities)
-    return PairScores(
-        scores[ascending],
-        owners[ascending],
-        num_impostor,
-        len(names),
-        _count_person_pairs(asking, answering),
-        edges,
-        above,
-        at,
-        histogram,
-    )
+    judge = load_pair_judge(run)
+    learnt, kept_back = choose_tables(run, dataset)
+    table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
+    tables = {"learnt": learnt, "kept_back": kept_back, part: table}
+    paths = {name: [example.path for example in t.examples] for name, t in tables.items()}
+    vectors = {name: compute_vectors(run.config, encoder, paths[name], progress) for name in tables}
+    embeddings = {name: of.embeddings for name, of in vectors.items()}
+    features = {name: of.features for name, of in vectors.items()}
 
+    def pick(rows_of: dict[str, Floats], name: str) -> tuple[Floats, Floats]:
+        rows = tables[name].rows
+        return rows_of[name][rows[:, 0]], rows_of[name][rows[:, 1]]
 
-def collect_scores(genuine: npt.ArrayLike, impostor: npt.ArrayLike, thresholds: npt.ArrayLike = ()) -> PairScores:
-    """Make the same of two lists of similarities, each pair standing for people of its own, as in lists of face pairs.
+    def score_fitted(fitted: Callable[[Floats, Floats], Floats], name: str) -> Floats:
+        return fitted(*pick(embeddings, name))
 
-    Args:
-        genuine: (G,) similarities, -1..1, of pairs of the same person.
-        impostor: (I,) similarities, -1..1, of pairs of different people.
-        thresholds: similarities at which impostors are to be counted besides the genuine ones.
+    systems: dict[str, Callable[[str], Floats]] = {}
+    if judge is not None:
+        systems[CLASSIFIER] = lambda name: judge.score(*pick(features, name))
+    systems[DISTANCE] = lambda name: score_cosine(*pick(embeddings, name))
+    for name, fit in BASELINES.items():
+        fitted = fit(*pick(embeddings, "learnt"), learnt.same, seed)
+        systems[name] = partial(score_fitted, fitted)
+    pixels = {name: embed_raw_pixels(_load(run, paths[name])) for name in ("kept_back", part)}
+    systems[RAW_PIXELS] = lambda name: score_cosine(*pick(pixels, name))
 
-    Raises:
-        EvaluationError: one of the lists is empty, or holds NaN.
-    """
-    same, different = np.sort(np.asarray(genuine, np.float32)), np.sort(np.asarray(impostor, np.float32))
-    if not len(same) or not len(different) or not (np.isfinite(same).all() and np.isfinite(different).all()):
-        raise EvaluationError(
-            "Verification needs finite similarities of pairs of the same and of different people. "
-            f"Received: {len(same)} and {len(different)}, {int((~np.isfinite(same)).sum() + (~np.isfinite(different)).sum())} "
-            "of them NaN or infinite."
+    metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}
+    scores: dict[str, Floats] = {}
+    for name, score in systems.items():
+        fitted_on = collect_pairs(score("kept_back"), kept_back.same, kept_back.people)
+        threshold = choose_threshold(fitted_on, "equal_error")
+        scores[name] = score(part)
+        metrics["systems"][name] = judge_pair_list(
+            scores[name], table.same, table.people, threshold, num_replicates, seed
         )
-    edges = np.unique(np.concatenate([same, np.asarray(thresholds, dtype=np.float32)]))
-    return PairScores(
-        same,
-        np.arange(len(same)),
-        len(different),
-        2 * (len(same) + len(different)),
-        len(different),
-        edges,
-        len(different) - np.searchsorted(different, edges, side="right"),
-        len(different) - np.searchsorted(different, edges, side="left"),
-        _count_bins(different),
-    )
+        if name == DISTANCE:
+            calibration = fit_calibration(fitted_on)
+            save_calibration(run.folder / CALIBRATION_FILE, calibration)
+            metrics["calibration"] = {name: _judge_calibration(calibration, scores[name], table.same)}
+    if judge is not None:
+        metrics["calibration"][CLASSIFIER] = _judge_calibration(judge.calibration, scores[CLASSIFIER], table.same)
+    return PairJudgement(metrics, table, scores, CLASSIFIER if judge is not None else DISTANCE)
 
 
-def histogram_centres() -> npt.NDArray[np.float64]:
-    """Return the similarity at the centre of each bin of `impostor_histogram`."""
-    return (np.arange(HISTOGRAM_BINS) + 0.5) * 2.0 / HISTOGRAM_BINS - 1.0
+def _load(run: Run, paths: Sequence[str]) -> npt.NDArray[np.uint8]:
+    return load_cached(prepare_photos(paths, run.config.image).files, run.config.image.size_px)
 
 
-def _count_bins(scores: Scores) -> Counts:
-    # A cosine may exceed 1 by rounding.
-    bins = np.clip(((scores + 1.0) * (HISTOGRAM_BINS / 2)).astype(np.int64), 0, HISTOGRAM_BINS - 1)
-    return np.bincount(bins, minlength=HISTOGRAM_BINS).astype(np.int64)
-
-
-def _count_person_pairs(asking: npt.NDArray[np.bool_], answering: npt.NDArray[np.bool_]) -> int:
-    # Pairs of people of whom one has a dorsal and the other a palmar photo.
-    both, dorsal_only = int((asking & answering).sum()), int((asking & ~answering).sum())
-    palmar_only = int((~asking & answering).sum())
-    return both * (both - 1) // 2 + both * (dorsal_only + palmar_only) + dorsal_only * palmar_only
+def _judge_calibration(calibration: Calibration, scores: Floats, same: npt.NDArray[np.bool_]) -> dict[str, float]:
+    ratios = compute_log_ratio(calibration, scores)
+    weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
+    return {
+        "cllr": compute_cllr(ratios[same], ratios[~same]),
+        "ece": compute_ece(compute_probability(calibration, scores), same, weights),
+    }

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from handnet.config import ModelConfig
-from handnet.evaluation.calibration import Calibration
-from handnet.runs import Run, is_run, read_run
-from handnet.splits import Split
-from handnet.weights.catalogue import PUBLISHED, SHIPPED, find_preset
-from handnet.weights.manifest import MANIFEST_FILE, read_manifest
+from handnet.config.run_folder import Run, is_run, read_run
+from handnet.config.settings import ModelConfig
+from handnet.config.split import Split
+from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.weights.catalogue import PUBLISHED, SHIPPED, find_preset
+from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
 DIRECTIONS = {"dorsal_to_palmar": "back → palm", "palmar_to_dorsal": "palm → back"}

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config import ImageConfig
-from handnet.evaluation.calibration import Calibration, compute_probability
-from handnet.export.guard import load_photos
-from handnet.images import fit_photo, read_photo
-from handnet.pair_model import build_siamese
+from handnet.config.settings import ImageConfig
+from handnet.images.decode import fit_photo, read_photo
+from handnet.images.header_guard import load_photos
+from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.networks.encoder import Encoder
+from handnet.networks.pair_classifier import build_siamese
 
-Function = tf.types.experimental.PolymorphicFunction
+# tf.types.experimental.PolymorphicFunction, which has no type.
+Function: TypeAlias = Any
 
 DEFAULT = "serving_default"
 # Photos that are compared pixel for pixel: each has a size of its own and goes alone.
@@ -38,7 +40,7 @@ class PairHead(NamedTuple):
 
 
 def build_signatures(
-    encoder: keras.Model, image: ImageConfig, calibration: Calibration | None, head: PairHead | None = None
+    encoder: Encoder, image: ImageConfig, calibration: Calibration | None, head: PairHead | None = None
 ) -> dict[str, Function]:
     """Build the graph functions by the names of the signatures; each takes any batch size, zero included.
 
@@ -51,7 +53,7 @@ def build_signatures(
     - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
-        encoder: float32 image (B, S, S, 3) → (B, D).
+        encoder: without LoRA.
         image: how photos were decoded in training.
         calibration: from similarity to probability, or None.
         head: judges pairs in place of the cosine and its calibration.
@@ -67,16 +69,21 @@ def build_signatures(
     @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, ok = load_photos(photos, image)
-        embeddings = encode(encoder, pixels)
+        embeddings = encode(encoder.model, pixels)
         return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok}
 
     @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embeddings": encode(encoder, fit_photos(images, image))}
+        return {"embeddings": encode(encoder.model, fit_photos(images, image))}
+
+    # One function by two names: its graph is stored once.
+    signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
+    if judging is None:
+        return signatures
 
     def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         if siamese is None:
-            one, two = tf.split(encode(encoder, tf.concat([first, second], axis=0)), 2)
+            one, two = tf.split(encode(encoder.model, tf.concat([first, second], axis=0)), 2)
             return tf.reduce_sum(one * two, axis=1)
         return score_squares(siamese, first, second)
 
@@ -94,13 +101,7 @@ def build_signatures(
             similarity = compare(fit_photos(first, image), fit_photos(second, image))
         return judge_similarity(similarity, tf.ones_like(similarity, tf.bool), judging)
 
-    signatures = {
-        # One function by two names: its graph is stored once.
-        DEFAULT: embed,
-        "embed": embed,
-        "embed_pixels": embed_pixels,
-    }
-    return signatures if judging is None else {**signatures, "verify": verify, "verify_pixels": verify_pixels}
+    return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
 
 def fit_photos(images: tf.Tensor, image: ImageConfig) -> tf.Tensor:
@@ -152,7 +153,7 @@ def judge_similarity(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibrat
 
 
 def write_archive(
-    encoder: keras.Model,
+    encoder: Encoder,
     image: ImageConfig,
     calibration: Calibration | None,
     folder: Path,
@@ -160,7 +161,7 @@ def write_archive(
 ) -> list[str]:
     """Write the SavedModel and return the names of its signatures."""
     archive = keras.export.ExportArchive()
-    archive.track(encoder)
+    archive.track(encoder.model)
     if head is not None:
         archive.track(head.classifier)
     signatures = build_signatures(encoder, image, calibration, head)
@@ -243,7 +244,7 @@ def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor)
     return {name: value.numpy() for name, value in signature(**inputs).items()}
 
 
-def _differ(received: npt.NDArray[np.generic], expected: npt.NDArray[np.floating]) -> float:
+def _differ(received: npt.NDArray[Any], expected: npt.NDArray[np.floating]) -> float:
     # NaN compares as different.
     difference = float(np.max(np.abs(received - expected), initial=0.0))
     return difference if np.isfinite(difference) else np.inf

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from handnet.config import ImageConfig
+from handnet.config.settings import ImageConfig
 from handnet.export.signatures import DEFAULT
 
 # TensorFlow Serving looks for exactly this file.
@@ -29,7 +30,7 @@ def write_warmup(folder: Path, name: str, signatures: Sequence[str], image: Imag
     size = image.size_px
     grey = np.full((size * 3 // 4, size, 3), 127, np.uint8)
     photo: bytes = tf.io.encode_jpeg(grey).numpy()
-    inputs = {
+    inputs: dict[str, dict[str, Any]] = {
         DEFAULT: {"photos": [photo]},
         "embed": {"photos": [photo]},
         "embed_pixels": {"images": grey[None]},

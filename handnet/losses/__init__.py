@@ -1,6 +1,7 @@
 """The losses by name. One class and one line in LOSSES add a loss; the tests walk the dict."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from handnet.errors import ConfigError, format_unknown
 from handnet.losses.contrastive import BatchContrastiveLoss, ContrastiveLoss
@@ -32,8 +33,12 @@ def build_loss(name: str, options: Mapping[str, object]) -> MetricLoss:
         raise ConfigError(format_unknown("loss", name, list(LOSSES)))
     takes_memory = issubclass(LOSSES[name], PairLoss)
     require_options(name, LOSSES[name], options, MEMORY_OPTIONS if takes_memory else ())
-    loss = LOSSES[name](**{option: value for option, value in options.items() if option not in MEMORY_OPTIONS})
-    memory = {option.removeprefix("memory_"): options[option] for option in MEMORY_OPTIONS if option in options}
+    own: dict[str, Any] = {option: value for option, value in options.items() if option not in MEMORY_OPTIONS}
+    build: Any = LOSSES[name]
+    loss: MetricLoss = build(**own)
+    memory: dict[str, Any] = {
+        option.removeprefix("memory_"): options[option] for option in MEMORY_OPTIONS if option in options
+    }
     if memory.get("size", 0) != 0:
         loss.state = CrossBatchMemory(**memory)
     elif any(value != 0 for value in memory.values()):

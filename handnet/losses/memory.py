@@ -51,7 +51,9 @@ class CrossBatchMemory(keras.layers.Layer):
                 name=name,
             )
 
-        self.rows = state("rows", (self.size, input_shape[-1]), "float32", 0.0)
+        width = input_shape[-1]
+        assert width is not None, "embeddings have a fixed width"
+        self.rows = state("rows", (self.size, width), "float32", 0.0)
         self.labels = state("labels", (self.size, 2), "int32", 0)
         self.written_at = state("written_at", (self.size,), "int32", -1)
         self.cursor = state("cursor", (), "int32", 0)

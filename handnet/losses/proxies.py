@@ -146,6 +146,7 @@ class ProxyLoss(MetricLoss):
     """
 
     needs_classes = True
+    state: Proxies
 
     def __init__(self, num_classes: int, name: str):
         super().__init__(name)

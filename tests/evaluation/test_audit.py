@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handnet.config import ImageConfig
+from handnet.config.settings import ImageConfig
 from handnet.errors import EvaluationError
+from handnet.evaluation.alterations import ALTERATIONS, Alteration, read_altered
 from handnet.evaluation.audit import audit_part, format_audit
-from handnet.evaluation.part import make_part
-from handnet.evaluation.photos import ALTERATIONS, Alteration, read_altered
+from handnet.images.store import build_decoder
+from handnet.metrics.embedded import make_part
 
 CONFIG = ImageConfig(size_px=48)
 
@@ -97,6 +98,18 @@ def test_alterations_take_away_what_they_say(part):
     hand = read("hand")
     assert hand[:, 0, 0].min() == 255
     assert (np.abs(hand - (150, 95, 70)).max(axis=-1) < 25).mean() > 0.15
+
+
+@pytest.mark.parametrize("crop", ["none", "middle"])
+def test_the_whole_photo_is_what_the_run_sees(crop, tmp_path):
+    """A photo large enough that the JPEG library scales it down, by another ratio for the middle than for the whole."""
+    path, generator = tmp_path / "noise.jpg", np.random.default_rng(3)
+    Image.fromarray(generator.integers(0, 256, (400, 300, 3), np.uint8)).save(path, quality=95)
+    config = ImageConfig(size_px=48, crop=crop)
+    seen, problem = build_decoder(config)(path.read_bytes())
+    assert problem == ""
+    (altered,) = np.concatenate(list(read_altered([str(path)], config, "whole")))
+    np.testing.assert_array_equal(altered, seen)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from handnet.losses import LOSSES, attach, build_loss
-from handnet.monitoring import BatchStatistics
+from handnet.training.batch_statistics import BatchStatistics
 
 FITS = (("fit memory", "triplet", {"memory_size": 24}), ("fit proxies", "arcface", {"num_classes": 8}))
 

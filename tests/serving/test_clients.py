@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from handnet.commands.serving import client as client_commands
-from handnet.embedding import embed_files
+from handnet.cli.client import client as client_commands
+from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DataError
-from handnet.pipeline import prepare_photos
-from handnet.serving.client import connect, embed_photos, verify_photos
-from handnet.serving.server import (
+from handnet.images.store import prepare_photos
+from handnet.serving.client.calls import connect, embed_photos, verify_photos
+from handnet.serving.client.server import (
     Server,
     ServerBusyError,
     ServerError,
@@ -24,8 +24,8 @@ from handnet.serving.server import (
     repeat_while_busy,
     split_requests,
 )
+from tests.exported import CALIBRATION, Exported
 from tests.photos import USABLE
-from tests.serving.conftest import CALIBRATION, Exported
 from tests.serving.standin import SERVERS, Model
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is absent: pip install 'handnet[serving]'")
@@ -56,7 +56,7 @@ def test_vectors_are_those_of_training_and_a_bad_photo_is_flagged(
     names = [*USABLE, "truncated-jpeg", "png-bomb", "zero-byte"]
     embeddings, ok = embed_with(parse_server(address, "hands", **FAST), [photos[name] for name in names])
     files = prepare_photos([str(photos[name]) for name in USABLE], exported.image).files
-    expected = embed_files(exported.encoder, files)
+    expected = embed_files(exported.encoder.model, files)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(embeddings[: len(USABLE)], expected, atol=1e-5)
     assert ok.tolist() == [True] * len(USABLE) + [False] * 3
@@ -71,7 +71,7 @@ def test_pairs_get_the_probability_and_the_decision_of_the_calibration(
     with closing(connect(server)) as client:
         result = verify_photos(client, server, [(photos[a], photos[b]) for a, b in pairs])
     files = prepare_photos([str(photos[name]) for name in ("jpeg", "grey-png")], exported.image).files
-    one, other = embed_files(exported.encoder, files)
+    one, other = embed_files(exported.encoder.model, files)
     cosine = float(one @ other)
     np.testing.assert_allclose(result.similarity, [1.0, cosine, 0.0], atol=1e-5)
     # sigmoid(8 · 1 − 3) = 1 / (1 + e⁻⁵)
@@ -107,7 +107,7 @@ def test_more_than_gRPCs_own_limit_of_4_MB_goes_in_one_request(
 def test_many_at_once(address: str, exported: Exported, photos: Mapping[str, Path]) -> None:
     names = [*list(USABLE)[:5], "truncated-png"]
     files = prepare_photos([str(photos[name]) for name in names[:5]], exported.image).files
-    expected = np.concatenate([embed_files(exported.encoder, files), np.zeros((1, 8), np.float32)])
+    expected = np.concatenate([embed_files(exported.encoder.model, files), np.zeros((1, 8), np.float32)])
     server = parse_server(address, "hands", **FAST)
     with closing(connect(server)) as client, ThreadPoolExecutor(6) as pool:
         jobs = [pool.submit(embed_photos, client, server, [photos[name] for name in names[k % 6 :]]) for k in range(24)]

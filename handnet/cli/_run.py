@@ -1,0 +1,59 @@
+"""The opening of every command on a run: its settings, its split, the data, and the photos that are asked for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from handnet.config.run_folder import Run
+    from handnet.config.split import Split
+    from handnet.data.dataset import DataSet
+    from handnet.data.example import Example
+
+
+class OpenRun(NamedTuple):
+    """A run and the data that it is looked at with.
+
+    Attributes:
+        run: the run folder's settings and facts.
+        split: who is in which part.
+        dataset: the photos.
+        examples: the photos of the part that was asked for; without a part all photos.
+    """
+
+    run: "Run"
+    split: "Split"
+    dataset: "DataSet"
+    examples: "list[Example]"
+
+    def select(self, part: str) -> "list[Example]":
+        """Return the photos of one part.
+
+        Raises:
+            ConfigError: an unknown part.
+            DataError: the part has no people or no photos.
+        """
+        from handnet.data.splits.rules import select_part
+
+        return select_part(self.dataset, self.split, part)
+
+
+def open_run(folder: Path, data: str = "", part: str = "") -> OpenRun:
+    """Read a run and its data, so that whatever is wrong with either is said before TensorFlow starts.
+
+    Args:
+        folder: the run.
+        data: the data set; "" takes the one that the run was trained on.
+        part: "train", "val" or "test"; "" takes all photos.
+
+    Raises:
+        RunError: there is no run, or it is damaged.
+        ConfigError: an unknown part.
+        DataError: there are no data, or no photos of the part.
+    """
+    from handnet.cli._data import read_data
+    from handnet.config.run_folder import read_run, read_run_split
+
+    run = read_run(folder)
+    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
+    return opened._replace(examples=opened.select(part)) if part else opened

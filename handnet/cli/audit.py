@@ -1,0 +1,40 @@
+"""`handnet audit`."""
+
+from pathlib import Path
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
+from handnet.cli._tensorflow import start_tensorflow
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
+@click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of audit.json.  [default: RUN/eval-PART]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
+def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int) -> None:
+    """Find out what RUN relies on: the same protocol on background, hand or outline alone, without colour, and more.
+
+    What is found on the background alone was found by the session in which people were photographed, not by their hands.
+    """
+    from handnet.files import check_free_space
+
+    opened = open_run(run_folder, data, part)
+    target = output or run_folder / f"eval-{part}"
+    check_free_space(target, 1_000_000)
+
+    start_tensorflow()
+    from handnet.embedding.encode import embed_part
+    from handnet.evaluation.audit import audit_part, embed_with, format_audit
+    from handnet.metrics.ranking import write_metrics
+    from handnet.networks.encoder import load_encoder
+
+    encoder, image = load_encoder(opened.run).model, opened.run.config.image
+    embedded = embed_part(encoder, opened.examples, image, show_progress("embed photos"), part)
+    found = audit_part(embed_with(encoder), embedded, image, seed=seed, progress=show_progress)
+    write_metrics(target / "audit.json", found)
+    echo(format_audit(found))
+    echo(f"wrote {target / 'audit.json'}")

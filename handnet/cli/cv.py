@@ -1,0 +1,73 @@
+"""`handnet cv`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._tensorflow import start_tensorflow
+
+
+@click.command("cv")
+@click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Number of folds.")
+@click.option("--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k.")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Folder for the folds.  [default: runs/cv-ARCH-LOSS]"
+)
+@click.option(
+    "--split-seed", default=42, show_default=True, type=click.IntRange(0), help="Seed of the deal into folds."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as train.epochs=10.")
+def cross_validation(
+    config_file: Path | None, folds: int, data: str, folder: Path | None, split_seed: int, overrides: tuple[str, ...]
+) -> None:
+    """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
+
+    Interrupted, the same command continues.
+    """
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config, read_tree
+
+    config = parse_config(complete_tree(read_tree(config_file, overrides)))
+    folder = folder or Path("runs") / f"cv-{config.model.arch}-{config.objective}"
+    from handnet.cli._data import read_data
+
+    dataset = read_data(config.data.reader, data or config.data.path)
+    start_tensorflow()
+    from handnet.evaluation.folds import cross_validate
+
+    metrics = cross_validate(
+        config,
+        folder,
+        dataset,
+        folds,
+        split_seed=split_seed,
+        command=["handnet", *sys.argv[1:]],
+        echo=echo,
+        warn=warn,
+        progress=show_progress,
+    )
+    echo(format_folds(metrics))
+    echo(f"wrote {folder / 'metrics.json'}")
+
+
+def format_folds(metrics: dict[str, Any]) -> str:
+    """Return the pooled figures of both directions as a table, interval and chance beside each."""
+    lines = [
+        f"{metrics['num_people']} people, each tested once in {metrics['num_folds']} folds; 95 % interval over people; (chance)"
+    ]
+    for name in ("person_template", "photo"):
+        for direction in ("dorsal_to_palmar", "palmar_to_dorsal"):
+            figures = metrics["protocols"][name][direction]
+            low, high = figures["interval"]["recall_at_1"]
+            rank_low, rank_high = figures["interval"]["mean_rank"]
+            chance = figures["chance"]
+            lines.append(
+                f"{name:16} {direction:17} R@1 {100 * figures['recall_at_1']:5.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
+                f"({100 * chance['recall_at_1']:.1f})   mean rank {figures['mean_rank']:6.2f} [{rank_low:.2f}, {rank_high:.2f}] "
+                f"({chance['mean_rank']:.1f})"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""`handnet data`: check, synth, augment-preview."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._tensorflow import start_tensorflow
+
+
+@click.group()
+def data() -> None:
+    """Look at a data set, or draw one."""
+
+
+@data.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--reader", help="How DIR is laid out (data.reader).  [default: hands11k]")
+@click.option("--split", help="The split whose parts are counted (data.split).  [default: hands-cross-view]")
+@click.option(
+    "--split-file", type=click.Path(path_type=Path), help="A split from a table with the columns identity and part."
+)
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings, as CONFIG.toml of `handnet train`."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as data.split_options.seed=3."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: runs/data-check/NAME]"
+)
+def check(
+    directory: Path,
+    reader: str | None,
+    split: str | None,
+    split_file: Path | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Count and check the photos of DIR; draw photos per person and a montage.
+
+    Exit code 1 if a photo cannot be used or the data do not suffice for the split.
+    """
+    from handnet.config.toml import parse_config, read_tree
+    from handnet.data.checks import check_photos, find_duplicates
+    from handnet.data.readers import read_dataset
+    from handnet.data.splits.rules import make_split
+    from handnet.data.summary import describe, describe_health, draw_histogram, draw_montage
+    from handnet.errors import ConfigError, DataError
+
+    if split is not None and split_file is not None:
+        raise ConfigError("Give --split or --split-file, not both.")
+    given: dict[str, Any] = {"reader": reader, "split": split}
+    if split_file is not None:
+        given |= {"split": "file", "split_options": {"path": str(split_file)}}
+    given = {key: value for key, value in given.items() if value is not None}
+    settings = parse_config(read_tree(config_file, overrides, {"data": given})).data
+
+    dataset = read_dataset(settings.reader, directory)
+    parts, unsplit = None, None
+    try:
+        parts = make_split(settings.split, dataset, settings.split_options)
+    except DataError as error:
+        # All else is said first: the counts tell which split would do.
+        unsplit = error
+    echo(describe(dataset, parts))
+    target = output or Path("runs/data-check") / directory.resolve().name
+    draw_histogram(dataset, target / "photos-per-person.png")
+    paths = [example.path for example in dataset.examples]
+    problems = check_photos(paths, show_progress("check photos"))
+    echo(describe_health(problems, find_duplicates(paths), dataset.examples))
+    draw_montage(dataset, target / "montage.png")
+    echo(f"wrote {target / 'photos-per-person.png'} and {target / 'montage.png'}")
+    if unsplit is not None:
+        raise unsplit
+    if any(not problem.usable for problem in problems):
+        raise click.exceptions.Exit(1)
+
+
+@data.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--people", default=150, show_default=True, type=click.IntRange(2, 1_000_000), help="Made-up people.")
+@click.option(
+    "--photos", default=4, show_default=True, type=click.IntRange(1, 1000), help="Photos of each person and view."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Other seeds give other people.")
+@click.option("--size", default="256x192", show_default=True, metavar="WxH", help="Size of a photo, pixels.")
+def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> None:
+    """Draw made-up hands into DIR, in the layout of 11k Hands."""
+    from handnet.data.synthetic import write_synthetic
+    from handnet.errors import ConfigError
+
+    width, cross, height = size.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise ConfigError(f"Expected --size as WIDTHxHEIGHT, such as 256x192. Received: {size!r}.")
+    size_px = (int(width), int(height))
+    write_synthetic(directory, people, photos, seed, size_px=size_px, progress=show_progress("draw hands"))
+    echo(f"wrote {people} people, {2 * photos * people:,} photos into {directory}")
+
+
+@data.command("augment-preview")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings, as CONFIG.toml of `handnet train`."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as augment.rotation_degrees=30."
+)
+@click.option("--output", default=Path("augment-preview.png"), show_default=True, type=click.Path(path_type=Path))
+def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
+    """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
+    from handnet.cli._data import read_data
+    from handnet.config.presets import complete_tree
+    from handnet.config.toml import parse_config, read_tree
+
+    config = parse_config(complete_tree(read_tree(config_file, overrides)))
+    dataset = read_data(config.data.reader, str(directory))
+    start_tensorflow()
+    from handnet.images.augment_preview import draw_augmentations
+    from handnet.images.store import load_cached, prepare_photos
+
+    step = max(1, len(dataset.examples) // 4)
+    paths = [example.path for example in dataset.examples[::step]][:4]
+    photos = load_cached(prepare_photos(paths, config.image).files, config.image.size_px)
+    draw_augmentations(photos, config.augment, output)
+    echo(f"wrote {output}")

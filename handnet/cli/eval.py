@@ -1,0 +1,135 @@
+"""`handnet eval`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
+from handnet.cli._tensorflow import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.config.run_folder import Run
+    from handnet.data.dataset import DataSet
+
+_LEAST_FREE_BYTES = 10_000_000
+
+
+@click.command("eval")
+@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
+@click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.  [default: RUN/eval-PART]")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
+)
+@click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
+@click.option(
+    "--embeddings", type=click.Path(path_type=Path), help="Evaluate this .npz (any model's) instead of a run."
+)
+@click.option(
+    "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
+)
+@click.option("--normalize", is_flag=True, help="With --embeddings: divide each row by its norm first.")
+def evaluate(
+    run_folder: Path | None,
+    data: str,
+    part: str,
+    output: Path | None,
+    seed: int,
+    with_audit: bool,
+    embeddings: Path | None,
+    val_embeddings: Path | None,
+    normalize: bool,
+) -> None:
+    """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
+
+    Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
+    calibration; chance and a 95 % interval over people beside every figure. Photos without views, as of faces, are judged in
+    pairs: pairs.json and report.html.
+    """
+    from handnet.errors import ConfigError
+
+    if (run_folder is None) == (embeddings is None):
+        raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
+    if embeddings is not None:
+        target = output or embeddings.parent / f"eval-{embeddings.stem}"
+        _evaluate_file(embeddings, val_embeddings, target, seed, normalize)
+        return
+    if val_embeddings is not None or normalize:
+        raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
+    assert run_folder is not None
+    from handnet.data.dataset import has_views
+    from handnet.files import check_free_space
+
+    opened = open_run(run_folder, data, part)
+    run, dataset = opened.run, opened.dataset
+    target = output or run_folder / f"eval-{part}"
+    check_free_space(target, _LEAST_FREE_BYTES)
+
+    start_tensorflow()
+    if not has_views(dataset.examples):
+        _evaluate_pairs(run, dataset, part, target, seed, "report.html")
+        return
+    if run.config.pairs.form != "none":
+        _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
+    from handnet.evaluation.hands import describe_run, judge_run
+    from handnet.evaluation.report.page import write_report
+    from handnet.evaluation.report.terminal import format_metrics
+    from handnet.metrics.ranking import write_metrics
+    from handnet.networks.encoder import load_encoder
+
+    metrics, embedded = judge_run(
+        run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
+    )
+    embedded.save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", metrics)
+    title = f"{run_folder.name}: {part} people"
+    write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
+    echo(format_metrics(metrics))
+    echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
+
+
+def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
+    from handnet.evaluation.hands import describe_run
+    from handnet.evaluation.pairs import judge_run_on_pairs
+    from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
+    from handnet.metrics.ranking import write_metrics
+    from handnet.networks.encoder import load_encoder
+
+    metrics, table, scores, main = judge_run_on_pairs(
+        run, load_encoder(run), dataset, part, seed=seed, progress=show_progress
+    )
+    write_metrics(target / "pairs.json", metrics)
+    paths = [example.path for example in table.examples]
+    photos = [(paths[a], paths[b]) for a, b in table.rows]
+    about = describe_run(run, Path(dataset.directory))
+    title = f"{run.folder.name}: pairs of {part} people"
+    write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
+    echo(format_pair_metrics(metrics))
+    echo(f"wrote {target / page} and pairs.json")
+
+
+def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:
+    from handnet.evaluation.report.page import write_report
+    from handnet.evaluation.report.terminal import format_metrics
+    from handnet.files import check_free_space
+    from handnet.metrics.all_figures import evaluate_part
+    from handnet.metrics.embedded import check_disjoint, load_part
+    from handnet.metrics.pairs.all_pairs import score_pairs
+    from handnet.metrics.pairs.calibration import fit_calibration
+    from handnet.metrics.ranking import write_metrics
+
+    part = load_part(file, normalize)
+    calibration = None
+    if val_file is not None:
+        validation = load_part(val_file, normalize)
+        check_disjoint(validation, part)
+        calibration = fit_calibration(score_pairs(validation))
+    check_free_space(target, _LEAST_FREE_BYTES)
+    metrics = evaluate_part(part, calibration, seed=seed)
+    write_metrics(target / "metrics.json", metrics)
+    write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)
+    echo(format_metrics(metrics))
+    echo(f"wrote {target / 'report.html'} and metrics.json")

@@ -1,0 +1,104 @@
+"""`handnet export`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnet.cli._console import echo
+from handnet.cli._run import open_run
+from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import RunError
+
+_NUM_CHECKED = 16
+_FORMATS = ("savedmodel", "openvino", "onnx", "litert")
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="saved_models/NAME", type=click.Path(path_type=Path))
+@click.option("--data", default="", metavar="DIR", help="Photos to check the export on.  [default: the run's own]")
+@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="savedmodel", show_default=True)
+def export(run_folder: Path, target: Path, data: str, format_name: str = "savedmodel") -> None:
+    """Write the encoder of RUN at the next version number under saved_models/NAME.
+
+    A SavedModel takes the bytes of photos: serving_default and embed return unit vectors, verify the probability that two
+    photos show one person; embed_pixels and verify_pixels take decoded photos. The other formats hold the encoder alone, from
+    pixels to vectors. Before the version appears, it is run on photos of the run's data and compared with the run itself.
+    """
+    opened = open_run(run_folder, data)
+    run, dataset = opened.run, opened.dataset
+    start_tensorflow()
+    from handnet.evaluation.hands import calibrate_run
+    from handnet.export.archive import export_encoder
+    from handnet.export.card import list_versions, write_card_text
+    from handnet.export.signatures import PairHead
+    from handnet.networks.encoder import load_encoder
+    from handnet.networks.formats import check_format
+    from handnet.training.pair_training import load_pair_judge
+
+    check_format(format_name)
+    encoder = load_encoder(run)
+    calibration = calibrate_run(run, encoder, dataset, echo)
+    judge = load_pair_judge(run)
+    head = None if judge is None else PairHead(judge.classifier, run.config.pairs.features, judge.calibration)
+    metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
+    # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
+    audit = read_audit(run.folder / "eval-test" / "audit.json") or (metrics or {}).get("audit")
+    step = max(1, len(dataset.examples) // _NUM_CHECKED)
+    paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
+    result = export_encoder(
+        encoder,
+        run.config.image,
+        target,
+        paths,
+        format_name=format_name,
+        calibration=calibration,
+        head=head,
+        card=write_card_text(target.name, run, opened.split, metrics, calibration, audit),
+        facts={
+            "run": {
+                "name": run.folder.name,
+                "data_fingerprint": run.facts["data"]["fingerprint"],
+                "git_revision": run.facts.get("git_revision", ""),
+                "best_epoch": run.facts.get("best_epoch"),
+            },
+            "packages": list_versions(),
+        },
+    )
+    echo(f"wrote {result.folder}; max abs error on {result.num_checked} photos: {result.max_error:.1e}")
+    if result.signatures:
+        echo(f"signatures: {', '.join(result.signatures)}")
+
+
+def read_audit(file: Path) -> dict[str, Any] | None:
+    """Return what `handnet audit` found on the run's test people, or None where it was not run.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    try:
+        audit: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        audit["conditions"]["whole"]["person_template"]["dorsal_to_palmar"]["mean_rank"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{str(file)!r} is damaged ({error!r}). Audit the run again: handnet audit RUN.") from None
+    return audit
+
+
+def read_metrics(file: Path) -> dict[str, Any] | None:
+    """Return the figures of the run's evaluation on its test people, or None where there was none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    try:
+        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        metrics["retrieval"]["person"]["dorsal_to_palmar"]["mean_rank"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{str(file)!r} is damaged ({error!r}). Evaluate the run again: handnet eval RUN.") from None
+    return metrics

@@ -1,0 +1,56 @@
+"""`handnet lr-find`."""
+
+from pathlib import Path
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._tensorflow import start_tensorflow
+
+
+@click.command("lr-find")
+@click.argument("source", metavar="CONFIG.toml|RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--data", default="", metavar="DIR", help="Data set.  [default: as for `handnet train`, or the run's own]"
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as sampler.people_per_batch=16."
+)
+@click.option("--low", default=1e-6, show_default=True, help="First learning rate.")
+@click.option("--high", default=1.0, show_default=True, help="Last learning rate.")
+@click.option("--steps", default=100, show_default=True, help="Batches.")
+@click.option("--output", default=Path("lr-find.png"), show_default=True, type=click.Path(path_type=Path))
+def lr_find(
+    source: Path, data: str, overrides: tuple[str, ...], low: float, high: float, steps: int, output: Path
+) -> None:
+    """Draw the learning-rate range plot and suggest a rate: of the encoder of CONFIG.toml, or of the pair classifier of RUN.
+
+    The rate rises from batch to batch; where the loss falls the fastest is the suggestion.
+    """
+    from handnet.cli._data import read_data
+    from handnet.config.presets import complete_tree
+    from handnet.config.run_folder import read_run
+    from handnet.config.toml import parse_config, read_tree
+    from handnet.errors import ConfigError
+
+    if source.is_dir():
+        if overrides:
+            raise ConfigError("--set goes with CONFIG.toml: a run has its settings.")
+        run = read_run(source)
+        dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+        start_tensorflow()
+        from handnet.training.lr_range import draw_range, try_pair_rates
+
+        measured = try_pair_rates(run, dataset, low, high, steps, show_progress("range test"))
+        key = "pairs.learning_rate"
+    else:
+        config = parse_config(complete_tree(read_tree(source, overrides)))
+        dataset = read_data(config.data.reader, data or config.data.path)
+        start_tensorflow()
+        from handnet.training.lr_range import draw_range, try_encoder_rates
+
+        measured = try_encoder_rates(config, dataset, low, high, steps, show_progress("range test"))
+        key = "optimizer.learning_rate"
+    draw_range(output, measured, str(source))
+    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")
+    echo(f"wrote {output}")

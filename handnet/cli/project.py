@@ -1,0 +1,42 @@
+"""`handnet project`: the files of TensorBoard's embedding projector."""
+
+from pathlib import Path
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._run import open_run
+from handnet.cli._tensorflow import start_tensorflow
+from handnet.cli.client import PATH
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
+@click.option("--part", "parts", multiple=True, help="train, val or test; may be given again.  [default: val and test]")
+@click.option("--output", type=PATH, help="Folder.  [default: RUN/projector]")
+@click.option("--maps/--no-maps", default=True, show_default=True, help="Draw t-SNE and, if installed, UMAP maps too.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the maps.")
+def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | None, maps: bool, seed: int) -> None:
+    """Write the embeddings of RUN with labels and thumbnails for TensorBoard's projector, and maps as pictures."""
+    opened = open_run(run_folder, data)
+    run = opened.run
+    chosen = {part: opened.select(part) for part in parts or ("val", "test") if opened.split.people(part)}
+    start_tensorflow()
+    from handnet.embedding.encode import embed_part
+    from handnet.evaluation.report.maps import draw_maps
+    from handnet.evaluation.report.projector import write_projector
+    from handnet.images.store import load_cached, prepare_photos
+    from handnet.networks.encoder import load_encoder
+
+    examples = [example for part in chosen.values() for example in part]
+    part_names = [name for name, part in chosen.items() for _ in part]
+    embedded = embed_part(load_encoder(run).model, examples, run.config.image, show_progress("embed photos"))
+    target = output or run_folder / "projector"
+    files = prepare_photos(embedded.paths, run.config.image).files
+    pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)
+    write_projector(target, embedded, part_names, pictures)
+    echo(f"wrote {len(examples):,} photos to {target}; look at them: tensorboard --logdir {target}, tab Projector")
+    if maps:
+        for file in draw_maps(target, embedded, part_names, seed, echo):
+            echo(f"wrote {file}")

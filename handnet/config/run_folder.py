@@ -1,0 +1,190 @@
+"""The run folder: everything to repeat, judge and use a training run."""
+
+import csv
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from handnet.config.settings import Config
+from handnet.config.split import PARTS, SPLIT_FILE, Split, write_split
+from handnet.config.toml import format_toml, read_config
+from handnet.errors import ConfigError, DiskError, RunError
+from handnet.files import write_json
+
+CONFIG_FILE = "config.toml"
+
+
+FACTS_FILE = "run.json"
+
+
+WEIGHTS_FILE = "model.weights.h5"
+
+
+HISTORY_FILE = "history.csv"
+
+
+_PACKAGES = ("handnet", "tensorflow", "keras", "keras-hub", "numpy", "pandas", "pillow")
+
+
+class Run(NamedTuple):
+    """A run folder and what it says.
+
+    Attributes:
+        folder: where it lies.
+        config: its resolved settings.
+        facts: run.json: status, data, versions, seeds, best epoch.
+    """
+
+    folder: Path
+    config: Config
+    facts: dict[str, Any]
+
+
+def create_run(folder: Path, config: Config, facts: Mapping[str, Any], split: Split) -> Run:
+    """Make a run folder whole: in a temporary folder, then renamed.
+
+    Raises:
+        RunError: the folder exists already.
+        DiskError: it cannot be written.
+    """
+    check_absent(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give another --run.") from None
+    try:
+        (temporary / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
+        write_split(split, temporary / SPLIT_FILE)
+        write_json(temporary / FACTS_FILE, facts)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Give another --run or free space.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Run(folder, config, dict(facts))
+
+
+def check_absent(folder: Path) -> None:
+    """Raise RunError where a run or anything else lies at `folder` already."""
+    if not folder.exists():
+        return
+    if (folder / FACTS_FILE).exists():
+        raise RunError(f"The run {str(folder)!r} exists already. Continue it with --resume, or give another --run.")
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise RunError(f"{str(folder)!r} exists and is not a run. Give another --run.")
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run."""
+    return (folder / FACTS_FILE).is_file() and (folder / CONFIG_FILE).is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunError: there is no run, or it is damaged.
+    """
+    if not folder.is_dir():
+        raise RunError(
+            f"There is no run folder {str(folder)!r}. Expected one that `handnet train --run {folder}` made."
+        )
+    missing = [name for name in (CONFIG_FILE, FACTS_FILE, SPLIT_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise RunError(
+            f"{str(folder)!r} is not a run folder: it lacks {', '.join(missing)}. Expected one that `handnet train` made."
+        )
+    try:
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        if not {"directory", "fingerprint"} <= facts["data"].keys() or "status" not in facts:
+            raise ValueError(f"{FACTS_FILE} does not say its status or its data")
+        config = read_config(folder / CONFIG_FILE)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise RunError(f"The run {str(folder)!r} is damaged: {error}") from None
+    return Run(folder, config, facts)
+
+
+def read_run_split(run: Run) -> Split:
+    """Return the split that the run was trained with, so that nobody of its training people is ever tested.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        with (run.folder / SPLIT_FILE).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{str(run.folder / SPLIT_FILE)!r} cannot be read: {error}") from None
+    by = "photo" if rows and "photo" in rows[0] else "identity"
+    if not rows or any(row.get("part") not in PARTS or not row.get(by) for row in rows):
+        raise RunError(
+            f"{str(run.folder / SPLIT_FILE)!r} is damaged: expected the columns identity (or photo) and part."
+        )
+    train, val, test = (tuple(row[by] for row in rows if row["part"] == part) for part in PARTS)
+    return Split(train, val, test, by=by)
+
+
+def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:
+    """Write run.json anew with some facts changed; of a run that diverged, NaN and infinities become null."""
+    facts = {**run.facts, **{name: _without_nan(value) for name, value in changes.items()}}
+    write_json(run.folder / FACTS_FILE, facts)
+    return run._replace(facts=facts)
+
+
+def collect_facts(config: Config, command: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what is needed to repeat a run on another day: versions, machine, revision, data."""
+    return {
+        "status": "started",
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": list(command),
+        "seed": config.train.seed,
+        "data": dict(data),
+        "packages": {name: _read_version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": {"system": platform.platform(), "processor": platform.machine()},
+        "git_revision": _read_revision(),
+    }
+
+
+def fingerprint_data(digests: Sequence[str], labels: Sequence[str]) -> str:
+    """Digest the photos' contents together with their labels, in order."""
+    text = "\n".join(f"{digest} {label!r}" for digest, label in zip(digests, labels, strict=True))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read_version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _read_revision() -> str:
+    """Return the git revision of handnet's own source, or "" where it is not run from a checkout."""
+    source = Path(__file__).resolve().parent
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        tracked = subprocess.run(
+            ["git", "-C", str(source), "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=10
+        )
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.strip() if result.returncode == 0 and tracked.returncode == 0 else ""

@@ -1,0 +1,350 @@
+"""The settings of a run: frozen dataclasses with their defaults and their ranges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from handnet.config.augmentation import AugmentConfig
+from handnet.errors import ConfigError, format_unknown
+
+Scalar = str | int | float | bool
+Options = Mapping[str, Scalar]
+SCHEDULES = ("cosine", "one-cycle", "constant")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
+POSITION_RULES = ("meta", "huggingface", "keras")
+HEADS = ("mlp", "lda")
+CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which photos, and which people train, validate and test.
+
+    Attributes:
+        reader: a name of `handnet.data.readers.READERS`.
+        path: the data set's folder; "" means $HANDNET_DATA, else data/hands11k.
+        split: a name of `handnet.data.splits.by_person.SPLITS`.
+        split_options: that split's own options.
+        identity: "person" (left and right hand are the same) or "hand" (they are two identities).
+    """
+
+    reader: str = "hands11k"
+    path: str = ""
+    split: str = "hands-cross-view"
+    split_options: Options = field(default_factory=dict)
+    identity: str = "person"
+
+    def __post_init__(self) -> None:
+        _check_choice("data.identity", self.identity, ("person", "hand"))
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """How a photo becomes a square array, the same for training, evaluation and serving.
+
+    Attributes:
+        size_px: side of the square, pixels.
+        fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
+            only for comparison with systems that do it).
+        crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
+            well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
+            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "hand-and-photo":
+            this crop in the upper left two thirds of the picture and the whole photo in the lower right third. "middle": the
+            middle half of either side, for faces that are centred.
+        background: grey level 0..255 of the padding and of the cropped hand's background.
+    """
+
+    size_px: int = 224
+    fit: str = "letterbox"
+    crop: str = "none"
+    background: int = 255
+
+    def __post_init__(self) -> None:
+        _check_range("image.size_px", self.size_px, 16, 2048)
+        _check_range("image.background", self.background, 0, 255)
+        _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
+        _check_choice("image.crop", self.crop, CROPS)
+        if self.crop == "hand-and-photo" and self.size_px % 3:
+            raise ConfigError(
+                'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
+                f"Received: {self.size_px}. Give 192."
+            )
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How photos are put into batches.
+
+    Attributes:
+        name: "people" (people × views × photos, for losses on a batch) or "pairs" (dorsal–palmar pairs, for the twin network).
+        people_per_batch: different people in a batch of "people".
+        photos_per_view: photos of each person and view in a batch of "people".
+        pairs_per_batch: pairs in a batch of "pairs".
+        positive_fraction: share of pairs of one person in "pairs", 0..1.
+        passes_per_epoch: how often each person is visited in an epoch.
+        alike_fraction: share of a batch of "people" that is chosen for being like its first person, by the photos' vectors at
+            the end of the epoch before; 0 is off. Costs an embedding of all training photos for each epoch.
+    """
+
+    name: str = "people"
+    people_per_batch: int = 8
+    photos_per_view: int = 1
+    pairs_per_batch: int = 64
+    positive_fraction: float = 0.5
+    passes_per_epoch: int = 10
+    alike_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_choice("sampler.name", self.name, ("people", "pairs"))
+        _check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
+        _check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
+        _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
+        _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
+        _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
+        _check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
+        if self.alike_fraction and self.name == "pairs":
+            raise ConfigError(
+                f'`sampler.alike_fraction` is for the sampler "people". Received: {self.alike_fraction:g} with "pairs".'
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The encoder: backbone, head, unit length.
+
+    Attributes:
+        arch: a name of `handnet.networks.backbones.BACKBONES`.
+        weights: "none" (random), "preset" (from the hub), "handnet-synthetic" (in the package) or a path.
+        trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
+        head: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear map, found at once by discriminant
+            analysis between the training people, on a frozen backbone; no loss, no epochs.
+        lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
+        hidden_size: width of the hidden layer of "mlp".
+        embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
+        dropout: dropout rate in "mlp", 0..1.
+        position_rule: how published weights' position table is resampled to the size of the photos: "meta", "huggingface" or
+            "keras"; DINOv2 only.
+        drop_path: rate of dropped branches at a transformer's last block, rising to it linearly; 0 is off.
+        recompute: gradient checkpointing of a transformer's blocks: less memory, a third more work.
+    """
+
+    arch: str = "small"
+    weights: str = "none"
+    trainable: str = "all"
+    head: str = "mlp"
+    lda_penalty: float = 0.5
+    hidden_size: int = 512
+    embedding_size: int = 128
+    dropout: float = 0.1
+    position_rule: str = "meta"
+    drop_path: float = 0.0
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
+        _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
+        _check_range("model.dropout", self.dropout, 0.0, 0.95)
+        _check_choice("model.head", self.head, HEADS)
+        _check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
+        if self.head == "lda" and self.trainable != "none":
+            raise ConfigError(
+                'model.head = "lda" is found from the features of a frozen backbone. Received: model.trainable='
+                f"{self.trainable!r}. Give --freeze, or model.head = 'mlp'."
+            )
+        _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
+        _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
+        if self.trainable == "none" and (self.drop_path or self.recompute):
+            raise ConfigError(
+                "`model.drop_path` and `model.recompute` change nothing in a frozen backbone. Received: "
+                f"model.drop_path={self.drop_path:g}, model.recompute={str(self.recompute).lower()}, "
+                "model.trainable='none'. Leave them out, or train some of it: all, last-N or lora-R."
+            )
+        if self.weights == "none" and self.position_rule != POSITION_RULES[0]:
+            raise ConfigError(
+                "`model.position_rule` is for the position table of published weights. Received: "
+                f"model.position_rule={self.position_rule!r}, model.weights='none'. Leave it out, or give weights."
+            )
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The objective: a name of `handnet.losses.LOSSES` and that loss's own options."""
+
+    name: str = "triplet"
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How the weights are moved.
+
+    Attributes:
+        name: "adam", "adamw" or "sgd" (momentum 0.9).
+        learning_rate: its peak.
+        weight_decay: decoupled weight decay; biases and normalisation layers are left out. AdamW and SGD only.
+        schedule: "cosine" (to zero over the run), "one-cycle" (up for 30 % of the run, then down to nearly zero) or "constant".
+        warmup_fraction: share of all steps with a linear rise from 0, 0..1.
+        clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
+        accumulate_steps: gradients of so many batches are averaged for one update.
+        ema_momentum: exponential moving average of the weights, used for validation's end result; 0 is off.
+        layer_decay: each of the backbone's blocks below the top is trained this much more slowly than the one above it, in
+            (0, 1]; 0.65 to 0.8 are usual for transformers, 1 is off.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    warmup_fraction: float = 0.05
+    clip_norm: float = 0.0
+    accumulate_steps: int = 1
+    ema_momentum: float = 0.0
+    layer_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
+        _check_choice("optimizer.schedule", self.schedule, SCHEDULES)
+        _check_range("optimizer.learning_rate", self.learning_rate, 1e-12, 1e3)
+        _check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
+        _check_range("optimizer.warmup_fraction", self.warmup_fraction, 0.0, 1.0)
+        _check_range("optimizer.clip_norm", self.clip_norm, 0.0, 1e9)
+        _check_range("optimizer.accumulate_steps", self.accumulate_steps, 1, 1_000_000)
+        _check_range("optimizer.ema_momentum", self.ema_momentum, 0.0, 0.999999)
+        _check_range("optimizer.layer_decay", self.layer_decay, 1e-3, 1.0)
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """Whether a frozen backbone sees each photo once, rather than in every epoch.
+
+    Attributes:
+        cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
+        views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
+            `views` - 1 augmented ones.
+    """
+
+    cache: str = "auto"
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        _check_choice("features.cache", self.cache, ("auto", "on", "off"))
+        _check_range("features.views", self.views, 1, 1_000)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how exactly.
+
+    Attributes:
+        epochs: passes over the sampling plan; 0: the encoder stays as its weights are.
+        precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" (mixed_bfloat16 on a GPU that has it, else float32).
+        keep: which weights are kept: "best", of the epoch with the best validation mean rank, or "last". With a dozen
+            validation people the best epoch is chosen by chance: then "last" is the better choice.
+        patience: epochs without a better validation mean rank before training stops; 0 is never.
+        seed: seed of every random choice of the run.
+        jit: compile the training step with XLA.
+    """
+
+    epochs: int = 30
+    precision: str = "auto"
+    keep: str = "best"
+    patience: int = 0
+    seed: int = 0
+    jit: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("train.epochs", self.epochs, 0, 1_000_000)
+        _check_range("train.patience", self.patience, 0, 1_000_000)
+        _check_range("train.seed", self.seed, 0, 2**31 - 1)
+        _check_choice("train.precision", self.precision, PRECISIONS)
+        _check_choice("train.keep", self.keep, ("best", "last"))
+        if self.keep == "last" and self.patience:
+            raise ConfigError(
+                'train.keep = "last" trains for all epochs, and train.patience stops before. '
+                f'Received: train.patience={self.patience}. Set one of them: train.patience=0, or train.keep="best".'
+            )
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """The classifier of a pair of photos, trained on their features once the encoder is done.
+
+    Attributes:
+        form: a name of `handnet.networks.pair_classifier.PAIR_FORMS`, or "none": there is no classifier.
+        features: "embedding" (the encoder's unit vectors) or "backbone" (what its projection head gets).
+        part: "train" or "val": whose pairs it learns from. An encoder that was trained on the people of a pair knows them too
+            well; from the few val people it learns what to make of strangers.
+        num_drawn: pairs drawn from that part, half of one person; 0: the data set's own, or 2,000 where it has none.
+        hidden_sizes: widths of the hidden layers, wider to narrower.
+        dropout: after each hidden layer, 0..1.
+        learning_rate: peak of the one-cycle schedule of AdamW.
+        weight_decay: decoupled weight decay.
+        epochs: passes over the pairs; the epoch with the best loss on the pairs kept back is kept.
+        batch_size: pairs in a batch.
+    """
+
+    form: str = "none"
+    features: str = "embedding"
+    part: str = "train"
+    num_drawn: int = 0
+    hidden_sizes: tuple[int, ...] = (128, 32)
+    dropout: float = 0.3
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    epochs: int = 40
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        _check_choice("pairs.features", self.features, ("embedding", "backbone"))
+        _check_choice("pairs.part", self.part, ("train", "val"))
+        _check_range("pairs.num_drawn", self.num_drawn, 0, 10_000_000)
+        for size in self.hidden_sizes:
+            _check_range("pairs.hidden_sizes", size, 1, 65_536)
+        _check_range("pairs.dropout", self.dropout, 0.0, 0.95)
+        _check_range("pairs.learning_rate", self.learning_rate, 1e-12, 1e3)
+        _check_range("pairs.weight_decay", self.weight_decay, 0.0, 1e3)
+        _check_range("pairs.epochs", self.epochs, 1, 1_000_000)
+        _check_range("pairs.batch_size", self.batch_size, 1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+
+    @property
+    def objective(self) -> str:
+        """What the head was found by: the name of the loss, or of the closed form."""
+        return self.loss.name if self.model.head == "mlp" else self.model.head
+
+    def __post_init__(self) -> None:
+        if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":
+            raise ConfigError(
+                "`optimizer.layer_decay` changes nothing in a frozen backbone. Received: optimizer.layer_decay="
+                f"{self.optimizer.layer_decay:g}, model.trainable='none'. Leave it out, or train some of it: all, last-N or "
+                "lora-R."
+            )
+        if self.data.identity == "hand" and self.image.crop in ("hand-canonical", "hand-and-photo"):
+            raise ConfigError(
+                f'image.crop = "{self.image.crop}" makes left and right hands look alike, and data.identity = "hand" tells them '
+                'apart. Use image.crop = "hand-upright", or data.identity = "person".'
+            )
+
+
+def _check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ConfigError(format_unknown(f"value of {key}:", value, valid))
+
+
+def _check_range(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {value!r}.")

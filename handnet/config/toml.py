@@ -1,0 +1,134 @@
+"""Settings as text: TOML files and overrides to a `Config`, and back."""
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handnet.config.settings import Config
+from handnet.errors import ConfigError, format_unknown
+
+
+def read_config(path: Path) -> Config:
+    """Read a complete configuration, as a run folder holds it.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value is not valid.
+    """
+    return parse_config(read_tree(path))
+
+
+def read_tree(
+    path: Path | None, overrides: Iterable[str] = (), given: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Read a TOML file (or none), then put `given` and then `section.key=value` overrides over it; nothing is checked yet.
+
+    Args:
+        path: a TOML file, or None.
+        overrides: such as "train.epochs=3" or "loss.options.margin=0.2"; the value is TOML, or else plain text.
+        given: settings by section, as command-line options give them.
+
+    Raises:
+        ConfigError: the file or an override cannot be read.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"There is no configuration file {str(path)!r}. Expected a TOML file, as in configs/."
+            ) from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{str(path)!r} is not a readable TOML file: {error}") from None
+    for section, values in (given or {}).items():
+        tree[section] = {**tree.get(section, {}), **values}
+    for override in overrides:
+        _apply_override(tree, override)
+    return tree
+
+
+def parse_config(tree: Mapping[str, Any]) -> Config:
+    """Build the configuration from nested mappings as TOML or JSON gives them.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a value of the wrong type or range.
+    """
+    config: Config = _parse_dataclass(Config, tree, "")
+    return config
+
+
+def config_to_tree(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested plain dicts, the inverse of `parse_config`."""
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return tree
+
+
+def format_toml(config: Config) -> str:
+    """Return the configuration as TOML text that `read_config` reads back to an equal object."""
+    lines: list[str] = []
+    for section, values in config_to_tree(config).items():
+        tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+        lines.append(f"[{section}]")
+        # JSON's strings, numbers, booleans and lists are TOML's too.
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in tables]
+        for key, table in tables.items():
+            if table:
+                lines += ["", f"[{section}.{key}]"]
+                lines += [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"Expected an override of the form section.key=value. Received: {override!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, name = key.strip().split(".")
+    node = tree
+    for section in sections:
+        child = node.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{section!r} in {override!r} is a value, not a section.")
+        node = child
+    node[name] = value
+
+
+def _parse_dataclass(kind: type, tree: Mapping[str, Any], prefix: str) -> Any:
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"Expected a section for {prefix.rstrip('.')!r}. Received: {tree!r}.")
+    hints = typing.get_type_hints(kind)
+    for key in tree:
+        if key not in hints:
+            raise ConfigError(format_unknown("config key", prefix + key, [prefix + name for name in hints]))
+    return kind(**{key: _parse_value(hints[key], value, prefix + key) for key, value in tree.items()})
+
+
+def _parse_value(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _parse_dataclass(typing.cast(type, hint), value, key + ".")
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        inner = typing.get_args(hint)[0]
+        if isinstance(value, list | tuple):
+            return tuple(_parse_value(inner, item, f"{key}[{i}]") for i, item in enumerate(value))
+        raise ConfigError(f"`{key}` must be a list. Received: {value!r}.")
+    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if isinstance(value, Mapping) and all(isinstance(item, str | int | float | bool) for item in value.values()):
+            return dict(value)
+        raise ConfigError(f"`{key}` must be a section of plain values. Received: {value!r}.")
+    if isinstance(hint, types.UnionType):
+        raise TypeError(f"unions are not supported in settings: {key}")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"`{key}` must be of type {hint.__name__}. Received: {value!r}.")
+    return value

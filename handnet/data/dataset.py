@@ -1,0 +1,136 @@
+"""What every reader returns: the photos, the whole table behind them, and what was wrong with either."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from handnet.data.example import VIEWS, Example
+from handnet.errors import DataError, count_and_name
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".pgm")
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPair:
+    """Two photos of which a data set says whether they show one person.
+
+    Attributes:
+        first: absolute path of a photo.
+        second: absolute path of another photo.
+        same: whether both show one person (or class).
+        group: which part of the data set's own protocol the pair belongs to, as "train" or "3"; "" where it has none.
+    """
+
+    first: str
+    second: str
+    same: bool
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set as it lies on disk, nothing decoded.
+
+    Attributes:
+        name: the reader's name, as "hands11k".
+        directory: absolute path of the folder that was read.
+        examples: the photos that can be used, in the data set's own stable order.
+        rows: every row of the table in file order, whether or not its photo is on this disk; a row's path is where the
+            photo would lie. A split that was published for the whole table is computed from these.
+        problems: one line for each kind of thing that was left out, with its count.
+        pairs: the pairs of photos that the data set itself names, in file order; all their photos are in `examples`.
+    """
+
+    name: str
+    directory: str
+    examples: list[Example]
+    rows: list[Example]
+    problems: tuple[str, ...] = ()
+    pairs: tuple[PhotoPair, ...] = ()
+
+    @property
+    def all_identities(self) -> list[str]:
+        """The distinct people of the whole table in order of first appearance, photos or none."""
+        return distinct_identities(self.rows)
+
+    @property
+    def identities(self) -> list[str]:
+        """The distinct people who have at least one usable photo, in order of first appearance."""
+        return distinct_identities(self.examples)
+
+
+def distinct_identities(examples: Iterable[Example]) -> list[str]:
+    """Return the distinct identities in order of first appearance."""
+    return list(dict.fromkeys(example.identity for example in examples))
+
+
+def people_with_both_views(examples: Sequence[Example]) -> list[str]:
+    """Return the people who have a dorsal and a palmar photo, in order of first appearance."""
+    dorsal = {example.identity for example in examples if example.view == "dorsal"}
+    palmar = {example.identity for example in examples if example.view == "palmar"}
+    return [identity for identity in distinct_identities(examples) if identity in dorsal and identity in palmar]
+
+
+def has_views(examples: Sequence[Example]) -> bool:
+    """Return whether any photo says its view; data sets of faces and things have none."""
+    return any(example.view for example in examples)
+
+
+def people_to_match(examples: Sequence[Example]) -> list[str]:
+    """Return the people of whom two photos can be matched: with both views, or, without views, with two photos."""
+    if has_views(examples):
+        return people_with_both_views(examples)
+    counts = Counter(example.identity for example in examples)
+    return [identity for identity in distinct_identities(examples) if counts[identity] > 1]
+
+
+def halve_views(examples: Sequence[Example]) -> list[str]:
+    """Return the view of each photo; without views, a person's photos are called dorsal and palmar in turn.
+
+    So what asks with one view and searches the other asks with half of a person's photos and searches the other half.
+    """
+    if has_views(examples):
+        return [example.view for example in examples]
+    seen: Counter[str] = Counter()
+    halves = []
+    for example in examples:
+        halves.append(VIEWS[seen[example.identity] % 2])
+        seen[example.identity] += 1
+    return halves
+
+
+def require_both_views(examples: Sequence[Example], purpose: str) -> tuple[list[Example], str]:
+    """Keep the photos of people who can be matched: with both views, or, without views, with two photos or more.
+
+    Args:
+        examples: labelled photos.
+        purpose: what they are needed for, for the message, as "Training".
+
+    Returns:
+        The kept examples in their order, and one line that says who was left out ("" where nobody was).
+
+    Raises:
+        DataError: fewer than two people remain.
+    """
+    both = set(people_to_match(examples))
+    dropped = [identity for identity in distinct_identities(examples) if identity not in both]
+    needed, lacking = ("a dorsal and a palmar photo", "view") if has_views(examples) else ("two photos", "photo")
+    if len(both) < 2:
+        raise DataError(
+            f"{purpose} needs at least 2 people with {needed} each. Received: {len(both)} such "
+            f"{'person' if len(both) == 1 else 'people'} among {len(both) + len(dropped)}."
+        )
+    who = count_and_name(dropped, "person", "people")
+    note = f"{purpose}: left out {who} with one {lacking} only." if dropped else ""
+    return [example for example in examples if example.identity in both], note
+
+
+def normalise_identity(text: str) -> str:
+    """Return the one spelling of a person's id: 0, "0 ", "0.0" and "0000000" all become "0000000".
+
+    Copies of HandInfo.csv differ in leading zeros, trailing spaces and in ids that a spreadsheet made numbers.
+    """
+    stripped = text.strip()
+    number = re.fullmatch(r"([0-9]+)(?:\.0+)?", stripped)
+    return number.group(1).lstrip("0").zfill(7) if number else stripped

@@ -1,0 +1,169 @@
+"""The pairs of photos on which a system is trained and judged: the data set's own, or drawn, as many of either kind."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.config.split import Split
+from handnet.data.dataset import DataSet, PhotoPair, has_views
+from handnet.data.example import Example
+from handnet.data.splits.by_photo import find_clusters
+from handnet.data.splits.rules import select_part
+from handnet.errors import DataError
+
+DEFAULT_DRAWN = 2000
+
+
+class PairTable(NamedTuple):
+    """Photos and pairs of them.
+
+    Attributes:
+        examples: P photos, each once.
+        rows: int64 (N, 2) positions in `examples`.
+        same: bool (N,): whether both are of one person (or class).
+    """
+
+    examples: list[Example]
+    rows: npt.NDArray[np.int64]
+    same: npt.NDArray[np.bool_]
+
+    @property
+    def people(self) -> npt.NDArray[np.str_]:
+        """The two people of each pair, (N, 2)."""
+        return np.asarray([example.identity for example in self.examples])[self.rows]
+
+
+def select_pairs(dataset: DataSet, split: Split, part: str, num_drawn: int = 0, seed: int = 0) -> PairTable:
+    """Return the pairs of one part: the data set's own, or, where it has none, drawn ones; with `num_drawn` drawn in any case.
+
+    Args:
+        dataset: the photos.
+        split: its split.
+        part: "train", "val" or "test".
+        num_drawn: pairs to draw, half of either kind, instead of the data set's own; 0 draws 2,000 only where it has none.
+        seed: of the draw.
+
+    Raises:
+        DataError: the part has no pair of one, or none of two people.
+    """
+    examples = select_part(dataset, split, part)
+    present = {example.path for example in examples}
+    pairs = [pair for pair in dataset.pairs if pair.first in present and pair.second in present]
+    if num_drawn or not dataset.pairs:
+        return draw_pairs(examples, num_drawn or DEFAULT_DRAWN, seed, part)
+    table = tabulate_pairs(examples, pairs)
+    if not table.same.any() or table.same.all():
+        raise DataError(
+            f"The {part} part needs pairs of one and of two people. Received: {int(table.same.sum())} and "
+            f"{int((~table.same).sum())} of the {len(dataset.pairs):,} pairs. Use the split pairs, which keeps pairs whole, "
+            "and give more pairs, a larger part or another data.split_options.seed."
+        )
+    return table
+
+
+def tabulate_pairs(examples: Sequence[Example], pairs: Sequence[PhotoPair]) -> PairTable:
+    """Put pairs and the photos that they need together, photos in their order of appearance."""
+    by_path = {example.path: example for example in examples}
+    paths = list(dict.fromkeys(path for pair in pairs for path in (pair.first, pair.second)))
+    position = {path: k for k, path in enumerate(paths)}
+    rows = np.asarray([(position[pair.first], position[pair.second]) for pair in pairs], np.int64).reshape(-1, 2)
+    return PairTable([by_path[path] for path in paths], rows, np.asarray([pair.same for pair in pairs], np.bool_))
+
+
+def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "") -> PairTable:
+    """Draw pairs of photos, as many of one as of two people, none twice; fewer where there are not so many of one person.
+
+    People are drawn first and then their photos, so that one with many photos does not rule. With views, each pair is of a
+    dorsal and a palmar photo.
+
+    Args:
+        examples: the photos.
+        count: pairs in all.
+        seed: of the draw.
+        part: named in the message.
+
+    Raises:
+        DataError: nobody has two photos to pair, or there are fewer than two people.
+    """
+    rng = np.random.default_rng([seed, count])
+    crossing = has_views(examples)
+    firsts, seconds = dict[str, list[int]](), dict[str, list[int]]()
+    for k, example in enumerate(examples):
+        if not crossing or example.view == "dorsal":
+            firsts.setdefault(example.identity, []).append(k)
+        if not crossing or example.view == "palmar":
+            seconds.setdefault(example.identity, []).append(k)
+    matched = [p for p in firsts if p in seconds and (crossing or len(firsts[p]) > 1)]
+    if not matched or len({*firsts, *seconds}) < 2:
+        raise DataError(
+            f"Pairs need two people, and one with {'both views' if crossing else 'two photos'}. Received: a "
+            f"{part or 'data set'} part of {len({*firsts, *seconds})} people, {len(matched)} of them such."
+        )
+    asking, answering = list(firsts), list(seconds)
+    drawn: dict[tuple[int, int], bool] = {}
+    for same in (True, False):
+        # As many of two people as there were found of one.
+        wanted = count // 2 if same else 2 * len(drawn)
+        # Where pairs are scarce most draws repeat one: so many tries find nearly all there are.
+        for _ in range(20 * count):
+            if len(drawn) == wanted:
+                break
+            one = str(rng.choice(matched if same else asking))
+            other = one if same else str(rng.choice(answering))
+            if not same and other == one:
+                continue
+            pair = int(rng.choice(firsts[one])), int(rng.choice(seconds[other]))
+            if pair[0] != pair[1]:
+                drawn.setdefault(pair if crossing else (min(pair), max(pair)), same)
+    pairs = [PhotoPair(examples[a].path, examples[b].path, same) for (a, b), same in drawn.items()]
+    return tabulate_pairs(examples, pairs)
+
+
+def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:
+    """Cut a table of pairs in two of about as many pairs, no person in both; pairs that would join them are left out.
+
+    Args:
+        table: the pairs.
+        seed: of the shuffle.
+
+    Raises:
+        DataError: a half without pairs of either kind.
+    """
+    names = [example.identity for example in table.examples]
+    people = list(dict.fromkeys(names))
+    np.random.default_rng([seed, 7]).shuffle(people)
+    links = [(names[a], names[b]) for a, b in table.rows]
+    clusters = find_clusters(people, links)
+    # Pairs that were drawn connect everybody: then people are halved and the pairs between the halves are lost.
+    if max(map(len, clusters)) > len(people) / 2:
+        clusters = [[person] for person in people]
+    half: set[str] = set()
+    for cluster in clusters:
+        if len(half) < len(people) / 2:
+            half |= set(cluster)
+    first = np.asarray([a in half and b in half for a, b in links])
+    second = np.asarray([a not in half and b not in half for a, b in links])
+    halves = (
+        table._replace(rows=table.rows[first], same=table.same[first]),
+        table._replace(rows=table.rows[second], same=table.same[second]),
+    )
+    if any(not part.same.any() or part.same.all() for part in halves):
+        raise DataError(
+            f"{len(table.same):,} pairs of {len(people)} people are too few to learn from one half and keep the other back."
+        )
+    return halves
+
+
+def thin_pairs(table: PairTable, count: int) -> PairTable:
+    """Return some of the pairs, evenly from the whole table, half of either kind where there are so many, and their photos."""
+    kept: list[int] = []
+    for same, wanted in ((True, count - count // 2), (False, count // 2)):
+        rows = np.flatnonzero(table.same == same)
+        kept += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64)].tolist()
+    pairs = [
+        PhotoPair(table.examples[a].path, table.examples[b].path, bool(same))
+        for (a, b), same in zip(table.rows[kept], table.same[kept], strict=True)
+    ]
+    return tabulate_pairs(table.examples, pairs)

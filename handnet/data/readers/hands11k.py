@@ -1,0 +1,144 @@
+"""The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
+
+import os
+from pathlib import Path
+
+from handnet.data.dataset import PHOTO_SUFFIXES, DataSet, normalise_identity
+from handnet.data.example import SIDES, VIEWS, Example
+from handnet.data.table import read_table
+from handnet.errors import DataError, count_and_name, name_few, printable
+
+TABLE_NAME = "HandInfo.csv"
+PHOTO_FOLDER = "Hands"
+REQUIRED_COLUMNS = ("id", "aspectOfHand", "imageName")
+WHERE_TO_GET = (
+    "11k Hands is to be had at https://sites.google.com/view/11khands; expected layout: DIR/HandInfo.csv and "
+    "DIR/Hands/Hand_0000002.jpg and so on"
+)
+
+
+def read_hands11k(directory: Path) -> DataSet:
+    """Read the table of 11k Hands, or of any data set in its layout, and match it with the photos on disk.
+
+    Links to photos are followed, wherever they lead: data sets are commonly kept as links into a store, and whoever
+    unpacked the folder made them. Only regular files count, so that no pipe or device is ever opened.
+
+    Args:
+        directory: the folder with HandInfo.csv and Hands/.
+
+    Returns:
+        Photos in file order. `rows` also holds the rows without a file, because the published split shuffles the
+        people of the complete table. Columns other than the id, the aspect and the file name become attributes,
+        as text, under their own names.
+
+    Raises:
+        DataError: missing folder or table, a table that is empty, malformed or lacks a column, a file name that leaves
+            the photo folder or stands for two different photos, or no photo at all.
+    """
+    directory = Path(directory)
+    table = _find_table(directory)
+    photo_folder = directory.absolute() / PHOTO_FOLDER
+    present = _list_photos(photo_folder)
+
+    rows: list[Example] = []
+    examples: list[Example] = []
+    missing: list[str] = []
+    unknown_aspect: list[str] = []
+    incomplete: list[str] = []
+    repeated: list[str] = []
+    line_of_name: dict[str, tuple[int, Example]] = {}
+    for line, cells in read_table(table, REQUIRED_COLUMNS):
+        name = cells["imageName"].strip()
+        identity = normalise_identity(cells["id"])
+        if not identity:
+            incomplete.append(f"line {line}")
+            continue
+        view, side = _parse_aspect(cells["aspectOfHand"])
+        attributes = {key: value.strip() for key, value in cells.items() if key not in REQUIRED_COLUMNS}
+        _refuse_path(table, line, name)
+        row = Example(str(photo_folder / name), identity, view, side, attributes)
+        if name in line_of_name:
+            first_line, first = line_of_name[name]
+            if (first.identity, first.view, first.side) != (identity, view, side):
+                raise DataError(
+                    f"{table}: imageName {printable(name)} stands for two different photos, in line {first_line} and "
+                    f"line {line}. Each photo must have one row."
+                )
+            repeated.append(name)
+            continue
+        rows.append(row)
+        if not name:
+            incomplete.append(f"line {line}")
+            continue
+        line_of_name[name] = (line, row)
+        if not view:
+            unknown_aspect.append(f"{name}: {cells['aspectOfHand']!r}")
+        elif name not in present:
+            missing.append(name)
+        else:
+            examples.append(row)
+    if not rows:
+        raise DataError(f"{table} has a header and no rows. Expected one row for each photo.")
+    if not examples:
+        raise DataError(
+            f"None of the {len(rows):,} rows of {table} has a usable photo in {photo_folder}. Expected for example "
+            f"{printable(Path(rows[0].path).name)} there. {WHERE_TO_GET}."
+        )
+    problems = []
+    if missing:
+        problems.append(
+            f"{len(missing):,} of {len(rows):,} rows have no file in {PHOTO_FOLDER}/ ({name_few(missing)})."
+        )
+    if without_row := sorted(present - line_of_name.keys()):
+        problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
+    if unknown_aspect:
+        problems.append(
+            f"{count_and_name(unknown_aspect, 'row', 'rows')} of unknown aspectOfHand, left out. "
+            'Expected "dorsal left", "dorsal right", "palmar left" or "palmar right".'
+        )
+    if incomplete:
+        problems.append(f"{count_and_name(incomplete, 'row', 'rows')} without an id or imageName, left out.")
+    if repeated:
+        problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
+    return DataSet("hands11k", str(directory.absolute()), examples, rows, tuple(problems))
+
+
+def _find_table(directory: Path) -> Path:
+    if not directory.exists():
+        raise DataError(f"There is no folder {directory}. {WHERE_TO_GET}.")
+    if not directory.is_dir():
+        raise DataError(f"Expected a folder. Received the file {directory}. {WHERE_TO_GET}.")
+    table = directory / TABLE_NAME
+    if table.is_file():
+        return table
+    nearby = [*sorted(path.parent for path in directory.glob(f"*/{TABLE_NAME}")), directory.parent]
+    hint = next((f" Did you mean {folder}?" for folder in nearby if (folder / TABLE_NAME).is_file()), "")
+    raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint} {WHERE_TO_GET}.")
+
+
+def _list_photos(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}. {WHERE_TO_GET}.")
+    try:
+        with os.scandir(folder) as entries:
+            return {e.name for e in entries if e.name.lower().endswith(PHOTO_SUFFIXES) and e.is_file()}
+    except OSError as error:
+        raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+
+
+def _parse_aspect(text: str) -> tuple[str, str]:
+    """Return view and side; a row whose view is not clear has neither."""
+    words = text.lower().split()
+    views = [word for word in words if word in VIEWS]
+    sides = [word for word in words if word in SIDES]
+    if len(views) != 1 or len(sides) > 1 or len(words) != len(views) + len(sides):
+        return "", ""
+    return views[0], sides[0] if sides else ""
+
+
+def _refuse_path(table: Path, line: int, name: str) -> None:
+    if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
+        raise DataError(
+            f"{table}, line {line}: imageName must be the plain name of a file in {PHOTO_FOLDER}/. "
+            f"Received: {printable(name)}."
+        )

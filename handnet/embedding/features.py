@@ -1,0 +1,241 @@
+"""Features of a frozen backbone: computed once for each photo and augmented picture of it, and kept in the cache.
+
+Each photo has a small file under the digest of its bytes, in a folder named after all that decides the features: the
+digest of the backbone's weights, the architecture, how photos are decoded, the augmentation and its seed, the
+precision. So a change of any of them, or of a photo, never meets the features of before. Files are written whole and
+renamed: what a killed process has computed is kept, and several may fill one folder.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.config.augmentation import AugmentConfig
+from handnet.config.settings import Config, ImageConfig, ModelConfig
+from handnet.data.cache import PIXELS_VERSION, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.errors import DataError, DiskError
+from handnet.files import write_bytes
+from handnet.images.augment import DRAWS, augment_with_draws
+from handnet.images.store import PreparedPhotos, read_photos
+from handnet.networks.backbones import digest_weights
+
+Floats = npt.NDArray[np.float32]
+# From the name of a piece of work to a function to call with (pictures done, pictures in all).
+Progress = Callable[[str], Callable[[int, int], None]]
+# Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
+FEATURES_VERSION = 1
+# Of the settings of the model, those that the backbone's output does not depend on, or its weights already tell.
+_HEAD_SETTINGS = ("weights", "trainable", "head", "lda_penalty", "hidden_size", "embedding_size", "dropout")
+
+
+class FeatureViews(NamedTuple):
+    """Features of the training photos, from which batches are drawn instead of pixels.
+
+    Attributes:
+        values: float32 (N, V, F), the features of V pictures of each photo.
+        mirrored: bool (N, V), which of these pictures are mirror images.
+    """
+
+    values: npt.NDArray[np.float32]
+    mirrored: npt.NDArray[np.bool_]
+
+
+def is_augmenting(config: AugmentConfig) -> bool:
+    """Return whether the augmentation changes anything."""
+    return any(value > 0 for name, value in asdict(config).items() if name.endswith("_probability"))
+
+
+def count_views(config: Config) -> int:
+    """Return how many pictures of each training photo are kept: one where nothing is augmented."""
+    return config.features.views if is_augmenting(config.augment) else 1
+
+
+def compute_features(
+    backbone: keras.Model,
+    photos: PreparedPhotos,
+    image: ImageConfig,
+    model: ModelConfig,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> Floats:
+    """Return the features of photos, from the cache where they are known.
+
+    Args:
+        backbone: image (B, S, S, 3) of 0..255 → features (B, F), built under the precision that is wanted.
+        photos: from `prepare_photos` with the same `image`.
+        image: how the photos were decoded.
+        model: what the backbone was built from.
+        batch_size: pictures at a time.
+        progress: gives, for the name of a piece of work, a function to call with (pictures done, pictures in all).
+
+    Returns:
+        float32 (N, F).
+
+    Raises:
+        DataError: features that are not finite.
+        DiskError: the cache cannot be written.
+    """
+    settings = _describe(backbone, image, model)
+    show = progress("compute features") if progress else None
+    return _compute(backbone, photos, settings, _as_they_are, 1, image.size_px, batch_size, show)[:, 0]
+
+
+def compute_views(
+    backbone: keras.Model,
+    photos: PreparedPhotos,
+    config: Config,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> FeatureViews:
+    """Return the features of training photos as they are (view 0) and augmented, from the cache where they are known.
+
+    An augmented picture depends on the photo's content, the seed and the number of the view alone.
+
+    Args:
+        backbone: as `compute_features`.
+        photos: from `prepare_photos`.
+        config: `image`, `augment`, `model`, `features.views` and `train.seed`.
+        batch_size: pictures at a time.
+        progress: gives, for the name of a piece of work, a function to call with (pictures done, pictures in all).
+
+    Raises:
+        DataError: features that are not finite.
+        DiskError: the cache cannot be written.
+    """
+    plain = compute_features(backbone, photos, config.image, config.model, batch_size, progress)[:, None]
+    num_augmented = count_views(config) - 1
+    if not num_augmented:
+        return FeatureViews(plain, np.zeros((len(plain), 1), bool))
+    seed, background = config.train.seed, float(config.image.background)
+    augmentation = {"augment": asdict(config.augment), "seed": seed}
+    settings = {**_describe(backbone, config.image, config.model), **augmentation}
+
+    @tf.function(reduce_retracing=True)
+    def change(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        sides = tf.zeros((tf.shape(images)[0],), tf.int32)
+        changed, _ = augment_with_draws(tf.cast(images, tf.float32), sides, draws, config.augment, background)
+        # As training sees them: pixels of 8 bits.
+        return tf.cast(tf.round(changed), tf.uint8)
+
+    def prepare(images: tf.Tensor, digests: Sequence[str]) -> tf.Tensor:
+        draws = np.concatenate([draw_uniforms(digest, seed, num_augmented) for digest in digests])
+        return change(tf.repeat(images, num_augmented, axis=0), draws)
+
+    size_px = config.image.size_px
+    show = progress("compute features of augmented photos") if progress else None
+    augmented = _compute(backbone, photos, settings, prepare, num_augmented, size_px, batch_size, show)
+    column = DRAWS.index("flip")
+    draws = np.stack([draw_uniforms(digest, seed, num_augmented)[:, column] for digest in photos.digests])
+    mirrored = np.concatenate([np.zeros((len(plain), 1), bool), draws < config.augment.flip_probability], axis=1)
+    return FeatureViews(np.concatenate([plain, augmented], axis=1), mirrored)
+
+
+def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
+    """Return the random numbers that decide the augmented views of a photo, float32 (num_views, 23) of 0..1.
+
+    Args:
+        digest: the digest of the photo, hexadecimal.
+        seed: seed of the run.
+        num_views: augmented views; more of them leave the first ones as they are.
+    """
+    return np.random.default_rng([seed, int(digest, 16)]).random((num_views, len(DRAWS)), dtype=np.float32)
+
+
+def embed_features(head: keras.Model, features: Floats, batch_size: int = 1024) -> Floats:
+    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
+    rows = [np.zeros((0, head.output_shape[-1]), np.float32)]
+    for begin in range(0, len(features), batch_size):
+        embedded = head.predict_on_batch(features[begin : begin + batch_size])
+        rows.append(np.asarray(keras.ops.convert_to_numpy(embedded), np.float32))
+    return np.concatenate(rows)
+
+
+def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
+    return {
+        "version": [FEATURES_VERSION, PIXELS_VERSION],
+        "weights": digest_weights(backbone),
+        # Whatever is new among the model's settings counts, unless it is known to be of no account.
+        "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
+        "image": asdict(image),
+        "precision": backbone.dtype_policy.name,
+    }
+
+
+def _as_they_are(images: tf.Tensor, digests: Sequence[str]) -> tf.Tensor:
+    del digests
+    return images
+
+
+def _compute(
+    backbone: keras.Model,
+    photos: PreparedPhotos,
+    settings: Mapping[str, Any],
+    prepare: Callable[[tf.Tensor, Sequence[str]], tf.Tensor],
+    num_views: int,
+    size_px: int,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> Floats:
+    """Return (N, num_views, F); `prepare` turns n photos into n × num_views pictures."""
+    folder, width = find_feature_folder(settings), backbone.output_shape[-1]
+    use_folder(folder)
+    features = np.empty((len(photos.digests), num_views, width), np.float32)
+    missing: dict[str, list[int]] = {}
+    for row, digest in enumerate(photos.digests):
+        known = _read(folder / digest[:2] / digest, num_views, width)
+        if known is None:
+            missing.setdefault(digest, []).append(row)
+        else:
+            features[row] = known
+    digests = list(missing)
+    photos_at_once = max(1, batch_size // num_views)
+    files = [photos.files[missing[digest][0]] for digest in digests]
+    for number, images in enumerate(read_photos(files, size_px, photos_at_once)):
+        begin = number * photos_at_once
+        some = digests[begin : begin + photos_at_once]
+        computed = _run(backbone, prepare(images, some), photos_at_once * num_views)
+        computed = computed.reshape(len(some), num_views, width)
+        for digest, values in zip(some, computed, strict=True):
+            if not np.isfinite(values).all():
+                path = photos.files[missing[digest][0]]
+                raise DataError(
+                    f"The backbone gives features that are not finite for a photo ({path!r} in the cache). Its weights are "
+                    "damaged, or the precision is too low: use --precision float32."
+                )
+            _write(folder / digest[:2] / digest, values)
+            features[missing[digest]] = values
+        if progress is not None:
+            progress((begin + len(some)) * num_views, len(digests) * num_views)
+    mark_used(folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
+    if digests:
+        trim_cache()
+    return features
+
+
+def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
+    # Always so many, so that one shape is traced.
+    padding = batch_size - len(images)
+    outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
+    return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
+
+
+def _read(file: Path, num_views: int, width: int) -> Floats | None:
+    """Return the first `num_views` rows of a file, or None where it does not hold so many whole ones."""
+    try:
+        values = np.fromfile(file, np.float32, count=num_views * width)
+    except FileNotFoundError:
+        return None
+    return values.reshape(num_views, width) if len(values) == num_views * width else None
+
+
+def _write(file: Path, values: Floats) -> None:
+    try:
+        write_bytes(file, np.ascontiguousarray(values).tobytes())
+    except DiskError as error:
+        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of features.") from None

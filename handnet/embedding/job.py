@@ -1,0 +1,174 @@
+"""Many photos to vectors, from the files on disk: threads decode ahead, and what is done survives a kill."""
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from handnet.config.settings import ImageConfig
+from handnet.data.cache import PIXELS_VERSION
+from handnet.embedding.engines import Engine
+from handnet.files import write_bytes, write_with
+from handnet.images.store import Decode, build_decoder
+from handnet.networks.backbones import digest_weights
+
+# Photos after which what is done is written down.
+SHARD_SIZE = 256
+Pixels = npt.NDArray[np.uint8]
+
+
+class Vectors(NamedTuple):
+    """What came of the photos.
+
+    Attributes:
+        embeddings: float32 (M, D), of the photos that could be decoded.
+        rows: their positions among the photos, M ascending numbers.
+        problems: the reason by path for all others.
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    rows: list[int]
+    problems: dict[str, str]
+
+
+def embed_photos(
+    paths: Sequence[str],
+    image: ImageConfig,
+    engine: Engine,
+    encoder: keras.Model,
+    partial: Path,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> Vectors:
+    """Embed photos in order; bad ones are reported, not raised.
+
+    Args:
+        paths: the photos.
+        image: how they are decoded.
+        engine: what computes the vectors, built for `batch_size`.
+        encoder: what the engine was built from: its weights decide whether a part that is there still holds.
+        partial: folder of the parts that are done, kept until `remove_partial`; continued where it belongs to the same
+            photos, weights, settings and engine, and begun anew where not.
+        batch_size: photos at a time.
+        progress: called with (photos done, photos in all), counted from where the work is continued.
+
+    Raises:
+        DiskError: the folder cannot be written.
+    """
+    _open_partial(partial, _describe(paths, image, engine, encoder))
+    shards = [range(begin, min(begin + SHARD_SIZE, len(paths))) for begin in range(0, len(paths), SHARD_SIZE)]
+    files = [partial / f"{number:06d}.npz" for number in range(len(shards))]
+    missing = [number for number, file in enumerate(files) if not _is_whole(file)]
+    todo = [paths[row] for number in missing for row in shards[number]]
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        decoded = _decode_ahead(pool, todo, build_decoder(image), 4 * batch_size)
+        try:
+            for number in missing:
+                vectors, reasons = [np.zeros((0, encoder.output_shape[-1]), np.float32)], list[str]()
+                for begin in range(0, len(shards[number]), batch_size):
+                    some = [next(decoded) for _ in shards[number][begin : begin + batch_size]]
+                    good = [pixels for pixels, _ in some if pixels is not None]
+                    if good:
+                        vectors.append(engine.embed(np.stack(good)))
+                    reasons += [reason for _, reason in some]
+                    done += len(some)
+                    if progress is not None:
+                        progress(done, len(todo))
+                _write_shard(files[number], np.concatenate(vectors), reasons)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return _gather(paths, files, encoder.output_shape[-1])
+
+
+def remove_partial(partial: Path) -> None:
+    """Delete the parts, and the folder if nothing else lies in it."""
+    for pattern in ("key", "[0-9]*.npz", ".part-*"):
+        for file in partial.glob(pattern):
+            file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        partial.rmdir()
+
+
+def _describe(paths: Sequence[str], image: ImageConfig, engine: Engine, encoder: keras.Model) -> str:
+    """Return a digest of all that decides the vectors; of the photos the size and time are taken for the content."""
+
+    def look(path: str) -> tuple[str, int, int]:
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return path, -1, -1
+        return path, status.st_size, status.st_mtime_ns
+
+    described = {
+        "weights": digest_weights(encoder),
+        "image": [asdict(image), PIXELS_VERSION],
+        "engine": [engine.name, engine.precision],
+        "photos": [look(path) for path in paths],
+        "shard": SHARD_SIZE,
+    }
+    return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _open_partial(partial: Path, key: str) -> None:
+    file = partial / "key"
+    if file.is_file() and file.read_bytes() == key.encode():
+        return
+    remove_partial(partial)
+    write_bytes(file, key.encode())
+
+
+def _decode_ahead(
+    pool: ThreadPoolExecutor, paths: Sequence[str], decode: Decode, ahead: int
+) -> Iterator[tuple[Pixels | None, str]]:
+    """Yield (pixels or None, reason) in order, with so many photos being decoded meanwhile."""
+
+    def read(path: str) -> tuple[Pixels | None, str]:
+        try:
+            contents = Path(path).read_bytes()
+        except (OSError, ValueError) as error:
+            return None, getattr(error, "strerror", None) or "not a valid file name"
+        return decode(contents)
+
+    waiting: deque[Future[tuple[Pixels | None, str]]] = deque()
+    for path in paths:
+        waiting.append(pool.submit(read, path))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _write_shard(file: Path, vectors: npt.NDArray[np.float32], reasons: Sequence[str]) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.savez(stream, vectors=vectors, reasons=np.asarray(reasons, dtype=np.str_))
+
+    write_with(file, write)
+
+
+def _is_whole(file: Path) -> bool:
+    # A power cut can leave a file that was renamed and never filled.
+    return file.is_file() and zipfile.is_zipfile(file)
+
+
+def _gather(paths: Sequence[str], files: Sequence[Path], width: int) -> Vectors:
+    parts, reasons = [np.zeros((0, width), np.float32)], list[str]()
+    for file in files:
+        with np.load(file, allow_pickle=False) as shard:
+            parts.append(shard["vectors"])
+            reasons += shard["reasons"].tolist()
+    rows = [row for row, reason in enumerate(reasons) if not reason]
+    problems = {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
+    return Vectors(np.concatenate(parts), rows, problems)

@@ -1,0 +1,171 @@
+"""Photos from which something was taken away, for the audit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.config.settings import ImageConfig
+from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
+from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
+from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
+from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+class Alteration(NamedTuple):
+    """What is taken away from a photo before the model sees it.
+
+    Attributes:
+        title: its name for people.
+        definition: in one sentence.
+        apply: the upright photo (H, W, 3) and how the run makes squares → the square (S, S, 3), 0..255.
+    """
+
+    title: str
+    definition: str
+    apply: Callable[[tf.Tensor, ImageConfig], tf.Tensor]
+
+
+def read_altered(
+    paths: Sequence[str], config: ImageConfig, alteration: str, batch_size: int = 32, progress: Progress | None = None
+) -> Iterator[Images]:
+    """Decode photos as the run does, alter and resize them.
+
+    Args:
+        paths: the photos.
+        config: how the run makes squares of them.
+        alteration: a key of ALTERATIONS.
+        batch_size: photos at a time.
+        progress: called with (photos done, photos in all).
+
+    Yields:
+        uint8 (<= batch_size, S, S, 3), in order.
+    """
+    apply = ALTERATIONS[alteration].apply
+
+    def load(path: tf.Tensor) -> tf.Tensor:
+        photo = read_photo(tf.io.read_file(path), config)
+        return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
+
+    dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    done = 0
+    for batch in dataset.batch(batch_size).prefetch(1).as_numpy_iterator():
+        done += len(batch)
+        yield batch
+        if progress is not None:
+            progress(done, len(paths))
+
+
+def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return tf.cast(fit_photo(photo, config), tf.float32)
+
+
+def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    kept = keep_background(photo[tf.newaxis], background=float(config.background))[0]
+    # Without a hand there is nothing to crop: a run that crops to the hand sees what is left of the whole photo.
+    return _fit(kept, config) if config.crop == "middle" else resize(kept, config)
+
+
+def _keep_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return crop_to_hand(photo, config)
+
+
+def _keep_silhouette(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    if config.crop == "none":
+        return resize(keep_silhouette(photo[tf.newaxis])[0], config)
+    return keep_silhouette(_fit(photo, config)[tf.newaxis])[0]
+
+
+def _keep_grey(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return keep_grey(_fit(photo, config)[tf.newaxis])[0]
+
+
+def _cut_wrist(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    return _fit(cut_wrist(photo[tf.newaxis], background=float(config.background))[0], config)
+
+
+ALTERATIONS: dict[str, Alteration] = {
+    "whole": Alteration("Whole photo", "As the run sees it.", _fit),
+    "background": Alteration(
+        "Background only", "Hand, arm and sleeve painted out by their mask, dilated.", _keep_background
+    ),
+    "hand": Alteration("Hand only", "The hand above the wrist, centred and scaled on a plain background.", _keep_hand),
+    "silhouette": Alteration("Silhouette only", "The hand black on white: no colour, no texture.", _keep_silhouette),
+    "grey": Alteration("Grey", "Luminance alone.", _keep_grey),
+    "wrist_cut": Alteration(
+        "Wrist and sleeve cut", "All below the wrist painted over, watch and sleeve too.", _cut_wrist
+    ),
+}
+
+
+def keep_background(images: tf.Tensor, *, background: float = 255.0, margin_fraction: float = 0.04) -> tf.Tensor:
+    """Paint the hand, the arm and the sleeve out, by a dilated mask of everything that stands out from the background.
+
+    Args:
+        images: (B, H, W, 3), 0..255, any dtype.
+        background: the value painted, 0..255.
+        margin_fraction: how far the mask is grown, as a fraction of the longer side.
+
+    Returns:
+        (B, H, W, 3) float32, 0..255.
+    """
+    images = tf.cast(images, tf.float32)
+    small = resize_for_work(images)
+    mask = fill_holes(tf.cast(score_foreground(small)[0] > 0.0, tf.float32))
+    steps = max(1, round(margin_fraction * WORKING_SIZE_PX))
+    mask = dilate(mask, steps)
+    mask = tf.cast(tf.image.resize(mask, tf.shape(images)[1:3]) > 0.0, tf.float32)
+    return images * (1.0 - mask) + background * mask
+
+
+def keep_silhouette(images: tf.Tensor) -> tf.Tensor:
+    """Return black hands on white: the outline and the position, without colour and texture.
+
+    Args:
+        images: (B, H, W, 3), 0..255, any dtype.
+
+    Returns:
+        (B, H, W, 3) float32, 0 or 255.
+    """
+    return tf.repeat((1.0 - segment_hand(images)) * 255.0, 3, axis=-1)
+
+
+def keep_grey(images: tf.Tensor) -> tf.Tensor:
+    """Return the luminance in three equal channels.
+
+    Args:
+        images: (B, H, W, 3), 0..255, any dtype.
+
+    Returns:
+        (B, H, W, 3) float32, 0..255.
+    """
+    weights = tf.constant([0.2989, 0.5870, 0.1140])
+    return tf.repeat(tf.reduce_sum(tf.cast(images, tf.float32) * weights, -1, keepdims=True), 3, axis=-1)
+
+
+def cut_wrist(images: tf.Tensor, *, background: float = 255.0) -> tf.Tensor:
+    """Paint the photo from the wrist down: arm, sleeve and watch go, hand and background stay.
+
+    Args:
+        images: (B, H, W, 3), 0..255, any dtype.
+        background: the value painted, 0..255.
+
+    Returns:
+        (B, H, W, 3) float32, 0..255.
+    """
+    images = tf.cast(images, tf.float32)
+    small = resize_for_work(images)
+    pose = find_pose(segment_small(small))
+    shape, small_shape = tf.cast(tf.shape(images), tf.float32), tf.cast(tf.shape(small), tf.float32)
+    ys = (tf.range(shape[1]) + 0.5) * small_shape[1] / shape[1] - 0.5
+    xs = (tf.range(shape[2]) + 0.5) * small_shape[2] / shape[2] - 0.5
+    dy = ys[tf.newaxis, :, tf.newaxis] - per_image(pose.centre[:, 0])
+    dx = xs[tf.newaxis, tf.newaxis, :] - per_image(pose.centre[:, 1])
+    along, _ = rotate(dy, dx, pose.direction)
+    keep = tf.cast(along > -WRIST_CUT_RADII * per_image(pose.radius), tf.float32)[..., tf.newaxis]
+    return images * keep + background * (1.0 - keep)

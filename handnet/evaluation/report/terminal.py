@@ -1,0 +1,114 @@
+"""The terminal's table of an evaluation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handnet.errors import printable
+from handnet.metrics.checks import list_some
+from handnet.metrics.figures import DIRECTION_NAMES, FIGURE_NAMES, format_figure, format_interval, format_percent
+
+_NAME_WIDTH = 24
+_CELL_WIDTH = 12
+
+
+def format_metrics(metrics: Mapping[str, Any]) -> str:
+    """Return the figures of `evaluate_part` as text: under every figure its 95 % interval, and chance.
+
+    Args:
+        metrics: what `evaluate_part` returned.
+    """
+    lines = _format_part(metrics["part"])
+    lines += ["", " " * _NAME_WIDTH + "".join(f"{name:>{_CELL_WIDTH}}" for name in FIGURE_NAMES.values())]
+    for protocol in metrics["protocols"].values():
+        if "refused" in protocol:
+            lines += [f"{protocol['title']}: {protocol['refused']}"]
+            continue
+        sizes = dict.fromkeys((protocol[d]["num_queries"], protocol[d]["num_gallery"]) for d in DIRECTION_NAMES)
+        counts = " / ".join(f"{queries:,} queries against {gallery:,g}" for queries, gallery in sizes)
+        lines += [f"{protocol['title']}: {counts}"]
+        for direction, name in DIRECTION_NAMES.items():
+            lines += _format_rows(name, protocol[direction])
+    for name, baseline in metrics.get("baselines", {}).items():
+        lines += [f"Baseline without learning, {name.replace('_', ' ')}, {DIRECTION_NAMES['dorsal_to_palmar']}"]
+        for protocol in baseline:
+            lines += _format_rows(protocol.replace("_", " "), baseline[protocol]["dorsal_to_palmar"])
+    lines += ["", *_format_verification(metrics["verification"])]
+    for direction, figures in metrics["open_set"].items():
+        lines += [
+            f"Open set, {DIRECTION_NAMES[direction]}, {figures['num_gallery']} of {figures['num_people']} people enrolled"
+        ]
+        for rate, value in figures["false_negative_rate"].items():
+            chance = format_percent(figures["chance"][rate])
+            lines += [
+                f"  FNIR at FPIR {100 * float(rate):g} %: {format_percent(value, figures['interval'][rate])}, chance {chance}"
+            ]
+        lines += [f"  FPIR {100 * float(rate):g} % not stated: {reason}" for rate, reason in figures["refused"].items()]
+    if "calibration" in metrics:
+        figures = metrics["calibration"]
+        low, high = figures["interval"]["cllr"]
+        lines += [
+            f"Calibration: Cllr {figures['cllr']:.3f} [{low:.3f}–{high:.3f}], chance 1, best possible "
+            f"{figures['min_cllr']:.3f}; ECE {format_percent(figures['ece'], figures['interval']['ece'])}"
+        ]
+    lines += ["", *_format_slices(metrics)]
+    # Attributes, names and messages hold what a data set says: nothing of it may steer the terminal.
+    return "\n".join(printable(line) for line in lines)
+
+
+def _format_part(part: Mapping[str, Any]) -> list[str]:
+    name = f"{part['name']}: " if part["name"] else ""
+    left_out = part["one_view_only"]
+    note = f"; {len(left_out)} with one view only ask nothing ({list_some(left_out)})" if left_out else ""
+    return [
+        f"{name}{part['num_people']} people, {part['num_dorsal']:,} dorsal and {part['num_palmar']:,} palmar photos{note}"
+    ]
+
+
+def _format_rows(name: str, figures: Mapping[str, Any]) -> list[str]:
+    def row(label: str, texts: list[str]) -> str:
+        return f"{label:<{_NAME_WIDTH}}" + "".join(f"{text:>{_CELL_WIDTH}}" for text in texts)
+
+    return [
+        row(f"  {name}", [format_figure(key, figures[key]) for key in FIGURE_NAMES]),
+        row("    95 % interval", [format_interval(key, figures["interval"][key]) for key in FIGURE_NAMES]),
+        row("    chance", [format_figure(key, figures["chance"][key]) for key in FIGURE_NAMES]),
+    ]
+
+
+def _format_verification(figures: Mapping[str, Any]) -> list[str]:
+    interval = figures["interval"]
+    auc, eer = format_percent(figures["auc"], interval["auc"]), format_percent(figures["eer"], interval["eer"])
+    lines = [
+        f"Verification: {figures['num_genuine']:,} genuine and {figures['num_impostor']:,} impostor pairs of photos "
+        f"({figures['num_person_pairs']:,} pairs of people)",
+        f"  AUC {auc}, chance 50; EER {eer}, chance 50",
+    ]
+    for rate, value in figures["true_accept_rate"].items():
+        bounds = interval["true_accept_rate"][rate]
+        lines += [
+            f"  TAR at FAR {100 * float(rate):g} %: {format_percent(value, bounds)}, chance {100 * float(rate):g}"
+        ]
+    lines += [f"  FAR {100 * float(rate):g} % not stated: {reason}" for rate, reason in figures["refused"].items()]
+    for name, at in figures["thresholds"].items():
+        counts = at["confusion"]
+        lines += [
+            f"  at {at['threshold']:.3f} ({name.replace('_', ' ')} on validation people): F1 "
+            f"{format_percent(at['f1'], at['interval']['f1'])}, chance {100 * at['chance']['f1']:.1f}; accuracy "
+            f"{format_percent(at['accuracy'], at['interval']['accuracy'])}, chance {100 * at['chance']['accuracy']:.1f}",
+            f"    same person: {counts['true_accepts']:,} accepted, {counts['false_rejects']:,} rejected; different people: "
+            f"{counts['false_accepts']:,} accepted, {counts['true_rejects']:,} rejected",
+        ]
+    return lines
+
+
+def _format_slices(metrics: Mapping[str, Any], num_rows: int = 5) -> list[str]:
+    rows = [row for row in metrics["slices"]["dorsal_to_palmar"] if not row["few_people"]][:num_rows]
+    if not rows:
+        return []
+    lines = [f"Worst slices, photo, {DIRECTION_NAMES['dorsal_to_palmar']}, R@1:"]
+    for row in rows:
+        value = format_percent(row["recall_at_1"], row["interval"]["recall_at_1"])
+        chance = format_figure("recall_at_1", row["chance"]["recall_at_1"])
+        label = f"{row['attribute']} {row['value']}"
+        lines += [f"  {label:<22} {value}, chance {chance}, {row['num_people']} people, {row['num_queries']} photos"]
+    return lines

@@ -1,0 +1,181 @@
+"""Exported models: photo bytes in, unit vectors out, with the decoding inside the graph; or the encoder in other formats."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from handnet.config.settings import ImageConfig
+from handnet.embedding.encode import embed_files
+from handnet.errors import ConfigError, DiskError, RunError, format_unknown
+from handnet.export.formats import compare_format, write_format
+from handnet.export.signatures import PairHead, score_squares
+from handnet.export.warmup import write_warmup
+from handnet.images.store import load_cached, prepare_photos
+from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.encoder import Encoder
+from handnet.networks.formats import FORMATS, check_format
+from handnet.networks.pair_classifier import build_siamese
+
+MAX_ERROR = 1e-5
+
+
+CARD_FILE = "MODEL_CARD.md"
+
+
+FACTS_FILE = "handnet_model.json"
+
+
+class Export(NamedTuple):
+    """A written model.
+
+    Attributes:
+        folder: NAME/VERSION.
+        num_checked: photos whose vectors were compared with the encoder's.
+        max_error: the largest absolute difference found.
+        signatures: names of the SavedModel's signatures; none in other formats.
+    """
+
+    folder: Path
+    num_checked: int
+    max_error: float
+    signatures: tuple[str, ...] = ()
+
+
+def export_encoder(
+    encoder: Encoder,
+    image: ImageConfig,
+    folder: Path,
+    check_paths: Sequence[str],
+    *,
+    format_name: str = "savedmodel",
+    calibration: Calibration | None = None,
+    head: PairHead | None = None,
+    card: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> Export:
+    """Write the encoder at the next version number under `folder`, checked on photos before the version appears.
+
+    A SavedModel has the signatures of `handnet.export.signatures` and warm-up requests for TensorFlow Serving. The other
+    formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Beside the model lie `handnet_model.json`
+    (how photos are decoded, calibration, where it comes from) and the model card. LoRA's updates are merged into the matrices.
+
+    Args:
+        encoder: what is exported, LoRA merged.
+        image: how photos were decoded in training.
+        folder: the model's folder, as saved_models/NAME; TensorFlow Serving's layout.
+        check_paths: photos on which the written model must give the encoder's vectors; one at least.
+        format_name: a name of FORMATS.
+        calibration: from similarity to probability; without it there is no signature `verify`.
+        head: judges pairs in `verify`, in place of the cosine and its calibration.
+        card: the model card, Markdown; "" writes none.
+        facts: more for `handnet_model.json`, as where the model comes from.
+
+    Raises:
+        ConfigError: an unknown format, or one whose packages are not installed.
+        DiskError: the folder cannot be written.
+        RunError: the vectors differ by more than 1e-5, or the folder holds another format; nothing is left in `folder`.
+    """
+    if format_name not in FORMATS:
+        raise ConfigError(format_unknown("format", format_name, FORMATS))
+    check_format(format_name)
+    if not check_paths:
+        raise RunError("There are no photos to check the exported model on. Give a data set that has some: --data DIR.")
+    _check_unmixed(folder, format_name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
+    model = temporary / "model"
+    try:
+        signatures = write_format(format_name, encoder, image, calibration, model, head)
+        if signatures:
+            write_warmup(model, folder.name, signatures, image)
+        max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
+        _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
+        target = folder / str(find_next_version(folder))
+        model.rename(target)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Export(target, len(check_paths), max_error, tuple(signatures))
+
+
+def find_next_version(folder: Path) -> int:
+    """Return the number after the highest version under `folder`, from 1."""
+    return max(_list_versions(folder), default=0) + 1
+
+
+def _list_versions(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+
+
+def _check_unmixed(folder: Path, format_name: str) -> None:
+    for version in _list_versions(folder):
+        for other, details in FORMATS.items():
+            if other != format_name and (folder / str(version) / details.file).exists():
+                raise RunError(
+                    f"{str(folder)!r} holds versions of the format {other}, and a server would take the new one for another "
+                    f"of them. Give a folder of its own, as {str(folder) + '-' + format_name!r}."
+                )
+
+
+def _check(
+    encoder: Encoder,
+    image: ImageConfig,
+    model: Path,
+    paths: Sequence[str],
+    format_name: str,
+    calibration: Calibration | None,
+    head: PairHead | None,
+) -> float:
+    files = prepare_photos(paths, image).files
+    images, expected = load_cached(files, image.size_px), embed_files(encoder.model, files)
+    scores = None
+    if head is not None:
+        siamese = build_siamese(encoder, head.classifier, head.features)
+        scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
+    judging = head.calibration if head is not None else calibration
+    max_error = compare_format(format_name, model, paths, images, expected, image, judging, scores)
+    if not max_error <= MAX_ERROR:
+        raise RunError(
+            f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "
+            f"{MAX_ERROR:g} is allowed. Nothing was exported."
+        )
+    return max_error
+
+
+def _describe(
+    model: Path,
+    format_name: str,
+    encoder: Encoder,
+    image: ImageConfig,
+    calibration: Calibration | None,
+    head: PairHead | None,
+    signatures: Sequence[str],
+    max_error: float,
+    card: str,
+    facts: Mapping[str, Any],
+) -> None:
+    described = {
+        "kind": "handnet model 1",
+        "format": format_name,
+        "image": asdict(image),
+        "embedding_size": int(encoder.model.output_shape[-1]),
+        "signatures": list(signatures),
+        "max_error": max_error,
+        "calibration": asdict(calibration) if calibration else None,
+        "pair_calibration": asdict(head.calibration) if head else None,
+        **facts,
+    }
+    text = json.dumps(described, indent=2, allow_nan=False)
+    (model / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
+    if card:
+        (model / CARD_FILE).write_text(card, encoding="utf-8")

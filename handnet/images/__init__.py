@@ -1,0 +1,1 @@
+"""Photos: THE decode, the store of decoded photos, augmentation."""

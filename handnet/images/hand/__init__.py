@@ -1,0 +1,1 @@
+"""The hand in a photo: mask, pose and crop."""

@@ -1,0 +1,108 @@
+"""The hand in a photo with a plain background, found by colour: a mask of the hand without its sleeve.
+
+Core TensorFlow operations only, so the same code runs in a tf.data map and inside an exported model. It works by colour:
+a hand is warmer or darker than the background, whose colour is read at the border of the photo. Everything is found on a
+copy of `WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12-megapixel photo.
+"""
+
+import tensorflow as tf
+
+from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, erode, fill_holes, grow, measure_depth
+from handnet.images.hand.pose import find_pose, per_image, rotate
+
+
+def segment_hand(images: tf.Tensor) -> tf.Tensor:
+    """Return the mask of the hand, the bare wrist included and the sleeve not.
+
+    Args:
+        images: (B, H, W, 3), 0..255, any dtype; one hand on a plain background.
+
+    Returns:
+        (B, H, W, 1) float32, 0 or 1. A photo without a hand gives whatever stands out from its border, or nothing.
+    """
+    images = tf.cast(images, tf.float32)
+    shape = tf.shape(images)
+    mask = segment_small(resize_for_work(images))
+    return tf.cast(tf.image.resize(mask, shape[1:3]) > 0.5, tf.float32)
+
+
+def resize_for_work(images: tf.Tensor) -> tf.Tensor:
+    """Bring the longer side to the working size, keeping the aspect ratio."""
+    shape = tf.cast(tf.shape(images)[1:3], tf.float32)
+    small_px = tf.cast(tf.round(shape * WORKING_SIZE_PX / tf.reduce_max(shape)), tf.int32)
+    return tf.image.resize(images, tf.maximum(small_px, 8), antialias=True)
+
+
+def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return how far each pixel stands out from the background (positive: foreground), and its relative colour."""
+    background = _border_colour(images)
+    relative = tf.minimum(images / background, 1.15)
+    lightness = tf.reduce_mean(relative, -1, keepdims=True)
+    chroma = tf.reduce_max(relative, -1, keepdims=True) - tf.reduce_min(relative, -1, keepdims=True)
+    # A shadow is grey and a little darker; skin is warm, cloth coloured or much darker; corners are tinted, but cold.
+    warmth = relative[..., :1] - tf.reduce_mean(relative[..., 1:], -1, keepdims=True)
+    score = warmth + 0.35 * tf.nn.relu(chroma - 0.1) + 0.8 * tf.nn.relu(0.6 - lightness)
+    score /= lightness + 0.15
+    return score - _otsu(score, 0.045, 0.10), relative
+
+
+def _border_colour(images: tf.Tensor) -> tf.Tensor:
+    """Return the median colour of the outermost pixels, (B, 1, 1, 3): an arm covers less than half of them."""
+    batch = tf.shape(images)[0]
+    sides = [images[:, :2], images[:, -2:]], [images[:, :, :2], images[:, :, -2:]]
+    pixels = tf.concat([tf.reshape(side, (batch, -1, 3)) for pair in sides for side in pair], axis=1)
+    ordered = tf.sort(pixels, axis=1)
+    median = ordered[:, tf.shape(pixels)[1] // 2]
+    return tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, :]
+
+
+def _otsu(score: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    """Return Otsu's threshold of each image's score, (B, 1, 1, 1), kept within the bounds."""
+    thresholds = tf.linspace(low, high, 15)
+    flat = tf.reshape(score, (tf.shape(score)[0], -1, 1))
+    below = tf.cast(flat < thresholds, tf.float32)
+    weight = tf.reduce_mean(below, 1)
+    mean = tf.reduce_mean(flat, 1)
+    mean_below = tf.reduce_mean(flat * below, 1)
+    between = tf.square(mean * weight - mean_below) / tf.maximum(weight * (1.0 - weight), 1e-6)
+    return tf.gather(thresholds, tf.argmax(between, axis=1))[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+def segment_small(images: tf.Tensor) -> tf.Tensor:
+    """Return the hand's mask of small images: what stands out, less the sleeve, with nails and rings."""
+    score, relative = score_foreground(images)
+    foreground = tf.cast(score > 0.0, tf.float32)
+    red, green, blue = tf.split(relative, 3, axis=-1)
+    lightness = (red + green + blue) / 3.0
+    warm = (red > 1.02 * blue) & (red > 1.0 * green) & (lightness > 0.12)
+    skin = foreground * tf.cast(warm, tf.float32)
+    # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
+    for tolerance in (0.55, 0.40):
+        chroma = tf.concat(
+            [tf.math.log((red + 0.05) / (green + 0.05)), tf.math.log((green + 0.05) / (blue + 0.05))], -1
+        )
+        core = erode(skin, 4)
+        weight = tf.reduce_sum(core, [1, 2], keepdims=True) + 1e-3
+        typical = tf.reduce_sum(chroma * core, [1, 2], keepdims=True) / weight
+        light = tf.reduce_sum(lightness * core, [1, 2], keepdims=True) / weight
+        near = tf.reduce_sum(tf.abs(chroma - typical), -1, keepdims=True) < tolerance
+        lit = lightness > 0.35 * light
+        skin = foreground * tf.cast(near & lit & warm, tf.float32)
+    closed = erode(dilate(skin, 2), 2)
+    skin = fill_holes(_largest_part(closed * foreground))
+    # Dark or painted nails are foreground beyond the palm, at the fingers' side.
+    pose = find_pose(skin)
+    shape = tf.cast(tf.shape(images), tf.float32)
+    dy = tf.range(shape[1])[tf.newaxis, :, tf.newaxis] - per_image(pose.centre[:, 0])
+    dx = tf.range(shape[2])[tf.newaxis, tf.newaxis, :] - per_image(pose.centre[:, 1])
+    along, _ = rotate(dy, dx, pose.direction)
+    beyond = tf.cast(along > 0.3 * per_image(pose.radius), tf.float32)[..., tf.newaxis]
+    hand = tf.maximum(skin, foreground * beyond)
+    return fill_holes(grow(skin, hand))
+
+
+def _largest_part(mask: tf.Tensor) -> tf.Tensor:
+    """Keep what is connected with the mask's thickest place: the palm."""
+    depth = measure_depth(mask)
+    peak = tf.reduce_max(depth, [1, 2, 3], keepdims=True)
+    return grow(tf.cast((depth >= peak - 0.01) & (peak > 0.5), tf.float32), mask)

@@ -1,0 +1,120 @@
+"""Where a hand lies in a photo and which way it points, from the outline of its mask."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from handnet.images.hand.morphology import measure_depth
+
+# The wrist is cut this many palm radii below the palm's centre: below the heel of every hand seen, above a watch.
+WRIST_CUT_RADII = 1.35
+
+
+_PI = 3.141592653589793
+
+
+class Pose(NamedTuple):
+    """Where a hand lies in a photo: fields (B, …) float32, in pixels of the photo unless said otherwise.
+
+    Attributes:
+        centre: (B, 2) centre of the palm's largest inscribed circle, (y, x).
+        radius: (B,) radius of that circle.
+        direction: (B, 2) unit vector from the wrist to the fingers, (y, x).
+        size: (B,) square root of the hand's area above the wrist cut.
+        middle: (B, 2) centre of the hand's extent above the wrist cut, along and across the direction, as (y, x).
+    """
+
+    centre: tf.Tensor
+    radius: tf.Tensor
+    direction: tf.Tensor
+    size: tf.Tensor
+    middle: tf.Tensor
+
+
+def find_pose(mask: tf.Tensor) -> Pose:
+    """Return where the hand of each mask lies, from its outline alone.
+
+    Args:
+        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, lest it take long.
+
+    Returns:
+        The pose in pixels of the mask. An empty mask gives the middle of the picture and a radius of one pixel.
+    """
+    mask = tf.cast(mask > 0.5, tf.float32)
+    shape = tf.shape(mask)
+    height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
+    ys = tf.range(height)[tf.newaxis, :, tf.newaxis]
+    xs = tf.range(width)[tf.newaxis, tf.newaxis, :]
+    centre, radius = _find_palm(mask, ys, xs)
+    flat = mask[..., 0]
+    dy, dx = ys - per_image(centre[:, 0]), xs - per_image(centre[:, 1])
+    distance = tf.sqrt(dy * dy + dx * dx + 1e-6)
+    unit = per_image(radius)
+
+    # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that
+    # touches no border points where most of it lies.
+    sides = [tf.cast(at, tf.float32) for at in (ys < 1.0, ys > height - 2.0, xs < 1.0, xs > width - 2.0)]
+    lengths = tf.stack([tf.reduce_sum(flat * side, [1, 2]) for side in sides], -1)
+    longest = tf.one_hot(tf.argmax(lengths, -1), 4)
+    contact = flat * sum(per_image(longest[:, i]) * side for i, side in enumerate(sides))
+    touches = tf.reduce_max(lengths, -1) > 2.0
+    far = flat * tf.nn.relu(distance / unit - 1.2)
+    from_arm = -_weighted_direction(contact, dy, dx)
+    direction = _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
+    for _ in range(4):
+        along, across = rotate(dy, dx, direction)
+        # A cone of ±50° holds four spread fingers and little of the thumb; the weight grows with the distance.
+        cone = tf.cast(along > distance * 0.64, tf.float32) * tf.cast(distance > 1.25 * unit, tf.float32) * flat
+        found = _weighted_direction(cone * distance, dy, dx)
+        seen = tf.reduce_sum(cone, [1, 2]) > 4.0
+        direction = tf.where(seen[:, tf.newaxis], _normalise(found), direction)
+
+    along, across = rotate(dy, dx, direction)
+    hand = flat * tf.cast(along > -WRIST_CUT_RADII * unit, tf.float32)
+    size = tf.sqrt(tf.maximum(tf.reduce_sum(hand, [1, 2]), 1.0))
+    middle_along = (_masked_max(along, hand) - _masked_max(-along, hand)) / 2.0
+    middle_across = (_masked_max(across, hand) - _masked_max(-across, hand)) / 2.0
+    middle = centre + _unrotate(middle_along, middle_across, direction)
+
+    return Pose(centre, radius, direction, size, middle)
+
+
+def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the centre (B, 2) and radius (B,) of the largest inscribed circle."""
+    depth = measure_depth(mask)[..., 0]
+    radius = tf.reduce_max(depth, [1, 2])
+    peak = tf.cast(depth >= per_image(radius) - 0.5, tf.float32)
+    count = tf.reduce_sum(peak, [1, 2])
+    centre = tf.stack([tf.reduce_sum(peak * ys, [1, 2]) / count, tf.reduce_sum(peak * xs, [1, 2]) / count], -1)
+    return centre, tf.maximum(radius, 1.0)
+
+
+def rotate(dy: tf.Tensor, dx: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the offsets along the direction and across it (positive: right when the direction points up)."""
+    uy, ux = per_image(direction[:, 0]), per_image(direction[:, 1])
+    return dy * uy + dx * ux, dy * ux - dx * uy
+
+
+def _unrotate(along: tf.Tensor, across: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
+    uy, ux = direction[:, 0], direction[:, 1]
+    return tf.stack([along * uy + across * ux, along * ux - across * uy], -1)
+
+
+def _weighted_direction(weight: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor) -> tf.Tensor:
+    return tf.stack([tf.reduce_sum(weight * dy, [1, 2]), tf.reduce_sum(weight * dx, [1, 2])], -1)
+
+
+def per_image(values: tf.Tensor) -> tf.Tensor:
+    """Return one value per image, shaped to spread over its pixels."""
+    return tf.reshape(values, (-1, 1, 1))
+
+
+def _normalise(vector: tf.Tensor) -> tf.Tensor:
+    # An empty mask has no direction; up is as good as any.
+    vector += tf.constant([-1e-4, 0.0])
+    return vector / tf.maximum(tf.norm(vector, axis=-1, keepdims=True), 1e-6)
+
+
+def _masked_max(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    found = tf.reduce_max(tf.where(mask > 0.5, values, -1e6), [1, 2])
+    return tf.where(found > -1e5, found, 0.0)

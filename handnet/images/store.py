@@ -1,0 +1,150 @@
+"""The store of decoded photos: each photo is decoded once, by THE decode, and read from the cache ever after."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from handnet.config.settings import ImageConfig
+from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
+from handnet.data.checks import find_header_problem
+from handnet.errors import DataError, DiskError
+from handnet.files import write_bytes
+from handnet.images.decode import load_photo
+
+Progress = Callable[[int, int], None]
+
+
+# A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
+Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
+
+
+_MAX_NAMED = 5
+
+
+class PreparedPhotos(NamedTuple):
+    """Decoded photos in the cache, in the order of the examples.
+
+    Attributes:
+        files: the cached file of each photo: size_px × size_px × 3 bytes.
+        digests: the digest of each photo's original bytes.
+    """
+
+    files: list[str]
+    digests: list[str]
+
+    def select(self, begin: int, end: int) -> "PreparedPhotos":
+        """Return the photos from `begin` to before `end`."""
+        return PreparedPhotos(self.files[begin:end], self.digests[begin:end])
+
+
+def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress | None = None) -> PreparedPhotos:
+    """Decode and resize every photo into the cache, in parallel; photos already there are not decoded again.
+
+    Args:
+        paths: the photos.
+        config: how they are decoded; part of the cache's key.
+        progress: called with (photos done, photos in all).
+
+    Raises:
+        DataError: some photos cannot be decoded; the first few are named with the reason.
+    """
+    folder = find_photo_folder(config)
+    use_folder(folder)
+    decode = build_decoder(config)
+    lock, done, problems = threading.Lock(), 0, dict[str, str]()
+
+    num_bytes = config.size_px * config.size_px * 3
+
+    def prepare(path: str) -> tuple[str, str]:
+        nonlocal done
+        file, digest, problem = _prepare_photo(path, folder, num_bytes, decode)
+        with lock:
+            done += 1
+            if problem:
+                problems[path] = problem
+            if progress is not None:
+                progress(done, len(paths))
+        return file, digest
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        try:
+            prepared = list(pool.map(prepare, paths))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if problems:
+        advice = "Repair or remove them (`handnet data check` lists them all)."
+        raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
+    mark_used(Path(file) for file, _ in prepared)
+    trim_cache()
+    return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
+
+
+def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
+    """Return one sentence: how many photos cannot be decoded, and the first few with the reason."""
+    named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
+    more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
+    return f"{len(problems)} of {num_photos} photos cannot be decoded: {named}{more}."
+
+
+def build_decoder(config: ImageConfig) -> Decode:
+    """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none."""
+    load = tf.function(
+        lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+    ).get_concrete_function()
+
+    def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
+        problem = find_header_problem(contents)
+        if problem:
+            return None, problem
+        try:
+            return load(tf.constant(contents)).numpy(), ""
+        except tf.errors.InvalidArgumentError:
+            return None, "damaged or truncated: it cannot be decoded whole"
+
+    return decode
+
+
+def _prepare_photo(path: str, folder: Path, num_bytes: int, decode: Decode) -> tuple[str, str, str]:
+    try:
+        contents = Path(path).read_bytes()
+    except OSError as error:
+        return "", "", error.strerror or str(error)
+    digest = digest_bytes(contents)
+    file = folder / digest[:2] / digest
+    # A power cut can leave a file that was renamed and never filled.
+    if file.exists() and file.stat().st_size == num_bytes:
+        return str(file), digest, ""
+    pixels, problem = decode(contents)
+    if pixels is None:
+        return "", digest, problem
+    try:
+        write_bytes(file, pixels.tobytes())
+    except DiskError as error:
+        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of decoded photos.") from None
+    return str(file), digest, ""
+
+
+def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.Dataset:
+    """Return batches of cached photos in order, uint8 (<= batch_size, S, S, 3), the last one smaller."""
+    dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(files), tf.string))
+    dataset = dataset.map(lambda file: read_cached(file, size_px), num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(2)
+
+
+def load_cached(files: Sequence[str], size_px: int) -> npt.NDArray[np.uint8]:
+    """Return cached photos as one array, uint8 (N, S, S, 3): for the few that are drawn."""
+    return np.stack([np.fromfile(file, dtype=np.uint8).reshape(size_px, size_px, 3) for file in files])
+
+
+def read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:
+    """Return the pixels of one stored photo, uint8 (S, S, 3), by TensorFlow operations."""
+    pixels = tf.io.decode_raw(tf.io.read_file(file), tf.uint8)
+    return tf.reshape(pixels, (size_px, size_px, 3))

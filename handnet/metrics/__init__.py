@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: ranking, verification, calibration, intervals. Neither TensorFlow nor Keras."""

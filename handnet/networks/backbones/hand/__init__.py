@@ -1,0 +1,1 @@
+"""The backbone made for hands: alignment, fixed description, small networks trained on synthetic hands."""

@@ -1,0 +1,103 @@
+"""The hand's own backbone: aligned to a mean hand, described by fixed features and by networks that know made-up hands."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from handnet.networks.backbones.hand.alignment import HandAlignment, find_gain
+from handnet.networks.backbones.hand.descriptor import HandDescriptor, PhotoColours, resize_rows
+from handnet.networks.backbones.pixels import PixelNormalization
+from handnet.networks.backbones.residual import stack_mini
+from handnet.networks.weights.layout import lay_out_convolutional
+from handnet.networks.weights.pth import State
+
+# The networks see pictures of this side, whatever the input's.
+NETWORK_PX = 96
+# The second network's layers are named so; it was trained with other augmentation.
+SECOND = "second_"
+
+
+@keras.saving.register_keras_serializable("handnet")
+class Resize(keras.layers.Layer):
+    """Resizes square pictures with antialiasing by two matrix products, the same on every backend."""
+
+    def __init__(self, size_px: int, name: str = "resize", **kwargs: Any) -> None:
+        super().__init__(name=name, **{**kwargs, "dtype": "float32", "trainable": False})
+        self.size_px = size_px
+
+    def call(self, images: Any) -> Any:
+        """Return (B, size_px, size_px, C) float32."""
+        rows = resize_rows(images.shape[1], self.size_px)
+        planes = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
+        return ops.transpose(ops.matmul(ops.matmul(rows, planes), rows.T), (0, 2, 3, 1))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (B, size_px, size_px, C)."""
+        return (input_shape[0], self.size_px, self.size_px, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options, for Keras."""
+        return {**super().get_config(), "size_px": self.size_px}
+
+
+def build_hand(image_size_px: int) -> keras.Model:
+    """Build the backbone for `image.crop = "hand-canonical"`: hands on white, upright, the thumb on the left.
+
+    Args:
+        image_size_px: side of the square input, from 32; made for 128.
+
+    Returns:
+        A model from images (B, S, S, 3), RGB 0..255, to features (B, 4760): 2,456 of the descriptor and 1,152 of each of two
+        networks `mini` at 96 px.
+    """
+    images = keras.Input((image_size_px, image_size_px, 3), name="image")
+    return keras.Model(images, _join(_describe_hands(images)), name="hand")
+
+
+def build_hand_photo(image_size_px: int) -> keras.Model:
+    """Build the backbone for `image.crop = "hand-and-photo"`: that of the hand, and the colours of the whole photo.
+
+    Args:
+        image_size_px: side of the square input, from 48; made for 192.
+
+    Returns:
+        A model from images (B, S, S, 3), RGB 0..255, to features (B, 4952): the 4,760 of `build_hand` and 192 colours.
+    """
+    images = keras.Input((image_size_px, image_size_px, 3), name="image")
+    third = image_size_px // 3
+    hand = layers.Cropping2D(((0, third), (0, third)), name="hand_part")(images)
+    photo = layers.Cropping2D(((image_size_px - third, 0), (image_size_px - third, 0)), name="photo_part")(images)
+    return keras.Model(images, _join([*_describe_hands(hand), PhotoColours()(photo)]), name="hand-photo")
+
+
+def _describe_hands(images: Any) -> list[Any]:
+    aligned = HandAlignment()(images)
+    seen = PixelNormalization()(Resize(NETWORK_PX)(aligned))
+    return [HandDescriptor()(aligned), stack_mini(seen), stack_mini(seen, SECOND)]
+
+
+def _join(parts: list[Any]) -> Any:
+    return layers.Concatenate(name="features", dtype="float32")(parts)
+
+
+def lay_out_hand(state: State) -> State:
+    """Lay out the weights of `hand`: the template of the outline, what follows from it, and the networks'.
+
+    Args:
+        state: `alignment.template` (32, 32) and the networks' arrays under torch's names.
+
+    Returns:
+        float32 arrays by Keras variable path.
+    """
+    laid = lay_out_convolutional(state)
+    if "alignment/template" in laid:
+        laid["alignment/gain"], laid["alignment/decay"] = find_gain(np.asarray(laid["alignment/template"], np.float32))
+    return laid
+
+
+def lay_out_mini(state: State) -> State:
+    """Lay out the weights of `mini`: of those of `hand`, the first network alone."""
+    laid = lay_out_convolutional(state)
+    return {path: array for path, array in laid.items() if not path.startswith(("alignment/", SECOND))}

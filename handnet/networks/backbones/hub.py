@@ -1,0 +1,109 @@
+"""keras-hub presets, from its hubs or a local folder, as state dicts of the reference implementation."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from handnet.errors import WeightsError
+from handnet.networks.weights.names import to_reference_names
+from handnet.networks.weights.pth import State
+from handnet.networks.weights.source import Pretrained
+
+_RENAMES = (
+    (r"^embeddings/patch_embeddings/projection", "embeddings.patch_embeddings.projection"),
+    (r"^encoder/layers_(\d+)/", r"encoder.layer.\1."),
+    (r"attention/attention/attention_output", "attention.output.dense"),
+    (r"attention/attention/(query|key|value)", r"attention.attention.\1"),
+    (r"^conv1_conv", "conv1"),
+    (r"^conv1_bn", "bn1"),
+    (r"/(kernel|gamma)$", ".weight"),
+    (r"/beta$", ".bias"),
+    (r"/moving_mean$", ".running_mean"),
+    (r"/moving_variance$", ".running_var"),
+)
+
+
+def read_preset(preset: str) -> Pretrained:
+    """Read a keras-hub preset of DINOv2, DINOv3, ResNet or VGG.
+
+    Args:
+        preset: its name in keras-hub, a "kaggle://" or "hf://" address, or a local folder.
+
+    Raises:
+        WeightsError: the hub cannot be reached, or the preset is unknown, damaged or of another network.
+    """
+    # Imported here: it takes seconds, and only presets need it.
+    import keras_hub
+
+    try:
+        backbone = keras_hub.models.Backbone.from_preset(preset, dtype="float32")
+    except OSError as error:
+        raise WeightsError(
+            f"The preset {preset!r} cannot be fetched ({type(error).__name__}). Without a hub, give weights from disk "
+            "(`--weights PATH`; `handnet weights list` says what fits) or train from scratch (`--weights none`)."
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        first_line = str(error).splitlines()[0]
+        raise WeightsError(f"The preset {preset!r} cannot be read: {first_line}") from error
+    if type(backbone).__name__ not in ("DINOV2Backbone", "DINOV3Backbone", "ResNetBackbone", "VGGBackbone"):
+        kind = type(backbone).__name__
+        raise WeightsError(f"The preset {preset!r} is a {kind}; DINOv2, DINOv3, ResNet or VGG expected.")
+    return Pretrained(to_reference_names(collect_state(backbone)), *_read_pixels(preset))
+
+
+def collect_state(backbone: keras.Model) -> State:
+    """Return the weights of a keras-hub backbone under transformers' or torchvision's names, in PyTorch's layout."""
+    state: State = {}
+    for variable in backbone.weights:
+        # The table at the size of the input follows from the other, which has the published size.
+        if variable.path.endswith("interpolated_position_embeddings"):
+            continue
+        # A backbone read from a preset prefixes its layers with its own name.
+        path = variable.path.removeprefix(f"{backbone.name}_")
+        array = np.asarray(keras.ops.convert_to_numpy(variable.value))
+        state[_rename(path)] = _to_torch_layout(path, array)
+    return state
+
+
+def _rename(path: str) -> str:
+    path = re.sub(r"^stack(\d+)_block(\d+)_", lambda m: f"layer{int(m[1]) + 1}.{m[2]}.", path)
+    path = re.sub(r"\.0_conv/", ".downsample.0/", path)
+    path = re.sub(r"\.0_bn/", ".downsample.1/", path)
+    path = re.sub(r"\.([123])_(conv|bn)/", r".\2\1/", path)
+    for pattern, replacement in _RENAMES:
+        path = re.sub(pattern, replacement, path)
+    return path.replace("/", ".")
+
+
+def _to_torch_layout(path: str, array: np.ndarray) -> np.ndarray:
+    if re.search(r"/attention/attention/(query|key|value)/", path):
+        # Heads are an axis of their own in keras-hub: (width, heads, head width) and (heads, head width).
+        return array.reshape(array.shape[0], -1).T if path.endswith("/kernel") else array.reshape(-1)
+    if path.endswith("/attention_output/kernel"):
+        return array.reshape(-1, array.shape[-1]).T
+    if path.endswith("/kernel"):
+        return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+    return array
+
+
+def _read_pixels(preset: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    import keras_hub
+
+    if Path(preset).is_dir():
+        file = Path(preset) / "image_converter.json"
+        converter: dict[str, Any] = json.loads(file.read_text("utf-8"))["config"] if file.is_file() else {}
+        scale, offset = converter.get("scale"), converter.get("offset")
+    else:
+        loaded = keras_hub.layers.ImageConverter.from_preset(preset)
+        scale, offset = loaded.scale, loaded.offset
+    if scale is None or offset is None:
+        return (), ()
+    return _spread(scale), _spread(offset)
+
+
+def _spread(value: Any) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.broadcast_to(value, (3,)))

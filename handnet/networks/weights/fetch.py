@@ -1,0 +1,96 @@
+"""Published weights fetched into a folder, with their checksum beside them."""
+
+import http.client
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
+from handnet.files import check_free_space
+from handnet.networks.weights.catalogue import PUBLISHED, Published
+from handnet.networks.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
+
+CHUNK_BYTES = 2**20
+TIMEOUT_S = 30.0
+
+
+def fetch_weights(name: str, folder: Path, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Fetch published weights and record where they came from and their checksum.
+
+    Args:
+        name: a name of `PUBLISHED`.
+        folder: made here; what `build_backbone(weights=…)` takes. It must not exist.
+        progress: called with bytes done and in all (0 where unknown).
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: for an unknown name.
+        WeightsError: the address is out of reach, the file truncated or another one, or the folder exists.
+        DiskError: it cannot be written, or the disk is too small.
+    """
+    if name not in PUBLISHED:
+        raise ConfigError(format_unknown("weights", name, list(PUBLISHED)))
+    published = PUBLISHED[name]
+    if not published.url:
+        raise WeightsError(
+            f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "
+            f"give its path, or use the keras-hub preset {published.preset!r}."
+        )
+    with new_folder(folder) as part:
+        file = part / published.url.rsplit("/", 1)[-1]
+        _download(published, file, progress)
+        if digits := find_hash_in_name(file):
+            check_file(file, digits)
+        size, sha256 = file.stat().st_size, hash_file(file)
+        write_manifest(part, Manifest(published.arch, file.name, size, sha256, published.url, published.licence))
+    return folder
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
+
+    Args:
+        folder: where it is to appear; it must not exist.
+
+    Raises:
+        WeightsError: it exists.
+        DiskError: it cannot be written.
+    """
+    if folder.exists():
+        raise WeightsError(f"{str(folder)!r} exists. Give another folder, or remove it first.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as temporary:
+            part = Path(temporary) / folder.name
+            part.mkdir()
+            yield part
+            part.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+
+
+def _download(published: Published, file: Path, progress: Callable[[int, int], None] | None) -> None:
+    try:
+        with urllib.request.urlopen(published.url, timeout=TIMEOUT_S) as response, file.open("wb") as out:
+            total, done = int(response.headers.get("Content-Length") or 0), 0
+            check_free_space(file.parent, total)
+            while chunk := response.read(CHUNK_BYTES):
+                out.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, total)
+    except urllib.error.HTTPError as error:
+        raise WeightsError(f"{published.url} answered {error.code} {error.reason}. See {published.page}.") from error
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        reason = getattr(error, "reason", error)
+        raise WeightsError(
+            f"{published.url} cannot be reached ({reason}). Fetch it where there is a network and give its path."
+        ) from error
+    if total and done != total:
+        raise WeightsError(f"{published.url} broke off after {done:,} of {total:,} bytes. Fetch it again.")

@@ -1,0 +1,143 @@
+"""Weights from disk, in any of the layouts they are published in."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from handnet.errors import WeightsError
+from handnet.networks.weights.keras_file import is_keras_file, read_keras_file
+from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, check_file, find_hash_in_name, read_manifest
+from handnet.networks.weights.names import to_reference_names
+from handnet.networks.weights.pth import State, read_pth
+from handnet.networks.weights.safetensors import read_safetensors
+
+FORMATS = (
+    "a .pth, .pt or .bin state dict, a .safetensors file, an .h5 file of keras.applications, the folder of a run, or a "
+    "folder written by `handnet weights`, transformers, timm or keras-hub"
+)
+
+
+class Pretrained(NamedTuple):
+    """Weights as read.
+
+    Attributes:
+        state: arrays under the reference's names, in PyTorch's layout.
+        pixel_scale: for each channel, what a value 0..255 is multiplied by; empty where the source does not say.
+        pixel_offset: what is then added; empty likewise.
+        arch: the backbone that the source says it fits; "" where it does not say.
+    """
+
+    state: State
+    pixel_scale: tuple[float, ...] = ()
+    pixel_offset: tuple[float, ...] = ()
+    arch: str = ""
+
+
+def read_pretrained(path: Path) -> Pretrained:
+    """Read weights from a file or folder, checked against the checksum that lies with it or in its name.
+
+    Args:
+        path: see `FORMATS`; keras-hub's own folders need Keras and are read by `handnet.networks.backbones`.
+
+    Raises:
+        WeightsError: nothing is there, or it is damaged, another file, or of no known layout.
+    """
+    if not path.exists():
+        raise WeightsError(
+            f"No weights at {str(path)!r}. Give {FORMATS}; `handnet weights list` says where they come from."
+        )
+    if path.is_file():
+        if (path.parent / MANIFEST_FILE).is_file():
+            manifest = read_manifest(path.parent)
+            if manifest.file == path.name:
+                return _read_recorded(path.parent, manifest)
+        return _read_file(path)
+    if (path / MANIFEST_FILE).is_file():
+        return _read_recorded(path, read_manifest(path))
+    if (path / "config.json").is_file():
+        return _read_published_folder(path)
+    raise WeightsError(f"{str(path)!r} holds neither {MANIFEST_FILE} nor config.json. Give {FORMATS}.")
+
+
+def is_keras_hub_folder(path: Path) -> bool:
+    """Tell whether a folder is a keras-hub preset."""
+    return (path / "config.json").is_file() and "registered_name" in _read_json(path / "config.json")
+
+
+def to_scale_and_offset(
+    mean: tuple[float, ...], std: tuple[float, ...], factor: float = 1 / 255
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return scale and offset that equal `(values * factor - mean) / std`."""
+    return tuple(factor / s for s in std), tuple(-m / s for m, s in zip(mean, std, strict=True))
+
+
+def _read_recorded(folder: Path, manifest: Manifest) -> Pretrained:
+    read = _read_file(folder / manifest.file)
+    scale, offset = manifest.pixel_scale or read.pixel_scale, manifest.pixel_offset or read.pixel_offset
+    return Pretrained(read.state, scale, offset, manifest.arch)
+
+
+def _read_file(path: Path) -> Pretrained:
+    if is_keras_file(path):
+        return Pretrained(*read_keras_file(path))
+    return Pretrained(_rename(_read_state(path), path))
+
+
+def _read_state(path: Path) -> State:
+    if digits := find_hash_in_name(path):
+        check_file(path, digits)
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
+
+
+def _rename(state: State, path: Path) -> State:
+    try:
+        return to_reference_names(state)
+    except ValueError as error:
+        raise WeightsError(
+            f"{str(path)!r} holds arrays that do not belong together: {error}. Fetch it again."
+        ) from error
+
+
+def _read_published_folder(folder: Path) -> Pretrained:
+    files = _list_weight_files(folder)
+    state: State = {}
+    for file in files:
+        state.update(_read_state(file))
+    config = _read_json(folder / "config.json")
+    mean: Any = config.get("pretrained_cfg", {}).get("mean", ())
+    std: Any = config.get("pretrained_cfg", {}).get("std", ())
+    factor = 1 / 255
+    if (folder / "preprocessor_config.json").is_file():
+        preprocessor = _read_json(folder / "preprocessor_config.json")
+        mean, std = preprocessor.get("image_mean", ()), preprocessor.get("image_std", ())
+        factor = preprocessor.get("rescale_factor", factor)
+    if not (mean and std):
+        return Pretrained(_rename(state, folder))
+    return Pretrained(_rename(state, folder), *to_scale_and_offset(tuple(mean), tuple(std), factor))
+
+
+def _list_weight_files(folder: Path) -> list[Path]:
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        if (folder / f"{name}.index.json").is_file():
+            names = sorted(set(_read_json(folder / f"{name}.index.json")["weight_map"].values()))
+            missing = [name for name in names if not (folder / name).is_file()]
+            if missing:
+                raise WeightsError(
+                    f"{str(folder)!r} lacks {missing[0]!r} of {len(names)} weight files. Fetch it again."
+                )
+            return [folder / name for name in names]
+    raise WeightsError(
+        f"{str(folder)!r} has a config.json and no model.safetensors or pytorch_model.bin. Fetch the whole folder."
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error}. Fetch it again.") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{str(path)!r} is not a JSON object. Fetch it again.")
+    return content

@@ -1,0 +1,109 @@
+"""Photos to vectors, and pairs of photos to probabilities, by a server."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.serving.client.server import Arrays, Server, explain_outputs, read_photo_bytes, split_requests
+
+
+class Client(Protocol):
+    """A connection to a server, as GrpcClient and RestClient are."""
+
+    def predict(self, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Sequence[str]) -> Arrays:
+        """Call a signature with the bytes of photos and return the outputs that were asked for."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Embedded(NamedTuple):
+    """Vectors of photos.
+
+    Attributes:
+        embeddings: float32 (N, D), unit length; zeros where not ok.
+        ok: bool (N,), the photo could be decoded.
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    ok: npt.NDArray[np.bool_]
+
+
+class Verified(NamedTuple):
+    """What a server says of pairs of photos.
+
+    Attributes:
+        similarity: float32 (N,), cosine.
+        probability: float32 (N,), that both show one person, at prior 0.5.
+        decision: bool (N,), similarity at or above the threshold.
+        ok: bool (N,), both photos could be decoded.
+    """
+
+    similarity: npt.NDArray[np.float32]
+    probability: npt.NDArray[np.float32]
+    decision: npt.NDArray[np.bool_]
+    ok: npt.NDArray[np.bool_]
+
+
+def connect(server: Server) -> Client:
+    """Return the client of the server's scheme; nothing is sent yet.
+
+    Raises:
+        ConfigError: tensorflow-serving-api is needed and not installed.
+    """
+    if server.scheme == "grpc":
+        from handnet.serving.client.grpc import GrpcClient
+
+        return GrpcClient(server)
+    from handnet.serving.client.rest import RestClient
+
+    return RestClient(server)
+
+
+def embed_photos(client: Client, server: Server, paths: Sequence[Path]) -> Embedded:
+    """Embed photos, in as few requests as the limits allow.
+
+    Raises:
+        DataError: a photo that cannot be read or is too large to be sent.
+        ServerError: the server does not answer as it should.
+    """
+    photos = read_photo_bytes(paths, server.max_request_bytes)
+    sizes = [len(photo) for photo in photos]
+    parts = [
+        _ask(client, server, "embed", {"photos": photos[part]}, ("embeddings", "ok"))
+        for part in split_requests(sizes, server.max_request_bytes, server.max_request_photos)
+    ]
+    return Embedded(*(np.concatenate([part[name] for part in parts]) for name in ("embeddings", "ok")))
+
+
+def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Path]]) -> Verified:
+    """Judge pairs of photos, in as few requests as the limits allow.
+
+    Raises:
+        DataError: a photo that cannot be read or is too large to be sent.
+        ServerError: the server does not answer as it should.
+    """
+    # Two photos go together, so each may be half as large.
+    limit = server.max_request_bytes // 2
+    first, second = (read_photo_bytes([pair[k] for pair in pairs], limit) for k in range(2))
+    sizes = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
+    names = ("similarity", "probability", "decision", "ok")
+    parts = [
+        _ask(client, server, "verify", {"first": first[part], "second": second[part]}, names)
+        for part in split_requests(sizes, server.max_request_bytes, max(1, server.max_request_photos // 2))
+    ]
+    return Verified(*(np.concatenate([part[name] for part in parts]) for name in names))
+
+
+def _ask(
+    client: Client, server: Server, signature: str, inputs: dict[str, list[bytes]], outputs: tuple[str, ...]
+) -> Arrays:
+    answer = client.predict(signature, inputs, outputs)
+    count = len(next(iter(inputs.values())))
+    wrong = {name: array.shape for name, array in answer.items() if array.shape[:1] != (count,)}
+    if wrong:
+        raise explain_outputs(server, signature, f"shapes {wrong} for {count} photos")
+    return answer

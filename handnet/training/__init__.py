@@ -1,0 +1,1 @@
+"""Training: one opening, then gradient descent or the closed form."""

@@ -1,0 +1,1 @@
+"""What Keras calls during a training run: validation, checkpoints, warnings, pictures."""

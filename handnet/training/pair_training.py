@@ -1,0 +1,318 @@
+"""Training the classifier of a pair on features that are computed once, and what it needs to judge two photos afterwards."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from handnet.config.run_folder import Run, read_run_split, update_facts
+from handnet.config.settings import Config, OptimizerConfig, PairsConfig
+from handnet.config.split import Split
+from handnet.data.dataset import DataSet
+from handnet.data.pair_table import PairTable, halve_people, select_pairs, thin_pairs
+from handnet.data.splits.rules import make_split
+from handnet.embedding.features import compute_features, embed_features
+from handnet.errors import ConfigError, RunError
+from handnet.files import write_with
+from handnet.images.store import prepare_photos
+from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
+from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.metrics.pairs.pair_list import collect_pairs
+from handnet.metrics.pairs.verification import build_curve, compute_auc
+from handnet.networks.device import choose_precision, set_precision
+from handnet.networks.encoder import Encoder, build_encoder, load_encoder
+from handnet.networks.pair_classifier import build_pair_classifier
+from handnet.training.optimizer import build_optimizer
+
+WEIGHTS_FILE = "pairs.weights.h5"
+_ROWS_AT_ONCE = 4096
+_OVERFIT_EPOCHS, _OVERFIT_BATCH = 500, 20
+CALIBRATION_FILE = "pairs_calibration.json"
+Echo = Callable[[str], None]
+Progress = Callable[[str], Callable[[int, int], None]]
+Floats = npt.NDArray[np.float32]
+
+
+class PhotoVectors(NamedTuple):
+    """What is computed of photos.
+
+    Attributes:
+        features: float32 (N, F), what the classifier takes.
+        embeddings: float32 (N, D), unit vectors.
+    """
+
+    features: Floats
+    embeddings: Floats
+
+
+class PairJudge(NamedTuple):
+    """A trained classifier of pairs.
+
+    Attributes:
+        classifier: {"first", "second"}: features (B, F) → probability (B, 1).
+        calibration: from its score, 2 · probability - 1, to a calibrated probability; thresholds on the score.
+    """
+
+    classifier: keras.Model
+    calibration: Calibration
+
+    def score(self, first: Floats, second: Floats) -> Floats:
+        """Return 2 · probability - 1 of each pair of rows, float32 (N,), -1..1."""
+        return score_pairs_with(self.classifier, first, second)
+
+
+def train_pairs(
+    run: Run,
+    dataset: DataSet,
+    *,
+    echo: Echo = print,
+    progress: Progress | None = None,
+    encoder: Encoder | None = None,
+) -> Run:
+    """Train the classifier of pairs of a run whose encoder is done, and keep it and its calibration in the run folder.
+
+    It learns from the pairs of one part and is chosen and calibrated on pairs of other people.
+
+    Args:
+        run: with `pairs` among its settings.
+        dataset: the photos.
+        echo: prints one line.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        encoder: the run's, where it is at hand.
+
+    Raises:
+        DataError: a part lacks pairs of either kind.
+        DiskError: the run folder cannot be written.
+    """
+    begin = time.monotonic()
+    config = run.config
+    encoder = encoder or load_encoder(run)
+    learnt, kept_back = choose_tables(run, dataset)
+    features, others = (
+        compute_vectors(config, encoder, [example.path for example in table.examples], progress).features
+        for table in (learnt, kept_back)
+    )
+    echo(
+        f"training the classifier of pairs ({config.pairs.form} of {features.shape[1]} features) on {_count(learnt)}; "
+        f"keeping back {_count(kept_back)} of other people"
+    )
+    classifier, history = fit_pairs(config.pairs, (features, learnt), (others, kept_back), seed=config.train.seed)
+    losses = history["val_loss"]
+    best = int(np.argmin(losses))
+    scores = score_pairs_with(classifier, others[kept_back.rows[:, 0]], others[kept_back.rows[:, 1]])
+    pairs = collect_pairs(scores, kept_back.same, kept_back.people)
+    write_with(run.folder / WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
+    save_calibration(run.folder / CALIBRATION_FILE, fit_calibration(pairs))
+    auc = compute_auc(build_curve(pairs))
+    echo(f"kept epoch {best + 1} of {len(losses)}: loss {losses[best]:.3f}, AUC {auc:.3f} on the pairs kept back")
+    facts = {
+        "num_features": int(features.shape[1]),
+        "num_pairs": {"learnt": len(learnt.same), "kept_back": len(kept_back.same)},
+        "best_epoch": best,
+        "val_loss": losses[best],
+        "val_auc": auc,
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+    return update_facts(run, {"pairs": facts})
+
+
+def overfit_pairs(
+    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress | None = None
+) -> int:
+    """Let the classifier learn a few training pairs by heart, without dropout and weight decay, from the encoder as it begins.
+
+    The sanity check before any long training: what cannot learn a hundred pairs by heart has a mistake in its labels, its
+    features or its gradients. Nothing is kept.
+
+    Args:
+        config: the settings, with a classifier.
+        dataset: the photos.
+        count: pairs, half of either kind where there are so many.
+        echo: prints one line.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
+
+    Returns:
+        The epochs that it took until every pair was judged right.
+
+    Raises:
+        ConfigError: no classifier, or fewer than 2 pairs asked for.
+        RunError: pairs are still judged wrong after 500 epochs.
+    """
+    if config.pairs.form == "none":
+        raise ConfigError(
+            "--overfit is for the classifier of pairs. Give one, as --set pairs.form=absolute-difference."
+        )
+    if count < 2:
+        raise ConfigError(f"--overfit needs 2 pairs or more. Received: {count}.")
+    split = make_split(config.data.split, dataset, config.data.split_options)
+    table = thin_pairs(select_pairs(dataset, split, "train", config.pairs.num_drawn, config.train.seed), count)
+    set_precision(choose_precision(config.train.precision))
+    vectors = compute_vectors(config, build_encoder(config), [example.path for example in table.examples], progress)
+    watcher = _UntilNoError(vectors.features, table)
+    settings = replace(config.pairs, dropout=0.0, weight_decay=0.0, epochs=_OVERFIT_EPOCHS, batch_size=_OVERFIT_BATCH)
+    echo(f"learning {_count(table)} by heart")
+    fit_pairs(settings, (vectors.features, table), None, seed=config.train.seed, callbacks=[watcher])
+    if watcher.num_wrong:
+        raise RunError(
+            f"{watcher.num_wrong} of {len(table.same)} pairs are still judged wrong after {_OVERFIT_EPOCHS} epochs. Look for "
+            "wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
+        )
+    return watcher.epochs
+
+
+def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
+    """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
+
+    Raises:
+        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
+    """
+    table = choose_tables(run, dataset)[1]
+    vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
+    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
+    return fit_calibration(collect_pairs(scores, table.same, table.people))
+
+
+def check_pairs(config: Config, dataset: DataSet) -> None:
+    """Raise DataError where a part lacks pairs of either kind: before an encoder is trained for a classifier of pairs."""
+    if config.pairs.form != "none":
+        _choose_tables(config, make_split(config.data.split, dataset, config.data.split_options), dataset)
+
+
+def choose_tables(run: Run, dataset: DataSet) -> tuple[PairTable, PairTable]:
+    """Return the pairs that the classifier learns from and those kept back, of different people."""
+    return _choose_tables(run.config, read_run_split(run), dataset)
+
+
+def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[PairTable, PairTable]:
+    settings, seed = config.pairs, config.train.seed
+    if settings.part == "val":
+        return halve_people(select_pairs(dataset, split, "val", settings.num_drawn, seed), seed)
+    return (
+        select_pairs(dataset, split, "train", settings.num_drawn, seed),
+        select_pairs(dataset, split, "val", 0, seed),
+    )
+
+
+def compute_vectors(
+    config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress | None = None
+) -> PhotoVectors:
+    """Return what the classifier and the distance take of photos; the backbone's features come from the cache if known.
+
+    Args:
+        config: `image`, `model` and `pairs.features`.
+        encoder: the run's.
+        paths: N photos.
+        progress: gives, for the name of a piece of work, a function to call with (done, all).
+
+    Raises:
+        DataError: photos that cannot be decoded.
+    """
+    photos = prepare_photos(paths, config.image)
+    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    embeddings = embed_features(encoder.head, features)
+    return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
+
+
+def fit_pairs(
+    config: PairsConfig,
+    learnt: tuple[Floats, PairTable],
+    kept_back: tuple[Floats, PairTable] | None,
+    *,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[keras.Model, dict[str, list[float]]]:
+    """Fit a classifier on features of pairs: binary cross-entropy, AdamW, one-cycle rate, the best epoch's weights.
+
+    Args:
+        config: the settings.
+        learnt: features (P, F) of a table's photos, and the table.
+        kept_back: the same of other people, to choose the epoch on; None keeps the last.
+        seed: of weights, order and dropout.
+        callbacks: more of them.
+
+    Returns:
+        The classifier, and the history of Keras.
+    """
+    keras.utils.set_random_seed(seed)
+    features, table = learnt
+    model = build_pair_classifier(features.shape[1], config, seed)
+    steps = -(-len(table.same) // config.batch_size)
+    settings = OptimizerConfig(
+        learning_rate=config.learning_rate, weight_decay=config.weight_decay, schedule="one-cycle", warmup_fraction=0.0
+    )
+    model.compile(build_optimizer(settings, steps * config.epochs), "binary_crossentropy", metrics=["accuracy"])
+    watchers = [*callbacks]
+    if kept_back is not None:
+        watchers.append(
+            keras.callbacks.EarlyStopping("val_loss", patience=config.epochs, mode="min", restore_best_weights=True)
+        )
+    history = model.fit(
+        *_arrange(features, table),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        validation_data=_arrange(*kept_back) if kept_back is not None else None,
+        callbacks=watchers,
+        verbose=0,
+    )
+    return model, {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def score_pairs_with(classifier: keras.Model, first: Floats, second: Floats) -> Floats:
+    """Return 2 · probability - 1 of each pair of rows, float32 (N,)."""
+    rows = [np.zeros(0, np.float32)]
+    for start in range(0, len(first), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        probability = classifier({"first": first[block], "second": second[block]}, training=False)
+        rows.append(2.0 * keras.ops.convert_to_numpy(probability)[:, 0] - 1.0)
+    return np.concatenate(rows).astype(np.float32)
+
+
+def load_pair_judge(run: Run) -> PairJudge | None:
+    """Return the run's classifier of pairs, or None where the run has none.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    if run.config.pairs.form == "none":
+        return None
+    facts, file = run.facts.get("pairs"), run.folder / WEIGHTS_FILE
+    if not facts or not file.exists():
+        raise RunError(
+            f"{str(run.folder)!r} has no classifier of pairs yet. Train it: handnet train --resume --run {run.folder}"
+        )
+    classifier = build_pair_classifier(int(facts["num_features"]), run.config.pairs)
+    try:
+        classifier.load_weights(file)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+    return PairJudge(classifier, load_calibration(run.folder / CALIBRATION_FILE))
+
+
+def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Floats]:
+    inputs = {"first": features[table.rows[:, 0]], "second": features[table.rows[:, 1]]}
+    return inputs, table.same.astype(np.float32)[:, None]
+
+
+def _count(table: PairTable) -> str:
+    return f"{int(table.same.sum()):,} pairs of one and {int((~table.same).sum()):,} of two people"
+
+
+class _UntilNoError(keras.callbacks.Callback):
+    """Stops once every pair is judged right outside of training."""
+
+    def __init__(self, features: Floats, table: PairTable) -> None:
+        super().__init__()
+        self._features, self._table = features, table
+        self.num_wrong, self.epochs = len(table.same), 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Count the errors."""
+        first, second = (self._features[self._table.rows[:, k]] for k in (0, 1))
+        judged = score_pairs_with(self.model, first, second) >= 0
+        self.num_wrong, self.epochs = int((judged != self._table.same).sum()), epoch + 1
+        if self.num_wrong == 0:
+            self.model.stop_training = True

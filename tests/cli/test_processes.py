@@ -1,0 +1,114 @@
+"""Training in processes of its own: killed, interrupted and resumed, and on a disk that fills up."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.tiny import write_tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+# `python -m handnet` with the backbone of tests/tiny.py.
+PROGRAM = (
+    "from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
+    "from handnet.networks.backbones import BACKBONES, Backbone; from tests.tiny import build_tiny\n"
+    "BACKBONES['tiny'] = Backbone(build_tiny)\n"
+    "from handnet.cli.main import main; main()"
+)
+NUM_EPOCHS = 12
+TRAIN = (
+    "train", "--data=hands", "--arch=tiny", f"--epochs={NUM_EPOCHS}", "--batch=8", "--precision=float32",
+    *(f"--set={setting}" for setting in ("image.size_px=32", "model.hidden_size=16", "optimizer.ema_momentum=0.9")),
+)  # fmt: skip
+
+
+def start(*arguments: str, before: str = "") -> subprocess.Popen[str]:
+    """Start handnet in the current folder, after shell commands as `before`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = ["sh", "-c", f'{before}exec "$@"', "sh", sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not condition():
+        assert process.poll() is None, f"ended before it was to be stopped: {process.communicate()}"
+        time.sleep(0.005)
+
+
+def count_epochs(run: Path) -> int:
+    file = run / "history.csv"
+    return len(list(csv.DictReader(file.open()))) if file.exists() else 0
+
+
+def read_arrays(file: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    with h5py.File(file) as group:
+        group.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return arrays
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(working_folder: Path) -> None:
+    write_tiny(Path("hands"), num_people=20, photos_per_view=2)
+    finish(start(*TRAIN, "--run=whole"))
+
+    run = Path("killed")
+    process = start(*TRAIN, f"--run={run}")
+    wait_until(lambda: (run / "checkpoint/state.json").exists(), process)
+    process.kill()
+    process.communicate()
+    assert count_epochs(run) < NUM_EPOCHS
+
+    (run / ".part-of-a-write.weights.h5").write_bytes(b"half")
+    # The command line makes Ctrl-C of a stop by the system.
+    for stop, exit_code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
+        done = count_epochs(run)
+        process = start("train", "--resume", f"--run={run}")
+        wait_until(lambda done=done: count_epochs(run) >= done + 2, process)
+        process.send_signal(stop)
+        _, err = process.communicate()
+        assert process.returncode == exit_code
+        assert "Traceback" not in err
+        if exit_code == 130:
+            assert [line for line in err.splitlines() if line][-2:] == [
+                f"warning: stopped; continue with: handnet train --resume --run {run}",
+                "handnet: interrupted.",
+            ]
+        assert count_epochs(run) < NUM_EPOCHS, "it was stopped before its end"
+
+    out, _ = finish(start("train", "--resume", f"--run={run}"))
+    assert "resumed after epoch " in out
+    assert (run / "history.csv").read_bytes() == Path("whole/history.csv").read_bytes()
+    expected, received = (read_arrays(folder / "model.weights.h5") for folder in (Path("whole"), run))
+    assert expected.keys() == received.keys()
+    assert all((expected[name] == received[name]).all() for name in expected)
+    names = {path.name for path in working_folder.rglob("*")}
+    assert not [name for name in names if name.startswith((".part-", ".killed-"))], "nothing half written is left"
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_stops_training_with_one_line_and_keeps_the_run(working_folder: Path) -> None:
+    del working_folder
+    write_tiny(Path("hands"), num_people=20, photos_per_view=1)
+    # No file may grow beyond so many blocks of 512 bytes, as on a full disk: the first checkpoint still fits.
+    process = start(*TRAIN, "--run=run", before="ulimit -f 40; ")
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("handnet: Cannot write")]) == 1, err
+    finish(start("train", "--resume", "--run=run"))
+    assert count_epochs(Path("run")) == NUM_EPOCHS

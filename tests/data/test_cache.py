@@ -1,0 +1,143 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import handnet.data.cache
+from handnet.config.settings import ImageConfig
+from handnet.data.cache import (
+    clear_cache,
+    digest_bytes,
+    find_drawn_folder,
+    find_photo_folder,
+    mark_used,
+    read_info,
+    read_limit,
+    trim_cache,
+)
+from handnet.errors import ConfigError
+
+
+def test_settings_and_contents_have_folders_and_names_of_their_own() -> None:
+    folders = {
+        find_photo_folder(config)
+        for config in (ImageConfig(), ImageConfig(size_px=96), ImageConfig(crop="hand"), ImageConfig(background=0))
+    }
+    assert len(folders) == 4
+    assert find_photo_folder(ImageConfig()) == find_photo_folder(ImageConfig(size_px=224))
+    assert digest_bytes(b"a") != digest_bytes(b"b")
+    assert len(digest_bytes(b"a")) == 32
+
+
+def test_clearing_deletes_what_handnet_made_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDNET_CACHE", str(tmp_path))
+    for path in (find_photo_folder(ImageConfig()) / "ab" / "cd", find_drawn_folder("x") / "HandInfo.csv"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"12345")
+    (tmp_path / "letter.txt").write_text("mine")
+    held = {name: (part.num_files, part.num_bytes) for name, part in read_info().items()}
+    assert held == {"photos": (1, 5), "features": (0, 0), "drawn": (1, 5)}
+    assert clear_cache().num_files == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    assert sum(part.num_files for part in read_info().values()) == 0
+
+
+# The bound
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that may hold 1 kB, of a process that uses nothing yet."""
+    monkeypatch.setenv("HANDNET_CACHE", str(tmp_path))
+    monkeypatch.setenv("HANDNET_CACHE_GB", "1e-6")
+    monkeypatch.setattr(handnet.data.cache, "_use", handnet.data.cache._Use())
+    return tmp_path
+
+
+def put(folder: Path, name: str, age_s: float, num_bytes: int = 300) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(bytes(num_bytes))
+    when = time.time() - age_s
+    os.utime(folder / name, (when, when))
+    return folder / name
+
+
+def names_in(root: Path) -> set[str]:
+    return {
+        path.name for name in ("photos", "features", "drawn") for path in (root / name).rglob("*") if path.is_file()
+    }
+
+
+def test_what_was_used_longest_ago_is_deleted_until_the_rest_is_below_the_limit(root: Path) -> None:
+    for number in range(4):
+        put(root / "photos/a", f"photo-{number}", 10_000 - number)
+    put(root / "features/b", "older", 20_000)
+    put(root / "drawn/c", "HandInfo.csv", 90_000, num_bytes=5000)
+    deleted = trim_cache()
+    assert (deleted.num_files, deleted.num_bytes) == (2, 600)
+    assert names_in(root) == {"photo-1", "photo-2", "photo-3", "HandInfo.csv"}
+    assert trim_cache().num_files == 0, "900 bytes fit"
+
+
+def test_use_makes_a_file_young_and_this_process_never_loses_it(root: Path) -> None:
+    files = [put(root / "photos/a", f"photo-{number}", 10_000 - number) for number in range(5)]
+    mark_used(files[:1])
+    assert time.time() - files[0].stat().st_mtime < 100
+    trim_cache()
+    assert names_in(root) == {"photo-0", "photo-3", "photo-4"}
+    mark_used([files[0], files[3], files[4]])
+    put(root / "photos/a", "new", 0)
+    put(root / "photos/a", "newer", 0)
+    trim_cache()
+    assert names_in(root) == {"photo-0", "photo-3", "photo-4"}
+
+
+USER = """
+import sys, pathlib
+from handnet.data.cache import use_folder
+use_folder(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "ended"])
+def test_a_living_process_keeps_its_folders_and_a_dead_one_does_not(end: str, root: Path) -> None:
+    for number in range(6):
+        put(root / "photos/theirs", f"theirs-{number}", 10_000)
+    put(root / "photos/theirs-not", "other", 5_000)
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, str(root / "photos/theirs")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        trim_cache()
+        assert names_in(root) == {f"theirs-{number}" for number in range(6)}
+    finally:
+        if end == "killed":
+            process.kill()
+        process.communicate()
+    assert (len(list((root / "in-use").iterdir())) == 1) == (end == "killed")
+    assert trim_cache().num_files == 3
+    assert not list((root / "in-use").iterdir()), "nothing of a dead process is left"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "lots", "nan"])
+def test_a_limit_that_is_none_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDNET_CACHE_GB", text)
+    with pytest.raises(ConfigError, match="must be a number of gigabytes above 0, such as 20. Received: "):
+        read_limit()
+
+
+def test_the_limit_is_50_gb_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HANDNET_CACHE_GB", raising=False)
+    assert read_limit() == 50_000_000_000
+    monkeypatch.setenv("HANDNET_CACHE_GB", "0.5")
+    assert read_limit() == 500_000_000

@@ -1,0 +1,168 @@
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handnet.data import checks
+from handnet.data.checks import MAX_PIXELS, check_photo, check_photos, find_duplicates, find_header_problem
+from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, find_real_data, write_bytes, write_jpeg, write_truncated
+
+REASONS = {
+    "zero-byte": "empty file",
+    "one-byte": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "text": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "web-page": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "jpeg-magic-alone": "truncated: the JPEG ends within its header",
+    "png-magic-alone": "truncated: the PNG ends within its header",
+    "gif-magic-alone": "truncated: the GIF ends within its header",
+    "bmp-magic-alone": "truncated: the BMP ends within its header",
+    "truncated-jpeg": "truncated: the file ends before the picture does",
+    "truncated-png": "truncated: the file ends before the picture does",
+    "truncated-gif": "truncated: the file ends before the picture does",
+    "truncated-bmp": "truncated: the file ends before the picture does",
+    "webp": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "tiff": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "ppm": "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)",
+    "16-bit-pgm": "PGM of more than 8 bits: only 8-bit PGM can be read",
+    "truncated-pgm": "truncated: the file ends before the picture does",
+    "pgm-magic-alone": "truncated: the PGM ends within its header",
+    "pgm-bomb": "too large: 60,000 × 60,000 pixels, above the limit of 89 million",
+    "palette-bmp": "BMP with a palette or transparency: only 24-bit BMP can be read",
+    "png-bomb": "too large: 30,000 × 30,000 pixels, above the limit of 89 million",
+    "jpeg-bomb": "too large: 65,000 × 65,000 pixels, above the limit of 89 million",
+    "gif-bomb": "too large: 360,000,000,000 pixels in 100 frames, above the limit of 89 million",
+}
+REMARKS = {
+    "cmyk-jpeg": "CMYK: colours are converted without its colour profile",
+    "cmyk-adobe-jpeg": "CMYK: colours are converted without its colour profile",
+    "16-bit-png": "16 bits per channel: read as 8",
+    "16-bit-grey-png": "16 bits per channel: read as 8",
+    "alpha-png": "transparent: transparency is dropped, what lies under it shows",
+    "grey-alpha-png": "transparent: transparency is dropped, what lies under it shows",
+    "animated-png": "animated: only its still picture is used",
+    "animated-gif": "animated: the first of 2 frames is used",
+}
+
+
+@pytest.mark.parametrize("name", sorted(UNUSABLE))
+def test_unusable_photos_have_a_reason(name: str, tmp_path: Path) -> None:
+    problem = check_photo(str(UNUSABLE[name](tmp_path / "photo.jpg")))
+    assert problem is not None
+    assert (problem.reason, problem.usable) == (REASONS[name], False)
+
+
+@pytest.mark.parametrize("name", sorted(USABLE))
+def test_usable_photos_pass_with_a_remark_where_one_is_due(name: str, tmp_path: Path) -> None:
+    path = USABLE[name](tmp_path / "photo.jpg")
+    problem = check_photo(str(path))
+    assert (problem.reason if problem else None) == REMARKS.get(name)
+    assert problem is None or problem.usable
+    assert find_header_problem(path.read_bytes()) == ""
+
+
+def test_a_bomb_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_find_decoding_problem", lambda contents: pytest.fail("decoded"))
+    for name in ("png-bomb", "jpeg-bomb", "gif-bomb", "pgm-bomb"):
+        assert check_photo(str(UNUSABLE[name](tmp_path / name)))
+
+
+def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
+    contents = bytearray(USABLE["png"](tmp_path / "a").read_bytes())
+    contents[16:24] = (10_000).to_bytes(4, "big") + (MAX_PIXELS // 10_000).to_bytes(4, "big")
+    assert find_header_problem(bytes(contents)) == ""
+    contents[20:24] = (MAX_PIXELS // 10_000 + 1).to_bytes(4, "big")
+    assert find_header_problem(bytes(contents)).startswith("too large")
+
+
+def test_a_picture_without_pixels_is_refused(tmp_path: Path) -> None:
+    contents = bytearray(USABLE["png"](tmp_path / "a").read_bytes())
+    contents[16:20] = bytes(4)
+    assert find_header_problem(bytes(contents)) == "damaged: the PNG has no pixels"
+
+
+def test_a_jpeg_cut_anywhere_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    for percent in range(2, 99, 8):
+        problem = check_photo(str(write_truncated(path, "JPEG", percent / 100)))
+        assert problem is not None
+        assert problem.reason.startswith(("truncated", "damaged")), percent
+    assert check_photo(str(write_truncated(path, "JPEG", 1.0))) is None
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "palette-png", "animated-gif", "animated-png", "bmp", "grey-pgm"])
+def test_damage_of_any_kind_is_judged_and_never_raises(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = USABLE[name](tmp_path / "whole").read_bytes()
+    num_unusable = 0
+    for _ in range(60):
+        contents = bytearray(whole)
+        for position in (*rng.integers(len(contents), size=2), rng.integers(64)):
+            contents[position] = rng.integers(256)
+        problem = check_photo(str(write_bytes(tmp_path / "damaged", bytes(contents))))
+        assert problem is None or problem.reason.isprintable()
+        num_unusable += problem is not None and not problem.usable
+    # A PNG has checksums; in the others damage beyond the header often shows as wrong pixels only.
+    assert num_unusable >= (50 if "png" in name else 10)
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    paths = [str(tmp_path / "none.jpg"), str(tmp_path), str(tmp_path / "pipe.jpg"), "a\0b"]
+    reasons = [problem.reason for problem in check_photos(paths)]
+    assert reasons == ["No such file or directory", "not a regular file", "not a regular file", "not a valid file name"]
+
+
+def test_problems_come_in_the_order_of_the_paths_with_progress(tmp_path: Path) -> None:
+    paths = [str(write_bytes(tmp_path / f"{number}.jpg", b"" if number % 3 else b"x")) for number in range(20)]
+    paths.insert(5, str(write_jpeg(tmp_path / HOSTILE_NAME)))
+    seen: list[tuple[int, int]] = []
+    problems = check_photos(paths, lambda done, total: seen.append((done, total)))
+    assert [problem.path for problem in problems] == paths[:5] + paths[6:]
+    assert seen == [(done, 21) for done in range(1, 22)]
+    assert all(problem.reason.isprintable() for problem in problems)
+
+
+def test_an_interrupt_in_the_middle_stops_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def work(path: str) -> None:
+        started.append(path)
+        time.sleep(0.002)
+
+    monkeypatch.setattr(checks, "check_photo", work)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_photos([str(number) for number in range(2_000)], interrupt)
+    assert len(started) < 1_000
+
+
+def test_duplicates_are_found_by_content(tmp_path: Path) -> None:
+    def write(name: str, contents: bytes) -> str:
+        return str(write_bytes(tmp_path / name, contents))
+
+    paths = [
+        write("c", b"same"),
+        write("b", b"else"),
+        write("a", b"same"),
+        write("d", b"longer"),
+        write("e", b"longer"),
+    ]
+    paths += [str(tmp_path / "absent"), paths[0], write("f", b"same")]
+    assert find_duplicates(paths) == [(paths[0], paths[2], paths[-1]), (paths[3], paths[4])]
+
+
+def test_empty_files_are_duplicates_too(tmp_path: Path) -> None:
+    paths = [str(write_bytes(tmp_path / name, b"")) for name in "ab"]
+    assert find_duplicates(paths) == [tuple(paths)]
+
+
+def test_real_photos_are_healthy() -> None:
+    paths = sorted(str(path) for path in (find_real_data("hands11k-fullres") / "Hands").iterdir())
+    assert len(paths) == 101
+    assert check_photos(paths) == []
+    assert find_duplicates(paths) == []

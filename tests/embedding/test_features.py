@@ -1,0 +1,296 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import handnet.data.cache
+import handnet.embedding.features
+from handnet.config.augmentation import AugmentConfig
+from handnet.config.settings import Config
+from handnet.data.cache import find_cache_folder
+from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms
+from handnet.errors import DataError, DiskError
+from handnet.images.store import PreparedPhotos, load_cached, prepare_photos
+from handnet.networks.backbones import BACKBONES, Backbone, build_backbone
+from handnet.training.batches import build_training_data, plan_training
+from tests.photos import picture, write_jpeg
+from tests.tiny import build_tiny, tiny_config, write_tiny
+
+AUGMENTED = {"augment": vars(AugmentConfig(flip_probability=0.5)), "features": {"views": 4}}
+
+
+@pytest.fixture(autouse=True)
+def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny-too", Backbone(build_tiny))
+
+
+@pytest.fixture
+def pictures_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pictures that each call of the backbone was given, padding left out."""
+    seen: list[int] = []
+    run = handnet.embedding.features._run
+    monkeypatch.setattr(
+        handnet.embedding.features, "_run", lambda b, images, n: seen.append(len(images)) or run(b, images, n)
+    )
+    return seen
+
+
+def write_photos(folder: Path, count: int) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    return [str(write_jpeg(folder / f"{k}.jpg", np.roll(picture(), 3 * k, axis=1))) for k in range(count)]
+
+
+def build(config: Config, precision: str = "float32") -> keras.Model:
+    keras.config.set_dtype_policy(precision)
+    try:
+        return build_backbone(config.model.arch, image_size_px=config.image.size_px, seed=config.train.seed)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def compute(paths: list[str], config: Config, backbone: keras.Model | None = None, **options: Any) -> np.ndarray:
+    photos = prepare_photos(paths, config.image)
+    return compute_features(backbone or build(config), photos, config.image, config.model, **options)
+
+
+def views(paths: list[str], config: Config, **options: Any) -> FeatureViews:
+    return compute_views(build(config), prepare_photos(paths, config.image), config, **options)
+
+
+def list_files() -> list[Path]:
+    return [path for path in (find_cache_folder() / "features").rglob("*") if path.is_file()]
+
+
+def test_features_are_the_backbones_and_are_computed_once(tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths, config = write_photos(tmp_path, 7), tiny_config()
+    features = compute(paths, config, batch_size=4)
+    assert (features.shape, features.dtype, pictures_seen) == ((7, 8), np.float32, [4, 3])
+    images = load_cached(prepare_photos(paths, config.image).files, 32)
+    np.testing.assert_allclose(features, build(config).predict_on_batch(images), atol=1e-5)
+    assert (compute(paths[::-1], config) == features[::-1]).all()
+    assert pictures_seen == [4, 3], "all were known"
+    more = write_photos(tmp_path, 9)
+    assert (compute([more[8], *more, more[7]], config, batch_size=4)[1:8] == features).all()
+    assert pictures_seen == [4, 3, 2], "each new photo once"
+
+
+def test_the_same_features_whatever_the_order_and_the_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, config = write_photos(tmp_path, 9), tiny_config(**AUGMENTED)
+    first = views(paths, config, batch_size=8)
+    monkeypatch.setenv("HANDNET_CACHE", str(tmp_path / "other"))
+    again = views(paths[::-1][:5], config, batch_size=8)
+    # The place of a picture in its batch may change the last bit.
+    np.testing.assert_allclose(again.values, first.values[::-1][:5], rtol=0, atol=1e-6)
+    assert (again.mirrored == first.mirrored[::-1][:5]).all()
+
+
+def test_nothing_stale_is_served_when_anything_changes(tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths = write_photos(tmp_path, 2)
+    config = tiny_config(**AUGMENTED)
+    views(paths, config)
+    augment = config.augment
+    changes = {
+        "arch": replace(config, model=replace(config.model, arch="tiny-too")),
+        "size": replace(config, image=replace(config.image, size_px=36)),
+        "fit": replace(config, image=replace(config.image, fit="stretch")),
+        "background": replace(config, image=replace(config.image, background=0)),
+        "augmentation": replace(config, augment=replace(augment, rotation_degrees=21.0)),
+        # The tiny backbone's random weights come from the seed too.
+        "seed": replace(config, train=replace(config.train, seed=1)),
+    }
+    for name, changed in changes.items():
+        pictures_seen.clear()
+        plain = 0 if name == "augmentation" else 2
+        views(paths, changed)
+        assert sum(pictures_seen) == plain + 6, name
+    pictures_seen.clear()
+    views(paths, config)
+    assert not pictures_seen, "what was known still is"
+
+    backbone = build(config)
+    weights = backbone.get_weights()
+    weights[-3][0] += 1e-6
+    backbone.set_weights(weights)
+    compute(paths, config, backbone)
+    assert pictures_seen == [2], "one weight differs in its last digits"
+    compute(paths, config, build(config, "mixed_bfloat16"))
+    assert pictures_seen == [2, 2], "the precision differs"
+    before, times = compute(paths, config), os.stat(paths[0])
+    write_jpeg(Path(paths[0]), 255 - picture())
+    os.utime(paths[0], ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = compute(paths, config)
+    assert pictures_seen == [2, 2, 1], "the photo differs"
+    assert np.abs(after[0] - before[0]).max() > 1e-3
+    assert (after[1] == before[1]).all()
+
+
+def test_settings_of_the_head_change_nothing(tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths = write_photos(tmp_path, 2)
+    compute(paths, tiny_config())
+    compute(paths, tiny_config(model={"hidden_size": 5, "embedding_size": 3, "dropout": 0.5, "trainable": "none"}))
+    assert pictures_seen == [2]
+
+
+def test_a_new_setting_of_the_model_counts_until_it_is_known_not_to(
+    tmp_path: Path, pictures_seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_photos(tmp_path, 2)
+    compute(paths, tiny_config())
+    monkeypatch.setattr(handnet.embedding.features, "_HEAD_SETTINGS", ())
+    compute(paths, tiny_config())
+    assert pictures_seen == [2, 2]
+
+
+# Augmented views
+
+
+def test_view_0_is_the_photo_and_the_others_are_changed(tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths, config = write_photos(tmp_path, 5), tiny_config(**AUGMENTED)
+    found = views(paths, config)
+    assert (found.values.shape, found.mirrored.shape) == ((5, 4, 8), (5, 4))
+    assert (found.values[:, 0] == compute(paths, config)).all()
+    assert all((found.values[:, k] != found.values[:, j]).any(axis=1).all() for k in range(4) for j in range(k))
+    fewer = views(paths, replace(config, features=replace(config.features, views=3)))
+    assert sum(pictures_seen) == 20, "fewer views are the first ones"
+    assert (fewer.values == found.values[:, :3]).all()
+    pictures_seen.clear()
+    more = views(paths, replace(config, features=replace(config.features, views=6)))
+    assert sum(pictures_seen) == 25, "all five augmented views of five photos"
+    np.testing.assert_allclose(more.values[:, :4], found.values, atol=1e-5)
+    plain = views(paths, tiny_config(features={"views": 4}))
+    assert plain.values.shape == (5, 1, 8), "nothing to vary where nothing is augmented"
+
+
+def test_a_mirrored_view_is_known_as_one(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, 12)
+    only_flips = {f"{name}_probability": 0.0 for name in ("rotation", "translation", "zoom", "brightness", "contrast")}
+    only_flips |= {f"{name}_probability": 0.0 for name in ("color", "grayscale", "blur", "erasing")}
+    config = tiny_config(augment={**only_flips, "flip_probability": 0.5}, features={"views": 5})
+    found = views(paths, config)
+    assert 8 < found.mirrored.sum() < 40
+    same = np.isclose(found.values, found.values[:, :1], atol=1e-5).all(axis=2)
+    assert (same == ~found.mirrored).all()
+
+
+def test_draws_depend_on_photo_seed_and_view_alone() -> None:
+    digests = [f"{k:032x}" for k in range(2)]
+    first = draw_uniforms(digests[0], 0, 3)
+    assert (first.shape, first.dtype) == ((3, 23), np.float32)
+    assert (draw_uniforms(digests[0], 0, 2) == first[:2]).all()
+    assert (draw_uniforms(digests[1], 0, 3) != first).any()
+    assert (draw_uniforms(digests[0], 1, 3) != first).any()
+    assert ((first >= 0) & (first < 1)).all()
+
+
+def test_batches_of_features_follow_the_plan_of_the_photos(tmp_path: Path) -> None:
+    from handnet.data.readers.hands11k import read_hands11k
+
+    examples = read_hands11k(write_tiny(tmp_path / "hands", num_people=6)).examples
+    config = tiny_config(data={"identity": "hand"}, **AUGMENTED)
+    photos = prepare_photos([example.path for example in examples], config.image)
+    feature_views = compute_views(build(config), photos, config)
+    plan = plan_training(examples, config)
+    batches = list(build_training_data(plan, feature_views, config).as_numpy_iterator())
+    pixels = list(build_training_data(plan, photos.files, config).as_numpy_iterator())
+    assert len(batches) == len(pixels) == plan.steps_per_epoch * config.train.epochs
+    rows = {feature_views.values[n, v].tobytes(): (n, v) for n in range(len(examples)) for v in range(4)}
+    seen, labels_of = set(), plan.labels
+    for (features, labels), (_, pixel_labels) in zip(batches, pixels, strict=True):
+        assert (features.shape, features.dtype) == ((8, 8), np.float32)
+        assert (labels[:, 1] == pixel_labels[:, 1]).all()
+        for row, (identity, view) in zip(features, labels, strict=True):
+            photo, number = rows[row.tobytes()]
+            seen.add(number)
+            mirrored = feature_views.mirrored[photo, number]
+            assert (identity, view) == (labels_of[photo, 2 if mirrored else 0], labels_of[photo, 1])
+    assert seen == {0, 1, 2, 3}
+    later = list(build_training_data(plan, feature_views, config, first_epoch=1).as_numpy_iterator())
+    expected = batches[plan.steps_per_epoch :]
+    assert all((a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in zip(later, expected, strict=True))
+
+
+# Killed, cut, shared, full
+
+
+def test_what_was_computed_before_a_kill_is_kept(tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths, config = write_photos(tmp_path, 10), tiny_config()
+
+    def stop(done: int, total: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compute(paths, config, batch_size=4, progress=lambda _: stop)
+    assert len(list_files()) == 8
+    compute(paths, config, batch_size=4)
+    assert pictures_seen == [4, 4, 2]
+
+
+def test_a_small_limit_never_evicts_what_is_needed_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config()
+    monkeypatch.setattr(handnet.data.cache, "_use", handnet.data.cache._Use())
+    monkeypatch.setenv("HANDNET_CACHE_GB", "1e-6")
+    old = find_cache_folder() / "photos/of-other-settings/photo"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(bytes(2000))
+    photos = prepare_photos(write_photos(tmp_path / "new", 3), config.image)
+    compute_features(build(config), photos, config.image, config.model)
+    assert not old.exists()
+    assert all(os.path.exists(file) for file in photos.files)
+    assert len(list_files()) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"half"])
+def test_a_cut_file_is_made_again(damage: bytes, tmp_path: Path, pictures_seen: list[int]) -> None:
+    paths, config = write_photos(tmp_path, 3), tiny_config()
+    expected = compute(paths, config)
+    list_files()[1].write_bytes(damage)
+    assert (compute(paths, config) == expected).all()
+    assert pictures_seen == [3, 1]
+
+
+def test_several_at_once_fill_one_folder(tmp_path: Path) -> None:
+    paths, config = write_photos(tmp_path, 12), tiny_config()
+    photos = prepare_photos(paths, config.image)
+    backbones = [build(config) for _ in range(3)]
+
+    def work(number: int) -> np.ndarray:
+        rows = np.roll(np.arange(12), 4 * number)
+        chosen = PreparedPhotos([photos.files[k] for k in rows], [photos.digests[k] for k in rows])
+        found = compute_features(backbones[number], chosen, config.image, config.model, batch_size=2)
+        return found[np.argsort(rows)]
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(work, range(3)))
+    assert (found[0] == found[1]).all()
+    assert (found[0] == found[2]).all()
+    assert len(list_files()) == 12
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, config = write_photos(tmp_path, 1), tiny_config()
+    prepare_photos(paths, config.image)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(
+        DiskError, match=r"No space left on device\. Is the disk full\? HANDNET_CACHE names another folder"
+    ):
+        compute(paths, config)
+
+
+def test_features_that_are_not_finite_are_an_error_and_are_not_kept(tmp_path: Path) -> None:
+    paths, config = write_photos(tmp_path, 2), tiny_config()
+    backbone = build(config)
+    backbone.set_weights([np.full_like(weight, np.nan) for weight in backbone.get_weights()])
+    with pytest.raises(DataError, match="features that are not finite"):
+        compute(paths, config, backbone)
+    assert not list_files()

@@ -1,0 +1,293 @@
+"""`handnet embed` and what is below it: the files on disk to one file of vectors, by each engine."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import handnet.embedding.engines
+import handnet.embedding.job
+from handnet.cli.main import cli
+from handnet.config.run_folder import create_run
+from handnet.config.settings import Config
+from handnet.config.split import Split
+from handnet.data.readers import read_dataset
+from handnet.embedding.encode import embed_files
+from handnet.embedding.engines import (
+    ENGINES,
+    Engine,
+    build_engine,
+    check_engine,
+    choose_engine,
+    has_bfloat16,
+    read_cpu_flags,
+)
+from handnet.embedding.job import Vectors, embed_photos
+from handnet.errors import ConfigError, DataError, RunError
+from handnet.images.store import load_cached, prepare_photos
+from handnet.metrics.embedded import load_part
+from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.encoder import build_encoder
+from tests.photos import UNUSABLE, picture, write_jpeg
+from tests.tiny import build_tiny, tiny_config, write_tiny
+
+BATCH_SIZE = 4
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return tiny_config()
+
+
+@pytest.fixture(scope="module")
+def encoder(config: Config) -> keras.Model:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        return build_encoder(config).model
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    """Eleven good photos."""
+    return [str(write_jpeg(tmp_path / f"{k:02}.jpg", np.roll(picture(), 5 * k, axis=1))) for k in range(11)]
+
+
+def embed(
+    paths: list[str],
+    config: Config,
+    encoder: keras.Model,
+    partial: Path,
+    seen: list[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Vectors:
+    engine = build_engine("tensorflow", encoder, config.image, BATCH_SIZE)
+    if seen is not None:
+        run = engine.embed
+        engine = engine._replace(embed=lambda images: seen.append(len(images)) or run(images))  # type: ignore[func-returns-value]
+    return embed_photos(paths, config.image, engine, encoder, partial, BATCH_SIZE, progress)
+
+
+def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
+    photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path
+) -> None:
+    expected = embed_files(encoder, prepare_photos(photos, config.image).files)
+    bad = [str(UNUSABLE[kind](tmp_path / kind)) for kind in ("zero-byte", "png-bomb", "truncated-jpeg")]
+    absent = str(tmp_path / "absent")
+    paths = [bad[0], *photos[:5], bad[1], *photos[5:], absent, bad[2]]
+    found = embed(paths, config, encoder, tmp_path / "part")
+    assert [paths[row] for row in found.rows] == photos
+    np.testing.assert_allclose(found.embeddings, expected, atol=1e-6)
+    assert found.problems == {
+        bad[0]: "empty file",
+        bad[1]: "too large: 30,000 × 30,000 pixels, above the limit of 89 million",
+        absent: "No such file or directory",
+        bad[2]: "damaged or truncated: it cannot be decoded whole",
+    }
+    only_bad = embed(bad, config, encoder, tmp_path / "part")
+    assert (only_bad.embeddings.shape, only_bad.rows, len(only_bad.problems)) == ((0, 8), [], 3)
+
+
+def test_it_continues_after_a_kill_where_nothing_has_changed(
+    photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handnet.embedding.job, "SHARD_SIZE", BATCH_SIZE)
+    whole = embed(photos, config, encoder, tmp_path / "whole")
+    seen: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        assert total == 11
+        if done > 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(photos, config, encoder, tmp_path / "part", seen, stop)
+    assert seen == [4, 4, 3]
+    (tmp_path / "part/000001.npz").write_bytes(b"")  # as a power cut leaves it
+    seen.clear()
+    again = embed(photos, config, encoder, tmp_path / "part", seen)
+    assert seen == [4, 3], "the second shard and the last"
+    assert (again.embeddings == whole.embeddings).all()
+
+    seen.clear()
+    write_jpeg(Path(photos[0]), 255 - picture())
+    changed = embed(photos, config, encoder, tmp_path / "part", seen)
+    assert sum(seen) == 11, "a photo has changed"
+    assert not np.allclose(changed.embeddings[0], whole.embeddings[0], atol=1e-3)
+    seen.clear()
+    weights = encoder.get_weights()
+    try:
+        encoder.set_weights([weight + 0.01 for weight in weights])
+        embed(photos, config, encoder, tmp_path / "part", seen)
+    finally:
+        encoder.set_weights(weights)
+    assert sum(seen) == 11, "the weights have changed"
+    seen.clear()
+    embed(photos[1:], config, encoder, tmp_path / "part", seen)
+    assert sum(seen) == 10, "another list of photos"
+
+
+def test_a_folder_of_the_name_of_the_parts_loses_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    for name in ("key", "000000.npz", ".part-x.npz", "letter.txt"):
+        (tmp_path / "part" / name).write_text("mine")
+    handnet.embedding.job.remove_partial(tmp_path / "part")
+    assert [path.name for path in (tmp_path / "part").iterdir()] == ["letter.txt"]
+    (tmp_path / "part/letter.txt").unlink()
+    handnet.embedding.job.remove_partial(tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+    handnet.embedding.job.remove_partial(tmp_path / "part")
+
+
+# Engines
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engines_agree_with_the_encoder_whatever_the_batch(
+    name: str, photos: list[str], config: Config, encoder: keras.Model
+) -> None:
+    for package in {"tensorflow": [], "openvino": ["openvino"], "openvino-int8": ["openvino", "nncf"]}[name]:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    images = load_cached(prepare_photos(photos, config.image).files, config.image.size_px)
+    expected = np.asarray(encoder.predict_on_batch(images))
+    engine = build_engine(name, encoder, config.image, 6, images)
+    for count in (6, 1, 5):
+        received = engine.embed(images[:count])
+        assert (received.dtype, received.shape) == (np.float32, (count, 8))
+        tolerance = {"f32": 1e-5, "float32": 1e-5, "bf16": 0.05, "int8": 0.2}[engine.precision]
+        np.testing.assert_allclose(received, expected[:count], atol=tolerance)
+        np.testing.assert_allclose(np.linalg.norm(received, axis=1), 1.0, atol=1e-5)
+    cosine = check_engine(engine, encoder, images[:6])
+    assert cosine > (0.95 if name == "openvino-int8" else 0.999)
+    assert cosine < 0.9999999 or name != "openvino-int8", "8 bits were used"
+    assert not np.allclose(expected[0], expected[5], atol=1e-3), "photos differ"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
+def test_8_bits_need_photos_to_choose_their_ranges_by(config: Config, encoder: keras.Model) -> None:
+    with pytest.raises(ConfigError, match="needs photos to choose its ranges by"):
+        build_engine("openvino-int8", encoder, config.image, 4)
+
+
+def test_a_missing_quantiser_is_named(config: Config, encoder: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handnet.embedding.engines.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs the package nncf\. Install it: pip install 'handnet\[int8\]'"):
+        build_engine("openvino-int8", encoder, config.image, 4)
+
+
+def test_an_engine_that_gives_other_vectors_is_refused(photos: list[str], config: Config, encoder: keras.Model) -> None:
+    images = load_cached(prepare_photos(photos[:3], config.image).files, config.image.size_px)
+    turned = Engine("openvino", "bf16", lambda x: np.roll(np.asarray(encoder.predict_on_batch(x)), 1, axis=1))
+    with pytest.raises(RunError, match="The engine openvino in bf16 gives other vectors than the encoder: cosine"):
+        check_engine(turned, encoder, images)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({"avx2", "fma"}, "tensorflow"), ({"avx2", "amx_bf16"}, "openvino"), ({"avx512_bf16"}, "openvino")],
+)
+def test_auto_goes_by_the_processor(flags: set[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handnet.embedding.engines, "read_cpu_flags", lambda: flags)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    assert choose_engine() == expected
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert choose_engine() == "tensorflow", "OpenVINO is not installed"
+    assert has_bfloat16(flags) == (expected == "openvino")
+
+
+def test_flags_are_words() -> None:
+    assert all(flag and " " not in flag for flag in read_cpu_flags())
+
+
+def test_an_unknown_engine_is_said(config: Config, encoder: keras.Model) -> None:
+    with pytest.raises(ConfigError, match="Unknown engine 'openvin'. Did you mean 'openvino'?"):
+        build_engine("openvin", encoder, config.image, 4)
+
+
+# The command
+
+
+@pytest.fixture
+def run_folder(config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder with weights, as training leaves one."""
+    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    facts = {"status": "finished", "data": {"directory": "", "fingerprint": ""}}
+    run = create_run(tmp_path / "run", config, facts, Split(("1",), (), ("2",)))
+    encoder.save_weights(run.folder / "model.weights.h5")
+    return run.folder
+
+
+def call(*arguments: object) -> None:
+    cli.main(["embed", *map(str, arguments)], standalone_mode=False)
+
+
+def test_a_data_set_keeps_its_labels_for_evaluation(
+    run_folder: Path, config: Config, encoder: keras.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    examples = read_dataset("hands11k", write_tiny(tmp_path / "hands", num_people=3)).examples
+    file = tmp_path / "new/vectors.npz"
+    call(run_folder, tmp_path / "hands", "-o", file, "--engine", "tensorflow", "--batch", 5)
+    out = capsys.readouterr().out
+    assert "engine: tensorflow in float32; 12 photos" in out
+    assert f"wrote 12 vectors of 8 numbers to {file}" in out
+    part = load_part(file)
+    expected = embed_files(encoder, prepare_photos([example.path for example in examples], config.image).files)
+    np.testing.assert_allclose(part.embeddings, expected, atol=1e-6)
+    for name in ("identity", "view", "side"):
+        column = {"identity": "identities"}.get(name, f"{name}s")
+        assert getattr(part, column).tolist() == [getattr(example, name) for example in examples]
+    assert list(part.attributes) == [dict(example.attributes) for example in examples]
+    assert list(part.paths) == [example.path for example in examples]
+    assert [path.name for path in file.parent.iterdir()] == ["vectors.npz"], "the parts are gone"
+    # The same command again replaces the file.
+    call(run_folder, tmp_path / "hands", "-o", file, "--engine", "tensorflow", "--batch", 5)
+    assert (load_part(file).embeddings == part.embeddings).all()
+
+
+def test_bad_photos_are_an_error_unless_they_are_to_be_skipped(
+    run_folder: Path, photos: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "03.jpg").write_bytes(b"no photo")
+    file = tmp_path / "vectors.npz"
+    with pytest.raises(DataError, match=r"1 of 11 photos cannot be decoded: '.*03.jpg': .* with --skip-bad"):
+        call(run_folder, *photos, "-o", file)
+    assert not file.exists()
+    call(run_folder, *photos, "-o", file, "--skip-bad")
+    assert f"warning: left out '{photos[3]}': not an image that can be read" in capsys.readouterr().err
+    with np.load(file) as arrays:
+        assert set(arrays.files) == {"embeddings", "paths"}, "nothing is known of these photos"
+        assert arrays["paths"].tolist() == photos[:3] + photos[4:]
+        assert arrays["embeddings"].shape == (10, 8)
+
+
+def test_all_photos_below_a_folder_without_a_table(run_folder: Path, tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "a/c/1.jpeg", "0.png"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_jpeg(tmp_path / "mine" / name)
+    (tmp_path / "mine/notes.txt").write_text("no photo")
+    call(run_folder, tmp_path / "mine", "-o", tmp_path / "vectors.npz")
+    with np.load(tmp_path / "vectors.npz") as arrays:
+        found = [Path(path).relative_to(tmp_path / "mine").as_posix() for path in arrays["paths"]]
+    assert found == ["0.png", "a/c/1.jpeg", "b/2.JPG"]
+
+
+def test_mistakes_are_one_line_before_any_work(
+    run_folder: Path, photos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for arguments, expected in (
+        ((photos[0], "-o", "x.csv"), "ends with .npz or .parquet. Received: 'x.csv'"),
+        ((tmp_path / "absent", "-o", "x.npz"), "There is no photo or folder"),
+        ((tmp_path / "empty", "-o", "x.npz"), "There is no photo .jpg, jpeg, png, gif, bmp, pgm. in "),
+        ((*photos[:2], "-o", "x.npz", "--reader", "hands11k"), "--reader is for one folder"),
+        ((photos[0], "-o", "x.npz", "--engine", "tensorflov"), "Did you mean 'tensorflow'?"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=expected):
+            call(run_folder, *arguments)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match="A .parquet file needs the package pyarrow: pip install pyarrow"):
+        call(run_folder, photos[0], "-o", "x.parquet")

@@ -1,0 +1,267 @@
+"""The signatures of the exported model: in a clean process without Keras, on whole, turned, grey and damaged photos."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import handnet.export.signatures
+from handnet.config.settings import ImageConfig
+from handnet.data.checks import _count_gif_pixels, find_header_problem
+from handnet.embedding.encode import embed_files
+from handnet.errors import ConfigError, RunError
+from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
+from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
+from handnet.images.decode import decode, fit_photo, load_photo
+from handnet.images.header_guard import count_gif_pixels, has_usable_header, load_photos
+from handnet.images.store import load_cached, prepare_photos
+from tests.exported import CALIBRATION, Exported
+from tests.photos import UNUSABLE, USABLE, find_real_data, picture
+
+NAMES = [name for pair in zip(USABLE, UNUSABLE, strict=False) for name in pair] + list(USABLE)[len(UNUSABLE) :]
+# What would tie the model to this program or machine, though TensorFlow lists it among its own.
+FOREIGN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "XlaCallModule", "GeneratorDataset"}
+
+
+def embed_here(exported: Exported, photos: Mapping[str, Path], names: list[str]) -> np.ndarray:
+    return embed_files(
+        exported.encoder.model, prepare_photos([str(photos[name]) for name in names], exported.image).files
+    )
+
+
+@pytest.fixture(scope="module")
+def clean(exported: Exported, photos: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What a process without Keras and handnet says of the model, and the arrays that it computed."""
+    folder = tmp_path_factory.mktemp("clean")
+    contents = [photos[name].read_bytes() for name in NAMES]
+    sizes = np.array([len(c) for c in contents])
+    np.savez(folder / "photos.npz", bytes=np.frombuffer(b"".join(contents), np.uint8), sizes=sizes)
+    script = Path(__file__).with_name("load_clean.py")
+    command = [
+        sys.executable,
+        str(script),
+        str(exported.export.folder),
+        str(folder / "photos.npz"),
+        str(folder / "out.npz"),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert result.returncode == 0, result.stderr[-2000:]
+    with np.load(folder / "out.npz") as arrays:
+        return json.loads(result.stdout.splitlines()[-1]), dict(arrays)
+
+
+def test_a_clean_process_gets_the_vectors_of_training(
+    clean: Any, exported: Exported, photos: Mapping[str, Path]
+) -> None:
+    _, arrays = clean
+    usable = np.array([name in USABLE for name in NAMES])
+    expected = np.zeros((len(NAMES), 8), np.float32)
+    expected[usable] = embed_here(exported, photos, [name for name in NAMES if name in USABLE])
+    for signature in ("embed", "default"):
+        assert arrays[f"{signature}/ok"].tolist() == usable.tolist(), "every damaged photo is flagged, and no other"
+        np.testing.assert_allclose(arrays[f"{signature}/embeddings"], expected, atol=1e-5)
+    assert np.linalg.norm(expected[usable], axis=1) == pytest.approx(1, abs=1e-5)
+    similarity = np.sum(expected * expected[::-1], axis=1)
+    ok = usable & usable[::-1]
+    np.testing.assert_allclose(arrays["verify/similarity"], similarity, atol=1e-5)
+    np.testing.assert_allclose(
+        arrays["verify/probability"], np.where(ok, 1 / (1 + np.exp(3 - 8 * similarity)), 0), atol=1e-4
+    )
+    assert arrays["verify/decision"].tolist() == (ok & (similarity >= 0.4)).tolist()
+    assert arrays["verify/ok"].tolist() == ok.tolist()
+    for batch in (0, 1, 3):
+        np.testing.assert_allclose(arrays[f"batch{batch}"], expected[:batch], atol=1e-5)
+
+
+def test_the_photos_of_the_test_tell_something(exported: Exported, photos: Mapping[str, Path]) -> None:
+    upright, turned, grey = embed_here(exported, photos, ["jpeg", "exif-6-jpeg", "grey-jpeg"])
+    assert np.abs(upright - grey).max() > 1e-3
+    assert np.abs(upright - turned).max() < 1e-2, "EXIF orientation is obeyed"
+
+
+def test_only_operations_of_tensorflow_itself(clean: Any) -> None:
+    summary, _ = clean
+    assert {"DecodeJpeg", "IgnoreErrorsDataset", "FilterDataset", "MatMul"} <= set(summary["operations"])
+    assert summary["unknown"] == []
+    assert summary["without_kernel"] == []
+    assert not FOREIGN & set(summary["operations"])
+    assert not {"keras", "keras_hub", "handnet"} & set(summary["loaded"])
+
+
+@pytest.mark.parametrize("name", [*USABLE, *UNUSABLE])
+def test_the_header_is_judged_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
+    contents = photos[name].read_bytes()
+    try:
+        usable = bool(has_usable_header(tf.constant(contents)))
+    except tf.errors.InvalidArgumentError:
+        usable = False
+    assert usable == (not find_header_problem(contents))
+
+
+@pytest.mark.parametrize("name", ["animated-gif", "truncated-gif", "gif-bomb"])
+def test_the_pixels_of_a_gif_are_counted_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
+    contents = photos[name].read_bytes()
+    assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1] > 0
+
+
+def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        contents = b"GIF89a" + rng.integers(0, 256, 7, dtype=np.uint8).tobytes()
+        contents += bytes(3 * 2 ** ((contents[10] & 7) + 1)) if contents[10] & 128 else b""
+        for _ in range(rng.integers(0, 6)):
+            size = rng.integers(0, 3000, 2).astype("<u2").tobytes()
+            contents += b"," + bytes(4) + size + b"\x00\x02" if rng.random() < 0.7 else b"!\xfe"
+            for _ in range(rng.integers(0, 3)):
+                length = int(rng.integers(1, 256))
+                contents += bytes([length]) + rng.integers(0, 256, length, dtype=np.uint8).tobytes()
+            contents += b"\x00"
+        contents += b";"
+        assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1]
+
+
+def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFunction:
+    """Return `load_photos` as a graph, which is how it is served; eagerly each photo would be traced anew."""
+    signature = [tf.TensorSpec((None,), tf.string)]
+    return tf.function(lambda photos: load_photos(photos, image), input_signature=signature, autograph=False)
+
+
+def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def look(contents: tf.Tensor, size_px: int) -> tf.Tensor:
+        length = tf.py_function(lambda c: seen.append(len(c.numpy())) or len(c.numpy()), [contents], tf.int32)
+        with tf.control_dependencies([length]):
+            return decode(tf.identity(contents), size_px)
+
+    monkeypatch.setattr("handnet.images.decode.decode", look)
+    names = ["png-bomb", "jpeg", "jpeg-bomb", "gif-bomb", "truncated-png", "pgm-bomb"]
+    contents = [photos[name].read_bytes() for name in names]
+    _, ok = trace_load_photos(ImageConfig(size_px=32))(tf.constant(contents))
+    assert ok.numpy().tolist() == [False, True, False, False, False, False]
+    assert sorted(seen) == sorted([len(contents[1]), len(contents[4])])
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "zero"])
+def test_no_damage_fails_the_batch_or_moves_a_neighbour(damage: str, photos: Mapping[str, Path]) -> None:
+    image, rng = ImageConfig(size_px=32), np.random.default_rng(7)
+    good = photos["jpeg"].read_bytes()
+    sources = [photos[name].read_bytes() for name in ("jpeg", "progressive-jpeg", "png", "animated-gif", "bmp")]
+    damaged = []
+    for k in range(40):
+        data = bytearray(sources[k % len(sources)])
+        at = int(rng.integers(2, len(data)))
+        if damage == "cut":
+            data = data[:at]
+        else:
+            data[at : at + 20] = bytes(20) if damage == "zero" else rng.integers(0, 256, 20, dtype=np.uint8).tobytes()
+        damaged.append(bytes(data))
+    batch = [photo for pair in zip([good] * len(damaged), damaged, strict=True) for photo in pair]
+    pixels, ok = trace_load_photos(image)(tf.constant(batch))
+    assert ok.numpy()[::2].all()
+    assert (pixels.numpy()[::2] == load_photo(tf.constant(good), image).numpy()).all()
+    assert not pixels.numpy()[1::2][~ok.numpy()[1::2]].any(), "black where it failed"
+    for photo, flag, result in zip(damaged, ok.numpy()[1::2], pixels.numpy()[1::2], strict=True):
+        if flag:
+            assert (load_photo(tf.constant(photo), image).numpy() == result).all()
+
+
+def test_pixels_give_the_vectors_of_the_photos(exported: Exported, photos: Mapping[str, Path]) -> None:
+    embed = tf.saved_model.load(str(exported.export.folder))
+    signature = embed.signatures["embed_pixels"]
+    whole = np.stack([decode(tf.constant(photos[name].read_bytes()), 32).numpy() for name in ("png", "grey-png")])
+    expected = embed_here(exported, photos, ["png", "grey-png"])
+    np.testing.assert_allclose(signature(images=tf.constant(whole))["embeddings"].numpy(), expected, atol=1e-5)
+    square = fit_photo(tf.constant(picture()), exported.image)
+    assert (fit_photo(square, exported.image).numpy() == square.numpy()).all(), "a square of that size stays as it is"
+    empty = signature(images=tf.zeros((0, 10, 10, 3), tf.uint8))["embeddings"]
+    assert empty.shape == (0, 8)
+
+
+def test_batches_of_different_sizes_are_not_compared(exported: Exported, photos: Mapping[str, Path]) -> None:
+    loaded = tf.saved_model.load(str(exported.export.folder))
+    photo = photos["jpeg"].read_bytes()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold as many photos"):
+        loaded.signatures["verify"](first=tf.constant([photo]), second=tf.constant([photo] * 3))
+
+
+def test_the_warm_up_requests_run(exported: Exported) -> None:
+    log_pb2 = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_log_pb2", reason="tensorflow-serving-api is absent"
+    )
+    loaded = tf.saved_model.load(str(exported.export.folder))
+    seen = []
+    for record in tf.data.TFRecordDataset(str(exported.export.folder / WARMUP_FILE)).as_numpy_iterator():
+        log = log_pb2.PredictionLog.FromString(record)
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        assert request.model_spec.name == "hands"
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        outputs = loaded.signatures[request.model_spec.signature_name](**inputs)
+        seen.append((request.model_spec.signature_name, outputs.get("embeddings", outputs.get("similarity")).shape[0]))
+        if "ok" in outputs:
+            assert outputs["ok"].numpy().all()
+    expected = [(name, batch) for name in exported.export.signatures for batch in WARMUP_BATCHES]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_card_and_facts_lie_beside_the_model(exported: Exported) -> None:
+    folder = exported.export.folder
+    assert (folder / CARD_FILE).read_text() == "# A card\n"
+    facts = json.loads((folder / FACTS_FILE).read_text())
+    assert facts["image"] == {"size_px": 32, "fit": "letterbox", "crop": "none", "background": 255}
+    assert facts["calibration"]["slope"] == CALIBRATION.slope
+    assert facts["signatures"] == ["serving_default", "embed", "embed_pixels", "verify", "verify_pixels"]
+    assert facts["max_error"] == exported.export.max_error < 1e-5
+    assert exported.export.num_checked == len(USABLE)
+
+
+def test_without_calibration_nothing_is_verified(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    result = export_encoder(exported.encoder, exported.image, tmp_path / "plain", [str(photos["jpeg"])])
+    assert result.signatures == ("serving_default", "embed", "embed_pixels")
+
+
+def test_a_model_that_differs_is_refused(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(similarity: tf.Tensor, ok: tf.Tensor, _: object) -> dict[str, tf.Tensor]:
+        return {"similarity": similarity, "probability": tf.where(ok, 0.5, 0.0), "decision": ok}
+
+    monkeypatch.setattr(handnet.export.signatures, "judge_similarity", judge)
+    folder = tmp_path / "wrong"
+    with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
+        export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)
+    assert list(folder.iterdir()) == []
+
+
+def test_wrong_formats_are_refused(exported: Exported, photos: Mapping[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Unknown format 'onx'. Did you mean 'onnx'\?"):
+        export_encoder(exported.encoder, exported.image, tmp_path, [str(photos["jpeg"])], format_name="onx")
+    with pytest.raises(RunError, match="no photos to check"):
+        export_encoder(exported.encoder, exported.image, tmp_path, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crop", ["none", "hand"])
+def test_real_photos_become_the_pixels_of_training(crop: str) -> None:
+    paths = sorted(str(path) for path in find_real_data("hands11k-mini").rglob("*.jpg"))[::60][:12]
+    image = ImageConfig(size_px=96, crop=crop)
+    expected = load_cached(prepare_photos(paths, image).files, 96)
+    pixels, ok = trace_load_photos(image)(tf.constant([Path(path).read_bytes() for path in paths]))
+    assert ok.numpy().all()
+    assert (pixels.numpy() == expected).all()
+
+
+@pytest.mark.slow
+def test_real_photos(exported: Exported, tmp_path: Path) -> None:
+    paths = sorted(str(path) for path in find_real_data("hands11k-mini").rglob("*.jpg"))[:24]
+    result = export_encoder(exported.encoder, exported.image, tmp_path / "real", paths, calibration=CALIBRATION)
+    assert result.max_error < 1e-5

@@ -1,0 +1,133 @@
+"""VGG16 and InceptionV3 against keras.applications, each filled from a file that keras.applications' own network wrote."""
+
+import os
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from handnet.errors import WeightsError
+from handnet.networks.backbones import build_backbone, list_blocks
+from handnet.networks.convert import convert_weights
+from handnet.networks.weights.manifest import read_manifest
+from tests.goldens.drawn import draw_images
+
+SIZES = {"vgg16": 48, "inception-v3": 75}
+
+
+def build_theirs(arch: str, side: int) -> tuple[keras.Model, keras.Model]:
+    """Return keras.applications' network with drawn weights, and the network from photos as published: with its pixels."""
+    module, build = {
+        "vgg16": (keras.applications.vgg16, keras.applications.VGG16),
+        "inception-v3": (keras.applications.inception_v3, keras.applications.InceptionV3),
+    }[arch]
+    network = build(weights=None, include_top=False, input_shape=(side, side, 3), pooling="avg")
+    rng = np.random.default_rng(0)
+    for variable in network.weights:
+        normal = rng.standard_normal(variable.shape).astype("float32")
+        if len(variable.shape) == 4:
+            variable.assign(normal * np.sqrt(2.0 / np.prod(variable.shape[:-1])))
+        else:
+            # Variances must be positive; all else differs from what a new network has.
+            variable.assign(1.0 + 0.1 * np.abs(normal) if "variance" in variable.path else 0.1 * normal)
+    if arch == "vgg16":
+        # It takes values as far as 150 from zero and normalises nothing: features would be that large, and their rounding.
+        network.get_layer("block1_conv1").kernel.assign(network.get_layer("block1_conv1").kernel / 64.0)
+    images = keras.Input((side, side, 3))
+    return network, keras.Model(images, network(module.preprocess_input(images)))
+
+
+def write_keras_2(network: keras.Model, path: Path) -> None:
+    """Write weights in the layout of the published files, of Keras 1 and 2."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in network.layers]
+        for layer in network.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{variable.name}:0" for variable in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, variable in zip(names, layer.weights, strict=True):
+                group[name] = keras.ops.convert_to_numpy(variable.value)
+
+
+@pytest.mark.parametrize("arch", ["vgg16", pytest.param("inception-v3", marks=pytest.mark.slow)])
+def test_features_equal_those_of_keras_applications(arch: str, tmp_path: Path) -> None:
+    network, theirs = build_theirs(arch, SIZES[arch])
+    network.save_weights(tmp_path / "x.weights.h5")
+    write_keras_2(network, tmp_path / "notop.h5")
+    images = draw_images(SIZES[arch])
+    expected = keras.ops.convert_to_numpy(theirs(images.astype("float32")))
+    assert np.abs(expected[0] - expected[1]).max() > 0.01 * np.abs(expected).max()
+    for source in (tmp_path / "x.weights.h5", tmp_path / "notop.h5"):
+        ours = build_backbone(arch, image_size_px=SIZES[arch], weights=os.fspath(source))
+        # VGG16's features are of order 3: rounding is relative to them.
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-5, atol=1e-5)
+    folder = convert_weights(arch, os.fspath(tmp_path / "notop.h5"), tmp_path / "converted")
+    converted = build_backbone(arch, image_size_px=SIZES[arch], weights=os.fspath(folder))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(converted(images)), keras.ops.convert_to_numpy(ours(images))
+    )
+    assert read_manifest(folder).pixel_offset == tuple(np.asarray(ours.get_layer("pixels").offset, float).round(3))
+
+
+def test_the_last_blocks_of_either_can_be_trained() -> None:
+    assert list_blocks(build_backbone("vgg16", image_size_px=32)) == [f"block{i}" for i in range(1, 6)]
+    assert list_blocks(build_backbone("inception-v3", image_size_px=75)) == [f"mixed{i}" for i in range(11)]
+
+
+@pytest.mark.slow
+def test_keras_hubs_vgg16_folder(tmp_path: Path) -> None:
+    keras_hub = pytest.importorskip("keras_hub")
+    theirs = keras_hub.models.VGGBackbone([2, 2, 3, 3, 3], [64, 128, 256, 512, 512], image_shape=(48, 48, 3))
+    theirs.save_to_preset(os.fspath(tmp_path / "preset"))
+    ours = build_backbone("vgg16", image_size_px=48, weights=os.fspath(tmp_path / "preset"))
+    images = draw_images(48)
+    expected = keras.ops.convert_to_numpy(theirs(ours.get_layer("pixels")(images))).mean((1, 2))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-5, atol=1e-5)
+
+
+def write_layers(path: Path, layers: dict[str, list[tuple[int, ...]]]) -> Path:
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, shapes in layers.items():
+            names = [f"{name}_W_{i}:0" for i in range(len(shapes))]
+            file.create_group(name).attrs["weight_names"] = [n.encode() for n in names]
+            for weight, shape in zip(names, shapes, strict=True):
+                file[name][weight] = np.zeros(shape, np.float32)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({"conv1_conv": [(7, 7, 3, 64), (64,)]}, "is a ResNet of keras.applications, which is another network"),
+        ({"res2a_branch2a": [(1, 1, 64, 64), (64,)]}, "is a ResNet of keras.applications"),
+        ({"dense": [(3, 4), (4,)]}, "holds dense, …: no network that is known"),
+        ({"block1_conv1": [(3, 3, 3, 64)]}, "block1_conv1 has 1 arrays instead of 2"),
+        ({"block1_conv1": [(3, 3), (64,)]}, r"block1_conv1 has a kernel of shape \(3, 3\); four axes expected"),
+        (
+            {"block1_conv1": [(3, 3, 3, 64), (64,)], "fc1": [(9, 9), (9,)], "block3_conv4": [(3, 3, 256, 256), (256,)]},
+            r"do not fit 'vgg16': 24 missing \(block1_conv2/kernel.*; 2 left over \(block3_conv4/kernel",
+        ),
+        ({f"conv2d_{i}": [(1, 1, 1, 1)] for i in range(94)}, "has 0 normalisations instead of 94"),
+    ],
+)
+def test_other_files_are_refused_in_one_line(layers: dict, message: str, tmp_path: Path) -> None:
+    path = write_layers(tmp_path / "x.h5", layers)
+    with pytest.raises(WeightsError, match=message) as caught:
+        build_backbone("vgg16", image_size_px=32, weights=os.fspath(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_and_one_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = write_layers(tmp_path / "x.h5", {"block1_conv1": [(3, 3, 3, 64), (64,)]})
+    with pytest.raises(WeightsError, match=r"holds weights of 'vgg16'\. Received: arch='resnet50'\. Choose 'vgg16'"):
+        build_backbone("resnet50", image_size_px=32, weights=os.fspath(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    for content in (whole[: len(whole) // 2], b"<html>404</html>", b""):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match="is not a whole HDF5 file of weights") as caught:
+            build_backbone("vgg16", image_size_px=32, weights=os.fspath(path))
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,207 @@
+"""What is trained and how fast, LoRA, recomputation: on networks small enough for a few steps."""
+
+import keras
+import numpy as np
+import pytest
+
+from handnet.errors import ConfigError
+from handnet.networks.backbones import BACKBONES, build_backbone, list_blocks, set_trainable
+from handnet.networks.backbones.lora import merge_lora
+from handnet.networks.backbones.training import find_depths, find_layer_rates, scale_rates
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 70, 70, 3), dtype=np.uint8)
+TARGETS = np.random.default_rng(1).standard_normal((4, 64)).astype(np.float32)
+
+
+def read(model: keras.Model) -> dict[str, np.ndarray]:
+    return {v.path: np.array(keras.ops.convert_to_numpy(v.value)) for v in model.weights}
+
+
+def fit(model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int = 2) -> set[str]:
+    """Train on the whole batch; return the paths of the weights that changed."""
+    before, side = read(model), model.input_shape[1]
+    targets = np.resize(TARGETS, (4, model.output_shape[1]))
+    model.compile(optimizer, "mse")
+    model.fit(IMAGES[:, :side, :side], targets, batch_size=4, epochs=steps, verbose=0, shuffle=False)
+    return {path for path, values in read(model).items() if not np.array_equal(values, before[path])}
+
+
+@pytest.mark.parametrize("arch", ["small", "dino-tiny"])
+def test_last_blocks_alone_change(arch):
+    model = build_backbone(arch, image_size_px=70)
+    set_trainable(model, "last-1")
+    last = list_blocks(model)[-1]
+    expected = {v.path for v in model.weights if v.path.startswith((last, "norm/"))}
+    assert fit(model, keras.optimizers.SGD(0.01)) == expected
+    assert any("moving_mean" in path for path in expected) == (arch == "small")
+
+
+def test_nothing_changes_in_a_frozen_network_with_batch_norm_and_dropout():
+    backbone = build_backbone("inception-resnet-v1", image_size_px=80)
+    set_trainable(backbone, "none")
+    assert backbone.trainable_weights == []
+    images = keras.ops.image.resize(IMAGES, (80, 80))
+    moving = backbone.get_layer("conv2d_1a_bn").moving_mean
+    before = np.array(keras.ops.convert_to_numpy(moving))
+    training, inference = backbone(images, training=True), backbone(images, training=False)
+    np.testing.assert_array_equal(training, inference)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(moving), before)
+
+
+def test_modes_replace_each_other():
+    model = build_backbone("dino-tiny", image_size_px=42, lora_rank=2)
+    counts = {}
+    for mode in ("all", "none", "lora", "last-2", "all"):
+        set_trainable(model, mode)
+        counts.setdefault(mode, set()).add(len(model.trainable_weights))
+    # 4 tokens and patches, 3 blocks of 14 + 4 for LoRA, 2 of the last norm.
+    assert counts == {"all": {4 + 3 * 18 + 2}, "none": {0}, "lora": {12}, "last-2": {2 * 18 + 2}}
+
+
+@pytest.mark.parametrize("mode", ["last-0", "last-4", "last-x", "some", "", "lora"])
+def test_impossible_modes_are_refused(mode):
+    model = build_backbone("dino-tiny", image_size_px=42)
+    with pytest.raises(ConfigError, match=r"Received: "):
+        set_trainable(model, mode)
+
+
+@pytest.mark.parametrize("arch", ["small", "resnet50", "inception-resnet-v1", "dino-tiny", "dino3-tiny"])
+def test_depth_grows_from_input_to_output(arch):
+    model = build_backbone(arch, image_size_px=80)
+    depths = find_depths(model)
+    num_blocks = {"small": 6, "resnet50": 16, "inception-resnet-v1": 23, "dino-tiny": 3, "dino3-tiny": 3}[arch]
+    assert sorted(set(depths.values())) == list(range(num_blocks + 2))
+    for operation in model.operations:
+        for node in operation._inbound_nodes:
+            for parent in node.parent_nodes:
+                if operation.name in depths and parent.operation.name in depths:
+                    assert depths[parent.operation.name] <= depths[operation.name], operation.name
+
+
+def test_layer_rates_by_hand():
+    model = build_backbone("dino-tiny", image_size_px=42)
+    rates = find_layer_rates(model, 0.5)
+    assert rates["tokens/patches/kernel"] == 0.5**4
+    assert rates["block0/qkv/kernel"] == 0.5**3
+    assert rates["block2/fc2/bias"] == 0.5
+    assert rates["norm/gamma"] == 1.0
+    for decay in (0.0, 1.5, -1.0):
+        with pytest.raises(ConfigError, match=f"at most 1. Received: {decay}"):
+            find_layer_rates(model, decay)
+
+
+@pytest.mark.parametrize("accumulate", [None, 2])
+@pytest.mark.parametrize("name", ["SGD", "AdamW"])
+@pytest.mark.parametrize("weight_decay", [0.0, 5.0])
+def test_each_variable_moves_at_its_own_rate(name, accumulate, weight_decay):
+    model = build_backbone("dino-tiny", image_size_px=42, seed=1)
+    rates = find_layer_rates(model, 0.5)
+    before = read(model)
+    rng = np.random.default_rng(0)
+    gradients = [rng.standard_normal(v.shape).astype(np.float32) for v in model.trainable_variables]
+
+    def move(optimizer_class: type) -> dict[str, np.ndarray]:
+        for variable in model.weights:
+            variable.assign(before[variable.path])
+        optimizer = optimizer_class(0.01, weight_decay=weight_decay, gradient_accumulation_steps=accumulate)
+        for _ in range(accumulate or 1):
+            optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], model.trainable_variables)
+        return {path: values - before[path] for path, values in read(model).items()}
+
+    plain, unscaled = move(getattr(keras.optimizers, name)), move(scale_rates(getattr(keras.optimizers, name), {}))
+    scaled = move(scale_rates(getattr(keras.optimizers, name), rates))
+    for variable in model.trainable_variables:
+        path = variable.path
+        np.testing.assert_allclose(unscaled[path], plain[path], rtol=1e-4, atol=1e-6, err_msg=path)
+        np.testing.assert_allclose(scaled[path], rates[path] * plain[path], rtol=1e-4, atol=1e-6, err_msg=path)
+        assert np.abs(plain[path]).max() > 0.005
+
+
+def test_lora_begins_as_nothing_trains_alone_and_merges(tmp_path):
+    plain = build_backbone("dino-tiny", image_size_px=70, seed=2)
+    model = build_backbone("dino-tiny", image_size_px=70, seed=7, lora_rank=4, lora_alpha=8.0)
+    for variable in plain.weights:
+        next(v for v in model.weights if v.path == variable.path).assign(variable)
+    start = keras.ops.convert_to_numpy(plain(IMAGES))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(IMAGES)), start)
+    set_trainable(model, "lora")
+    changed = fit(model, keras.optimizers.Adam(0.01), steps=3)
+    assert changed == {v.path for v in model.weights if "_lora_" in v.path}
+    trained = keras.ops.convert_to_numpy(model(IMAGES))
+    assert np.abs(trained - start).max() > 0.01
+    merged = merge_lora(model)
+    assert merged.count_params() == plain.count_params()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(merged(IMAGES)), trained, atol=2e-6)
+    # The updates themselves are saved: Keras's own enable_lora saves the merged matrix and loads zeros, which never
+    # train again, since each half's gradient is multiplied by the other.
+    model.save_weights(tmp_path / "x.weights.h5")
+    again = build_backbone("dino-tiny", image_size_px=70, seed=8, lora_rank=4, lora_alpha=8.0)
+    again.load_weights(tmp_path / "x.weights.h5")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(again(IMAGES)), trained)
+
+
+def test_lora_merges_inside_a_larger_model():
+    backbone = build_backbone("dino-tiny", image_size_px=42, lora_rank=2)
+    for variable in backbone.weights:
+        if "_lora_up" in variable.path:
+            variable.assign(0.1 * np.random.default_rng(0).standard_normal(variable.shape))
+    images = keras.Input((42, 42, 3))
+    model = keras.Model(images, keras.layers.Dense(5, name="head")(backbone(images)))
+    inputs = IMAGES[:, :42, :42]
+    expected = keras.ops.convert_to_numpy(model(inputs))
+    merged = merge_lora(model)
+    assert not any("_lora_" in v.path for v in merged.weights)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(merged(inputs)), expected, atol=2e-6)
+
+
+def test_without_lora_there_is_nothing_to_merge():
+    model = build_backbone("dino-tiny", image_size_px=42)
+    assert merge_lora(model) is model
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_average_and_accumulation_work_together_in_half_precision(policy):
+    # One weight whose gradient is -1: each update adds the rate. The schedule counts batches (rates 1.0, 0.9, …) and
+    # updates take every second; the average is taken at every batch, not at every update, and starts as the weight.
+    keras.config.set_dtype_policy(policy)
+    try:
+        inputs = keras.Input((1,))
+        dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        model = keras.Model(inputs, dense(inputs))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    rate = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0)
+    optimizer = scale_rates(keras.optimizers.SGD, {})(
+        rate, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2
+    )
+    model.compile(optimizer, lambda _targets, outputs: -keras.ops.mean(outputs))
+    ones, weights, averages = np.ones((4, 1), np.float32), [], []
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    for _ in range(6):
+        model.train_on_batch(ones, ones)
+        weights.append(float(dense.kernel.numpy()[0, 0]))
+        averages.append(float(inner._model_variables_moving_average[0].numpy()[0, 0]))
+    np.testing.assert_allclose(weights, [0.0, 0.9, 0.9, 1.6, 1.6, 2.1], atol=1e-3)
+    np.testing.assert_allclose(averages, [0.0, 0.9, 0.9, 1.25, 1.425, 1.7625], atol=1e-3)
+
+
+def test_recomputed_activations_give_the_same_step():
+    after = []
+    for recompute in (False, True):
+        model = build_backbone("dino-tiny", image_size_px=70, recompute=recompute)
+        fit(model, keras.optimizers.SGD(0.01), steps=2)
+        after.append(read(model))
+    for path in after[0]:
+        np.testing.assert_allclose(after[1][path], after[0][path], rtol=1e-4, atol=1e-6, err_msg=path)
+
+
+def test_dropped_paths_drop_whole_images_in_training_alone():
+    model = build_backbone("dino-tiny", image_size_px=42, drop_path_rate=0.9)
+    block = model.get_layer("block2")
+    tokens = np.random.default_rng(0).standard_normal((64, 10, 64)).astype(np.float32)
+    np.testing.assert_array_equal(block(tokens, training=False), block(tokens, training=False))
+    changed = np.abs(keras.ops.convert_to_numpy(block(tokens, training=True)) - tokens).max((1, 2)) > 0
+    # Both branches of an image are dropped with probability 0.81: 12 of 64 change on average.
+    assert 2 <= changed.sum() <= 28
+    assert model.get_layer("block0").drop_path_rate == 0.0
+    assert BACKBONES["dino-tiny"].is_transformer

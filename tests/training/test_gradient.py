@@ -1,0 +1,268 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import handnet.training.gradient
+from handnet.config.augmentation import AugmentConfig
+from handnet.config.run_folder import Run, read_run, read_run_split
+from handnet.config.settings import Config
+from handnet.config.toml import read_config
+from handnet.data.dataset import DataSet
+from handnet.data.readers import read_dataset
+from handnet.errors import ConfigError, DataError, DiskError, RunError
+from handnet.images.store import load_cached, prepare_photos
+from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.encoder import load_encoder
+from handnet.training.gradient import train
+from tests.tiny import build_tiny, tiny_config, write_tiny
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return read_dataset("hands11k", write_tiny(tmp_path_factory.mktemp("data") / "hands", num_people=24))
+
+
+@pytest.fixture(autouse=True)
+def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+
+
+def run_quietly(config: Config, folder: Path, dataset: DataSet, **options: bool) -> Run:
+    return train(config, folder, dataset, echo=lambda _: None, warn=lambda _: None, **options)
+
+
+def read_weights(run: Run) -> list[np.ndarray]:
+    return load_encoder(run).model.get_weights()
+
+
+def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet, tmp_path: Path) -> None:
+    config = tiny_config(train={"epochs": 8}, optimizer={"learning_rate": 1e-2}, sampler={"passes_per_epoch": 4})
+    lines: list[str] = []
+    folder = tmp_path / "run"
+    run = train(config, folder, dataset, command=["handnet", "train"], echo=lines.append, warn=lines.append)
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    assert [row["epoch"] for row in history] == [str(k) for k in range(8)]
+    losses = [float(row["loss"]) for row in history]
+    assert np.mean(losses[-2:]) < 0.6 * losses[0], "the loss falls"
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts == run.facts
+    assert facts["status"] == "finished"
+    assert facts["best"]["val_mean_rank"] == min(float(row["val_mean_rank"]) for row in history)
+    assert facts["seed"] == 0
+    assert facts["command"] == ["handnet", "train"]
+    assert facts["packages"]["keras"] == keras.version()
+    assert len(facts["data"]["fingerprint"]) == 32
+    assert read_config(folder / "config.toml") == config
+    split = read_run_split(run)
+    assert len(split.train) == int(0.68 * 24)
+    assert list((folder / "tensorboard").rglob("events.out.tfevents.*")), "scalars for TensorBoard"
+    assert not (folder / "checkpoint").exists()
+    assert not list(tmp_path.glob("**/.part-*")), "no temporary file is left"
+    assert any("Not the published split" in line for line in lines)
+    assert any(line.startswith("device: ") and "float32" in line for line in lines)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(dataset: DataSet, tmp_path: Path) -> None:
+    runs = [
+        run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / name, dataset)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    first, again, other = (read_weights(run) for run in runs)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != c).any() for a, c in zip(first, other, strict=True))
+
+
+class _Stop(keras.callbacks.Callback):
+    """Interrupts as Ctrl-C does, in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._epoch, self._now = epoch, -1
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._now = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self._now == self._epoch and batch == 1:
+            raise KeyboardInterrupt
+
+
+def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    original = handnet.training.gradient.CollapseDetector
+
+    def build(margin: float | None, warn: Callable[[str], None]) -> keras.callbacks.CallbackList:
+        return keras.callbacks.CallbackList([original(margin, warn), _Stop(epoch)])
+
+    monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", build)
+    return lambda: monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", original)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"optimizer": {"ema_momentum": 0.9}},
+        {"train": {"precision": "mixed_float16"}},
+        {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}},
+        {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
+        {"sampler": {"alike_fraction": 0.7}},
+        {"sampler": {"alike_fraction": 0.7}, "model": {"trainable": "none"}, "features": {"cache": "on"}},
+    ],
+    ids=["ema", "float16", "pairs", "features", "alike", "alike-features"],
+)
+def test_an_interrupted_run_resumes_to_the_same_end(
+    sections: dict[str, dict[str, object]],
+    epoch: int,
+    dataset: DataSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sections = {**sections, "train": {"epochs": 3, **sections.get("train", {})}}
+    config = tiny_config(**sections)
+    whole = run_quietly(config, tmp_path / "whole", dataset)
+    undo = interrupt_at(epoch, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run_quietly(config, tmp_path / "stopped", dataset)
+    undo()
+    assert read_run(tmp_path / "stopped").facts["status"] == "started"
+    resumed = run_quietly(config, tmp_path / "stopped", dataset, resume=True)
+    assert (tmp_path / "stopped/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
+    assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [{}, {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}}],
+    ids=["people", "pairs"],
+)
+def test_a_head_trained_on_features_is_the_one_trained_on_photos(
+    objective: dict[str, dict[str, object]], dataset: DataSet, tmp_path: Path
+) -> None:
+    runs, lines = {}, list[str]()
+    for cache in ("off", "auto"):
+        # Adam would make steps of rounding errors: the bias before the batch normalisation has no gradient.
+        settings = {"model": {"trainable": "none"}, "optimizer": {"name": "sgd"}, **objective}
+        config = tiny_config(features={"cache": cache}, train={"epochs": 3}, **settings)
+        runs[cache] = train(config, tmp_path / cache, dataset, echo=lines.append, warn=lambda _: None)
+    expected = (
+        f"its features of 64 photos, 1 view each, and of {2 * 2 * 2} validation photos are computed once (72 pictures"
+    )
+    assert len([line for line in lines if expected in line]) == 1, lines
+    whole, cached = (load_encoder(runs[cache]).model for cache in ("off", "auto"))
+    assert len(cached.get_layer("tiny").weights) > 5, "the saved encoder is the full one"
+    for expected, received in zip(whole.get_weights(), cached.get_weights(), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+    histories = [np.loadtxt(tmp_path / name / "history.csv", delimiter=",", skiprows=1) for name in runs]
+    np.testing.assert_allclose(histories[1], histories[0], atol=1e-4)
+
+
+def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="features.cache = 'on' needs a frozen backbone.* Received: 'all'"):
+        run_quietly(tiny_config(features={"cache": "on"}), tmp_path / "run", dataset)
+    lines: list[str] = []
+    # One epoch shows the backbone fewer pictures than eight views of every photo are.
+    config = tiny_config(
+        model={"trainable": "none"},
+        features={"views": 8},
+        train={"epochs": 1},
+        augment=vars(AugmentConfig()),
+    )
+    train(config, tmp_path / "run", dataset, echo=lines.append, warn=lambda _: None)
+    assert not any("the backbone is frozen" in line for line in lines), lines
+
+
+def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    undo = interrupt_at(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run_quietly(tiny_config(), tmp_path / "run", dataset)
+    undo()
+    other = read_dataset("hands11k", write_tiny(tmp_path / "other", num_people=24, seed=5))
+    with pytest.raises(RunError, match="The data have changed since"):
+        run_quietly(tiny_config(), tmp_path / "run", other, resume=True)
+
+
+def test_an_existing_run_or_folder_is_an_error_before_any_work(dataset: DataSet, tmp_path: Path) -> None:
+    run_quietly(tiny_config(train={"epochs": 1}), tmp_path / "run", dataset)
+    before = (tmp_path / "run/run.json").read_bytes()
+    with pytest.raises(RunError, match="exists already. Continue it with --resume"):
+        run_quietly(tiny_config(), tmp_path / "run", dataset)
+    assert (tmp_path / "run/run.json").read_bytes() == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("keep me")
+    with pytest.raises(RunError, match="exists and is not a run"):
+        run_quietly(tiny_config(), tmp_path / "mine", dataset)
+
+
+def test_a_full_disk_is_an_error_before_any_work(
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("usage", (), {"free": 1_000_000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(DiskError, match=r"has 0.0 GB free and about 0.\d GB are needed"):
+        run_quietly(tiny_config(), tmp_path / "run", dataset)
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_people_for_a_batch_is_an_error_before_training(dataset: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="A batch needs 64 people .* Received: 16"):
+        run_quietly(tiny_config(sampler={"people_per_batch": 64}), tmp_path / "run", dataset)
+    assert not (tmp_path / "run").exists()
+
+
+def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path: Path) -> None:
+    # A rate of almost 0 never improves on the first epoch's validation rank.
+    config = tiny_config(train={"epochs": 9, "patience": 2}, optimizer={"learning_rate": 1e-9})
+    run = run_quietly(config, tmp_path / "run", dataset)
+    assert run.facts["best_epoch"] <= run.facts["epochs_done"] - 1
+    assert run.facts["epochs_done"] == run.facts["best_epoch"] + 3
+    assert run.facts["epochs_done"] < 9
+
+
+def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_path: Path) -> None:
+    # A rate of almost 0 never improves on the first epoch's validation rank.
+    sections = {"train": {"epochs": 2, "keep": "last"}, "optimizer": {"learning_rate": 1e-9}}
+    run = run_quietly(tiny_config(**sections), tmp_path / "last", dataset)
+    assert run.facts["best_epoch"] == 1
+    first = run_quietly(tiny_config(**{**sections, "train": {"epochs": 2}}), tmp_path / "best", dataset)
+    assert first.facts["best_epoch"] == 0
+
+
+def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(dataset: DataSet, tmp_path: Path) -> None:
+    lines: list[str] = []
+    # Margin 50 against distances of at most 2: the loss cannot leave the margin's neighbourhood.
+    config = tiny_config(
+        train={"epochs": 3}, optimizer={"learning_rate": 1e-9}, loss={"name": "triplet", "options": {"margin": 50.0}}
+    )
+    train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lines.append)
+    assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines)
+
+
+def test_a_loss_and_a_sampler_that_do_not_fit_are_said(dataset: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'contrastive' needs sampler.name = 'pairs'. Received: 'people'"):
+        run_quietly(tiny_config(loss={"name": "contrastive", "options": {}}), tmp_path / "run", dataset)
+
+
+def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_path: Path) -> None:
+    from handnet.data.splits.rules import select_part
+    from handnet.embedding.encode import embed_files
+    from handnet.metrics.ranking import compute_person_ranks
+
+    run = run_quietly(tiny_config(train={"epochs": 2}, optimizer={"ema_momentum": 0.8}), tmp_path / "run", dataset)
+    examples = select_part(dataset, read_run_split(run), "val")
+    photos = prepare_photos([example.path for example in examples], run.config.image)
+    embeddings = embed_files(load_encoder(run).model, photos.files)
+    people, views = [example.identity for example in examples], [example.view for example in examples]
+    assert np.mean(compute_person_ranks(embeddings, people, views)) == pytest.approx(run.facts["best"]["val_mean_rank"])
+
+
+def test_cached_photos_are_read_back_as_they_were_decoded(dataset: DataSet) -> None:
+    config = tiny_config().image
+    paths = [example.path for example in dataset.examples[:3]]
+    first = load_cached(prepare_photos(paths, config).files, config.size_px)
+    assert first.shape == (3, 32, 32, 3)
+    assert (load_cached(prepare_photos(paths, config).files, config.size_px) == first).all()

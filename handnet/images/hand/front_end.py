@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from handnet.images.hand.palms import PICTURE_PX, Palms, decode_palms, merge_palms
 from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions
-from handnet.images.hand_models.files import HandModels
+from handnet.images.hand_models.models import HandModels
 
 CROP_PX = 224
 NUM_LANDMARKS = 21
@@ -75,9 +75,7 @@ def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hand
     return tf.while_loop(is_missing, look, (tf.constant(0), _make_none(num_hands)))[1]
 
 
-def find_palms(
-    photo: tf.Tensor, models: HandModels, num_palms: int, direction: tf.Tensor
-) -> tuple[Palms, Regions]:
+def find_palms(photo: tf.Tensor, models: HandModels, num_palms: int, direction: tf.Tensor) -> tuple[Palms, Regions]:
     """Return the palms of one photo, (1, N, …), and the squares that hold their hands.
 
     Args:

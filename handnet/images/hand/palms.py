@@ -78,7 +78,9 @@ def merge_palms(candidates: Palms, num_palms: int, threshold: float = 0.5) -> Pa
         `num_palms` palms. Each is the mean, weighted by score, of its best candidate and all that overlap with it; its
         score is that of the best.
     """
-    values = tf.concat([candidates.box, tf.reshape(candidates.keypoints, (-1, candidates.keypoints.shape[1], 2 * NUM_KEYPOINTS))], -1)
+    values = tf.concat(
+        [candidates.box, tf.reshape(candidates.keypoints, (-1, candidates.keypoints.shape[1], 2 * NUM_KEYPOINTS))], -1
+    )
     left = tf.where(candidates.score >= threshold, candidates.score, 0.0)
     found = []
     for _ in range(num_palms):

@@ -57,9 +57,7 @@ def enclose_hands(palms: Palms, picture: Regions) -> Regions:
     size = (box[:, 2:] - box[:, :2]) * picture.side
     middle = from_regions((box[tf.newaxis, :, :2] + box[tf.newaxis, :, 2:]) / 2.0, picture)[0]
     direction = normalise(points[:, MIDDLE_KNUCKLE] - points[:, WRIST])
-    return Regions(
-        middle + PALM_SHIFT * size[:, :1] * direction, PALM_ENLARGEMENT * tf.reduce_max(size, -1), direction
-    )
+    return Regions(middle + PALM_SHIFT * size[:, :1] * direction, PALM_ENLARGEMENT * tf.reduce_max(size, -1), direction)
 
 
 def cut_regions(photo: tf.Tensor, regions: Regions, size_px: int, margin_px: tf.Tensor | None = None) -> tf.Tensor:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from handnet.images.hand_models import files as hand_models
+
 META = "https://dl.fbaipublicfiles.com/dinov2"
 TORCHVISION = "https://download.pytorch.org/models"
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -52,6 +54,18 @@ def list_published() -> list[tuple[str, ...]]:
     for name in SHIPPED:
         parts = ("0.6 M", "3 MB", "4760", "96 px", APACHE, "this package: --weights " + name)
         rows.append((name, " ".join(SHIPPED_ARCHS), *parts))
+    rows.append(
+        (
+            hand_models.NAME,
+            "finds hands: any",
+            "3.8 M",
+            f"{sum(file.num_bytes for file in hand_models.FILES) / 1e6:.0f} MB",
+            "",
+            "192 and 224 px",
+            hand_models.LICENCE,
+            f"the package index: handnet weights fetch {hand_models.NAME}; {hand_models.PAGE}",
+        )
+    )
     for name, published in PUBLISHED.items():
         rows.append(
             (

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from handnet.images.hand.palms import PICTURE_PX, Palms, decode_palms, merge_palms
 from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions
+from handnet.images.hand.side_and_view import NUM_FEATURES, find_thumb_side, score_view
 from handnet.images.hand_models.models import HandModels
 
 CROP_PX = 224
@@ -35,8 +36,11 @@ class Hands(NamedTuple):
             root to its tip.
         depth: (N, 21) of the landmarks, in pixels of the photo, positive away from the camera, the wrist about 0.
         world: (N, 21, 3) as (y, x, z) in metres, turned as the photo is, from the middle of the hand.
-        handedness: (N,) 0..1, high for a left palm or a right back as the network sees it (see `side_and_view`).
+        thumb_right: (N,) bool, that the thumb is on the right when the fingers point up.
+        palmar: (N,) probability that the palm is seen, not the back.
+        right: (N,) probability that it is a right hand.
         regions: the squares that the landmarks were found in.
+        features: (N, 1152) of the second network.
     """
 
     found: tf.Tensor
@@ -45,8 +49,11 @@ class Hands(NamedTuple):
     landmarks: tf.Tensor
     depth: tf.Tensor
     world: tf.Tensor
-    handedness: tf.Tensor
+    thumb_right: tf.Tensor
+    palmar: tf.Tensor
+    right: tf.Tensor
     regions: Regions
+    features: tf.Tensor
 
 
 def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
@@ -100,18 +107,25 @@ def find_landmarks(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, mo
         palm_score: (N,) of the detector; 0 where there is no palm.
         models: the two networks.
     """
-    raw, score, handedness, world = models.locate(cut_regions(photo, regions, CROP_PX))
+    raw, score, _, world, features = models.locate(cut_regions(photo, regions, CROP_PX))
     points = tf.reshape(raw, (-1, NUM_LANDMARKS, 3)) / CROP_PX
+    landmarks = from_regions(tf.reverse(points[..., :2], [-1]), regions)
+    thumb_right = find_thumb_side(landmarks)
+    palmar = score_view(features, thumb_right)
     score = tf.where(palm_score > 0.0, score[:, 0], 0.0)
     return Hands(
         (palm_score >= MIN_PALM_SCORE) & (score >= MIN_HAND_SCORE),
         score,
         palm_score,
-        from_regions(tf.reverse(points[..., :2], [-1]), regions),
+        landmarks,
         points[..., 2] * regions.side[:, tf.newaxis],
         _turn(tf.reshape(world, (-1, NUM_LANDMARKS, 3)), regions.direction),
-        handedness[:, 0],
+        thumb_right,
+        palmar,
+        # The palm of a right hand, fingers up, has its thumb on the right; its back on the left.
+        tf.where(thumb_right, palmar, 1.0 - palmar),
         regions,
+        features,
     )
 
 
@@ -119,7 +133,9 @@ def _make_none(num_hands: int) -> Hands:
     points = tf.zeros((num_hands, NUM_LANDMARKS, 2))
     score, world = tf.zeros((num_hands,)), tf.zeros((num_hands, NUM_LANDMARKS, 3))
     regions = Regions(tf.zeros((num_hands, 2)), score, tf.zeros((num_hands, 2)))
-    return Hands(score > 0.0, score, score, points, points[..., 0], world, score, regions)
+    none = score > 0.0
+    features = tf.zeros((num_hands, NUM_FEATURES))
+    return Hands(none, score, score, points, points[..., 0], world, none, score, score, regions, features)
 
 
 def _turn(world: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:

@@ -97,7 +97,7 @@ def _read_start(path: Path, num_bytes: int) -> bytes:
 
 def _explain(reason: str) -> WeightsError:
     return WeightsError(
-        f"The hand models cannot be fetched: pip does not get them from its package index ({reason}). Where there is a network, run: pip download --no-deps "
-        f"--platform manylinux2014_x86_64 --python-version 3.11 --only-binary=:all: {REQUIREMENT}; then here: handnet "
-        f"weights convert FILE.whl --arch {NAME}"
+        f"The hand models cannot be fetched: pip does not get them from its package index ({reason}). Where there is a "
+        "network, run: pip download --no-deps --platform manylinux2014_x86_64 --python-version 3.11 "
+        f"--only-binary=:all: {REQUIREMENT}; then here: handnet weights convert FILE.whl --arch {NAME}"
     )

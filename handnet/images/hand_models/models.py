@@ -1,6 +1,7 @@
 """The hand models, ready to run: as functions in core TensorFlow operations, and as Keras models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ class HandModels(NamedTuple):
         detect: (B, 192, 192, 3) in 0..1 -> for each of 2,016 anchors a box with 7 key points (B, 2016, 18) and a logit
             (B, 2016, 1); see `handnet.images.hand.palms`.
         locate: (B, 224, 224, 3) in 0..1, a hand with its fingers up -> landmarks (B, 63) as x, y, z in pixels, presence
-            (B, 1) and handedness (B, 1) in 0..1, landmarks in metres (B, 63).
+            (B, 1) and handedness (B, 1) in 0..1, landmarks in metres (B, 63), and the features (B, 1152) that all of them
+            are computed from.
     """
 
     detect: Run
@@ -38,7 +40,7 @@ def load_hand_models(folder: Path | None = None) -> HandModels:
     Raises:
         WeightsError: a file is missing or is another one.
     """
-    return HandModels(*(_make_function(_read(file, folder)) for file in (DETECTOR, LOCATOR)))
+    return HandModels(_make_function(_read(DETECTOR, folder)), _make_function(_read_locator(folder)))
 
 
 def build_hand_models(folder: Path | None = None) -> tuple[keras.Model, keras.Model]:
@@ -54,11 +56,18 @@ def build_hand_models(folder: Path | None = None) -> tuple[keras.Model, keras.Mo
         WeightsError: a file is missing or is another one.
     """
     detector = build_keras_model(_read(DETECTOR, folder), "palm_detector")
-    return detector, build_keras_model(_read(LOCATOR, folder), "hand_landmarks")
+    return detector, build_keras_model(_read_locator(folder), "hand_landmarks")
 
 
 def _read(file: ModelFile, folder: Path | None) -> Network:
     return parse_tflite(read_model_file(file, folder or find_models_folder()))
+
+
+def _read_locator(folder: Path | None) -> Network:
+    """Read the second network, its pooled features as a last output."""
+    network = _read(LOCATOR, folder)
+    pooled = next(operation.output for operation in network.operations if operation.name == "MEAN")
+    return replace(network, outputs=(*network.outputs, pooled))
 
 
 def _make_function(network: Network) -> Run:

@@ -80,7 +80,7 @@ def run_network(
         step = Step(ops, operation.options, network.shapes[operation.output], _find_constants(network, operation))
         inputs = [tensors[n] if n in tensors else weights.get(n) for n in _trace(network, operation)]
         result = OPERATIONS[operation.name](step, *inputs)
-        tensors[operation.output] = ACTIVATIONS[operation.options.get("activation", "linear")](ops, result)
+        tensors[operation.output] = ACTIVATIONS[str(operation.options.get("activation", "linear"))](ops, result)
     return [tensors[number] for number in network.outputs]
 
 

@@ -1,0 +1,70 @@
+"""Turned squares: where their points lie, and what is cut out."""
+
+import numpy as np
+import tensorflow as tf
+
+from handnet.images.hand.palms import Palms
+from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions, normalise
+
+RANDOM = np.random.default_rng(1)
+
+
+def region(y, x, side, direction):
+    return Regions(
+        tf.constant([[y, x]], tf.float32), tf.constant([side], tf.float32), tf.constant([direction], tf.float32)
+    )
+
+
+def test_corners_of_a_square_that_points_right():
+    # "Up" in the square is to the right in the photo, so its upper left corner is the photo's upper right one.
+    points = from_regions(tf.constant([[[0.0, 0.0], [0.0, 1.0], [0.5, 0.5]]]), region(10, 20, 8, (0, 1)))
+    np.testing.assert_allclose(points[0], [[6, 24], [14, 24], [10, 20]], atol=1e-5)
+
+
+def test_a_square_of_the_photo_is_the_photo():
+    photo = RANDOM.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    cut = cut_regions(photo, region(16, 16, 32, (-1, 0)), 32)
+    np.testing.assert_allclose(cut[0] * 255, photo, atol=1e-3)
+
+
+def test_turned_squares_are_the_turned_photo():
+    photo = RANDOM.integers(0, 256, (33, 33, 3)).astype(np.uint8)
+    # A square around the middle of the middle pixel; its last row and column are those that repeat the border.
+    for turns, direction in enumerate([(-1, 0), (0, 1), (1, 0), (0, -1)]):
+        cut = cut_regions(photo, region(16, 16, 32, direction), 32)
+        np.testing.assert_allclose(cut[0] * 255, np.rot90(photo, turns)[:32, :32], atol=1e-2)
+
+
+def test_outside_the_border_goes_on_and_is_black_beyond_the_margin():
+    photo = np.full((10, 20, 3), 200, np.uint8)
+    frame = enclose_photo(photo, 0.5, tf.constant([-1.0, 0.0]))
+    assert frame.side.numpy() == 40
+    cut = cut_regions(photo, frame, 40, tf.constant(5.0))[0, ..., 0].numpy() * 255
+    assert not cut[:8].any()
+    assert not cut[-8:].any()
+    np.testing.assert_allclose(cut[12:28, 7:33], 200, atol=1e-3)
+
+
+def test_a_large_photo_is_shrunk_without_aliasing():
+    stripes = np.zeros((800, 800, 3), np.uint8)
+    stripes[:, ::2] = 255
+    cut = cut_regions(stripes, region(400, 400, 800, (-1, 0)), 64)
+    assert np.abs(cut[0, 4:-4, 4:-4] - 0.5).max() < 0.05
+
+
+def test_the_square_of_a_hand_is_larger_and_lies_towards_the_fingers():
+    # In a picture of 100 px: box of 20 px, wrist below the middle finger's knuckle.
+    keypoints = np.full((1, 1, 7, 2), 0.5, np.float32)
+    keypoints[0, 0, 0], keypoints[0, 0, 2] = (0.6, 0.5), (0.4, 0.5)
+    palms = Palms(tf.ones((1, 1)), tf.constant([[[0.4, 0.4, 0.6, 0.6]]]), tf.constant(keypoints))
+    hand = enclose_hands(palms, region(50, 50, 100, (-1, 0)))
+    np.testing.assert_allclose(hand.direction[0], [-1, 0], atol=1e-6)
+    np.testing.assert_allclose(hand.centre[0], [50 - 0.5 * 20, 50], atol=1e-4)
+    np.testing.assert_allclose(hand.side, [2.6 * 20], rtol=1e-5)
+    turned = enclose_hands(palms, region(50, 50, 100, (0, 1)))
+    np.testing.assert_allclose(turned.direction[0], [0, 1], atol=1e-6)
+    np.testing.assert_allclose(turned.centre[0], [50, 50 + 0.5 * 20], atol=1e-4)
+
+
+def test_no_direction_is_up_and_not_nan():
+    np.testing.assert_array_equal(normalise(tf.zeros((2, 2))), [[-1, 0], [-1, 0]])

@@ -125,7 +125,7 @@ def start_timing(way: str, folder: Path, arguments: argparse.Namespace) -> str:
     if not python:
         return "no --reference"
     command = [python, __file__, "--data", str(folder), "--time", way, "--repeats", str(arguments.repeats)]
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
     environment = os.environ | one | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:

@@ -107,6 +107,15 @@ def from_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:
     return tf.stack([y, x], -1)
 
 
+def to_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:
+    """Return where points of the photo, (N, K, 2) in its pixels, lie in the squares, as fractions of them."""
+    offset = (points - regions.centre[:, tf.newaxis]) / tf.maximum(regions.side, 1e-6)[:, tf.newaxis, tf.newaxis]
+    up_y, up_x = regions.direction[:, :1], regions.direction[:, 1:]
+    down = -offset[..., 0] * up_y - offset[..., 1] * up_x
+    across = offset[..., 0] * up_x - offset[..., 1] * up_y
+    return tf.stack([down, across], -1) + 0.5
+
+
 def normalise(vectors: tf.Tensor) -> tf.Tensor:
     """Return vectors (…, 2) at length 1; one of length 0 becomes "up", (-1, 0)."""
     length = tf.norm(vectors, axis=-1, keepdims=True)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from handnet.images.hand.palms import Palms
-from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions, normalise
+from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions, normalise, to_regions
 
 RANDOM = np.random.default_rng(1)
 
@@ -68,3 +68,14 @@ def test_the_square_of_a_hand_is_larger_and_lies_towards_the_fingers():
 
 def test_no_direction_is_up_and_not_nan():
     np.testing.assert_array_equal(normalise(tf.zeros((2, 2))), [[-1, 0], [-1, 0]])
+
+
+def test_there_and_back_again():
+    angles = RANDOM.uniform(0, 6, 3)
+    places = Regions(
+        tf.constant(RANDOM.uniform(0, 99, (3, 2)), tf.float32),
+        tf.constant(RANDOM.uniform(5, 50, 3), tf.float32),
+        tf.constant(np.stack([np.cos(angles), np.sin(angles)], -1), tf.float32),
+    )
+    points = tf.constant(RANDOM.uniform(-0.5, 1.5, (3, 7, 2)), tf.float32)
+    np.testing.assert_allclose(to_regions(from_regions(points, places), places), points, atol=1e-4)

@@ -67,24 +67,21 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
     """Return the rank of each person's palm, by person, after training and testing on each fold in turn."""
     import keras
 
-    from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run_split
-    from handnet.config.toml import parse_config
     from handnet.data.splits.rules import select_part
     from handnet.embedding.encode import embed_part
     from handnet.evaluation.folds import fold_config
     from handnet.metrics.ranking import compute_person_ranks
+    from handnet.networks.complete import complete_config
     from handnet.networks.encoder import load_encoder
-    from handnet.training.gradient import train
+    from handnet.training.train import train
 
     file = arguments.out / f"{name.replace(':', '').replace(', ', '-').replace(' ', '_')}-{seed}.json"
     if file.exists():
         return json.loads(file.read_text())
     ranks: dict[str, float] = {}
     for fold in range(arguments.folds):
-        config = fold_config(
-            parse_config(complete_tree(build_tree(name, arguments.epochs, seed))), arguments.folds, fold, 42
-        )
+        config = fold_config(complete_config(build_tree(name, arguments.epochs, seed)), arguments.folds, fold, 42)
         options = {**config.data.split_options, "val": 0.0}
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, split_options=options))
         keras.backend.clear_session()

@@ -4,9 +4,9 @@
 
 The reference features come from tests/goldens/make_backbones.py --full (PyTorch); here the same weights are written in
 the layout of each source, read back and run. keras.applications runs here too (cases vgg16/keras, inception-v3/keras).
-Prints the rows of the table in docs/backbones.md: the largest absolute difference of any feature over three photos, at
-the size of pretraining first, and for scale the largest difference between two of the photos; parameters at the size of
-pretraining; the licence of the published weights. One case after the other, 4 to 40 seconds each on two cores.
+Prints the rows of the table in docs/measurements/backbones.md: the largest absolute difference of any feature over three
+photos, at the size of pretraining first, and for scale the largest difference between two of the photos; parameters at the
+size of pretraining; the licence of the published weights. One case after the other, 4 to 40 seconds each on two cores.
 """
 
 import argparse
@@ -22,9 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, os.fspath(ROOT))
 
-from handnet.networks.backbones import build_backbone  # noqa: E402
+from handnet.networks.backbones import BACKBONES  # noqa: E402
+from handnet.networks.backbones.build import build_backbone  # noqa: E402
 from handnet.networks.backbones.report import count_parameters  # noqa: E402
-from handnet.networks.weights.catalogue import PUBLISHED  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 from tests.networks.backbones.sources import write_source  # noqa: E402
 from tests.networks.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
@@ -87,7 +87,7 @@ def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
 def print_row(arch: str, source: str, peer: str, errors: list[str], spread: float, total: int, width: int) -> None:
     """Print one row of the table."""
     # VGG16 was published twice, under two licences.
-    licence = next(p.licence for p in PUBLISHED.values() if p.arch == arch and (source != "keras" or "keras" in p.url))
+    licence = next(p.licence for p in BACKBONES[arch].published.values() if source != "keras" or "keras" in p.url)
     print(
         f"| {arch} | {source} | {peer} | {', '.join(errors)} | {spread:.2g} | {total:,} | {width} | {licence} |",
         flush=True,

@@ -15,7 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from handnet.networks.backbones import build_backbone  # noqa: E402
+from handnet.networks.backbones.build import build_backbone  # noqa: E402
 from tests.goldens.drawn import draw_state  # noqa: E402
 
 CASES = (("small", 128), ("resnet50", 224), ("inception-resnet-v1", 160), ("dino-small", 224))

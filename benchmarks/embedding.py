@@ -17,18 +17,17 @@ from pathlib import Path
 
 from machine import CLOCKS, describe_machine, list_photos, start
 
-Progress = Callable[[int, int], None]
+Count = Callable[[int, int], None]
 # (table's name, child)
 CASES = (
     ("transformers, torch float32", "peer:float32"),
     ("transformers, torch bfloat16", "peer:bfloat16"),
     ("handnet embed, tensorflow", "ours:tensorflow"),
     ("handnet embed, openvino", "ours:openvino"),
-    ("handnet embed, openvino, 8 bits", "ours:openvino-int8"),
 )
 
 
-def time_photo(embed: Callable[[Progress], None], repeats: int, clock: str) -> float:
+def time_photo(embed: Callable[[Count], None], repeats: int, clock: str) -> float:
     """Return the least seconds of a photo over several runs, from the end of the first batch on."""
     best = float("inf")
     for _ in range(repeats):
@@ -59,13 +58,13 @@ def run_peer(precision: str, photos: list[str], batch: int, repeats: int, clock:
         pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)), np.float32)
         return ((pixels / 255 - mean) / std).transpose(2, 0, 1)
 
-    def embed(progress: Progress) -> None:
+    def embed(count: Count) -> None:
         with torch.inference_mode():
             for begin in range(0, len(photos), batch):
                 pixels = np.stack([read(path) for path in photos[begin : begin + batch]])
                 vectors = model(torch.from_numpy(pixels).to(dtype)).last_hidden_state[:, 0]
                 torch.nn.functional.normalize(vectors.float()).numpy()
-                progress(begin + len(pixels), len(photos))
+                count(begin + len(pixels), len(photos))
 
     seconds = time_photo(embed, repeats, clock)
     return {"seconds": seconds, "versions": describe_machine(("torch", "transformers", "pillow"))}
@@ -78,22 +77,21 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
     start_tensorflow()
     import numpy as np
 
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config
     from handnet.embedding.engines import build_engine, check_engine
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.images.store import build_decoder
+    from handnet.networks.complete import complete_config
     from handnet.networks.encoder import build_encoder
 
-    config = parse_config(complete_tree({"model": {"arch": "dino", "weights": "none"}}))
+    config = complete_config({"model": {"arch": "dino", "weights": "none"}})
     encoder = build_encoder(config).model
     decode = build_decoder(config.image)
     images = np.stack([decode(Path(photo).read_bytes())[0] for photo in photos[:4]])
     engine = build_engine(name, encoder, config.image, batch, images)
     cosine = check_engine(engine, encoder, images)
 
-    def embed(progress: Progress) -> None:
-        embed_photos(photos, config.image, engine, encoder, work / "part", batch, progress)
+    def embed(count: Count) -> None:
+        embed_photos(photos, config.image, engine, encoder, work / "part", batch, lambda name: count)
         remove_partial(work / "part")
 
     seconds = time_photo(embed, repeats, clock)

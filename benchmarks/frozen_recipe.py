@@ -86,18 +86,17 @@ def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
     import keras
     import numpy as np
 
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config
     from handnet.data.example import Example
     from handnet.embedding.features import FeatureViews
     from handnet.images.store import build_decoder
     from handnet.losses import build_loss
+    from handnet.networks.complete import complete_config
     from handnet.networks.encoder import build_encoder
     from handnet.training.batches import build_training_data, plan_training
     from handnet.training.optimizer import build_optimizer
 
     tree = {"model": {"arch": "dino", "weights": "none"}, "train": {"epochs": 10_000}}
-    config = parse_config(complete_tree(tree))
+    config = complete_config(tree)
     encoder = build_encoder(config)
     backbone, head = encoder.backbone, encoder.head
     decode = build_decoder(config.image)

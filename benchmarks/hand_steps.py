@@ -65,18 +65,17 @@ def main() -> None:
     start_tensorflow()
     import keras
 
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
     from handnet.data.splits.rules import SPLITS
     from handnet.images.store import load_cached, prepare_photos
     from handnet.metrics.lda import fit_discriminant
     from handnet.metrics.ranking import compute_person_ranks
-    from handnet.networks.backbones import build_backbone
+    from handnet.networks.backbones.build import build_backbone
     from handnet.networks.backbones.hand.descriptor import CELLS, GROUPS
+    from handnet.networks.complete import complete_config
 
-    config = parse_config(complete_tree({"model": {"arch": "hand-photo"}}))
+    config = complete_config({"model": {"arch": "hand-photo"}})
     examples, _ = require_both_views(read_dataset("hands11k", arguments.data).examples, "The benchmark")
     names = np.array([example.identity for example in examples])
     views = np.array([example.view for example in examples])

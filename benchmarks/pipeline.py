@@ -54,18 +54,18 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     import keras
     import tensorflow as tf
 
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
     from handnet.images.store import prepare_photos
     from handnet.losses import build_loss
+    from handnet.networks.complete import complete_config
     from handnet.networks.encoder import build_encoder
     from handnet.training.batches import build_training_data, plan_training
 
     given = {"model": {"arch": arguments.arch, "weights": "none"}, "sampler": {"people_per_batch": batch // 2}}
     tree = read_tree(None, [*arguments.overrides, "train.epochs=1000000"], given)
-    config = parse_config(complete_tree(tree))
+    config = complete_config(tree)
     examples, _ = require_both_views(read_dataset("hands11k", Path(data)).examples, "The benchmark")
     files = prepare_photos([example.path for example in examples], config.image).files
     real = build_training_data(plan_training(examples, config), files, config)

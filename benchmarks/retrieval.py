@@ -29,10 +29,15 @@ def draw_photos(num_queries: int, num_people: int, dimensions: int) -> tuple[np.
 
 def evaluate_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) -> float:
     """Return the mean rank by handnet: four rankings, photos and people, both ways."""
-    from handnet.metrics.ranking import compute_retrieval
+    from handnet.metrics.embedded import make_part
+    from handnet.metrics.protocols import rank_photos, rank_templates
+    from handnet.metrics.ranking import DIRECTIONS
+    from handnet.metrics.summary import summarize_ranking
 
-    figures = compute_retrieval(vectors, people, views)
-    return float(figures["photo"]["dorsal_to_palmar"]["mean_rank"])
+    part = make_part(vectors, people, views)
+    outcomes = [rank(part, direction) for rank in (rank_photos, rank_templates) for direction in DIRECTIONS]
+    figures = [summarize_ranking(outcome.ranking) for outcome in outcomes]
+    return float(figures[0]["mean_rank"])
 
 
 def rank_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) -> float:

@@ -1,7 +1,9 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +22,20 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one during the test."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """A photo file of every kind, whole and damaged."""
+    # Keras is imported where a test needs it only.
+    from tests.exported import write_photos
+
+    return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path]) -> Any:
+    """A tiny encoder and what it was exported to: `tests.exported.Exported`."""
+    from tests.exported import export_tiny
+
+    return export_tiny(tmp_path_factory.mktemp("exported"), photos)

@@ -155,6 +155,37 @@ def write_gif_bomb(path: Path) -> Path:
     return path
 
 
+def write_turned(path: Path, format_name: str) -> Path:
+    """Write a photo in a Pillow format that is stored turned by a quarter, with the Exif orientation 6."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture()).transpose(_STORED[6]).save(path, format_name, exif=exif)
+    return path
+
+
+def write_heic(path: Path) -> Path:
+    """Write a HEIC file, as phones do."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.fromarray(picture())).save(path, quality=95)
+    return path
+
+
+def write_zeroed_jpeg(path: Path) -> Path:
+    """Write a JPEG of noise whose middle a disk has lost: zeros in place of a fifth of the file."""
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), dtype=np.uint8)
+    contents = bytearray(write_jpeg(path, noise).read_bytes())
+    begin, count = len(contents) // 2, len(contents) // 5
+    contents[begin : begin + count] = bytes(count)
+    path.write_bytes(contents)
+    return path
+
+
+def write_jpeg_without_end(path: Path) -> Path:
+    """Write a JPEG whose end marker is missing, with zeros behind it."""
+    path.write_bytes(write_jpeg(path).read_bytes()[:-2] + bytes(100))
+    return path
+
+
 def write_bytes(path: Path, contents: bytes) -> Path:
     """Write any bytes."""
     path.write_bytes(contents)
@@ -197,10 +228,26 @@ USABLE: dict[str, Callable[[Path], Path]] = {
     "animated-png": partial(write_animation, format_name="PNG"),
     "animated-gif": partial(write_animation, format_name="GIF"),
     "bmp": partial(write_image, format_name="BMP", mode="RGB"),
+}
+
+# Usable in training, evaluation and `handnet embed`; an exported model, which has TensorFlow's decoders alone, flags them.
+BY_PILLOW: dict[str, Callable[[Path], Path]] = {
     "grey-pgm": partial(write_image, format_name="PPM", mode="L"),
     "grey-commented-pgm": lambda path: write_pgm(path, gap=b" # 7 # comments\n#\n"),
     "grey-dim-pgm": lambda path: write_pgm(path, highest=200),
+    "grey-16-bit-pgm": lambda path: write_pgm(path, highest=65535),
+    "ppm": partial(write_image, format_name="PPM", mode="RGB"),
+    "webp": partial(write_image, format_name="WEBP", mode="RGB"),
+    "exif-webp": partial(write_turned, format_name="WEBP"),
+    "tiff": partial(write_image, format_name="TIFF", mode="RGB"),
+    "exif-tiff": partial(write_turned, format_name="TIFF"),
+    "avif": partial(write_image, format_name="AVIF", mode="RGB"),
+    "heic": partial(write_heic),
+    "palette-bmp": partial(write_image, format_name="BMP", mode="P"),
 }
+
+# libjpeg only warns of these, and so an exported model takes them; training, evaluation and `handnet embed` refuse them.
+DAMAGED_INSIDE: dict[str, Callable[[Path], Path]] = {"zeroed-jpeg": write_zeroed_jpeg}
 
 UNUSABLE: dict[str, Callable[[Path], Path]] = {
     "zero-byte": partial(write_bytes, contents=b""),
@@ -215,14 +262,12 @@ UNUSABLE: dict[str, Callable[[Path], Path]] = {
     "truncated-png": partial(write_truncated, format_name="PNG"),
     "truncated-gif": partial(write_truncated, format_name="GIF"),
     "truncated-bmp": partial(write_truncated, format_name="BMP"),
-    "webp": partial(write_image, format_name="WEBP", mode="RGB"),
-    "tiff": partial(write_image, format_name="TIFF", mode="RGB"),
-    "ppm": partial(write_image, format_name="PPM", mode="RGB"),
-    "16-bit-pgm": lambda path: write_pgm(path, highest=65535),
+    "jpeg-without-end": write_jpeg_without_end,
+    "truncated-webp": partial(write_truncated, format_name="WEBP"),
+    "truncated-tiff": partial(write_truncated, format_name="TIFF"),
     "truncated-pgm": lambda path: write_pgm(path, kept_fraction=0.6),
     "pgm-magic-alone": partial(write_bytes, contents=b"P5"),
     "pgm-bomb": partial(write_bytes, contents=b"P5 60000 60000 255 " + bytes(1000)),
-    "palette-bmp": partial(write_image, format_name="BMP", mode="P"),
     "png-bomb": write_png_bomb,
     "jpeg-bomb": write_jpeg_bomb,
     "gif-bomb": write_gif_bomb,

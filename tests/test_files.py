@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -5,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import handnet.files
 from handnet.errors import DiskError
 from handnet.files import (
     check_free_space,
+    hold_lock,
     remove_leftovers,
     reserve_space,
     write_bytes,
@@ -143,3 +146,87 @@ def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "other': [Errno 27] File too large. Is the disk full?" in result.stdout, result.stderr
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+# Locks
+
+HOLD = """
+import sys
+from pathlib import Path
+from handnet.files import hold_lock
+with hold_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_holder(path: Path) -> "subprocess.Popen[str]":
+    """Start a process that holds the lock until its input ends."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.mark.parametrize("end", ["closed", "killed"])
+def test_a_second_process_is_told_who_writes_until_it_ends(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs/mine"
+    holder = start_holder(path)
+    try:
+        with pytest.raises(DiskError) as caught, hold_lock(path):
+            pytest.fail("two processes hold one lock")
+        assert str(caught.value).startswith(f"Another process (number {holder.pid}) is writing {str(path)!r}. Wait")
+        with hold_lock(tmp_path / "runs/other"):
+            pass
+    finally:
+        if end == "killed":
+            holder.kill()
+        holder.communicate()
+    with hold_lock(path):
+        assert not path.exists(), "only the lock is made"
+    assert not list(tmp_path.rglob(".*.lock")), "and is removed"
+
+
+def test_the_lock_ends_with_an_error_in_the_block_and_leaves_no_folders(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mine"), hold_lock(tmp_path / "new/folder/a"):
+        raise ValueError("mine")
+    assert not (tmp_path / "new").exists()
+    with hold_lock(tmp_path / "new/folder/a"):
+        (tmp_path / "new/letter").write_text("written meanwhile")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "letter"]
+
+
+def test_a_file_system_without_locks_is_written_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with hold_lock(tmp_path / "a"):
+        pass
+
+
+def test_many_threads_never_hold_one_lock_together(tmp_path: Path) -> None:
+    inside, most, done = 0, 0, 0
+
+    def work() -> None:
+        nonlocal inside, most, done
+        while True:
+            try:
+                with hold_lock(tmp_path / "a"):
+                    inside += 1
+                    most = max(most, inside)
+                    time.sleep(0.001)
+                    inside -= 1
+                    done += 1
+                    return
+            except DiskError:
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, done) == (1, 20)

@@ -1,5 +1,6 @@
 """A tiny data set in the layout of 11k Hands that a network learns in seconds: each person has a colour of their own."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def write_tiny(folder: Path, num_people: int = 16, photos_per_view: int = 2, see
     return folder
 
 
-def build_tiny(image_size_px: int) -> Any:
+def build_tiny(image_size_px: int, name: str = "tiny") -> Any:
     """Build a backbone that TensorFlow traces in a fraction of a second; tests put it among BACKBONES."""
     import keras
 
@@ -43,7 +44,15 @@ def build_tiny(image_size_px: int) -> Any:
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
     x = keras.layers.Conv2D(8, 4, 4, name="conv")(PixelNormalization()(images))
     x = keras.layers.ReLU(name="relu")(keras.layers.BatchNormalization(name="norm")(x))
-    return keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(x), name="tiny")
+    return keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(x), name=name)
+
+
+def tiny_backbone(name: str = "tiny") -> Any:
+    """Return the entry of `build_tiny`."""
+    from handnet.networks.backbones.entry import Backbone
+
+    defaults = {"image": {"size_px": 32}, "model": {"weights": "none", "trainable": "all"}}
+    return Backbone(partial(build_tiny, name=name), blocks="", defaults=defaults)
 
 
 def tiny_config(**sections: dict[str, object]) -> Config:

@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable
 
 import click
+
+from handnet.console import Count
 
 
 def echo(line: str) -> None:
@@ -18,7 +19,7 @@ def warn(line: str) -> None:
     click.secho(f"warning: {line}", fg="yellow", bold=True, err=True)
 
 
-def show_progress(name: str) -> Callable[[int, int], None]:
+def show_progress(name: str) -> Count:
     """Return a function of (done, all) that draws rate and time left: a bar on a terminal, else a line now and then.
 
     Work that ends within a second draws nothing.

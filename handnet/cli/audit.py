@@ -1,5 +1,6 @@
 """`handnet audit`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
 
     What is found on the background alone was found by the session in which people were photographed, not by their hands.
     """
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.files import check_free_space
 
     opened = open_run(run_folder, data, part)
@@ -27,14 +29,15 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     check_free_space(target, 1_000_000)
 
     start_tensorflow()
-    from handnet.embedding.encode import embed_part
-    from handnet.evaluation.audit import audit_part, embed_with, format_audit
-    from handnet.metrics.ranking import write_metrics
+    from handnet.embedding.encode import embed_batches, embed_part
+    from handnet.evaluation.audit import audit_part, format_audit
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.manifest import hash_file
 
     encoder, image = load_encoder(opened.run).model, opened.run.config.image
-    embedded = embed_part(encoder, opened.examples, image, show_progress("embed photos"), part)
-    found = audit_part(embed_with(encoder), embedded, image, seed=seed, progress=show_progress)
-    write_metrics(target / "audit.json", found)
+    embedded = embed_part(encoder, opened.examples, image, show_progress, part)
+    found = audit_part(partial(embed_batches, encoder), embedded, image, seed=seed, progress=show_progress)
+    write_metrics(target / "audit.json", {**found, "weights": hash_file(run_folder / WEIGHTS_FILE)})
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

@@ -9,7 +9,7 @@ import click
 
 from handnet.cli._console import echo, warn
 from handnet.cli._tensorflow import start_tensorflow
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from handnet.serving.client.calls import Client
@@ -40,39 +40,47 @@ def client() -> None:
 
 
 @client.command()
-@click.argument("photos", nargs=-1, required=True, type=PATH)
+@click.argument("sources", metavar="PHOTO…|DIR|DATA", nargs=-1, required=True, type=PATH)
 @_server_options
-@click.option("--output", type=PATH, metavar="FILE.npz", help="Write the vectors here.  [default: print JSON lines]")
-def embed(photos: tuple[Path, ...], output: Path | None, **options: Any) -> None:
-    """Turn PHOTOS into unit vectors; one that the server cannot decode is named and gives zeros."""
+@click.option(
+    "--output", "-o", type=PATH, help="File to write: .npz or .parquet (pyarrow).  [default: print JSON lines]"
+)
+@click.option(
+    "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
+)
+def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options: Any) -> None:
+    """Turn photos into unit vectors; one that the server cannot decode is named and left out of the file.
+
+    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read by
+    `handnet eval --embeddings`, as that of `handnet embed` is.
+    """
     server = _read_server(**options)
-    if output is not None and output.suffix != ".npz":
-        raise ConfigError(f"`--output` must end in .npz. Received: {str(output)!r}.")
+    from handnet.cli._data import find_photos
+    from handnet.metrics.embedded import check_vector_file, label_embeddings
     from handnet.serving.client.calls import embed_photos
 
+    if output is not None:
+        check_vector_file(output)
+    examples = find_photos(sources, reader)
     connection = _connect(server)
     try:
-        result = embed_photos(connection, server, photos)
+        result = embed_photos(connection, server, [Path(example.path) for example in examples])
     finally:
         connection.close()
-    for path, ok in zip(photos, result.ok, strict=True):
+    for example, ok in zip(examples, result.ok, strict=True):
         if not ok:
-            warn(f"the server cannot decode {str(path)!r}: its vector is zero")
+            warn(f"the server cannot decode {example.path!r}: it has no vector")
     if output is None:
-        for path, vector, ok in zip(photos, result.embeddings, result.ok, strict=True):
-            echo(json.dumps({"photo": str(path), "ok": bool(ok), "embedding": [float(x) for x in vector]}))
+        for example, vector, ok in zip(examples, result.embeddings, result.ok, strict=True):
+            echo(json.dumps({"photo": example.path, "ok": bool(ok), "embedding": [float(x) for x in vector]}))
         return
-    import numpy as np
-
-    from handnet.files import write_with
-
-    paths = np.array([str(path) for path in photos])
-
-    def save(temporary: Path) -> None:
-        np.savez_compressed(temporary, embeddings=result.embeddings, ok=result.ok, paths=paths)
-
-    write_with(output, save)
-    echo(f"wrote {output}: {int(result.ok.sum())} of {len(photos)} photos, {result.embeddings.shape[1]} numbers each")
+    kept = [example for example, ok in zip(examples, result.ok, strict=True) if ok]
+    if not kept:
+        raise DataError(
+            f"None of the {len(examples)} photos can be decoded: there is nothing to write to {str(output)!r}."
+        )
+    label_embeddings(result.embeddings[result.ok], kept).save(output)
+    echo(f"wrote {output}: {len(kept)} of {len(examples)} photos, {result.embeddings.shape[1]} numbers each")
 
 
 @client.command()

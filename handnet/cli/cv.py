@@ -18,21 +18,26 @@ from handnet.cli._tensorflow import start_tensorflow
     "--run", "folder", type=click.Path(path_type=Path), help="Folder for the folds.  [default: runs/cv-ARCH-LOSS]"
 )
 @click.option(
-    "--split-seed", default=42, show_default=True, type=click.IntRange(0), help="Seed of the deal into folds."
+    "--split-seed",
+    default=42,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Random seed for dealing people into folds.",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as train.epochs=10.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. train.epochs=10.")
 def cross_validation(
     config_file: Path | None, folds: int, data: str, folder: Path | None, split_seed: int, overrides: tuple[str, ...]
 ) -> None:
     """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
 
-    Interrupted, the same command continues.
+    Interrupted, the same command continues; folds of other settings, photos or labels are refused.
     """
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
+    from handnet.networks.heads import name_objective
 
-    config = parse_config(complete_tree(read_tree(config_file, overrides)))
-    folder = folder or Path("runs") / f"cv-{config.model.arch}-{config.objective}"
+    config = complete_config(read_tree(config_file, overrides))
+    folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
 
     dataset = read_data(config.data.reader, data or config.data.path)
@@ -55,7 +60,7 @@ def cross_validation(
 
 
 def format_folds(metrics: dict[str, Any]) -> str:
-    """Return the pooled figures of both directions as a table, interval and chance beside each."""
+    """Return the pooled figures of both directions as a table, each with interval and chance."""
     lines = [
         f"{metrics['num_people']} people, each tested once in {metrics['num_folds']} folds; 95 % interval over people; (chance)"
     ]

@@ -69,7 +69,7 @@ def check(
     target = output or Path("runs/data-check") / directory.resolve().name
     draw_histogram(dataset, target / "photos-per-person.png")
     paths = [example.path for example in dataset.examples]
-    problems = check_photos(paths, show_progress("check photos"))
+    problems = check_photos(paths, show_progress)
     echo(describe_health(problems, find_duplicates(paths), dataset.examples))
     draw_montage(dataset, target / "montage.png")
     echo(f"wrote {target / 'photos-per-person.png'} and {target / 'montage.png'}")
@@ -96,7 +96,7 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise ConfigError(f"Expected --size as WIDTHxHEIGHT, such as 256x192. Received: {size!r}.")
     size_px = (int(width), int(height))
-    write_synthetic(directory, people, photos, seed, size_px=size_px, progress=show_progress("draw hands"))
+    write_synthetic(directory, people, photos, seed, size_px=size_px, progress=show_progress)
     echo(f"wrote {people} people, {2 * photos * people:,} photos into {directory}")
 
 
@@ -112,10 +112,10 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
     """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
     from handnet.cli._data import read_data
-    from handnet.config.presets import complete_tree
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
 
-    config = parse_config(complete_tree(read_tree(config_file, overrides)))
+    config = complete_config(read_tree(config_file, overrides))
     dataset = read_data(config.data.reader, str(directory))
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations

@@ -11,10 +11,14 @@ from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import numpy.typing as npt
 
+    from handnet.config.run_folder import Run
+    from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
+    from handnet.embedding.engines import Engine
     from handnet.images.store import Decode
 
 _NUM_CHECKED = 8
@@ -29,7 +33,7 @@ _NUM_CHECKED = 8
 @click.option(
     "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
 )
-@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow, openvino or openvino-int8.")
+@click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Photos at a time.")
 @click.option("--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; else they are an error.")
 def embed(
@@ -43,38 +47,44 @@ def embed(
 ) -> None:
     """Turn photos into unit vectors with the encoder of RUN, and write them to one file.
 
-    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its .npz file is read
+    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read
     by `handnet eval --embeddings`; of any other folder all photos below it are taken. Stopped, it continues where it was.
     """
+    from handnet.cli._data import find_photos
     from handnet.config.run_folder import read_run
-    from handnet.errors import DataError
-    from handnet.files import check_free_space
-    from handnet.metrics.vectors import check_vector_file, write_vectors
+    from handnet.files import check_free_space, hold_lock
+    from handnet.metrics.embedded import check_vector_file
 
     check_vector_file(output)
     run = read_run(run_folder)
-    examples, labelled = find_photos(sources, reader)
+    examples = find_photos(sources, reader)
     check_free_space(output.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
+    with hold_lock(output):
+        _write_embeddings(run, examples, output, engine, batch, skip_bad)
 
+
+def _write_embeddings(
+    run: "Run",
+    examples: "list[Example]",
+    output: Path,
+    engine: str,
+    batch: int,
+    skip_bad: bool,
+) -> None:
     start_tensorflow()
-    from handnet.embedding.engines import NUM_CALIBRATION_PHOTOS, build_engine, check_engine
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.embedding.job import embed_photos, remove_partial
-    from handnet.images.store import build_decoder, describe_problems
+    from handnet.errors import DataError
+    from handnet.images.store import describe_problems
+    from handnet.metrics.embedded import label_embeddings
     from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.manifest import hash_file
 
     encoder = load_encoder(run).model
-    # TensorFlow is what the others are compared with; 8-bit ranges are chosen on more photos than a comparison needs.
-    num_samples = {"tensorflow": 0, "openvino-int8": NUM_CALIBRATION_PHOTOS}.get(engine, _NUM_CHECKED)
-    samples = _decode_some([example.path for example in examples], num_samples, build_decoder(run.config.image))
-    built = build_engine(engine, encoder, run.config.image, batch, samples)
-    agreement = ""
-    if built.name != "tensorflow" and samples is not None:
-        cosine = check_engine(built, encoder, samples[: min(batch, _NUM_CHECKED)])
-        agreement = f", cosine with TensorFlow's vectors at least {cosine:.6f}"
-    echo(f"engine: {built.name} in {built.precision}{agreement}; {len(examples):,} photos")
-    partial = output.with_name(f"{output.name}.part")
     paths = [example.path for example in examples]
-    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress("embed photos"))
+    built = _build_engine(engine, encoder, run.config.image, batch, paths)
+    partial = output.with_name(f"{output.name}.part")
+    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress)
     if found.problems:
         if not skip_bad:
             raise DataError(
@@ -83,9 +93,27 @@ def embed(
             )
         for path, reason in found.problems.items():
             warn(f"left out {path!r}: {reason}")
-    write_vectors(output, found.embeddings, [examples[row] for row in found.rows], labelled)
+    kept = [examples[row] for row in found.rows]
+    label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output)
     remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
+
+
+def _build_engine(
+    name: str, encoder: "keras.Model", image: "ImageConfig", batch: int, paths: Sequence[str]
+) -> "Engine":
+    """Compile the encoder, and compare its vectors of some of the photos with TensorFlow's."""
+    from handnet.embedding.engines import build_engine, check_engine
+    from handnet.images.store import build_decoder
+
+    samples = None if name == "tensorflow" else _decode_some(paths, _NUM_CHECKED, build_decoder(image))
+    engine = build_engine(name, encoder, image, batch, samples)
+    agreement = ""
+    if engine.name != "tensorflow" and samples is not None:
+        cosine = check_engine(engine, encoder, samples[:batch])
+        agreement = f", cosine with TensorFlow's vectors at least {cosine:.6f}"
+    echo(f"engine: {engine.name} in {engine.precision}{agreement}; {len(paths):,} photos")
+    return engine
 
 
 def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDArray[np.uint8] | None":
@@ -97,43 +125,3 @@ def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDA
     decoded = [decode(Path(path).read_bytes())[0] for path in readable]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None
-
-
-def find_photos(sources: tuple[Path, ...], reader: str) -> tuple[list["Example"], bool]:
-    """Return the photos that files, a folder or a data set give, and whether they have labels.
-
-    Raises:
-        DataError: there is no such file or folder, or no photo in it.
-    """
-    from handnet.data.dataset import PHOTO_SUFFIXES
-    from handnet.data.example import Example
-    from handnet.data.readers import read_dataset
-    from handnet.data.readers.folder import TABLE_NAME
-    from handnet.errors import DataError
-
-    if len(sources) == 1 and sources[0].is_dir():
-        folder = sources[0]
-        if not reader:
-            tables = {"HandInfo.csv": "hands11k", TABLE_NAME: "folder"}
-            reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
-        if reader:
-            dataset = read_dataset(reader, folder)
-            for problem in dataset.problems:
-                echo(f"data: {problem}")
-            return dataset.examples, True
-    elif reader:
-        raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
-    paths: list[str] = []
-    for source in sources:
-        if source.is_dir():
-            below = (path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-            found = sorted(str(path.absolute()) for path in below)
-            if not found:
-                kinds = ", ".join(suffix.removeprefix(".") for suffix in PHOTO_SUFFIXES)
-                raise DataError(f"There is no photo ({kinds}) in {str(source)!r}.")
-            paths += found
-        elif source.is_file():
-            paths.append(str(source.absolute()))
-        else:
-            raise DataError(f"There is no photo or folder {str(source)!r}.")
-    return [Example(path, "") for path in paths], False

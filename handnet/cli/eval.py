@@ -1,5 +1,6 @@
 """`handnet eval`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,9 @@ _LEAST_FREE_BYTES = 10_000_000
 )
 @click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
 @click.option(
-    "--embeddings", type=click.Path(path_type=Path), help="Evaluate this .npz (any model's) instead of a run."
+    "--embeddings",
+    type=click.Path(path_type=Path),
+    help="Evaluate this .npz or .parquet file (any model's) instead of a run.",
 )
 @click.option(
     "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
@@ -46,7 +49,7 @@ def evaluate(
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
     Retrieval by person (the published protocol) and by photo in both directions and more, verification, open set and
-    calibration; chance and a 95 % interval over people beside every figure. Photos without views, as of faces, are judged in
+    calibration; every figure with chance and a 95 % interval over people. Photos without views, e.g. of faces, are evaluated in
     pairs: pairs.json and report.html.
     """
     from handnet.errors import ConfigError
@@ -60,6 +63,7 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.data.dataset import has_views
     from handnet.files import check_free_space
 
@@ -74,17 +78,19 @@ def evaluate(
         return
     if run.config.pairs.form != "none":
         _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
-    from handnet.evaluation.hands import describe_run, judge_run
+    from handnet.evaluation.hands import describe_run, evaluate_run
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
-    from handnet.metrics.ranking import write_metrics
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
+    from handnet.networks.weights.manifest import hash_file
 
-    metrics, embedded = judge_run(
+    metrics, embedded = evaluate_run(
         run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
     )
-    embedded.save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", metrics)
+    weights = hash_file(run_folder / WEIGHTS_FILE)
+    replace(embedded, model=weights).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, "weights": weights})
     title = f"{run_folder.name}: {part} people"
     write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
     echo(format_metrics(metrics))
@@ -93,13 +99,13 @@ def evaluate(
 
 def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
     from handnet.evaluation.hands import describe_run
-    from handnet.evaluation.pairs import judge_run_on_pairs
+    from handnet.evaluation.pairs import evaluate_pairs
     from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
-    from handnet.metrics.ranking import write_metrics
+    from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
 
-    metrics, table, scores, main = judge_run_on_pairs(
-        run, load_encoder(run), dataset, part, seed=seed, progress=show_progress
+    metrics, table, scores, main = evaluate_pairs(
+        run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress
     )
     write_metrics(target / "pairs.json", metrics)
     paths = [example.path for example in table.examples]
@@ -115,16 +121,16 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.files import check_free_space
-    from handnet.metrics.all_figures import evaluate_part
-    from handnet.metrics.embedded import check_disjoint, load_part
+    from handnet.metrics.all_figures import evaluate_part, write_metrics
+    from handnet.metrics.embedded import check_disjoint, check_same_model, load_part
     from handnet.metrics.pairs.all_pairs import score_pairs
     from handnet.metrics.pairs.calibration import fit_calibration
-    from handnet.metrics.ranking import write_metrics
 
     part = load_part(file, normalize)
     calibration = None
     if val_file is not None:
         validation = load_part(val_file, normalize)
+        check_same_model(validation, part)
         check_disjoint(validation, part)
         calibration = fit_calibration(score_pairs(validation))
     check_free_space(target, _LEAST_FREE_BYTES)

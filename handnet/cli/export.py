@@ -30,22 +30,26 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     opened = open_run(run_folder, data)
     run, dataset = opened.run, opened.dataset
     start_tensorflow()
-    from handnet.evaluation.hands import calibrate_run
+    from handnet.config.run_folder import WEIGHTS_FILE
+    from handnet.evaluation.thresholds import find_thresholds
     from handnet.export.archive import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.signatures import PairHead
     from handnet.networks.encoder import load_encoder
     from handnet.networks.formats import check_format
-    from handnet.training.pair_training import load_pair_judge
+    from handnet.networks.weights.manifest import hash_file
+    from handnet.training.pair_training import load_pair_classifier
 
     check_format(format_name)
     encoder = load_encoder(run)
-    calibration = calibrate_run(run, encoder, dataset, echo)
-    judge = load_pair_judge(run)
-    head = None if judge is None else PairHead(judge.classifier, run.config.pairs.features, judge.calibration)
-    metrics = read_metrics(run.folder / "eval-test" / "metrics.json")
+    calibration = find_thresholds(run, encoder, dataset, echo)
+    pairs = load_pair_classifier(run)
+    head = None if pairs is None else PairHead(pairs.classifier, run.config.pairs.features, pairs.calibration)
+    weights, folder = hash_file(run.folder / WEIGHTS_FILE), run.folder / "eval-test"
+    metrics = keep_current(read_metrics(folder / "metrics.json"), weights, folder / "metrics.json")
     # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
-    audit = read_audit(run.folder / "eval-test" / "audit.json") or (metrics or {}).get("audit")
+    audit = keep_current(read_audit(folder / "audit.json"), weights, folder / "audit.json")
+    audit = audit or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
     result = export_encoder(
@@ -70,6 +74,22 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     echo(f"wrote {result.folder}; max abs error on {result.num_checked} photos: {result.max_error:.1e}")
     if result.signatures:
         echo(f"signatures: {', '.join(result.signatures)}")
+
+
+def keep_current(found: dict[str, Any] | None, weights: str, file: Path) -> dict[str, Any] | None:
+    """Return figures that are of these weights, or do not say of which; None, saying so, where they are of others.
+
+    Args:
+        found: what `handnet eval` or `handnet audit` wrote.
+        weights: digest of the run's weights.
+        file: where they lie, for the message.
+    """
+    if found is None or found.get("weights", weights) == weights:
+        return found
+    echo(
+        f"{str(file)!r} is not on the card: it was computed with other weights. Evaluate the run again and export again."
+    )
+    return None
 
 
 def read_audit(file: Path) -> dict[str, Any] | None:

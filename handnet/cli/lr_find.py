@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from handnet.cli._console import echo, show_progress
+from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -14,7 +14,7 @@ from handnet.cli._tensorflow import start_tensorflow
     "--data", default="", metavar="DIR", help="Data set.  [default: as for `handnet train`, or the run's own]"
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as sampler.people_per_batch=16."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. sampler.people_per_batch=16."
 )
 @click.option("--low", default=1e-6, show_default=True, help="First learning rate.")
 @click.option("--high", default=1.0, show_default=True, help="Last learning rate.")
@@ -25,13 +25,13 @@ def lr_find(
 ) -> None:
     """Draw the learning-rate range plot and suggest a rate: of the encoder of CONFIG.toml, or of the pair classifier of RUN.
 
-    The rate rises from batch to batch; where the loss falls the fastest is the suggestion.
+    The rate rises from batch to batch; where the loss falls the fastest, the first steps aside, is the suggestion.
     """
     from handnet.cli._data import read_data
-    from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run
-    from handnet.config.toml import parse_config, read_tree
-    from handnet.errors import ConfigError
+    from handnet.config.toml import read_tree
+    from handnet.errors import ConfigError, RunError
+    from handnet.networks.complete import complete_config
 
     if source.is_dir():
         if overrides:
@@ -41,16 +41,23 @@ def lr_find(
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_pair_rates
 
-        measured = try_pair_rates(run, dataset, low, high, steps, show_progress("range test"))
+        measured = try_pair_rates(run, dataset, low, high, steps, show_progress)
         key = "pairs.learning_rate"
     else:
-        config = parse_config(complete_tree(read_tree(source, overrides)))
+        config = complete_config(read_tree(source, overrides))
         dataset = read_data(config.data.reader, data or config.data.path)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates
+        from handnet.training.session import Job
 
-        measured = try_encoder_rates(config, dataset, low, high, steps, show_progress("range test"))
+        job = Job(config, dataset, echo=echo, warn=warn, progress=show_progress)
+        measured = try_encoder_rates(job, low, high, steps)
         key = "optimizer.learning_rate"
     draw_range(output, measured, str(source))
-    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")
     echo(f"wrote {output}")
+    if measured.suggestion is None:
+        raise RunError(
+            f"There is no rate to suggest: between {low:g} and {measured.rates[-1]:g} the loss does not fall beyond its noise. "
+            "Try more --steps or another --low and --high, or look at the data and the settings."
+        )
+    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")

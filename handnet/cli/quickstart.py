@@ -1,4 +1,4 @@
-"""`handnet quickstart`: the main job on made-up hands, from nothing."""
+"""`handnet quickstart`: the main job on synthetic hands, from nothing."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ CONFIG = Path("configs/quickstart.toml")
 @click.command()
 @click.pass_context
 def quickstart(context: click.Context) -> None:
-    """Draw made-up hands, train on them, evaluate and export; steps that are done already are not done again."""
+    """Draw synthetic hands, train on them, evaluate and export; steps that are done already are not done again."""
     from handnet.cli.data import synth
     from handnet.cli.eval import evaluate
     from handnet.cli.export import export
     from handnet.cli.train import train
-    from handnet.config.presets import complete_tree
     from handnet.config.run_folder import read_run
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.config.toml import read_tree
     from handnet.errors import RunError
+    from handnet.networks.complete import complete_config
 
-    wanted = parse_config(complete_tree(read_tree(CONFIG)))
+    wanted = complete_config(read_tree(CONFIG))
     if not DATA.exists():
         context.invoke(synth, directory=DATA, **SYNTHETIC)
     if not RUN.exists():

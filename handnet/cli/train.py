@@ -1,13 +1,19 @@
 """`handnet train`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.config.run_folder import Run
+    from handnet.config.settings import Config
+    from handnet.data.dataset import DataSet
 
 # Asked for before any work; train() asks for what the network needs.
 _LEAST_FREE_BYTES = 100_000_000
@@ -34,101 +40,136 @@ _LEAST_FREE_BYTES = 100_000_000
 )
 @click.option("--seed", type=int, help="train.seed")
 @click.option(
-    "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs by heart."
+    "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs exactly."
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as optimizer.learning_rate=1e-3."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. optimizer.learning_rate=1e-3."
 )
 def train(
     config_file: Path | None,
     data: str,
-    arch: str | None,
-    loss: str | None,
     run_folder: Path | None,
     resume: bool,
-    epochs: int | None,
     batch: int | None,
-    precision: str | None,
-    weights: str | None,
-    freeze: bool | None,
-    crop: str | None,
-    seed: int | None,
     overfit: int | None,
     overrides: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
 
     What is not said follows from --arch and --loss: the published settings, where there are any.
     """
-    from handnet.config.presets import complete_tree, merge_trees
-    from handnet.config.run_folder import check_absent, read_run
-    from handnet.config.toml import parse_config, read_tree
+    from handnet.cli._data import read_data
     from handnet.errors import ConfigError
-    from handnet.files import check_free_space
+    from handnet.networks.heads import name_objective
 
-    given: dict[str, dict[str, Any]] = {}
-    done = False
-    for section, key, value in (
-        ("model", "arch", arch),
-        ("loss", "name", loss),
-        ("train", "epochs", epochs),
-        ("train", "precision", precision),
-        ("model", "weights", weights),
-        ("model", "trainable", None if freeze is None else "none" if freeze else "all"),
-        ("image", "crop", crop),
-        ("train", "seed", seed),
-    ):
-        if value is not None:
-            given.setdefault(section, {})[key] = value
+    given = _collect_settings(options)
     if resume:
         if run_folder is None:
             raise ConfigError("--resume needs --run DIR: the run to continue.")
-        if given or overrides or config_file or batch or overfit is not None:
+        if given or overrides or config_file or batch is not None or overfit is not None:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
-        run = read_run(run_folder)
-        done = run.facts.get("status") == "finished"
-        if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
-            echo(
-                f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
-            )
-            return
-        config = run.config
-        data = data or run.facts["data"]["directory"]
-    else:
-        tree = complete_tree(read_tree(config_file, overrides, given))
-        if batch is not None:
-            tree = merge_trees(tree, {"sampler": _size_batch(tree, batch)})
-        config = parse_config(tree)
-        run_folder = run_folder or Path("runs") / f"{config.model.arch}-{config.objective}"
-        if overfit is None:
-            check_absent(run_folder)
-        check_free_space(run_folder, _LEAST_FREE_BYTES)
-
-    from handnet.cli._data import read_data
-
+        _resume(run_folder, data)
+        return
+    config = _read_settings(config_file, overrides, given, batch)
+    run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
+    if overfit is None:
+        _check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.training.gradient import train as train_model
-    from handnet.training.pair_training import check_pairs, overfit_pairs, train_pairs
+    from handnet.training.pair_training import check_pairs, overfit_pairs
 
-    if not resume and overfit is None:
-        check_pairs(config, dataset)
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
-        echo(f"all pairs are judged right after {epochs_needed} epochs: zero error")
+        echo(f"all pairs are classified correctly after {epochs_needed} epochs")
         return
+    check_pairs(config, dataset)
+    _train(config, run_folder, dataset)
+
+
+# Options that are a setting by another name.
+_SETTINGS = {
+    "arch": ("model", "arch"),
+    "loss": ("loss", "name"),
+    "epochs": ("train", "epochs"),
+    "precision": ("train", "precision"),
+    "weights": ("model", "weights"),
+    "crop": ("image", "crop"),
+    "seed": ("train", "seed"),
+    "freeze": ("model", "trainable"),
+}
+
+
+def _collect_settings(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the settings that were given as options, by section."""
+    given: dict[str, dict[str, Any]] = {}
+    for name, (section, key) in _SETTINGS.items():
+        if options[name] is not None:
+            given.setdefault(section, {})[key] = options[name]
+    if options["freeze"] is not None:
+        given["model"]["trainable"] = "none" if options["freeze"] else "all"
+    return given
+
+
+def _read_settings(
+    config_file: Path | None, overrides: tuple[str, ...], given: Mapping[str, Mapping[str, Any]], batch: int | None
+) -> "Config":
+    from handnet.config.toml import read_tree
+    from handnet.networks.complete import complete_config
+
+    config = complete_config(read_tree(config_file, overrides, given))
+    if batch is None:
+        return config
+    # What a batch holds follows from the loss.
+    start_tensorflow()
+    from handnet.training.objective import resize_batch
+
+    return resize_batch(config, batch)
+
+
+def _check_target(run_folder: Path) -> None:
+    from handnet.config.run_folder import check_absent
+    from handnet.files import check_free_space
+
+    check_absent(run_folder)
+    check_free_space(run_folder, _LEAST_FREE_BYTES)
+
+
+def _resume(run_folder: Path, data: str) -> None:
+    from handnet.cli._data import read_data
+    from handnet.config.run_folder import read_run
+
+    run = read_run(run_folder)
+    done = run.facts.get("status") == "finished"
+    if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
+        echo(
+            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
+        )
+        return
+    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    start_tensorflow()
+    _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)
+
+
+def _train(
+    config: "Config", run_folder: Path, dataset: "DataSet", resume: bool = False, finished: "Run | None" = None
+) -> None:
+    """Train the encoder, unless it is that of a finished run, and then the classifier of pairs that the settings ask for."""
+    from handnet.training.pair_training import train_pairs
+    from handnet.training.train import train as train_encoder
+
+    command = ["handnet", *sys.argv[1:]]
     try:
-        if not done:
-            run = train_model(
-                config,
-                run_folder,
-                dataset,
-                resume=resume,
-                command=["handnet", *sys.argv[1:]],
-                echo=echo,
-                warn=warn,
-                progress=show_progress,
-            )
+        run = finished or train_encoder(
+            config,
+            run_folder,
+            dataset,
+            resume=resume,
+            command=command,
+            echo=echo,
+            warn=warn,
+            progress=show_progress,
+        )
         if config.pairs.form != "none":
             train_pairs(run, dataset, echo=echo, progress=show_progress)
     except KeyboardInterrupt:
@@ -136,19 +177,3 @@ def train(
             warn(f"stopped; continue with: handnet train --resume --run {run_folder}")
         raise
     echo(f"next: handnet eval {run_folder}")
-
-
-def _size_batch(tree: dict[str, Any], batch: int) -> dict[str, int]:
-    """Turn --batch into the sampler's settings: photos for people × views × photos, else pairs."""
-    from handnet.errors import ConfigError
-
-    sampler = tree.get("sampler", {})
-    if sampler.get("name") == "pairs":
-        return {"pairs_per_batch": batch}
-    per_person = 2 * sampler.get("photos_per_view", 1)
-    if batch % per_person or batch < 2 * per_person:
-        raise ConfigError(
-            f"--batch must be a multiple of {per_person} photos (a person has {per_person} in a batch), at least "
-            f"{2 * per_person}. Received: {batch}."
-        )
-    return {"people_per_batch": batch // per_person}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from handnet.cli._console import echo
+from handnet.cli._console import echo, warn
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -32,7 +32,7 @@ def verify(run_folder: Path, first: str, second: str, as_json: bool) -> None:
     from handnet.evaluation.verify import load_verifier, verify_photos
     from handnet.networks.encoder import load_encoder
 
-    verdict = verify_photos(load_verifier(run, load_encoder(run)), [(first, second)])[0]
+    verdict = verify_photos(load_verifier(run, load_encoder(run), warn), [(first, second)])[0]
     if as_json:
         echo(json.dumps({"first": first, "second": second, **verdict._asdict()}))
         return

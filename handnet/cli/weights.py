@@ -44,7 +44,7 @@ def fetch(name: str, folder: Path | None) -> None:
         raise click.UsageError("Missing argument 'DIR': the new folder for the weights.")
     from handnet.networks.weights.fetch import fetch_weights
 
-    echo(f"wrote {fetch_weights(name, folder, show_progress(f'fetch {name}'))}")
+    echo(f"wrote {fetch_weights(name, folder, show_progress)}")
 
 
 @weights.command()

@@ -1,10 +1,11 @@
-"""The run folder: everything to repeat, judge and use a training run."""
+"""The run folder: everything to repeat, evaluate and use a training run."""
 
 import csv
 import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import shutil
 import subprocess
@@ -21,17 +22,20 @@ from handnet.errors import ConfigError, DiskError, RunError
 from handnet.files import write_json
 
 CONFIG_FILE = "config.toml"
-
-
 FACTS_FILE = "run.json"
-
-
 WEIGHTS_FILE = "model.weights.h5"
-
-
 HISTORY_FILE = "history.csv"
-
-
+# Variables that change what TensorFlow and Keras compute, in the last digits or in more.
+_VARIABLES = (
+    "KERAS_BACKEND",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_ENABLE_AUTO_MIXED_PRECISION",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
+)
 _PACKAGES = ("handnet", "tensorflow", "keras", "keras-hub", "numpy", "pandas", "pillow")
 
 
@@ -136,14 +140,14 @@ def read_run_split(run: Run) -> Split:
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:
-    """Write run.json anew with some facts changed; of a run that diverged, NaN and infinities become null."""
+    """Write run.json with some facts changed; of a run that diverged, NaN and infinities become null."""
     facts = {**run.facts, **{name: _without_nan(value) for name, value in changes.items()}}
     write_json(run.folder / FACTS_FILE, facts)
     return run._replace(facts=facts)
 
 
 def collect_facts(config: Config, command: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect what is needed to repeat a run on another day: versions, machine, revision, data."""
+    """Collect what is needed to repeat a run on another day: versions, environment, machine, revision, data."""
     return {
         "status": "started",
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -152,6 +156,7 @@ def collect_facts(config: Config, command: Sequence[str], data: Mapping[str, Any
         "data": dict(data),
         "packages": {name: _read_version(name) for name in _PACKAGES},
         "python": platform.python_version(),
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "machine": {"system": platform.platform(), "processor": platform.machine()},
         "git_revision": _read_revision(),
     }

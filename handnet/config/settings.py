@@ -11,7 +11,6 @@ Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
-HEADS = ("mlp", "lda")
 CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
 
 
@@ -47,9 +46,9 @@ class ImageConfig:
             only for comparison with systems that do it).
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
-            right hands look alike then, and so do backs and palms: for identities that are people, not hands. "hand-and-photo":
-            this crop in the upper left two thirds of the picture and the whole photo in the lower right third. "middle": the
-            middle half of either side, for faces that are centred.
+            right hands look the same then, and so do backs and palms: for identities that are people, not hands.
+            "hand-and-photo": this crop in the upper left two thirds of the picture and the whole photo in the lower right third.
+            "middle": the middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
     """
 
@@ -76,6 +75,7 @@ class SamplerConfig:
 
     Attributes:
         name: "people" (people × views × photos, for losses on a batch) or "pairs" (dorsal–palmar pairs, for the twin network).
+            It follows from the loss and may be left out; another one is an error.
         people_per_batch: different people in a batch of "people".
         photos_per_view: photos of each person and view in a batch of "people".
         pairs_per_batch: pairs in a batch of "pairs".
@@ -85,7 +85,7 @@ class SamplerConfig:
             the end of the epoch before; 0 is off. Costs an embedding of all training photos for each epoch.
     """
 
-    name: str = "people"
+    name: str = field(default="", compare=False)
     people_per_batch: int = 8
     photos_per_view: int = 1
     pairs_per_batch: int = 64
@@ -94,17 +94,14 @@ class SamplerConfig:
     alike_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_choice("sampler.name", self.name, ("people", "pairs"))
+        if self.name:
+            _check_choice("sampler.name", self.name, ("people", "pairs"))
         _check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
         _check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
         _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
         _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
         _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
         _check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
-        if self.alike_fraction and self.name == "pairs":
-            raise ConfigError(
-                f'`sampler.alike_fraction` is for the sampler "people". Received: {self.alike_fraction:g} with "pairs".'
-            )
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,8 @@ class ModelConfig:
         arch: a name of `handnet.networks.backbones.BACKBONES`.
         weights: "none" (random), "preset" (from the hub), "handnet-synthetic" (in the package) or a path.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
-        head: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear map, found at once by discriminant
-            analysis between the training people, on a frozen backbone; no loss, no epochs.
+        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
+            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs.
         lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
         hidden_size: width of the hidden layer of "mlp".
         embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
@@ -143,13 +140,7 @@ class ModelConfig:
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)
-        _check_choice("model.head", self.head, HEADS)
         _check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
-        if self.head == "lda" and self.trainable != "none":
-            raise ConfigError(
-                'model.head = "lda" is found from the features of a frozen backbone. Received: model.trainable='
-                f"{self.trainable!r}. Give --freeze, or model.head = 'mlp'."
-            )
         _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
         _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
         if self.trainable == "none" and (self.drop_path or self.recompute):
@@ -184,7 +175,7 @@ class OptimizerConfig:
         schedule: "cosine" (to zero over the run), "one-cycle" (up for 30 % of the run, then down to nearly zero) or "constant".
         warmup_fraction: share of all steps with a linear rise from 0, 0..1.
         clip_norm: global gradient norm above which gradients are scaled down; 0 is off.
-        accumulate_steps: gradients of so many batches are averaged for one update.
+        accumulate_steps: gradients of this many batches are averaged for one update.
         ema_momentum: exponential moving average of the weights, used for validation's end result; 0 is off.
         layer_decay: each of the backbone's blocks below the top is trained this much more slowly than the one above it, in
             (0, 1]; 0.65 to 0.8 are usual for transformers, 1 is off.
@@ -321,11 +312,6 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
 
-    @property
-    def objective(self) -> str:
-        """What the head was found by: the name of the loss, or of the closed form."""
-        return self.loss.name if self.model.head == "mlp" else self.model.head
-
     def __post_init__(self) -> None:
         if self.optimizer.layer_decay != 1.0 and self.model.trainable == "none":
             raise ConfigError(
@@ -335,8 +321,8 @@ class Config:
             )
         if self.data.identity == "hand" and self.image.crop in ("hand-canonical", "hand-and-photo"):
             raise ConfigError(
-                f'image.crop = "{self.image.crop}" makes left and right hands look alike, and data.identity = "hand" tells them '
-                'apart. Use image.crop = "hand-upright", or data.identity = "person".'
+                f'image.crop = "{self.image.crop}" makes left and right hands look the same, and data.identity = "hand" tells '
+                'them apart. Use image.crop = "hand-upright", or data.identity = "person".'
             )
 
 

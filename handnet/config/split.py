@@ -19,7 +19,7 @@ class Split:
         train: people to train on.
         val: people to choose the best epoch and the threshold on.
         test: people to report on.
-        note: one line that whoever uses the split should read, "" where there is none.
+        note: one line to show to the user of the split, "" where there is none.
         by: "identity"; or "photo": the parts then hold the photos' paths, relative to the data set's folder.
 
     Raises:

@@ -32,7 +32,7 @@ except ImportError:  # Windows: processes there do not see each other's folders.
     fcntl = None  # type: ignore[assignment]
 
 # Raised whenever the decode in images.py or the crop in segmentation.py changes its pixels.
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features")
 _PARTS = (*_BOUNDED, "drawn")
@@ -205,9 +205,14 @@ def clear_cache() -> CacheInfo:
     """Delete what handnet put into the cache, and nothing else that may lie there, and return what it held.
 
     Raises:
-        DiskError: it cannot be deleted.
+        DiskError: it cannot be deleted, or another living process works with it.
     """
     parts, root = read_info().values(), find_cache_folder()
+    if _list_folders_of_others(root):
+        raise DiskError(
+            f"The cache in {str(root)!r} is in use by another handnet process, which would fail without it. Wait until it ends, "
+            "or stop it."
+        )
     try:
         for part in parts:
             if part.folder.is_dir():

@@ -1,10 +1,12 @@
 """The health of photo files: what a decoder would choke on or silently distort, found before any training."""
 
 import hashlib
+import importlib.util
 import os
 import re
 import stat
 import struct
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,15 +14,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
+
+from handnet.console import Count, Progress, hide_progress
 
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
-FORMATS = "JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)"
-# A longer header of a PGM, all comments, is not read.
-PGM_HEADER_BYTES = 256
-Progress = Callable[[int, int], None]
+# Some cameras pad the end of the picture: so many bytes too many are no damage.
+_HARMLESS_BYTES = 64
+FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 _Result = TypeVar("_Result")
 
 
@@ -39,17 +43,17 @@ class PhotoProblem:
     usable: bool = False
 
 
-def check_photos(paths: Sequence[str], progress: Progress | None = None) -> list[PhotoProblem]:
+def check_photos(paths: Sequence[str], progress: Progress = hide_progress) -> list[PhotoProblem]:
     """Decode every photo in parallel and report those that are unusable or need a remark.
 
     Args:
         paths: the files.
-        progress: called in the calling thread with (files done, files in all).
+        progress: told of (files done, files in all), in the calling thread.
 
     Returns:
         Problems in the order of `paths`; a good photo has none.
     """
-    results = _map_in_threads(check_photo, paths, progress)
+    results = _map_in_threads(check_photo, paths, progress("check photos"))
     return [problem for problem in results if problem is not None]
 
 
@@ -77,7 +81,7 @@ def check_photo(path: str) -> PhotoProblem | None:
 
 
 def find_header_problem(contents: bytes) -> str:
-    """Judge a file by its header alone, nothing decoded: run this before any decoder sees the bytes.
+    """Check a file by its header alone, nothing decoded: run this before any decoder sees the bytes.
 
     Args:
         contents: the whole file.
@@ -90,32 +94,75 @@ def find_header_problem(contents: bytes) -> str:
     format_name = _sniff(contents)
     if not format_name:
         return f"not an image that can be read: expected {FORMATS}"
-    if format_name == "PGM":
-        return _find_pgm_problem(contents)
+    if needs_pillow(contents):
+        return _find_pillow_problem(contents, format_name)
     try:
         width, height = _SIZE_READERS[format_name](contents)
         num_frames, frame_pixels = _count_gif_pixels(contents) if format_name == "GIF" else (1, 0)
-        bits_per_pixel = struct.unpack_from("<H", contents, 28)[0] if format_name == "BMP" else 24
     except (struct.error, IndexError):
         return f"truncated: the {format_name} ends within its header"
-    if bits_per_pixel != 24:
-        return "BMP with a palette or transparency: only 24-bit BMP can be read"
     if width == 0 or height == 0:
         return f"damaged: the {format_name} has no pixels"
     if max(width * height, frame_pixels) > MAX_PIXELS:
         size = (
             f"{width:,} × {height:,} pixels" if num_frames == 1 else f"{frame_pixels:,} pixels in {num_frames} frames"
         )
-        return f"too large: {size}, above the limit of {MAX_PIXELS // 1_000_000} million"
+        return _TOO_LARGE.format(size)
     return ""
 
 
-def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> list[tuple[str, ...]]:
+def needs_pillow(contents: bytes) -> bool:
+    """Return whether a file is of a format that Pillow decodes and TensorFlow does not.
+
+    These are decoded outside of the graph, once, for training, evaluation and `handnet embed`; an exported model flags them.
+    """
+    name = _sniff(contents)
+    return name in _PILLOW_FORMATS or (name == "BMP" and contents[28:30] != b"\x18\x00" and len(contents) > 30)
+
+
+def open_with_pillow(contents: bytes) -> Image.Image:
+    """Open a file of one of Pillow's formats, nothing decoded but its header.
+
+    Raises:
+        UnidentifiedImageError: its header makes no sense, or HEIC where pillow-heif is not installed.
+        Image.DecompressionBombError: it has more pixels than Pillow allows.
+    """
+    name = _sniff(contents)
+    if name == "HEIF":
+        _register_heif()
+    return Image.open(BytesIO(contents), formats=_PILLOW_FORMATS.get(name, (name,)))
+
+
+def find_damage(contents: bytes) -> str:
+    """Return "" or how a JPEG's picture is damaged, where decoders only warn of it and show something else.
+
+    libjpeg replaces what it cannot read by grey or by shifted blocks and goes on: such a photo has a vector, and a wrong one.
+    Other formats give "": their decoders fail.
+    """
+    if _sniff(contents) != "JPEG":
+        return ""
+    try:
+        # At an eighth of the size and in grey: all of the stream is read, and little of it computed. CMYK has no grey.
+        space = simplejpeg.decode_jpeg_header(contents)[2]
+        colour = "CMYK" if space in ("CMYK", "YCCK") else "GRAY"
+        simplejpeg.decode_jpeg(contents, colorspace=colour, fastdct=True, min_height=1, min_width=1)
+    except ValueError as error:
+        text = _one_line(error)
+        extra = re.search(r"(\d+) extraneous bytes before marker 0xd9", text)
+        if extra and int(extra[1]) <= _HARMLESS_BYTES:
+            return ""
+        return (
+            "truncated: the file ends before the picture does" if "remature end of JPEG" in text else f"damaged: {text}"
+        )
+    return ""
+
+
+def find_duplicates(paths: Sequence[str], progress: Progress = hide_progress) -> list[tuple[str, ...]]:
     """Find files of identical content, whatever their names.
 
     Args:
         paths: the files; those that cannot be read are passed over, as `check_photos` names them.
-        progress: called in the calling thread with (files done, files in all).
+        progress: told of (files done, files in all), in the calling thread.
 
     Returns:
         Groups of two or more, in the order of their first file in `paths`.
@@ -126,7 +173,8 @@ def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> l
         by_size.setdefault(_file_size(path), []).append(path)
     suspects = [path for size, group in by_size.items() if size >= 0 and len(group) > 1 for path in group]
     by_digest: dict[bytes, list[str]] = {}
-    for path, digest in zip(suspects, _map_in_threads(_digest_file, suspects, progress), strict=True):
+    digests = _map_in_threads(_digest_file, suspects, progress("look for identical photos"))
+    for path, digest in zip(suspects, digests, strict=True):
         if digest:
             by_digest.setdefault(digest, []).append(path)
     order = {path: number for number, path in enumerate(dict.fromkeys(paths))}
@@ -134,21 +182,18 @@ def find_duplicates(paths: Sequence[str], progress: Progress | None = None) -> l
     return sorted(groups, key=lambda group: order[group[0]])
 
 
-def _map_in_threads(
-    function: Callable[[str], _Result], paths: Sequence[str], progress: Progress | None
-) -> list[_Result]:
+def _map_in_threads(function: Callable[[str], _Result], paths: Sequence[str], count: Count) -> list[_Result]:
     executor = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        return list(_count(executor.map(function, paths), len(paths), progress))
+        return list(_count(executor.map(function, paths), len(paths), count))
     finally:
         # Without this an interrupt would first wait for every file in the queue.
         executor.shutdown(cancel_futures=True)
 
 
-def _count(results: Iterable[_Result], total: int, progress: Progress | None) -> Iterator[_Result]:
+def _count(results: Iterable[_Result], total: int, count: Count) -> Iterator[_Result]:
     for done, result in enumerate(results, 1):
-        if progress:
-            progress(done, total)
+        count(done, total)
         yield result
 
 
@@ -158,29 +203,67 @@ def _find_decoding_problem(contents: bytes) -> str:
             # Loading stops at the last pixel; TensorFlow also wants the chunks after it to be whole.
             with Image.open(BytesIO(contents), formats=("PNG",)) as image:
                 image.verify()
-        with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "GIF", "BMP", "PPM")) as image:
+        with open_with_pillow(contents) as image:
             # A JPEG is read to its end at any scale, and at an eighth most of the arithmetic is saved.
             image.draft("RGB", (1, 1))
             image.load()
     except UnidentifiedImageError:
-        return "damaged: its header makes no sense"
+        return _NO_SENSE
     # Decoders raise errors of every kind on damaged input; whichever it is, it is the answer.
     except Exception as error:
-        text = " ".join(ascii(str(error))[1:-1].split())
+        text = _one_line(error)
         return "truncated: the file ends before the picture does" if "truncat" in text.lower() else f"damaged: {text}"
+    return find_damage(contents)
+
+
+def _find_pillow_problem(contents: bytes, format_name: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            # The size is looked at below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = open_with_pillow(contents)
+    except Image.DecompressionBombError:
+        return _TOO_LARGE.format("more pixels than Pillow decodes")
+    except UnidentifiedImageError:
+        if format_name == "HEIF" and importlib.util.find_spec("pillow_heif") is None:
+            return "HEIC, and the package that reads it is not installed: pip install 'handnet[heic]', or convert it to JPEG"
+        return _NO_SENSE
+    # Parsers of headers raise errors of every kind on damaged input.
+    except Exception as error:
+        return f"damaged: {_one_line(error)}"
+    with image:
+        width, height = image.size
+        if width * height == 0:
+            return f"damaged: the {format_name} has no pixels"
+        if width * height > MAX_PIXELS:
+            return _TOO_LARGE.format(f"{width:,} × {height:,} pixels")
+        if image.mode not in _PILLOW_MODES:
+            return f"{format_name} of the mode {image.mode!r}: expected whole numbers of 8 or 16 bits"
     return ""
+
+
+def _register_heif() -> None:
+    # The parser of HEIC is a large library of its own; it is loaded for the first such file.
+    if importlib.util.find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(ascii(str(error))[1:-1].split())
 
 
 def _find_remark(contents: bytes) -> str:
     if _sniff(contents) == "GIF":
         num_frames = _count_gif_pixels(contents)[0]
         return f"animated: the first of {num_frames} frames is used" if num_frames > 1 else ""
-    with Image.open(BytesIO(contents), formats=("JPEG", "PNG", "BMP", "PPM")) as image:
-        if getattr(image, "is_animated", False) and image.format == "PNG":
-            return "animated: only its still picture is used"
+    with open_with_pillow(contents) as image:
+        if getattr(image, "is_animated", False):
+            return "several pictures in one file: only the first is used"
         if image.mode == "CMYK":
             return "CMYK: colours are converted without its colour profile"
-        if image.format == "PNG" and contents[24] == 16:
+        if image.mode.startswith("I") or (image.format == "PNG" and contents[24] == 16):
             return "16 bits per channel: read as 8"
         if "A" in image.getbands() or "transparency" in image.info:
             return "transparent: transparency is dropped, what lies under it shows"
@@ -191,6 +274,10 @@ def _sniff(contents: bytes) -> str:
     for magic, name in _MAGIC.items():
         if contents.startswith(magic):
             return name
+    if contents[:4] == b"RIFF" and contents[8:12] == b"WEBP":
+        return "WEBP"
+    if contents[4:8] == b"ftyp":
+        return "AVIF" if contents[8:12] in (b"avif", b"avis") else "HEIF" if contents[8:12] in _HEIF_BRANDS else ""
     return ""
 
 
@@ -244,23 +331,6 @@ def _count_gif_pixels(contents: bytes) -> tuple[int, int]:
     return num_frames, num_pixels
 
 
-def _find_pgm_problem(contents: bytes) -> str:
-    header = _PGM_HEADER.match(contents[:PGM_HEADER_BYTES])
-    if header is None:
-        cut = len(contents) < PGM_HEADER_BYTES and _PGM_BEGINNING.fullmatch(contents)
-        return "truncated: the PGM ends within its header" if cut else "damaged: its header makes no sense"
-    width, height, highest = map(int, header.groups())
-    if width * height == 0 or highest == 0:
-        return "damaged: the PGM has no pixels"
-    if highest > 255:
-        return "PGM of more than 8 bits: only 8-bit PGM can be read"
-    if width * height > MAX_PIXELS:
-        return f"too large: {width:,} × {height:,} pixels, above the limit of {MAX_PIXELS // 1_000_000} million"
-    if len(contents) - header.end() < width * height:
-        return "truncated: the file ends before the picture does"
-    return ""
-
-
 def _palette_bytes(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
@@ -288,7 +358,40 @@ _MAGIC = {
     b"GIF89a": "GIF",
     b"BM": "BMP",
     b"P5": "PGM",
+    b"P6": "PPM",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
 }
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+# By the format's name here: what Pillow calls it.
+_PILLOW_FORMATS = {
+    "PGM": ("PPM",),
+    "PPM": ("PPM",),
+    "WEBP": ("WEBP",),
+    "TIFF": ("TIFF",),
+    "AVIF": ("AVIF",),
+    "HEIF": ("HEIF",),
+}
+_PILLOW_MODES = (
+    "1",
+    "L",
+    "P",
+    "RGB",
+    "RGBA",
+    "RGBX",
+    "CMYK",
+    "LA",
+    "PA",
+    "YCbCr",
+    "LAB",
+    "I",
+    "I;16",
+    "I;16B",
+    "I;16L",
+)
+_NO_SENSE = "damaged: its header makes no sense"
+_TOO_LARGE = f"too large: {{}}, above the limit of {MAX_PIXELS // 1_000_000} million"
+
 _SIZE_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
     "JPEG": _read_jpeg_size,
     "PNG": _read_png_size,
@@ -298,7 +401,3 @@ _SIZE_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
 # A marker is one or more 0xFF and a code; the frame headers SOF0 to SOF15 leave out DHT, JPG and DAC.
 _JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Numbers of six digits at most; between them white space, then comments: "12#…" is read in several ways.
-_PGM_GAP = rb"\s+(?:#[^\r\n]*[\r\n]\s*)*"
-_PGM_HEADER = re.compile(rb"P5" + 3 * (_PGM_GAP + rb"([0-9]{1,6})") + rb"\s")
-_PGM_BEGINNING = re.compile(rb"P5[\s0-9]*(?:#[^\r\n]*|[\r\n\s0-9])*")

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from handnet.data.example import VIEWS, Example
 from handnet.errors import DataError, count_and_name
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".pgm")
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".pgm", ".ppm"),
+)
 
 
 @dataclass(frozen=True, slots=True)

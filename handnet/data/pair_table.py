@@ -1,4 +1,4 @@
-"""The pairs of photos on which a system is trained and judged: the data set's own, or drawn, as many of either kind."""
+"""The pairs of photos on which a system is trained and evaluated: the data set's own, or drawn, as many of either kind."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,49 +1,94 @@
-"""Photos to unit vectors with a trained encoder."""
+"""From photos or features to unit vectors: one loop over batches, and what it is most often given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.settings import Config, ImageConfig
+from handnet.console import Count, Progress, hide_progress
 from handnet.data.example import Example
+from handnet.embedding.features import compute_features
 from handnet.images.store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
+from handnet.networks.encoder import Encoder
+
+Floats = npt.NDArray[np.float32]
+_PHOTOS_AT_ONCE = 32
+# Features at a time: a head is small.
+_ROWS_AT_ONCE = 1024
 
 
-def embed_files(
-    encoder: keras.Model,
-    files: Sequence[str],
-    batch_size: int = 32,
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float32]:
+class PhotoVectors(NamedTuple):
+    """What is computed of photos.
+
+    Attributes:
+        features: float32 (N, F), what a classifier of pairs takes.
+        embeddings: float32 (N, D), unit vectors.
+    """
+
+    features: Floats
+    embeddings: Floats
+
+
+def embed(
+    network: Callable[[Any], Any], batches: Iterable[Any], width: int, total: int = 0, count: Count | None = None
+) -> Floats:
+    """Return the vectors of batches, one after the other: the one way from photos or features to vectors.
+
+    Args:
+        network: a batch (B, …) → (B, D): a model's `predict_on_batch`, or an engine's `embed`.
+        batches: pixels (B, S, S, 3) or features (B, F), in order.
+        width: D.
+        total: rows in all, for `count`.
+        count: called with (rows done, rows in all) after each batch.
+
+    Returns:
+        float32 (N, D); of no batches (0, D).
+    """
+    rows, done = [np.zeros((0, width), np.float32)], 0
+    for batch in batches:
+        rows.append(np.asarray(keras.ops.convert_to_numpy(network(batch)), np.float32))
+        done += len(rows[-1])
+        if count is not None:
+            count(done, total)
+    return np.concatenate(rows)
+
+
+def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
+    """Return the vectors (N, D) of batches of pixels or features by an encoder, or its head."""
+    return embed(model.predict_on_batch, batches, model.output_shape[-1])
+
+
+def embed_features(head: keras.Model, features: Floats) -> Floats:
+    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
+    begins = range(0, len(features), _ROWS_AT_ONCE)
+    return embed_batches(head, (features[begin : begin + _ROWS_AT_ONCE] for begin in begins))
+
+
+def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress = hide_progress) -> Floats:
     """Embed cached photos in order.
 
     Args:
         encoder: image (B, S, S, 3) → (B, D).
         files: cached photos from `prepare_photos`, decoded at the encoder's size.
-        batch_size: photos at a time.
-        progress: called with (photos done, photos in all).
+        progress: told of (photos done, photos in all).
 
     Returns:
         float32 (N, D), rows of unit length.
     """
-    size_px, rows = encoder.input_shape[1], []
-    done = 0
-    for images in read_photos(files, size_px, batch_size):
-        rows.append(np.asarray(keras.ops.convert_to_numpy(encoder.predict_on_batch(images)), dtype=np.float32))
-        done += len(rows[-1])
-        if progress is not None:
-            progress(done, len(files))
-    return np.concatenate(rows) if rows else np.zeros((0, encoder.output_shape[-1]), np.float32)
+    photos = read_photos(files, encoder.input_shape[1], _PHOTOS_AT_ONCE)
+    count = progress("embed photos")
+    return embed(encoder.predict_on_batch, photos, encoder.output_shape[-1], len(files), count)
 
 
 def embed_part(
     encoder: keras.Model,
     examples: Sequence[Example],
     config: ImageConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
     name: str = "",
 ) -> EmbeddedPart:
     """Embed the photos of a part with a trained encoder.
@@ -52,7 +97,7 @@ def embed_part(
         encoder: a Keras model, image (B, S, S, 3) → (B, D).
         examples: the photos.
         config: how they are decoded.
-        progress: called with (photos done, photos in all).
+        progress: told of (photos done, photos in all).
         name: what the part is called.
 
     Raises:
@@ -61,3 +106,23 @@ def embed_part(
     """
     files = prepare_photos([example.path for example in examples], config).files
     return label_embeddings(embed_files(encoder, files, progress=progress), examples, name)
+
+
+def compute_vectors(
+    config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress = hide_progress
+) -> PhotoVectors:
+    """Return what the classifier and the distance take of photos; the backbone's features come from the cache if known.
+
+    Args:
+        config: `image`, `model` and `pairs.features`.
+        encoder: the run's.
+        paths: N photos.
+        progress: told of (pictures done, pictures in all).
+
+    Raises:
+        DataError: photos that cannot be decoded.
+    """
+    photos = prepare_photos(paths, config.image)
+    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    embeddings = embed_features(encoder.head, features)
+    return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)

@@ -1,14 +1,10 @@
-"""What runs an encoder over many photos: TensorFlow, or OpenVINO on a CPU, in 8-bit integers on request."""
+"""What runs an encoder over many photos: TensorFlow, or OpenVINO on a CPU."""
 
-import contextlib
 import importlib.util
-import io
-import logging
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -17,14 +13,10 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.errors import ConfigError, RunError, format_unknown
-from handnet.networks.encoder import UNIT_LAYER
 from handnet.networks.formats import check_format, write_network
 
-# The least cosine of an engine's vectors with the encoder's, by precision; 8 bits lose more, and who asks for them knows.
-MIN_COSINES: Mapping[str, float] = {"int8": 0.95}
+# The least cosine of an engine's vectors with the encoder's.
 MIN_COSINE = 0.999
-# Photos on which 8-bit ranges are chosen; NNCF's own default is 300.
-NUM_CALIBRATION_PHOTOS = 128
 # Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
@@ -85,10 +77,10 @@ def build_engine(
         encoder: image (B, S, S, 3), values 0..255 → (B, D), in float32.
         image: its size.
         batch_size: the most photos at a time.
-        samples: uint8 (N, S, S, 3), photos by which 8-bit ranges are chosen; needed by "openvino-int8" alone.
+        samples: uint8 (N, S, S, 3), photos on which bfloat16 is tried; without any OpenVINO computes in float32.
 
     Raises:
-        ConfigError: an unknown engine, its package is not installed, or it needs samples and has none.
+        ConfigError: an unknown engine, or its package is not installed.
         RunError: the encoder cannot be converted.
     """
     if name == "auto":
@@ -107,17 +99,16 @@ def check_engine(engine: Engine, encoder: keras.Model, images: npt.NDArray[np.ui
         images: uint8 (B, S, S, 3), a few photos.
 
     Raises:
-        RunError: it is below 0.999, in 8-bit integers below 0.95.
+        RunError: it is below 0.999.
     """
     expected = np.asarray(keras.ops.convert_to_numpy(encoder.predict_on_batch(images)), np.float64)
     received = engine.embed(images).astype(np.float64)
     norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
     cosine = float(np.min((expected * received).sum(axis=1) / norms, initial=1.0))
-    least = MIN_COSINES.get(engine.precision, MIN_COSINE)
-    if not cosine > least:
+    if not cosine > MIN_COSINE:
         raise RunError(
             f"The engine {engine.name} in {engine.precision} gives other vectors than the encoder: cosine {cosine:.5f}, "
-            f"expected above {least}. Use --engine tensorflow."
+            f"expected above {MIN_COSINE}. Use --engine tensorflow."
         )
     return cosine
 
@@ -135,7 +126,7 @@ def _build_tensorflow(encoder: keras.Model, image: ImageConfig, batch_size: int,
 
 def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
     if samples is not None and len(samples) and has_bfloat16(read_cpu_flags()):
-        engine = _compile_openvino("openvino", encoder, image, batch_size, "bf16", lambda model: model)
+        engine = _compile_openvino(encoder, image, batch_size, "bf16")
         try:
             check_engine(engine, encoder, samples[:8])
         except RunError:
@@ -143,85 +134,21 @@ def _build_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, s
             pass
         else:
             return engine
-    return _compile_openvino("openvino", encoder, image, batch_size, "f32", lambda model: model)
+    return _compile_openvino(encoder, image, batch_size, "f32")
 
 
-def _build_openvino_int8(encoder: keras.Model, image: ImageConfig, batch_size: int, samples: Samples) -> Engine:
-    """Quantise weights and activations to 8 bits with NNCF, ranges chosen on the samples."""
-    if importlib.util.find_spec("nncf") is None:
-        raise ConfigError("The engine openvino-int8 needs the package nncf. Install it: pip install 'handnet[int8]'")
-    if samples is None or not len(samples):
-        raise ConfigError(
-            "The engine openvino-int8 needs photos to choose its ranges by. Received: none that can be decoded."
-        )
-    rows = [image_row[None].astype(np.float32) for image_row in samples]
-
-    def quantise(model: Any) -> Any:
-        # NNCF reports its use to its makers over the network, but for where it is told that it is being tested.
-        os.environ["NNCF_CI"] = "1"
-        import nncf
-
-        try:
-            with _quiet_nncf():
-                return nncf.quantize(model, nncf.Dataset(rows), subset_size=len(rows))
-        except (RuntimeError, ValueError, nncf.InternalError, nncf.UnsupportedModelError) as error:
-            raise RunError(
-                f"NNCF cannot bring this network to 8 bits: {str(error).splitlines()[0]}. Use --engine openvino or tensorflow."
-            ) from error
-
-    # The normalisation at the end is left out of it: in 8 bits its lengths are off by half, and on some processors zero.
-    rows_only = keras.Model(encoder.input, encoder.get_layer(UNIT_LAYER).input, name=encoder.name)
-
-    def build(one_by_one: bool) -> Engine:
-        engine = _compile_openvino("openvino-int8", rows_only, image, batch_size, "int8", quantise, one_by_one)
-
-        def embed(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-            rows = engine.embed(images)
-            unit: npt.NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-            return unit
-
-        return engine._replace(embed=embed)
-
-    engine = build(one_by_one=False)
-    # On AVX-512 OpenVINO 2026.4 was seen to return nothing but zeros for a small network in several streams, not in one.
-    return engine if engine.embed(samples[:8]).any() else build(one_by_one=True)
-
-
-@contextlib.contextmanager
-def _quiet_nncf() -> Iterator[None]:
-    """Keep NNCF's progress bars and advice off the terminal."""
-    log = logging.getLogger("nncf")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def _compile_openvino(
-    name: str,
-    encoder: keras.Model,
-    image: ImageConfig,
-    batch_size: int,
-    precision: str,
-    change: Callable[[Any], Any],
-    one_by_one: bool = False,
-) -> Engine:
+def _compile_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int, precision: str) -> Engine:
     check_format("openvino")
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
         write_network("openvino", encoder, image.size_px, Path(folder) / "model")
         core = openvino.Core()
-        model = change(core.read_model(str(Path(folder) / "model" / "model.xml")))
-        hint = "f32" if precision == "int8" else precision
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
-        settings["PERFORMANCE_HINT"] = "LATENCY" if one_by_one else "THROUGHPUT"
+        model = core.read_model(str(Path(folder) / "model" / "model.xml"))
+        settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         # Each stream takes its share of a batch, on cores of its own.
         streams = core.compile_model(model, "CPU", settings).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        share = 1 if one_by_one else max(1, batch_size // streams)
+        share = max(1, batch_size // streams)
         model.reshape([share, image.size_px, image.size_px, 3])
         queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", settings), streams)
     outputs: dict[int, npt.NDArray[np.float32]] = {}
@@ -234,7 +161,7 @@ def _compile_openvino(
         queue.wait_all()
         return np.concatenate([outputs[begin] for begin in sorted(outputs)])[: len(images)]
 
-    return Engine(name, precision, embed)
+    return Engine("openvino", precision, embed)
 
 
 def _pad(images: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
@@ -244,5 +171,4 @@ def _pad(images: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
 ENGINES: Mapping[str, Callable[[keras.Model, ImageConfig, int, Samples], Engine]] = {
     "tensorflow": _build_tensorflow,
     "openvino": _build_openvino,
-    "openvino-int8": _build_openvino_int8,
 }

@@ -18,16 +18,15 @@ import tensorflow as tf
 
 from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, ModelConfig
+from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
 from handnet.images.store import PreparedPhotos, read_photos
-from handnet.networks.backbones import digest_weights
+from handnet.networks.backbones.report import digest_weights
 
 Floats = npt.NDArray[np.float32]
-# From the name of a piece of work to a function to call with (pictures done, pictures in all).
-Progress = Callable[[str], Callable[[int, int], None]]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
 FEATURES_VERSION = 1
 # Of the settings of the model, those that the backbone's output does not depend on, or its weights already tell.
@@ -62,7 +61,7 @@ def compute_features(
     image: ImageConfig,
     model: ModelConfig,
     batch_size: int = 32,
-    progress: Progress | None = None,
+    progress: Progress = hide_progress,
 ) -> Floats:
     """Return the features of photos, from the cache where they are known.
 
@@ -72,7 +71,7 @@ def compute_features(
         image: how the photos were decoded.
         model: what the backbone was built from.
         batch_size: pictures at a time.
-        progress: gives, for the name of a piece of work, a function to call with (pictures done, pictures in all).
+        progress: told of (pictures done, pictures in all).
 
     Returns:
         float32 (N, F).
@@ -82,8 +81,9 @@ def compute_features(
         DiskError: the cache cannot be written.
     """
     settings = _describe(backbone, image, model)
-    show = progress("compute features") if progress else None
-    return _compute(backbone, photos, settings, _as_they_are, 1, image.size_px, batch_size, show)[:, 0]
+    return _compute(
+        backbone, photos, settings, _as_they_are, 1, image.size_px, batch_size, progress("compute features")
+    )[:, 0]
 
 
 def compute_views(
@@ -91,7 +91,7 @@ def compute_views(
     photos: PreparedPhotos,
     config: Config,
     batch_size: int = 32,
-    progress: Progress | None = None,
+    progress: Progress = hide_progress,
 ) -> FeatureViews:
     """Return the features of training photos as they are (view 0) and augmented, from the cache where they are known.
 
@@ -102,7 +102,7 @@ def compute_views(
         photos: from `prepare_photos`.
         config: `image`, `augment`, `model`, `features.views` and `train.seed`.
         batch_size: pictures at a time.
-        progress: gives, for the name of a piece of work, a function to call with (pictures done, pictures in all).
+        progress: told of (pictures done, pictures in all).
 
     Raises:
         DataError: features that are not finite.
@@ -128,8 +128,8 @@ def compute_views(
         return change(tf.repeat(images, num_augmented, axis=0), draws)
 
     size_px = config.image.size_px
-    show = progress("compute features of augmented photos") if progress else None
-    augmented = _compute(backbone, photos, settings, prepare, num_augmented, size_px, batch_size, show)
+    count = progress("compute features of augmented photos")
+    augmented = _compute(backbone, photos, settings, prepare, num_augmented, size_px, batch_size, count)
     column = DRAWS.index("flip")
     draws = np.stack([draw_uniforms(digest, seed, num_augmented)[:, column] for digest in photos.digests])
     mirrored = np.concatenate([np.zeros((len(plain), 1), bool), draws < config.augment.flip_probability], axis=1)
@@ -145,15 +145,6 @@ def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
         num_views: augmented views; more of them leave the first ones as they are.
     """
     return np.random.default_rng([seed, int(digest, 16)]).random((num_views, len(DRAWS)), dtype=np.float32)
-
-
-def embed_features(head: keras.Model, features: Floats, batch_size: int = 1024) -> Floats:
-    """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
-    rows = [np.zeros((0, head.output_shape[-1]), np.float32)]
-    for begin in range(0, len(features), batch_size):
-        embedded = head.predict_on_batch(features[begin : begin + batch_size])
-        rows.append(np.asarray(keras.ops.convert_to_numpy(embedded), np.float32))
-    return np.concatenate(rows)
 
 
 def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
@@ -180,7 +171,7 @@ def _compute(
     num_views: int,
     size_px: int,
     batch_size: int,
-    progress: Callable[[int, int], None] | None,
+    count: Count,
 ) -> Floats:
     """Return (N, num_views, F); `prepare` turns n photos into n × num_views pictures."""
     folder, width = find_feature_folder(settings), backbone.output_shape[-1]
@@ -210,8 +201,7 @@ def _compute(
                 )
             _write(folder / digest[:2] / digest, values)
             features[missing[digest]] = values
-        if progress is not None:
-            progress((begin + len(some)) * num_views, len(digests) * num_views)
+        count((begin + len(some)) * num_views, len(digests) * num_views)
     mark_used(folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
     if digests:
         trim_cache()
@@ -219,14 +209,14 @@ def _compute(
 
 
 def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
-    # Always so many, so that one shape is traced.
+    # Always filled up to one size, so that one shape is traced.
     padding = batch_size - len(images)
     outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
     return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:
-    """Return the first `num_views` rows of a file, or None where it does not hold so many whole ones."""
+    """Return the first `num_views` rows of a file, or None where it holds fewer whole ones."""
     try:
         values = np.fromfile(file, np.float32, count=num_views * width)
     except FileNotFoundError:

@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -17,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION
+from handnet.embedding.encode import embed
 from handnet.embedding.engines import Engine
 from handnet.files import write_bytes, write_with
 from handnet.images.store import Decode, build_decoder
-from handnet.networks.backbones import digest_weights
+from handnet.networks.backbones.report import digest_weights
 
 # Photos after which what is done is written down.
 SHARD_SIZE = 256
@@ -49,7 +52,7 @@ def embed_photos(
     encoder: keras.Model,
     partial: Path,
     batch_size: int = 32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> Vectors:
     """Embed photos in order; bad ones are reported, not raised.
 
@@ -59,9 +62,9 @@ def embed_photos(
         engine: what computes the vectors, built for `batch_size`.
         encoder: what the engine was built from: its weights decide whether a part that is there still holds.
         partial: folder of the parts that are done, kept until `remove_partial`; continued where it belongs to the same
-            photos, weights, settings and engine, and begun anew where not.
+            photos, weights, settings and engine, else begun again.
         batch_size: photos at a time.
-        progress: called with (photos done, photos in all), counted from where the work is continued.
+        progress: told of (photos done, photos in all), counted from where the work is continued.
 
     Raises:
         DiskError: the folder cannot be written.
@@ -71,25 +74,19 @@ def embed_photos(
     files = [partial / f"{number:06d}.npz" for number in range(len(shards))]
     missing = [number for number, file in enumerate(files) if not _is_whole(file)]
     todo = [paths[row] for number in missing for row in shards[number]]
-    done = 0
+    done, count, width = 0, progress("embed photos"), encoder.output_shape[-1]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         decoded = _decode_ahead(pool, todo, build_decoder(image), 4 * batch_size)
         try:
             for number in missing:
-                vectors, reasons = [np.zeros((0, encoder.output_shape[-1]), np.float32)], list[str]()
-                for begin in range(0, len(shards[number]), batch_size):
-                    some = [next(decoded) for _ in shards[number][begin : begin + batch_size]]
-                    good = [pixels for pixels, _ in some if pixels is not None]
-                    if good:
-                        vectors.append(engine.embed(np.stack(good)))
-                    reasons += [reason for _, reason in some]
-                    done += len(some)
-                    if progress is not None:
-                        progress(done, len(todo))
-                _write_shard(files[number], np.concatenate(vectors), reasons)
+                reasons: list[str] = []
+                shard = itertools.islice(decoded, len(shards[number]))
+                batches = _stack_good(shard, batch_size, reasons, count, done, len(todo))
+                _write_shard(files[number], embed(engine.embed, batches, width), reasons)
+                done += len(reasons)
         finally:
             pool.shutdown(cancel_futures=True)
-    return _gather(paths, files, encoder.output_shape[-1])
+    return _gather(paths, files, width)
 
 
 def remove_partial(partial: Path) -> None:
@@ -132,7 +129,7 @@ def _open_partial(partial: Path, key: str) -> None:
 def _decode_ahead(
     pool: ThreadPoolExecutor, paths: Sequence[str], decode: Decode, ahead: int
 ) -> Iterator[tuple[Pixels | None, str]]:
-    """Yield (pixels or None, reason) in order, with so many photos being decoded meanwhile."""
+    """Yield (pixels or None, reason) in order, while the next `ahead` photos are decoded."""
 
     def read(path: str) -> tuple[Pixels | None, str]:
         try:
@@ -148,6 +145,23 @@ def _decode_ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _stack_good(
+    decoded: Iterator[tuple[Pixels | None, str]],
+    batch_size: int,
+    reasons: list[str],
+    count: Count,
+    done: int,
+    total: int,
+) -> Iterator[Pixels]:
+    """Yield batches of the photos that could be decoded; put the reason of each photo, or "", into `reasons`."""
+    while some := list(itertools.islice(decoded, batch_size)):
+        good = [pixels for pixels, _ in some if pixels is not None]
+        if good:
+            yield np.stack(good)
+        reasons += [reason for _, reason in some]
+        count(done + len(reasons), total)
 
 
 def _write_shard(file: Path, vectors: npt.NDArray[np.float32], reasons: Sequence[str]) -> None:

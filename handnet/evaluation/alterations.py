@@ -8,13 +8,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
+from handnet.images.pillow_decode import read_for_graph
 
 Images = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 
 class Alteration(NamedTuple):
@@ -32,7 +33,7 @@ class Alteration(NamedTuple):
 
 
 def read_altered(
-    paths: Sequence[str], config: ImageConfig, alteration: str, batch_size: int = 32, progress: Progress | None = None
+    paths: Sequence[str], config: ImageConfig, alteration: str, batch_size: int = 32, progress: Progress = hide_progress
 ) -> Iterator[Images]:
     """Decode photos as the run does, alter and resize them.
 
@@ -41,24 +42,26 @@ def read_altered(
         config: how the run makes squares of them.
         alteration: a key of ALTERATIONS.
         batch_size: photos at a time.
-        progress: called with (photos done, photos in all).
+        progress: told of (photos done, photos in all).
 
     Yields:
         uint8 (<= batch_size, S, S, 3), in order.
     """
-    apply = ALTERATIONS[alteration].apply
+    apply, count = ALTERATIONS[alteration].apply, progress(ALTERATIONS[alteration].title)
 
-    def load(path: tf.Tensor) -> tf.Tensor:
-        photo = read_photo(tf.io.read_file(path), config)
+    def load(contents: tf.Tensor) -> tf.Tensor:
+        photo = read_photo(contents, config)
         return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
 
-    dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (read_for_graph(path) for path in paths), output_signature=tf.TensorSpec((), tf.string)
+    )
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     done = 0
     for batch in dataset.batch(batch_size).prefetch(1).as_numpy_iterator():
         done += len(batch)
         yield batch
-        if progress is not None:
-            progress(done, len(paths))
+        count(done, len(paths))
 
 
 def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -8,28 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.errors import EvaluationError
-from handnet.evaluation.alterations import ALTERATIONS, Images, Progress, read_altered
+from handnet.evaluation.alterations import ALTERATIONS, Images, read_altered
 from handnet.metrics.all_figures import evaluate_brief
 from handnet.metrics.embedded import EmbeddedPart, make_part
-from handnet.metrics.figures import FIGURE_NAMES, format_figure, format_interval
+from handnet.metrics.figures import format_figure, format_interval, list_means
 from handnet.metrics.intervals import NUM_REPLICATES
 
 Embed = Callable[[Iterable[Images]], npt.NDArray[np.floating]]
 _ORNAMENTS = ("accessories", "nailPolish")
-
-
-def embed_with(encoder: Any) -> Embed:
-    """Return a function from batches of squares to embeddings.
-
-    Args:
-        encoder: a Keras model, uint8 (B, S, S, 3) → (B, D).
-    """
-
-    def embed(batches: Iterable[Images]) -> npt.NDArray[np.floating]:
-        return np.concatenate([np.asarray(encoder.predict_on_batch(batch), dtype=np.float32) for batch in batches])
-
-    return embed
 
 
 def audit_part(
@@ -38,7 +26,7 @@ def audit_part(
     config: ImageConfig,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
-    progress: Callable[[str], Progress] | None = None,
+    progress: Progress = hide_progress,
 ) -> dict[str, Any]:
     """Evaluate a model on every kind of altered photo, and on the photos without rings and nail polish.
 
@@ -47,12 +35,12 @@ def audit_part(
     the background says, and "silhouette" says how much of it an outline can be.
 
     Args:
-        embed: squares → embeddings; `embed_with(encoder)`.
-        part: photos whose files are at hand and can be decoded.
+        embed: squares → embeddings; `embed_batches` with an encoder.
+        part: photos whose files exist and can be decoded.
         config: how the run makes squares of photos.
         num_replicates: bootstrap replicates.
-        seed: of the bootstrap.
-        progress: title of a step → a function called with (photos done, photos in all).
+        seed: random seed for the bootstrap.
+        progress: told of (photos done, photos in all) of each alteration.
 
     Returns:
         {"conditions": {name: {title, definition, and `evaluate_brief`'s figures or "refused": why there are none}}}.
@@ -67,8 +55,7 @@ def audit_part(
         )
     conditions: dict[str, Any] = {}
     for name, alteration in ALTERATIONS.items():
-        report = progress(alteration.title) if progress is not None else None
-        embeddings = embed(read_altered(part.paths, config, name, progress=report))
+        embeddings = embed(read_altered(part.paths, config, name, progress=progress))
         altered = dataclasses.replace(part, embeddings=make_part(embeddings, part.identities, part.views).embeddings)
         figures = evaluate_brief(altered, num_replicates, seed)
         conditions[name] = {"title": alteration.title, "definition": alteration.definition, **figures}
@@ -92,15 +79,15 @@ def _evaluate_bare(part: EmbeddedPart, num_replicates: int, seed: int) -> dict[s
 
 
 def format_audit(audit: dict[str, Any], protocol: str = "person_template", direction: str = "dorsal_to_palmar") -> str:
-    """Return the figures of an audit as the terminal's table, chance beside every figure.
+    """Return the figures of an audit as the terminal's table, every figure with chance.
 
     Args:
         audit: what `audit_part` returned.
         protocol: "person_template" or "photo".
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
     """
-    names = ("mean_rank", "recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision")
-    lines = [f"{'':26}" + "".join(f"{FIGURE_NAMES[name]:>22}" for name in names)]
+    names = list_means()
+    lines = [f"{'':26}" + "".join(f"{figure.heading:>22}" for figure in names.values())]
     for condition in audit["conditions"].values():
         if "refused" in condition:
             lines.append(f"{condition['title']}: {condition['refused']}")

@@ -1,32 +1,60 @@
 """k-fold cross-validation: every person is tested once, by a model that has never seen them."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
-from handnet.config.run_folder import FACTS_FILE, read_run, read_run_split
+from handnet.config.run_folder import FACTS_FILE, WEIGHTS_FILE, fingerprint_data, read_run
 from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree
-from handnet.data.dataset import DataSet, require_both_views
+from handnet.console import Echo, Progress, hide_progress
+from handnet.data.dataset import DataSet, distinct_identities, has_views, require_both_views
+from handnet.data.example import Example
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
-from handnet.errors import RunError
-from handnet.metrics.comparison import merge_folds
+from handnet.errors import ConfigError, DataError, RunError
+from handnet.files import write_json
+from handnet.images.store import prepare_photos
+from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, load_part
-from handnet.metrics.ranking import write_metrics
+from handnet.metrics.summary import merge_folds
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
+from handnet.networks.heads import select_head
+from handnet.networks.weights.manifest import hash_file
+from handnet.training.batches import plan_training
+from handnet.training.objective import build_training_loss
+from handnet.training.session import Job, People, select_people, write_label
+from handnet.training.train import train
 
-EMBEDDINGS_FILE = "embeddings.npz"
+# Not where `handnet eval` writes: what is evaluated on other data must not change the pooled figures.
+VECTORS_FOLDER = "cross-validation"
+EMBEDDINGS_FILE, MADE_FROM_FILE = "embeddings.npz", "made_from.json"
+
+
+class Fold(NamedTuple):
+    """One fold before it is trained.
+
+    Attributes:
+        folder: its run folder.
+        config: its settings: those given, but for the split.
+        people: who trains and who validates.
+        test: photos of the people that it is tested on.
+    """
+
+    folder: Path
+    config: Config
+    people: People
+    test: list[Example]
 
 
 def fold_config(config: Config, num_folds: int, fold: int, seed: int) -> Config:
     """Return the settings of one fold: those given, but for the split."""
     # Nothing is chosen by validation people where the head is found in closed form: they train too.
-    without = {"val": 0.0} if config.model.head == "lda" else {}
+    without = {"val": 0.0} if select_head(config.model).fit is not None else {}
     options = {"folds": num_folds, "fold": fold, "seed": seed, **without}
     return replace(config, data=replace(config.data, split="k-fold", split_options=options))
 
@@ -39,49 +67,51 @@ def cross_validate(
     *,
     split_seed: int = 42,
     command: Sequence[str] = (),
-    echo: Callable[[str], None] = print,
-    warn: Callable[[str], None] = print,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    echo: Echo = print,
+    warn: Echo = print,
+    progress: Progress = hide_progress,
 ) -> dict[str, Any]:
     """Train and test each fold in `folder`/fold-K, then pool the test queries of all folds into `folder`/metrics.json.
 
-    Folds that are finished are not done again, and one that was interrupted is continued.
+    Folds that are finished are not trained again, and one that was interrupted is continued.
 
     Args:
         config: the settings; their split is replaced.
         folder: made where it does not exist.
         dataset: the photos.
         num_folds: k, from 2.
-        split_seed: of the shuffle of people before they are dealt out.
+        split_seed: random seed for the shuffle of people before they are dealt out.
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
         What `merge_folds` returns.
 
     Raises:
-        RunError: `folder` holds folds of other settings.
+        ConfigError, DataError: the settings or the data do not suffice for every fold; said before any is trained.
+        RunError: `folder` holds folds of other settings, photos or labels.
     """
-    usable, note = require_both_views(dataset.examples, "Cross-validation")
+    usable, note = _choose_photos(config, dataset)
     if note:
         echo(note)
     dataset = replace(dataset, examples=usable)
+    folds = plan_folds(config, folder, dataset, num_folds, split_seed)
+    paths = [example.path for example in usable]
+    digests = dict(zip(paths, prepare_photos(paths, config.image, progress).digests, strict=True))
+    for fold in folds:
+        _check_kept(fold, digests)
     parts: list[EmbeddedPart] = []
-    for fold in range(num_folds):
-        run_folder = folder / f"fold-{fold}"
-        settings = fold_config(config, num_folds, fold, split_seed)
-        has_run = (run_folder / FACTS_FILE).exists()
-        if has_run and config_to_tree(read_run(run_folder).config) != config_to_tree(settings):
-            raise RunError(f"{str(run_folder)!r} is a fold of other settings. Give another --run.")
-        if not has_run or read_run(run_folder).facts["status"] != "finished":
-            echo(f"fold {fold + 1} of {num_folds}")
+    for number, fold in enumerate(folds):
+        has_run = (fold.folder / FACTS_FILE).exists()
+        if not has_run or read_run(fold.folder).facts["status"] != "finished":
+            echo(f"fold {number + 1} of {num_folds}")
             # The models of earlier folds are done with; their graphs would fill the memory.
             keras.backend.clear_session()
             train(
-                settings,
-                run_folder,
+                fold.config,
+                fold.folder,
                 dataset,
                 resume=has_run,
                 command=command,
@@ -89,16 +119,89 @@ def cross_validate(
                 warn=warn,
                 progress=progress,
             )
-        parts.append(_embed_test(run_folder, dataset))
+        parts.append(_embed_test(fold, digests))
     metrics = merge_folds(parts)
     write_metrics(folder / "metrics.json", metrics)
     return metrics
 
 
-def _embed_test(run_folder: Path, dataset: DataSet) -> EmbeddedPart:
-    file = run_folder / "eval-test" / EMBEDDINGS_FILE
-    if not file.exists():
-        run = read_run(run_folder)
-        examples = select_part(dataset, read_run_split(run), "test")
-        embed_part(load_encoder(run).model, examples, run.config.image, name="test").save(file)
-    return load_part(file)
+def plan_folds(config: Config, folder: Path, dataset: DataSet, num_folds: int, split_seed: int) -> list[Fold]:
+    """Deal the people out, and check for every fold what would stop its training or its test.
+
+    Raises:
+        ConfigError: settings that do not fit each other.
+        DataError: too few people for a fold.
+    """
+    folds = []
+    for number in range(num_folds):
+        settings = fold_config(config, num_folds, number, split_seed)
+        people = select_people(Job(settings, dataset, echo=_hide, warn=_hide))
+        if select_head(settings.model).method == "gradient":
+            plan = plan_training(people.training, settings)
+            build_training_loss(settings, plan.num_identities, has_views(people.training))
+        test = select_part(dataset, people.split, "test")
+        num_tested = len(distinct_identities(test))
+        if num_tested < 2:
+            raise DataError(
+                f"A fold needs 2 people or more to be tested on: one alone is always found. Received: {num_tested} in fold "
+                f"{number + 1} of {num_folds}, of {len(dataset.identities)} people with both views. Give fewer --folds."
+            )
+        folds.append(Fold(folder / f"fold-{number}", settings, people, test))
+    return folds
+
+
+def _choose_photos(config: Config, dataset: DataSet) -> tuple[list[Example], str]:
+    if config.pairs.form != "none":
+        raise ConfigError(
+            "Cross-validation ranks photos and trains no classifier of pairs. Give --set pairs.form=none. Received: "
+            f"pairs.form={config.pairs.form!r}."
+        )
+    if not has_views(dataset.examples):
+        raise DataError(
+            "Cross-validation ranks backs against palms, and these photos have no views. Give a table that names them, or "
+            "train and evaluate on pairs of photos: handnet train, handnet eval."
+        )
+    return require_both_views(dataset.examples, "Cross-validation")
+
+
+def _check_kept(fold: Fold, digests: Mapping[str, str]) -> None:
+    """Refuse a fold that was begun with other settings or on other data."""
+    if not (fold.folder / FACTS_FILE).exists():
+        return
+    run = read_run(fold.folder)
+    if config_to_tree(run.config) != config_to_tree(fold.config):
+        raise RunError(f"{str(fold.folder)!r} is a fold of other settings. Give another --run.")
+    if run.facts["data"]["fingerprint"] != _fingerprint([*fold.people.training, *fold.people.validation], digests):
+        raise RunError(
+            f"{str(fold.folder)!r} was trained on other photos or labels than these. Give another --run, or delete the folder "
+            "to train it again."
+        )
+
+
+def _fingerprint(examples: Sequence[Example], digests: Mapping[str, str]) -> str:
+    return fingerprint_data([digests[example.path] for example in examples], [write_label(e) for e in examples])
+
+
+def _embed_test(fold: Fold, digests: Mapping[str, str]) -> EmbeddedPart:
+    """Return the vectors of a fold's test photos, those kept where they are of these photos, labels and weights."""
+    kept = fold.folder / VECTORS_FOLDER
+    made_from = {"weights": hash_file(fold.folder / WEIGHTS_FILE), "photos": _fingerprint(fold.test, digests)}
+    if not (kept / EMBEDDINGS_FILE).exists() or _read_made_from(kept / MADE_FROM_FILE) != made_from:
+        encoder = load_encoder(read_run(fold.folder)).model
+        embed_part(encoder, fold.test, fold.config.image, name="test").save(kept / EMBEDDINGS_FILE)
+        # Last: vectors without it are made again.
+        write_json(kept / MADE_FROM_FILE, made_from)
+    return load_part(kept / EMBEDDINGS_FILE)
+
+
+def _read_made_from(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Absent or cut off: what lies next to it is made again.
+        return None
+
+
+def _hide(line: str) -> None:
+    """Say nothing: training itself says it, once."""
+    del line

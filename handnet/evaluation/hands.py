@@ -1,36 +1,34 @@
-"""Evaluation of a run: embeddings, calibration on its validation people, baselines, and every figure of the report."""
+"""Evaluation of a run on photos with views: embeddings, thresholds, baselines, and every figure of the report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from handnet.config.run_folder import Run, read_run_split
-from handnet.data.dataset import DataSet, has_views, people_with_both_views
+from handnet.console import Echo, Progress, hide_progress
+from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import embed_part
-from handnet.evaluation.audit import audit_part, embed_with
+from handnet.embedding.encode import embed_batches, embed_part
+from handnet.evaluation.audit import audit_part
+from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
-from handnet.metrics.pairs.all_pairs import score_pairs
-from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import calibrate_distance
-
-CALIBRATION_FILE = "calibration.json"
-Progress = Callable[[str], Callable[[int, int], None]]
+from handnet.networks.heads import name_objective
 
 
-class Judgement(NamedTuple):
+class Evaluation(NamedTuple):
     """What evaluating a run gives: metrics.json's content and the embedded photos."""
 
     metrics: dict[str, Any]
     part: EmbeddedPart
 
 
-def judge_run(
+def evaluate_run(
     run: Run,
     encoder: Encoder,
     dataset: DataSet,
@@ -38,60 +36,37 @@ def judge_run(
     *,
     seed: int = 0,
     with_audit: bool = False,
-    echo: Callable[[str], None] = print,
-    progress: Progress | None = None,
-) -> Judgement:
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+) -> Evaluation:
     """Evaluate a run on one part of its split.
 
-    Thresholds and calibration are fitted on the run's validation people, kept in the run, and left out where the part is
-    not the test part or too few validation people have photos.
+    Thresholds and calibration are those of the validation people (`find_thresholds`), for the test part alone: what is fitted
+    on people says nothing of those people.
 
     Args:
         run: a finished run.
         encoder: its encoder, from `load_encoder`.
         dataset: the photos.
         part: "train", "val" or "test".
-        seed: of draws and bootstraps.
+        seed: random seed for draws and bootstraps.
         with_audit: look for shortcuts too, on altered photos.
         echo: prints one line.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Raises:
         DataError: the part has no photos, or some that cannot be decoded.
         EvaluationError: fewer than two people of the part have both views.
     """
     examples = select_part(dataset, read_run_split(run), part)
-    show = progress("embed photos") if progress else None
-    embedded = embed_part(encoder.model, examples, run.config.image, show, part)
-    calibration = calibrate_run(run, encoder, dataset, echo) if part == "test" else None
+    embedded = embed_part(encoder.model, examples, run.config.image, progress, part)
+    calibration = find_thresholds(run, encoder, dataset, echo) if part == "test" else None
     metrics = evaluate_part(embedded, calibration, embed_baselines(run, examples), seed=seed)
     if with_audit:
         metrics["audit"] = audit_part(
-            embed_with(encoder.model), embedded, run.config.image, seed=seed, progress=progress
+            partial(embed_batches, encoder.model), embedded, run.config.image, seed=seed, progress=progress
         )
-    return Judgement(metrics, embedded)
-
-
-def calibrate_run(
-    run: Run, encoder: Encoder, dataset: DataSet, echo: Callable[[str], None] = print
-) -> Calibration | None:
-    """Return the run's calibration, fitted on its validation people the first time, or None where they are too few."""
-    file = run.folder / CALIBRATION_FILE
-    if file.exists():
-        return load_calibration(file)
-    if not has_views(dataset.examples):
-        calibration = calibrate_distance(run, encoder, dataset)
-        save_calibration(file, calibration)
-        return calibration
-    people = set(read_run_split(run).val)
-    examples = [example for example in dataset.examples if example.identity in people]
-    if len(people_with_both_views(examples)) < 2:
-        echo("no thresholds and no probabilities: fewer than two validation people have photos of both views here.")
-        return None
-    validation = embed_part(encoder.model, examples, run.config.image, name="val")
-    calibration = fit_calibration(score_pairs(validation))
-    save_calibration(file, calibration)
-    return calibration
+    return Evaluation(metrics, embedded)
 
 
 def embed_baselines(run: Run, examples: Sequence[Example]) -> dict[str, EmbeddedPart]:
@@ -109,7 +84,7 @@ def describe_run(run: Run, data: Path) -> dict[str, str]:
     return {
         "run": str(run.folder),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
-        "loss": run.config.objective,
+        "loss": name_objective(run.config),
         "data": str(data),
         "seed": str(run.config.train.seed),
         "epochs": str(run.facts.get("epochs_done", "")),

@@ -1,4 +1,4 @@
-"""Evaluation of a run on pairs of photos: its classifier and its distance beside what else can be done with them."""
+"""Evaluation of a run on pairs of photos: its classifier and its distance compared with what else can be done with them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, select_pairs
-from handnet.evaluation.hands import CALIBRATION_FILE
+from handnet.embedding.encode import compute_vectors
+from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.baselines import embed_raw_pixels
 from handnet.metrics.intervals import NUM_REPLICATES
@@ -20,20 +22,18 @@ from handnet.metrics.pairs.calibration import (
     compute_ece,
     compute_log_ratio,
     compute_probability,
-    fit_calibration,
-    save_calibration,
 )
-from handnet.metrics.pairs.classifiers import BASELINES, score_cosine
-from handnet.metrics.pairs.pair_list import collect_pairs, judge_pair_list
+from handnet.metrics.pairs.classifiers import BASELINES
+from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import choose_tables, compute_vectors, load_pair_judge
+from handnet.training.pair_training import choose_tables, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]
 
 
-class PairJudgement(NamedTuple):
+class PairEvaluation(NamedTuple):
     """What evaluating a run on pairs gives.
 
     Attributes:
@@ -49,7 +49,7 @@ class PairJudgement(NamedTuple):
     main: str
 
 
-def judge_run_on_pairs(
+def evaluate_pairs(
     run: Run,
     encoder: Encoder,
     dataset: DataSet,
@@ -57,27 +57,29 @@ def judge_run_on_pairs(
     *,
     seed: int = 0,
     num_replicates: int = NUM_REPLICATES,
-    progress: Callable[[str], Callable[[int, int], None]] | None = None,
-) -> PairJudgement:
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+) -> PairEvaluation:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
-    What is fitted besides the run's own classifier is fitted on the pairs that it learnt from; thresholds (equal errors) and
-    calibration on the pairs kept back, of other people.
+    What is fitted besides the run's own classifier is fitted on the pairs that it learnt from. Thresholds (equal errors) and
+    calibration come from the validation people; on the validation people themselves there are none.
 
     Args:
         run: a finished run.
         encoder: its encoder, from `load_encoder`.
         dataset: the photos.
         part: "train", "val" or "test".
-        seed: of draws and bootstrap.
+        seed: random seed for draws and bootstrap.
         num_replicates: bootstrap replicates over people.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        echo: prints one line.
+        progress: told of each piece of work.
 
     Raises:
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
         RunError: the classifier is missing or damaged.
     """
-    judge = load_pair_judge(run)
+    classifier = load_pair_classifier(run)
     learnt, kept_back = choose_tables(run, dataset)
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}
@@ -94,8 +96,8 @@ def judge_run_on_pairs(
         return fitted(*pick(embeddings, name))
 
     systems: dict[str, Callable[[str], Floats]] = {}
-    if judge is not None:
-        systems[CLASSIFIER] = lambda name: judge.score(*pick(features, name))
+    if classifier is not None:
+        systems[CLASSIFIER] = lambda name: classifier.score(*pick(features, name))
     systems[DISTANCE] = lambda name: score_cosine(*pick(embeddings, name))
     for name, fit in BASELINES.items():
         fitted = fit(*pick(embeddings, "learnt"), learnt.same, seed)
@@ -103,29 +105,63 @@ def judge_run_on_pairs(
     pixels = {name: embed_raw_pixels(_load(run, paths[name])) for name in ("kept_back", part)}
     systems[RAW_PIXELS] = lambda name: score_cosine(*pick(pixels, name))
 
+    with_thresholds = part != "val"
+    calibrations: dict[str, Calibration | None] = {DISTANCE: None}
+    if with_thresholds:
+        calibrations[DISTANCE] = find_thresholds(run, encoder, dataset, echo)
+        if classifier is not None:
+            calibrations[CLASSIFIER] = classifier.calibration
     metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}
+    metrics["notes"] = _note(part, table, learnt, kept_back)
+    metrics["calibration"] = {}
     scores: dict[str, Floats] = {}
     for name, score in systems.items():
-        fitted_on = collect_pairs(score("kept_back"), kept_back.same, kept_back.people)
-        threshold = choose_threshold(fitted_on, "equal_error")
+        calibration = calibrations.get(name)
+        # At the thresholds of the calibrations `handnet verify` decides; the others have none.
+        if calibration is not None:
+            threshold: float | None = calibration.equal_error_threshold
+        elif with_thresholds:
+            threshold = _choose(score("kept_back"), kept_back)
+        else:
+            threshold = None
         scores[name] = score(part)
-        metrics["systems"][name] = judge_pair_list(
+        metrics["systems"][name] = evaluate_pair_list(
             scores[name], table.same, table.people, threshold, num_replicates, seed
         )
-        if name == DISTANCE:
-            calibration = fit_calibration(fitted_on)
-            save_calibration(run.folder / CALIBRATION_FILE, calibration)
-            metrics["calibration"] = {name: _judge_calibration(calibration, scores[name], table.same)}
-    if judge is not None:
-        metrics["calibration"][CLASSIFIER] = _judge_calibration(judge.calibration, scores[CLASSIFIER], table.same)
-    return PairJudgement(metrics, table, scores, CLASSIFIER if judge is not None else DISTANCE)
+        if calibration is not None:
+            metrics["calibration"][name] = _measure_calibration(calibration, scores[name], table.same)
+    return PairEvaluation(metrics, table, scores, CLASSIFIER if classifier is not None else DISTANCE)
+
+
+def _choose(scores: Floats, kept_back: PairTable) -> float:
+    return choose_threshold(collect_pairs(scores, kept_back.same, kept_back.people), "equal_error")
+
+
+def _note(part: str, table: PairTable, learnt: PairTable, kept_back: PairTable) -> list[str]:
+    """Return what a reader must know of where thresholds and fitted systems come from."""
+    people = set(np.unique(table.people))
+    taught, chosen = (len(people & set(np.unique(other.people))) for other in (learnt, kept_back))
+    if part == "val":
+        notes = ["No thresholds and no probabilities: they are chosen on the validation people, and these are they."]
+    elif chosen:
+        notes = [
+            f"Thresholds were chosen on other pairs, but {chosen:,} of these {len(people):,} people are in those pairs too."
+        ]
+    else:
+        notes = ["Thresholds were chosen on pairs of other people."]
+    if taught:
+        notes.append(
+            f"The pair classifier and the fitted baselines have learnt from {taught:,} of these {len(people):,} people: their "
+            "figures are better here than on strangers."
+        )
+    return notes
 
 
 def _load(run: Run, paths: Sequence[str]) -> npt.NDArray[np.uint8]:
     return load_cached(prepare_photos(paths, run.config.image).files, run.config.image.size_px)
 
 
-def _judge_calibration(calibration: Calibration, scores: Floats, same: npt.NDArray[np.bool_]) -> dict[str, float]:
+def _measure_calibration(calibration: Calibration, scores: Floats, same: npt.NDArray[np.bool_]) -> dict[str, float]:
     ratios = compute_log_ratio(calibration, scores)
     weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
     return {

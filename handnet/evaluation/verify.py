@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from handnet.config.run_folder import Run
-from handnet.errors import RunError
-from handnet.evaluation.hands import CALIBRATION_FILE
-from handnet.metrics.pairs.calibration import Calibration, compute_probability, load_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
+from handnet.console import Echo
+from handnet.embedding.encode import compute_vectors
+from handnet.evaluation.thresholds import load_thresholds
+from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder
-from handnet.training.pair_training import PairJudge, compute_vectors, load_pair_judge
+from handnet.training.pair_training import PairClassifier, load_pair_classifier
 
 
 class Verdict(NamedTuple):
@@ -21,7 +22,7 @@ class Verdict(NamedTuple):
         same: the score is at or above the threshold.
         probability: of one person, 0..1, where one and two people are as likely before seeing the photos.
         score: cosine, or the classifier's 2 · probability - 1; -1..1.
-        threshold: score at which both error rates were alike on validation people.
+        threshold: score at which both error rates were equal on validation people.
         system: "pair classifier" or "distance".
     """
 
@@ -33,40 +34,26 @@ class Verdict(NamedTuple):
 
 
 class Verifier(NamedTuple):
-    """A run ready to judge pairs.
+    """A run ready to verify pairs.
 
     Attributes:
         run: the run.
         encoder: its encoder.
-        judge: its classifier of pairs, or None: the distance judges.
+        classifier: its classifier of pairs; None where the distance decides.
         calibration: of the scores of either.
     """
 
     run: Run
     encoder: Encoder
-    judge: PairJudge | None
+    classifier: PairClassifier | None
     calibration: Calibration
 
 
-def find_calibration(run: Run, judge: PairJudge | None) -> Calibration:
-    """Return the calibration of what judges the run's pairs.
-
-    Raises:
-        RunError: there is none yet.
-    """
-    if judge is not None:
-        return judge.calibration
-    file = run.folder / CALIBRATION_FILE
-    if not file.exists():
-        raise RunError(f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {run.folder}")
-    return load_calibration(file)
-
-
 def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-    """Judge pairs of photo files.
+    """Say of pairs of photo files whether they show one person.
 
     Args:
-        verifier: a run ready to judge.
+        verifier: a run ready to verify.
         pairs: two files each.
 
     Raises:
@@ -76,24 +63,29 @@ def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
     vectors = compute_vectors(config, verifier.encoder, paths)
     rows = np.asarray([[paths.index(path) for path in pair] for pair in pairs], np.int64).reshape(-1, 2)
-    if verifier.judge is None:
+    if verifier.classifier is None:
         scores = score_cosine(vectors.embeddings[rows[:, 0]], vectors.embeddings[rows[:, 1]])
     else:
-        scores = verifier.judge.score(vectors.features[rows[:, 0]], vectors.features[rows[:, 1]])
+        scores = verifier.classifier.score(vectors.features[rows[:, 0]], vectors.features[rows[:, 1]])
     probabilities = compute_probability(verifier.calibration, scores)
     threshold = verifier.calibration.equal_error_threshold
-    system = "distance" if verifier.judge is None else "pair classifier"
+    system = "distance" if verifier.classifier is None else "pair classifier"
     return [
         Verdict(bool(score >= threshold), float(probability), float(score), threshold, system)
         for score, probability in zip(scores, probabilities, strict=True)
     ]
 
 
-def load_verifier(run: Run, encoder: Encoder) -> Verifier:
-    """Make a run ready to judge pairs.
+def load_verifier(run: Run, encoder: Encoder, warn: Echo = print) -> Verifier:
+    """Make a run ready to verify pairs.
+
+    Args:
+        run: a run that was evaluated, or has a classifier of pairs.
+        encoder: its encoder.
+        warn: told where the calibration cannot be checked.
 
     Raises:
-        RunError: it has no calibration yet, or lacks the classifier that its settings ask for.
+        RunError: it has no calibration that fits its weights, or lacks the classifier that its settings ask for.
     """
-    judge = load_pair_judge(run)
-    return Verifier(run, encoder, judge, find_calibration(run, judge))
+    classifier = load_pair_classifier(run)
+    return Verifier(run, encoder, classifier, classifier.calibration if classifier else load_thresholds(run, warn))

@@ -72,7 +72,7 @@ def export_encoder(
         check_paths: photos on which the written model must give the encoder's vectors; one at least.
         format_name: a name of FORMATS.
         calibration: from similarity to probability; without it there is no signature `verify`.
-        head: judges pairs in `verify`, in place of the cosine and its calibration.
+        head: decides on pairs in `verify`, in place of the cosine and its calibration.
         card: the model card, Markdown; "" writes none.
         facts: more for `handnet_model.json`, as where the model comes from.
 
@@ -142,8 +142,8 @@ def _check(
     if head is not None:
         siamese = build_siamese(encoder, head.classifier, head.features)
         scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
-    judging = head.calibration if head is not None else calibration
-    max_error = compare_format(format_name, model, paths, images, expected, image, judging, scores)
+    deciding = head.calibration if head is not None else calibration
+    max_error = compare_format(format_name, model, paths, images, expected, image, deciding, scores)
     if not max_error <= MAX_ERROR:
         raise RunError(
             f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "

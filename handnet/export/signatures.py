@@ -11,8 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.images.decode import fit_photo, read_photo
+from handnet.images.decode import fit_photo, read_photo, shows_hand
 from handnet.images.header_guard import load_photos
+from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
 from handnet.networks.pair_classifier import build_siamese
@@ -23,10 +24,12 @@ Function: TypeAlias = Any
 DEFAULT = "serving_default"
 # Photos that are compared pixel for pixel: each has a size of its own and goes alone.
 _NUM_WHOLE = 4
+# The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
+_DAMAGED = b"\x89PNG\r\n\x1a\n"
 
 
 class PairHead(NamedTuple):
-    """What judges a pair in place of the cosine.
+    """What decides on a pair in place of the cosine.
 
     Attributes:
         classifier: {"first", "second"}: features → probability (B, 1).
@@ -44,9 +47,10 @@ def build_signatures(
 ) -> dict[str, Function]:
     """Build the graph functions by the names of the signatures; each takes any batch size, zero included.
 
-    - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF, BMP or PGM files (B,) → `embeddings`,
-      float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded.
-    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → `embeddings`.
+    - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF or BMP files (B,) → `embeddings`,
+      float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded or,
+      where the hand is cropped, shows none.
+    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → `embeddings` and `ok`.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
       similarity is the cosine, or the score of the head.
@@ -56,7 +60,7 @@ def build_signatures(
         encoder: without LoRA.
         image: how photos were decoded in training.
         calibration: from similarity to probability, or None.
-        head: judges pairs in place of the cosine and its calibration.
+        head: decides on pairs in place of the cosine and its calibration.
     """
 
     photos_spec = tf.TensorSpec((None,), tf.string, name="photos")
@@ -64,7 +68,7 @@ def build_signatures(
     pair_spec = [tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second")]
     pixels_spec = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
     siamese = None if head is None else build_siamese(encoder, head.classifier, head.features)
-    judging = head.calibration if head is not None else calibration
+    deciding = head.calibration if head is not None else calibration
 
     @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -74,11 +78,12 @@ def build_signatures(
 
     @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embeddings": encode(encoder.model, fit_photos(images, image))}
+        pixels, ok = fit_photos(images, image)
+        return {"embeddings": tf.where(ok[:, None], encode(encoder.model, pixels), 0.0), "ok": ok}
 
     # One function by two names: its graph is stored once.
     signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
-    if judging is None:
+    if deciding is None:
         return signatures
 
     def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -93,21 +98,31 @@ def build_signatures(
             pixels, each_ok = load_photos(tf.concat([first, second], axis=0), image)
         ok = tf.reduce_all(tf.reshape(each_ok, (2, -1)), axis=0)
         similarity = tf.where(ok, compare(*tf.split(pixels, 2)), 0.0)
-        return {**judge_similarity(similarity, ok, judging), "ok": ok}
+        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            similarity = compare(fit_photos(first, image), fit_photos(second, image))
-        return judge_similarity(similarity, tf.ones_like(similarity, tf.bool), judging)
+            (one, one_ok), (two, two_ok) = fit_photos(first, image), fit_photos(second, image)
+        ok = one_ok & two_ok
+        similarity = tf.where(ok, compare(one, two), 0.0)
+        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
 
-def fit_photos(images: tf.Tensor, image: ImageConfig) -> tf.Tensor:
-    """Turn whole upright photos of one size, uint8 (B, H, W, 3), into the squares of training, uint8 (B, S, S, 3)."""
-    spec = tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8)
-    return tf.map_fn(lambda photo: fit_photo(photo, image), images, fn_output_signature=spec)
+def fit_photos(images: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turn whole upright photos of one size, uint8 (B, H, W, 3), into the squares of training, uint8 (B, S, S, 3), and `ok`.
+
+    `ok`, bool (B,), is false where the hand is cropped and none is found.
+    """
+
+    def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        square = fit_photo(photo, image)
+        return square, shows_hand(square, image)
+
+    spec = (tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8), tf.TensorSpec((), tf.bool))
+    return tf.map_fn(fit, images, fn_output_signature=spec)
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
@@ -134,7 +149,7 @@ def encode(encoder: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
     return encoder(tf.pad(pixels, [[0, added], [0, 0], [0, 0], [0, 0]]), training=False)[:count]
 
 
-def judge_similarity(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibration) -> dict[str, tf.Tensor]:
+def decide_pairs(similarity: tf.Tensor, ok: tf.Tensor, calibration: Calibration) -> dict[str, tf.Tensor]:
     """Turn similarities into probabilities and decisions; a pair with a photo that failed is never accepted.
 
     Args:
@@ -188,17 +203,17 @@ def compare_archive(
         expected: float32 (N, D), the encoder's vectors of these photos.
         image: how photos were decoded in training.
         calibration: what `verify` was built with.
-        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine judges.
+        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine decides.
 
     Returns:
         The largest absolute difference of vectors, similarities and probabilities; infinity where a flag or a decision is
         not the right one, or where a damaged photo among the others is not flagged or moves its neighbours.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
-    # A photo cut off in the middle stands between good ones.
-    contents = [Path(path).read_bytes() for path in paths]
+    # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
+    contents = [read_for_graph(path) for path in paths]
     whole = contents[:_NUM_WHOLE]
-    contents.insert(1, contents[0][: len(contents[0]) // 2])
+    contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
     differences = []

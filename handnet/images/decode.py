@@ -9,18 +9,20 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
-from handnet.images.pgm import decode_pgm
+from handnet.images.orientation import read_orientation
 
+# As the published baselines do: the short side is brought to 256/224 of the square, whose middle is taken.
+CENTER_CROP_SCALE = 256 / 224
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
 _OVERSAMPLING = 1.5
-# Bytes of the file in which EXIF is looked for: an APP1 segment is at most 64 KiB and comes first.
-_EXIF_BYTES = 70_000
-_ORIENTATION_TAG = 0x0112
+# A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
+_STANDS_OUT = 12
+_LEAST_HAND_FRACTION = 0.05
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Turn the bytes of a JPEG, PNG, GIF (first frame), BMP or PGM file into a square picture.
+    """Turn the bytes of a JPEG, PNG, GIF (first frame) or 24-bit BMP file into a square picture.
 
     Args:
         contents: scalar string tensor, the bytes of the file.
@@ -37,9 +39,7 @@ def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Decode a photo whole and turn it upright, uint8 (H, W, 3), large enough for `fit_photo`; raises as `load_photo`."""
-    # Of the middle half, so many pixels are needed as of a photo of twice the size.
-    size_px = 2 * config.size_px if config.crop == "middle" else config.size_px
-    return orient(decode(contents, size_px), read_orientation(contents))
+    return orient(decode(contents, config), read_orientation(contents))
 
 
 def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -70,6 +70,25 @@ def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
 
 
+def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Return whether a square that was cropped to the hand shows one: bool scalar; without such a crop always true.
+
+    Where no hand is found the crop is empty, and all empty crops have one and the same vector: without this two photos of
+    nothing would be a perfect match. A hand fills about a third of its crop.
+
+    Args:
+        square: uint8 (S, S, 3) from `fit_photo`.
+        config: `crop` and `background`.
+    """
+    if config.crop in ("none", "middle"):
+        return tf.constant(True)
+    if config.crop == "hand-and-photo":
+        side = config.size_px - config.size_px // 3
+        square = square[:side, :side]
+    stands_out = tf.reduce_any(tf.abs(tf.cast(square, tf.int32) - config.background) > _STANDS_OUT, axis=-1)
+    return tf.reduce_mean(tf.cast(stands_out, tf.float32)) >= _LEAST_HAND_FRACTION
+
+
 def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
 
@@ -90,82 +109,43 @@ def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return tf.ensure_shape(upper + lower - ground, (size, size, 3))
 
 
-def decode(contents: tf.Tensor, size_px: int) -> tf.Tensor:
-    """Decode to uint8 (H, W, 3) RGB; a JPEG much larger than `size_px` is decoded at 1/2, 1/4 or 1/8 of its size.
+def decode(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Decode to uint8 (H, W, 3) RGB; a JPEG much larger than the square needs is decoded at 1/2, 1/4 or 1/8 of its size.
 
     Grey, palette, CMYK and 16-bit pictures become 8-bit RGB; transparency is dropped; of an animation the first frame is taken.
     """
     is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
-    is_pgm = tf.equal(tf.strings.substr(contents, 0, 2), b"P5")
+    wanted_px = int(_OVERSAMPLING * find_needed_px(config))
 
     def decode_scaled() -> tf.Tensor:
-        long_side_px = tf.reduce_max(tf.io.extract_jpeg_shape(contents)[:2])
-        wanted_px = tf.cast(_OVERSAMPLING * size_px, tf.int32)
-        index = tf.cast(long_side_px >= 2 * wanted_px, tf.int32)
-        index += tf.cast(long_side_px >= 4 * wanted_px, tf.int32) + tf.cast(long_side_px >= 8 * wanted_px, tf.int32)
+        sides = tf.io.extract_jpeg_shape(contents)[:2]
+        side_px = tf.reduce_min(sides) if is_filled(config) else tf.reduce_max(sides)
+        index = tf.cast(side_px >= 2 * wanted_px, tf.int32)
+        index += tf.cast(side_px >= 4 * wanted_px, tf.int32) + tf.cast(side_px >= 8 * wanted_px, tf.int32)
         branches = [lambda ratio=ratio: _decode_jpeg(contents, ratio) for ratio in (1, 2, 4, 8)]
         return tf.switch_case(index, branches)
 
     def decode_other() -> tf.Tensor:
         return tf.io.decode_image(contents, channels=3, expand_animations=False)
 
-    photo = tf.cond(is_jpeg, decode_scaled, lambda: tf.cond(is_pgm, lambda: decode_pgm(contents), decode_other))
+    photo = tf.cond(is_jpeg, decode_scaled, decode_other)
     photo.set_shape((None, None, 3))
     return photo
 
 
+def is_filled(config: ImageConfig) -> bool:
+    """Return whether the photo's short side fills the square, so that the short side decides how large it must be decoded."""
+    return config.crop in ("none", "middle") and config.fit in ("stretch", "center-crop")
+
+
+def find_needed_px(config: ImageConfig) -> int:
+    """Return how many pixels the side that decides must have: the square's own, more where a part of the photo fills it."""
+    needed = round(config.size_px * CENTER_CROP_SCALE) if config.fit == "center-crop" else config.size_px
+    return 2 * needed if config.crop == "middle" else needed
+
+
 def _decode_jpeg(contents: tf.Tensor, ratio: int) -> tf.Tensor:
     return tf.io.decode_jpeg(contents, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
-
-
-def read_orientation(contents: tf.Tensor) -> tf.Tensor:
-    """Read the EXIF orientation of a JPEG from its bytes.
-
-    Args:
-        contents: scalar string tensor, the bytes of the file.
-
-    Returns:
-        int32 scalar, 1..8; 1 (upright) where there is none or it is damaged.
-
-    Reference:
-        CIPA DC-008 (Exif 2.32), 4.5 and 4.6.4: "Exif\\0\\0", a TIFF header, then the entries of IFD 0, 12 bytes each.
-    """
-    data = tf.cast(tf.io.decode_raw(tf.strings.substr(contents, 0, _EXIF_BYTES), tf.uint8), tf.int32)
-    data = tf.concat([data, tf.zeros((64,), tf.int32)], 0)
-    size = tf.size(data) - 64
-    marker = tf.constant(list(b"Exif\x00\x00"), tf.int32)
-    matches = tf.ones((size,), tf.bool)
-    for k in range(6):
-        matches &= tf.equal(data[k : size + k], marker[k])
-    starts = tf.where(matches)[:, 0]
-    is_jpeg = tf.equal(tf.strings.substr(contents, 0, 2), b"\xff\xd8")
-
-    def parse() -> tf.Tensor:
-        tiff = tf.cast(starts[0], tf.int32) + 6
-        little = tf.equal(data[tiff], ord("I"))
-
-        def number(at: tf.Tensor, num_bytes: int) -> tf.Tensor:
-            raw = data[at : at + num_bytes]
-            raw = tf.where(little, tf.reverse(raw, [0]), raw)
-            weights = tf.constant([256**k for k in reversed(range(num_bytes))], tf.int32)
-            return tf.reduce_sum(raw * weights)
-
-        # A hostile offset must not index outside of the bytes at hand: everything is clipped to them.
-        offset = number(tiff + 6, 2) + 65_536 * number(tiff + 4, 2)
-        offset = tf.where(little, number(tiff + 4, 2) + 65_536 * number(tiff + 6, 2), offset)
-        ifd = tiff + tf.clip_by_value(offset, 0, size - tiff)
-        count = tf.minimum(number(tf.minimum(ifd, size), 2), (size - ifd) // 12)
-        count = tf.maximum(count, 0)
-        begin = tf.minimum(ifd + 2, size)
-        entries = tf.reshape(tf.concat([data[begin:], tf.zeros((12,), tf.int32)], 0)[: count * 12], (count, 12))
-        high, low = tf.where(little, 1, 0), tf.where(little, 0, 1)
-        tags = tf.gather(entries, high, axis=1) * 256 + tf.gather(entries, low, axis=1)
-        values = tf.gather(entries, 8 + high, axis=1) * 256 + tf.gather(entries, 8 + low, axis=1)
-        found = tf.boolean_mask(values, tf.equal(tags, _ORIENTATION_TAG))
-        value = tf.concat([found, [1]], 0)[0]
-        return tf.where((value >= 1) & (value <= 8), value, 1)
-
-    return tf.cond(is_jpeg & (tf.size(starts) > 0), parse, lambda: tf.constant(1))
 
 
 def orient(photo: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -207,9 +187,8 @@ def resize(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     if config.fit == "stretch":
         square = tf.image.resize(photo, (size, size), antialias=True)
     elif config.fit == "center-crop":
-        # As the published baselines do: the short side to 256/224 of the size, then the middle.
         short = tf.cast(tf.reduce_min(shape[:2]), tf.float32)
-        scale = round(size * 256 / 224) / short
+        scale = round(size * CENTER_CROP_SCALE) / short
         square = tf.image.resize(photo, _scaled(shape, scale, size), antialias=True)
         square = tf.image.resize_with_crop_or_pad(square, size, size)
     else:

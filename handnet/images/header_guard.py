@@ -1,6 +1,6 @@
 """Decoding a batch of photos inside the graph so that one bad photo never fails its neighbours.
 
-A photo is first judged by its header alone, as `handnet.data.checks` does before training, then decoded within a
+A photo is first checked by its header alone, as `handnet.data.checks` does before training, then decoded within a
 tf.data pipeline: the only core operations of TensorFlow that go on after an error.
 """
 
@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.checks import MAX_PIXELS
-from handnet.images.decode import fit_photo, read_photo
-from handnet.images.pgm import has_usable_pgm
+from handnet.images.decode import fit_photo, read_photo, shows_hand
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -26,7 +25,7 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         image: how photos were decoded in training.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded.
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one.
     """
     size = image.size_px
 
@@ -37,16 +36,18 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
         photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
         # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
-        return tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8)), ok
+        square = tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8))
+        return square, ok & shows_hand(square, image)
 
     signature = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool))
     return tf.map_fn(load, photos, fn_output_signature=signature)
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
-    """Judge a file by its header: JPEG, PNG, GIF, 24-bit BMP or 8-bit PGM, with pixels, and not too many of them.
+    """Check a file by its header: JPEG, PNG, GIF or 24-bit BMP, with pixels, and not too many of them.
 
-    The same files pass as pass `handnet.data.checks.find_header_problem`, save GIF files above 5 MB.
+    The same files pass as pass `handnet.data.checks.find_header_problem`, except GIF files above 5 MB and the formats that need
+    Pillow.
 
     Args:
         contents: string scalar, the bytes of the file.
@@ -88,8 +89,7 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
     bmp = is_signed(b"BM") & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
-    pgm = tf.cond(is_signed(b"P5"), lambda: has_usable_pgm(contents, MAX_PIXELS), lambda: no)
-    return jpeg | gif | png | bmp | pgm
+    return jpeg | gif | png | bmp
 
 
 def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:

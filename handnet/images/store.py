@@ -12,20 +12,22 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
-from handnet.data.checks import find_header_problem
+from handnet.data.checks import find_damage, find_header_problem, needs_pillow
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import load_photo
-
-Progress = Callable[[int, int], None]
-
+from handnet.images.decode import fit_photo, load_photo, shows_hand
+from handnet.images.pillow_decode import decode_with_pillow
 
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
 Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
 
 
 _MAX_NAMED = 5
+
+
+NO_HAND = "no hand was found in it; expected a hand on a plain ground that is lighter than skin"
 
 
 class PreparedPhotos(NamedTuple):
@@ -44,23 +46,24 @@ class PreparedPhotos(NamedTuple):
         return PreparedPhotos(self.files[begin:end], self.digests[begin:end])
 
 
-def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress | None = None) -> PreparedPhotos:
+def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress = hide_progress) -> PreparedPhotos:
     """Decode and resize every photo into the cache, in parallel; photos already there are not decoded again.
 
     Args:
         paths: the photos.
         config: how they are decoded; part of the cache's key.
-        progress: called with (photos done, photos in all).
+        progress: told of (photos done, photos in all).
 
     Raises:
-        DataError: some photos cannot be decoded; the first few are named with the reason.
+        DataError: some photos cannot be decoded, or show no hand where the hand is cropped; the first few are named with
+            the reason.
     """
     folder = find_photo_folder(config)
     use_folder(folder)
     decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
 
-    num_bytes = config.size_px * config.size_px * 3
+    num_bytes, count = config.size_px * config.size_px * 3, progress("decode photos")
 
     def prepare(path: str) -> tuple[str, str]:
         nonlocal done
@@ -69,8 +72,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             done += 1
             if problem:
                 problems[path] = problem
-            if progress is not None:
-                progress(done, len(paths))
+            count(done, len(paths))
         return file, digest
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -80,7 +82,9 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             pool.shutdown(cancel_futures=True)
             raise
     if problems:
-        advice = "Repair or remove them (`handnet data check` lists them all)."
+        advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        if NO_HAND in problems.values():
+            advice += " Whole photos need no hand to be found: --crop none."
         raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
     mark_used(Path(file) for file, _ in prepared)
     trim_cache()
@@ -88,10 +92,10 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
 
 
 def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
-    """Return one sentence: how many photos cannot be decoded, and the first few with the reason."""
+    """Return one sentence: how many photos cannot be used, and the first few with the reason."""
     named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
     more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
-    return f"{len(problems)} of {num_photos} photos cannot be decoded: {named}{more}."
+    return f"{len(problems)} of {num_photos} photos cannot be used: {named}{more}."
 
 
 def build_decoder(config: ImageConfig) -> Decode:
@@ -99,14 +103,25 @@ def build_decoder(config: ImageConfig) -> Decode:
     load = tf.function(
         lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
     ).get_concrete_function()
+    # Traced when the first such photo comes.
+    fit = tf.function(
+        lambda photo: fit_photo(photo, config),
+        input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)],
+        autograph=False,
+    )
 
     def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
-        problem = find_header_problem(contents)
+        problem = find_header_problem(contents) or find_damage(contents)
         if problem:
             return None, problem
         try:
-            return load(tf.constant(contents)).numpy(), ""
-        except tf.errors.InvalidArgumentError:
+            square = (
+                fit(tf.constant(decode_with_pillow(contents)))
+                if needs_pillow(contents)
+                else load(tf.constant(contents))
+            )
+            return (square.numpy(), "") if shows_hand(square, config) else (None, NO_HAND)
+        except (tf.errors.InvalidArgumentError, ValueError):
             return None, "damaged or truncated: it cannot be decoded whole"
 
     return decode

@@ -84,7 +84,7 @@ def require_options(loss_name: str, loss_class: type, options: Mapping[str, obje
         loss_name: the loss, for the message.
         loss_class: its class.
         options: what was given.
-        further: names that are valid besides.
+        further: names that are also valid.
 
     Raises:
         ConfigError: an unknown option (the nearest valid one is named), or one without a default that is missing.

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from handnet.errors import EvaluationError
 
-RECALL_AT = (1, 5, 10)
-
 
 @dataclass(frozen=True, slots=True)
 class Chance:

@@ -1,22 +1,20 @@
 """Runs against each other on the same photos: differences with intervals, because most differences are noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.chance import RECALL_AT
 from handnet.metrics.checks import list_some
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval, summarize_outcome
-from handnet.metrics.protocols import PROTOCOLS, Outcome, join_outcomes
-from handnet.metrics.ranking import DIRECTIONS
+from handnet.metrics.figures import list_means
+from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval
+from handnet.metrics.protocols import PROTOCOLS, Outcome
+from handnet.metrics.summary import summarize_outcome
 
-FIGURES = ("mean_rank", *(f"recall_at_{k}" for k in RECALL_AT), "mean_average_precision")
-# Per figure. The least is what a single query can change by: one rank, one hit.
-_PSEUDO_CHANGE = np.array([1.5, 1.0, 1.0, 1.0, 1.0])
-_SMALLEST_CHANGE = np.array([1.0, 1.0, 1.0, 1.0, 0.1])
+Array = npt.NDArray[np.float64]
 
 
 class ComparedRun(NamedTuple):
@@ -24,8 +22,8 @@ class ComparedRun(NamedTuple):
 
     Attributes:
         name: of the run.
-        backbone: as "resnet50".
-        loss: as "contrastive".
+        backbone: e.g. "resnet50".
+        loss: e.g. "contrastive".
         part: its embeddings of the photos that all runs share.
     """
 
@@ -53,7 +51,7 @@ def compare_runs(
         protocol: a key of PROTOCOLS.
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
         num_replicates: bootstrap replicates.
-        seed: of draws and bootstrap.
+        seed: random seed for draws and bootstrap.
 
     Returns:
         protocol, direction, runs: each with name, backbone, loss, figures; differences: one row for each run but the first
@@ -72,7 +70,7 @@ def compare_runs(
     rows = []
     for run, outcome in zip(runs[1:], outcomes[1:], strict=True):
         change = _tabulate(outcome) - _tabulate(first)
-        spread = np.maximum(np.abs(change).max(axis=0) * _PSEUDO_CHANGE, _SMALLEST_CHANGE)
+        spread = _bound_change(change)
         replicates = bootstrap_means(change, outcome.people, -spread, spread, num_replicates, seed)
         rows.append({"name": run.name, "against": runs[0].name, **_describe_change(change, replicates, first)})
     return {
@@ -91,22 +89,25 @@ def compare_runs(
     }
 
 
-def _tabulate(outcome: Outcome) -> np.ndarray[Any, np.dtype[np.float64]]:
-    ranks = outcome.ranking.ranks
-    return np.column_stack([ranks, *(ranks <= k for k in RECALL_AT), outcome.ranking.average_precisions]).astype(
-        np.float64
-    )
+def _tabulate(outcome: Outcome) -> Array:
+    return np.column_stack([figure.tabulate(outcome.ranking) for figure in list_means().values()])
 
 
-def _describe_change(
-    change: np.ndarray[Any, np.dtype[np.float64]], replicates: np.ndarray[Any, np.dtype[np.float64]], first: Outcome
-) -> dict[str, Any]:
+def _bound_change(change: Array) -> Array:
+    """Return the most by which a person can be expected to gain or lose in each figure, (M,)."""
+    figures = list_means().values()
+    # Ranks have a long tail: half as much again.
+    share = [1.5 if figure.unit == "rank" else 1.0 for figure in figures]
+    return np.asarray(np.maximum(np.abs(change).max(axis=0) * share, [figure.least_change for figure in figures]))
+
+
+def _describe_change(change: Array, replicates: Array, first: Outcome) -> dict[str, Any]:
     bounds = find_interval(replicates)
     before, difference = _tabulate(first).mean(axis=0), change.mean(axis=0)
     described = {}
-    for i, name in enumerate(FIGURES):
-        gain = -difference[i] if name == "mean_rank" else difference[i]
-        described[name] = {
+    for i, (key, figure) in enumerate(list_means().items()):
+        gain = -difference[i] if figure.better == "lower" else difference[i]
+        described[key] = {
             "difference": float(difference[i]),
             "interval": bounds[:, i].tolist(),
             "clear": bool(bounds[0, i] > 0 or bounds[1, i] < 0),
@@ -139,50 +140,6 @@ def check_same_photos(one: ComparedRun, other: ComparedRun) -> None:
     names_a, names_b = ([path.replace("\\", "/").rsplit("/", 1)[-1] for path in part.paths] for part in (a, b))
     if all(names_a) and all(names_b) and names_a != names_b:
         raise EvaluationError(
-            f"Runs are compared on the same photos. Received: {one.name} and {other.name} with other file names, as "
+            f"Runs are compared on the same photos. Received: {one.name} and {other.name} with other file names, e.g. "
             f"{next(f'{x} and {y}' for x, y in zip(names_a, names_b, strict=True) if x != y)}."
         )
-
-
-def merge_folds(folds: Sequence[EmbeddedPart], num_replicates: int = NUM_REPLICATES, seed: int = 0) -> dict[str, Any]:
-    """Pool the test parts of a cross-validation, in which every person is tested once.
-
-    Each query is ranked in the gallery of its own fold by its own fold's model; the queries are then pooled. Embeddings of
-    different folds are never compared: they come from different models. Galleries are therefore a fold's size, not the
-    data set's, and chance is theirs.
-
-    Args:
-        folds: the test part of each fold; nobody in two of them.
-        num_replicates: bootstrap replicates over the people of all folds.
-        seed: of draws and bootstrap.
-
-    Returns:
-        num_folds, num_people, protocols: for each protocol and direction the pooled figures with interval and chance, and
-        folds: the mean rank and recall at 1 of each fold.
-
-    Raises:
-        EvaluationError: fewer than two folds, or a person in two folds.
-    """
-    if len(folds) < 2:
-        raise EvaluationError(f"Cross-validation needs at least two folds. Received: {len(folds)}.")
-    names, counts = np.unique(np.concatenate([np.unique(fold.identities) for fold in folds]), return_counts=True)
-    if (counts > 1).any():
-        raise EvaluationError(
-            f"Every person must be tested once. Received: {int((counts > 1).sum())} people in more than one fold "
-            f"({list_some(names[counts > 1])})."
-        )
-    protocols: dict[str, Any] = {}
-    for name, protocol in PROTOCOLS.items():
-        if "hand" in name and any((fold.sides == "").any() for fold in folds):
-            continue
-        pooled: dict[str, Any] = {"title": protocol.title, "definition": protocol.definition}
-        for direction in DIRECTIONS:
-            outcomes = [protocol.rank(fold, direction, seed) for fold in folds]
-            figures: Mapping[str, Any] = summarize_outcome(join_outcomes(outcomes), num_replicates, seed)
-            each = [
-                {"mean_rank": float(o.ranking.ranks.mean()), "recall_at_1": float((o.ranking.ranks <= 1).mean())}
-                for o in outcomes
-            ]
-            pooled[direction] = {**figures, "folds": each}
-        protocols[name] = pooled
-    return {"num_folds": len(folds), "num_people": len(names), "protocols": protocols}

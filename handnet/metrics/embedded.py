@@ -1,29 +1,27 @@
-"""The embeddings of one part of a data set with all that is known of each photo: what every evaluation starts from."""
+"""The embeddings of one part of a data set with all that is known of each photo, and the one form of their files."""
 
-import io
+import importlib.util
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from handnet.data.example import SIDES, Example
-from handnet.errors import EvaluationError
-from handnet.files import write_bytes
+from handnet.errors import ConfigError, EvaluationError
+from handnet.files import write_with
 from handnet.metrics.checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
 
-if TYPE_CHECKING:
-    pass
-
-
 Attributes = Mapping[str, str]
-
-
+Columns = Mapping[str, npt.NDArray[Any]]
 _REQUIRED = ("embeddings", "identities", "views")
+# What is known of each photo, and its name in a table with a row for each.
+_SINGULAR = {"paths": "path", "identities": "identity", "views": "view", "sides": "side", "attributes": "attributes"}
+_OF_THE_FILE = ("name", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +30,13 @@ class EmbeddedPart:
 
     Attributes:
         embeddings: float32 (N, D), unit norm.
-        identities: (N,) text, the person of each photo.
-        views: (N,) "dorsal" or "palmar".
+        identities: (N,) text, the person of each photo; "" each where nobody knows.
+        views: (N,) "dorsal" or "palmar"; "" each where there are none.
         sides: (N,) "left", "right", or "" where unknown.
         attributes: N mappings of text, empty where nothing is known.
         paths: N file names, "" where unknown.
-        name: what the part is called, as "test".
+        name: what the part is called, e.g. "test".
+        model: digest of the weights that made the vectors, "" where unknown.
     """
 
     embeddings: npt.NDArray[np.float32]
@@ -47,6 +46,7 @@ class EmbeddedPart:
     attributes: tuple[Attributes, ...]
     paths: tuple[str, ...]
     name: str = ""
+    model: str = ""
 
     @property
     def hands(self) -> npt.NDArray[np.str_]:
@@ -64,26 +64,46 @@ class EmbeddedPart:
             tuple(self.attributes[i] for i in index),
             tuple(self.paths[i] for i in index),
             self.name,
+            self.model,
         )
 
     def save(self, path: Path) -> None:
-        """Write `embeddings.npz`, whole or not at all; `load_part` reads it.
+        """Write a file of vectors, whole or not at all; `load_part` reads it.
+
+        An .npz file holds the arrays `embeddings` and `paths`, `name` and `model`, and of labelled photos `identities`,
+        `views`, `sides` and `attributes` (the text of JSON objects). A .parquet file has a row for each photo: path,
+        identity, view, side, attributes and embedding, a list of D numbers.
+
+        Args:
+            path: a file that `check_vector_file` accepts.
 
         Raises:
+            ConfigError: as `check_vector_file`.
             DiskError: a folder that cannot be written.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            embeddings=self.embeddings,
-            identities=self.identities,
-            views=self.views,
-            sides=self.sides,
-            attributes=np.array([json.dumps(dict(row), sort_keys=True) for row in self.attributes], dtype=np.str_),
-            paths=np.array(self.paths, dtype=np.str_),
-            name=np.array(self.name),
+        check_vector_file(path)
+        columns = {"paths": np.array(self.paths, dtype=np.str_)}
+        if (self.identities != "").any():
+            attributes = [json.dumps(dict(row), sort_keys=True) for row in self.attributes]
+            columns |= {"identities": self.identities, "views": self.views, "sides": self.sides}
+            columns["attributes"] = np.array(attributes, dtype=np.str_)
+        facts = {"name": self.name, "model": self.model}
+        write = VECTOR_FORMATS[path.suffix].write
+        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
+
+
+def check_vector_file(path: Path) -> None:
+    """Raise where vectors cannot be written to a file of that name, or read from it.
+
+    Raises:
+        ConfigError: an unknown ending, or one whose package is not installed.
+    """
+    if path.suffix not in VECTOR_FORMATS:
+        raise ConfigError(
+            f"Expected a file of vectors that ends with {' or '.join(VECTOR_FORMATS)}. Received: {str(path)!r}."
         )
-        write_bytes(Path(path), buffer.getvalue())
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ConfigError("A .parquet file needs the package pyarrow: pip install pyarrow. Or give a .npz file.")
 
 
 def make_part(
@@ -94,6 +114,7 @@ def make_part(
     attributes: Sequence[Attributes] | None = None,
     paths: Sequence[str] | None = None,
     name: str = "",
+    model: str = "",
 ) -> EmbeddedPart:
     """Check embeddings and labels and put them together.
 
@@ -105,6 +126,7 @@ def make_part(
         attributes: N mappings of text.
         paths: N file names.
         name: what the part is called.
+        model: digest of the weights that made the vectors.
 
     Raises:
         EvaluationError: NaN or unnormalised embeddings, mismatched lengths, unknown views or sides.
@@ -132,16 +154,20 @@ def make_part(
         tuple({str(k): str(v) for k, v in row.items()} for row in attributes),
         tuple(str(path) for path in paths),
         name,
+        model,
     )
 
 
-def label_embeddings(embeddings: npt.ArrayLike, examples: Sequence[Example], name: str = "") -> EmbeddedPart:
+def label_embeddings(
+    embeddings: npt.ArrayLike, examples: Sequence[Example], name: str = "", model: str = ""
+) -> EmbeddedPart:
     """Put the embeddings of photos and the photos' labels together.
 
     Args:
         embeddings: float (N, D), unit norm, in the order of the examples.
         examples: N photos.
         name: what the part is called.
+        model: digest of the weights that made the vectors.
 
     Raises:
         EvaluationError: as `make_part`.
@@ -154,6 +180,7 @@ def label_embeddings(embeddings: npt.ArrayLike, examples: Sequence[Example], nam
         [example.attributes for example in examples],
         [example.path for example in examples],
         name,
+        model,
     )
 
 
@@ -161,21 +188,25 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
     """Read embeddings and labels that handnet or any other program wrote.
 
     Needed: `embeddings` (N, D), `identities` (N,), `views` (N,); optional: `sides`, `paths` (N,) and `attributes` (N,),
-    the text of JSON objects. Nothing is unpickled.
+    the text of JSON objects, `name` and `model`. In a .parquet file these are the columns of `EmbeddedPart.save`. Nothing
+    is unpickled.
 
     Args:
-        path: an .npz file.
+        path: an .npz or .parquet file.
         normalize: divide each row by its norm, for models that do not.
 
     Raises:
-        EvaluationError: no such file, another format, arrays missing, or as `make_part`.
+        ConfigError: as `check_vector_file`.
+        EvaluationError: no such file, another format, no labels, or as `make_part`.
     """
-    columns = dict(_read_arrays(Path(path)))
+    check_vector_file(path)
+    columns = _read_columns(path)
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise EvaluationError(
             f"{path} must hold the arrays {', '.join(_REQUIRED)}. Missing: {', '.join(missing)}. "
-            f"Found: {', '.join(sorted(columns)) or 'none'}."
+            f"Found: {', '.join(sorted(columns)) or 'none'}. Only vectors with labels can be evaluated: embed a folder whose "
+            "photos have a table, HandInfo.csv or labels.csv."
         )
     vectors = columns["embeddings"]
     if normalize and vectors.ndim == 2 and np.isfinite(vectors.astype(np.float32)).all():
@@ -194,26 +225,70 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
         columns.get("sides"),
         rows,
         None if "paths" not in columns else columns["paths"].tolist(),
-        str(columns.get("name", path.stem if isinstance(path, Path) else "")),
+        str(columns.get("name", path.stem)),
+        str(columns.get("model", "")),
     )
 
 
-def _read_arrays(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+def _read_columns(path: Path) -> Columns:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise EvaluationError(f"{path} must be an .npz file with named arrays. Received: one array without a name.")
-        with archive:
-            for name in archive.files:
-                yield name, archive[name]
+        return VECTOR_FORMATS[path.suffix].read(path)
     except OSError as error:
         raise EvaluationError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     # What numpy says of it is how to unpickle it, the last thing to do with a file of unknown origin.
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise EvaluationError(
-            f"{str(path)!r} is not an .npz file of plain arrays, or is damaged. Write it with numpy.savez(path, embeddings=…, "
-            "identities=…, views=…), text as str arrays and not as objects."
+            f"{str(path)!r} is not an {path.suffix} file of plain arrays, or is damaged. Write it with numpy.savez(path, "
+            "embeddings=…, identities=…, views=…), text as str arrays and not as objects."
         ) from error
+
+
+def _read_npz(path: Path) -> Columns:
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise EvaluationError(f"{path} must be an .npz file with named arrays. Received: one array without a name.")
+    with archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _write_npz(path: Path, embeddings: npt.NDArray[np.float32], columns: Columns, facts: Mapping[str, str]) -> None:
+    arrays = {**columns, **{name: np.array(fact) for name, fact in facts.items()}}
+    with path.open("wb") as file:
+        np.savez_compressed(file, embeddings=embeddings, **arrays)  # type: ignore[arg-type]
+
+
+def _read_parquet(path: Path) -> Columns:
+    import pyarrow
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(path)
+    columns: dict[str, npt.NDArray[Any]] = {
+        name: np.asarray(["" if value is None else str(value) for value in table[column].to_pylist()], dtype=np.str_)
+        for name, column in _SINGULAR.items()
+        if column in table.column_names
+    }
+    if "embedding" in table.column_names:
+        vectors = table["embedding"].combine_chunks()
+        if not (pyarrow.types.is_list(vectors.type) or pyarrow.types.is_fixed_size_list(vectors.type)):
+            raise ValueError("vectors that are no lists")
+        if vectors.null_count or len(pyarrow.compute.unique(pyarrow.compute.list_value_length(vectors))) > 1:
+            raise ValueError("vectors of different lengths")
+        values = vectors.flatten().to_numpy(zero_copy_only=False)
+        columns["embeddings"] = values.reshape(len(vectors), -1) if len(vectors) else np.zeros((0, 1), np.float32)
+    known = table.schema.metadata or {}
+    columns |= {fact: np.array(known[fact.encode()].decode()) for fact in _OF_THE_FILE if fact.encode() in known}
+    return columns
+
+
+def _write_parquet(path: Path, embeddings: npt.NDArray[np.float32], columns: Columns, facts: Mapping[str, str]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = {_SINGULAR[name]: pyarrow.array(values.tolist(), pyarrow.string()) for name, values in columns.items()}
+    values = pyarrow.array(embeddings.ravel(), pyarrow.float32())
+    table["embedding"] = pyarrow.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
+    pyarrow.parquet.write_table(pyarrow.table(table, metadata=dict(facts)), path)
 
 
 def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
@@ -221,7 +296,7 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
 
     Args:
         validation: the part on which thresholds and calibrations are fitted.
-        test: the part on which they are judged.
+        test: the part on which they are tested.
 
     Raises:
         EvaluationError: people in both.
@@ -233,3 +308,44 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
             f"Received: {len(shared)} people in both ({list_some(shared)}). Give the validation people "
             "of the run's own split."
         )
+
+
+def check_same_model(validation: EmbeddedPart, test: EmbeddedPart) -> None:
+    """Raise where two parts hold vectors of different models: a threshold of one says nothing of the other.
+
+    Args:
+        validation: the part on which thresholds and calibrations are fitted.
+        test: the part to which they are applied.
+
+    Raises:
+        EvaluationError: vectors of another width, or of other weights where both files say which.
+    """
+    widths = validation.embeddings.shape[1], test.embeddings.shape[1]
+    if widths[0] != widths[1]:
+        raise EvaluationError(
+            "Validation and test vectors must come from the same model. "
+            f"Received: vectors of {widths[0]} numbers for validation and of {widths[1]} for the test. Embed both with one run."
+        )
+    if validation.model and test.model and validation.model != test.model:
+        raise EvaluationError(
+            "Validation and test vectors must come from the same model. "
+            f"Received: those of the weights {validation.model[:12]}… and {test.model[:12]}…. Embed both with one run."
+        )
+
+
+class VectorFormat(NamedTuple):
+    """How vectors lie in a file.
+
+    Attributes:
+        write: (file, embeddings, columns, facts of the file).
+        read: file → columns, "embeddings" and the facts among them; raises OSError or ValueError.
+    """
+
+    write: Callable[[Path, npt.NDArray[np.float32], Columns, Mapping[str, str]], None]
+    read: Callable[[Path], Columns]
+
+
+VECTOR_FORMATS: dict[str, VectorFormat] = {
+    ".npz": VectorFormat(_write_npz, _read_npz),
+    ".parquet": VectorFormat(_write_parquet, _read_parquet),
+}

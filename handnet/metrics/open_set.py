@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import NUM_REPLICATES, draw_weights, find_interval
+from handnet.metrics.intervals import NUM_REPLICATES, draw_people, shift_interval
 from handnet.metrics.pairs.verification import refuse_rate
 from handnet.metrics.ranking import TIE_TOLERANCE, average_by_identity
 
@@ -47,7 +47,7 @@ def search_open_set(
     Args:
         part: the photos.
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
-        seed: of who is enrolled.
+        seed: random seed for who is enrolled.
         repetitions: draws of the half.
 
     Raises:
@@ -94,7 +94,7 @@ def summarize_open_set(searches: OpenSetScores, num_replicates: int = NUM_REPLIC
     Args:
         searches: of at least two people.
         num_replicates: bootstrap replicates.
-        seed: of the bootstrap.
+        seed: random seed for the bootstrap.
 
     Returns:
         num_people, num_gallery, num_searches, false_negative_rate: {FPIR: FNIR}, thresholds, interval, refused: {FPIR:
@@ -107,7 +107,7 @@ def summarize_open_set(searches: OpenSetScores, num_replicates: int = NUM_REPLIC
     refused = {rate: refuse_rate(rate, len(names), "people who are not enrolled") for rate in FALSE_POSITIVE_RATES}
     carried = [rate for rate, reason in refused.items() if not reason]
     points = [_miss(searches, rate) for rate in carried]
-    replicates = _bootstrap(searches, codes, [point[0] for point in points], carried, num_replicates, seed)
+    replicates = _bootstrap(searches, codes, carried, num_replicates, seed)
     keys = [f"{rate:g}" for rate in carried]
     return {
         "num_people": len(names),
@@ -115,7 +115,9 @@ def summarize_open_set(searches: OpenSetScores, num_replicates: int = NUM_REPLIC
         "num_searches": len(searches.scores),
         "false_negative_rate": {key: point[0] for key, point in zip(keys, points, strict=True)},
         "thresholds": {key: point[1] for key, point in zip(keys, points, strict=True)},
-        "interval": {key: find_interval(column).tolist() for key, column in zip(keys, replicates, strict=True)},
+        "interval": {
+            key: shift_interval(values, exact) for key, values, (exact, _) in zip(keys, replicates, points, strict=True)
+        },
         "refused": {f"{rate:g}": reason for rate, reason in refused.items() if reason},
         "chance": {key: 1.0 - rate / searches.num_gallery for key, rate in zip(keys, carried, strict=True)},
     }
@@ -132,16 +134,11 @@ def _miss(searches: OpenSetScores, rate: float) -> tuple[float, float]:
 
 
 def _bootstrap(
-    searches: OpenSetScores,
-    codes: npt.NDArray[np.intp],
-    points: list[float],
-    rates: list[float],
-    num_replicates: int,
-    seed: int,
+    searches: OpenSetScores, codes: npt.NDArray[np.intp], rates: list[float], num_replicates: int, seed: int
 ) -> list[Array]:
-    """Return replicates of FNIR at each rate, from scores in bins of the strangers' quantiles; the bins' error is shifted away.
+    """Return FNIR at each rate, of everybody once and of each replicate, from scores in bins of the strangers' quantiles.
 
-    Two pseudo-people join the enrolled ones, as in `intervals.bootstrap_means`: one always found, one never.
+    The two pseudo-people are among the enrolled: one is always found, one never.
     """
     strangers = searches.scores[~searches.enrolled]
     edges = np.unique(np.quantile(strangers, 1.0 - np.geomspace(1e-3, 1.0, _NUM_BINS)))
@@ -153,15 +150,10 @@ def _bootstrap(
     size = float(searches.enrolled.sum()) / num_people
     hits[num_people, 0] = size
     asked = np.append(np.bincount(codes, weights=searches.enrolled, minlength=num_people), [size, size])
-    weights = draw_weights(num_people + 2, num_replicates, seed)
-    ones = np.append(np.ones(num_people), [0.0, 0.0])[None]
-    weights = np.concatenate([ones, weights])
+    once = np.append(np.ones(num_people), [0.0, 0.0])[None]
+    weights = np.concatenate([once, draw_people(num_people, num_replicates, seed)])
     false = np.cumsum(weights[:, :num_people] @ passed, axis=1)
     found = np.cumsum(weights @ hits, axis=1) / np.maximum(weights @ asked, 1e-9)[:, None]
     usable = false[:, -1] > 0
     false, found = false[usable] / false[usable, -1:], found[usable]
-    replicates = []
-    for rate, point in zip(rates, points, strict=True):
-        missed = 1.0 - np.array([np.interp(rate, f, h) for f, h in zip(false, found, strict=True)])
-        replicates.append(np.clip(missed[1:] + point - missed[0], 0.0, 1.0))
-    return replicates
+    return [1.0 - np.array([np.interp(rate, f, h) for f, h in zip(false, found, strict=True)]) for rate in rates]

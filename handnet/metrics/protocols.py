@@ -1,4 +1,4 @@
-"""Retrieval protocols: who asks, and against which gallery."""
+"""Retrieval protocols: which queries, against which gallery."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ Text = npt.NDArray[np.str_]
 
 
 class Outcome(NamedTuple):
-    """A ranking with what is needed to judge it: whose queries they were.
+    """A ranking, and whose queries they were.
 
     Attributes:
         ranking: one entry per query, repetitions one after another.
@@ -71,7 +71,7 @@ def rank_templates(part: EmbeddedPart, direction: str, level: str = "person") ->
     """Rank the templates of one view for each template of the other: the published protocol.
 
     A template is the average of all photos of a person (or hand) in a view, normalised again. Only people (hands) with
-    both views take part, so that queries and gallery are as many.
+    both views take part, so that there are as many queries as gallery entries.
 
     Args:
         part: the photos.
@@ -106,15 +106,15 @@ def rank_photos(part: EmbeddedPart, direction: str, level: str = "person") -> Ou
 def rank_small_templates(
     part: EmbeddedPart, direction: str, seed: int, num_photos: int = 3, repetitions: int = REPETITIONS
 ) -> Outcome:
-    """Rank templates of a few photos drawn at random, afresh in each repetition.
+    """Rank templates of a few photos drawn at random, again in each repetition.
 
     People with fewer photos in a view give all they have.
 
     Args:
         part: the photos.
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
-        seed: of the draws.
-        num_photos: photos in a template, of query and gallery alike.
+        seed: random seed for the draws.
+        num_photos: photos in a template, in queries and in the gallery.
         repetitions: draws.
 
     Raises:
@@ -130,12 +130,12 @@ def rank_small_templates(
 
 
 def rank_one_shot(part: EmbeddedPart, direction: str, seed: int, repetitions: int = REPETITIONS) -> Outcome:
-    """Rank a gallery of one random photo a person for every photo of the other view, drawn afresh in each repetition.
+    """Rank a gallery of one random photo a person for every photo of the other view, drawn again in each repetition.
 
     Args:
         part: the photos.
         direction: "dorsal_to_palmar" or "palmar_to_dorsal".
-        seed: of the draws.
+        seed: random seed for the draws.
         repetitions: draws.
 
     Raises:
@@ -147,10 +147,8 @@ def rank_one_shot(part: EmbeddedPart, direction: str, seed: int, repetitions: in
     return join_outcomes([_rank_rows(part, asking, gallery, labels) for gallery in galleries])
 
 
-def rank_same_view(
-    part: EmbeddedPart, seed: int, repetitions: int = REPETITIONS, second_half: bool = False
-) -> dict[str, Outcome]:
-    """Re-identification within one aspect (as "dorsal right") with the other aspects as distractors.
+def rank_same_view(part: EmbeddedPart, seed: int, repetitions: int = REPETITIONS) -> dict[str, Outcome]:
+    """Re-identification within one aspect (e.g. "dorsal right") with the other aspects as distractors.
 
     Photos with accessories are left out. In each repetition one photo of each identity and aspect, drawn at random, is
     gallery and the others of that aspect are queries. The galleries of the other three aspects are added under
@@ -158,10 +156,8 @@ def rank_same_view(
 
     Args:
         part: the photos, sides known.
-        seed: of the draws.
+        seed: random seed for the draws.
         repetitions: draws.
-        second_half: take the identities of the second half of each aspect in the order of their ids, as published for
-            the whole data set; otherwise all of the part, for a part that is a test half already.
 
     Returns:
         The outcome of each aspect that has queries.
@@ -171,9 +167,9 @@ def rank_same_view(
 
     Reference:
         Baisa et al., Hand-Based Person Identification using Global and Part-Aware Deep Feature Representation Learning,
-        2022, and the data division of its code (the first ceil(n / 2) identities of an aspect train). Their mAP halves
-        the precision of every query that is not answered at rank 1 (trapezoid rule on one correct entry); here average
-        precision is 1 / rank.
+        2022, and the data division of its code. There the first ceil(n / 2) identities of an aspect train and the others
+        are tested; here everybody in the part is tested. Their mAP halves the precision of every query that is not
+        answered at rank 1 (trapezoid rule on one correct entry); here average precision is 1 / rank.
     """
     generator = np.random.default_rng(seed)
     aspects = np.char.add(np.char.add(part.views, " "), part.sides)
@@ -181,9 +177,7 @@ def rank_same_view(
     rows_of: dict[str, npt.NDArray[np.int64]] = {}
     for aspect in sorted(set(aspects[part.sides != ""].tolist())):
         rows = np.flatnonzero(plain & (aspects == aspect))
-        people = np.unique(part.identities[rows])
-        kept = people[(len(people) + 1) // 2 :] if second_half else people
-        rows_of[aspect] = rows[np.isin(part.identities[rows], kept)]
+        rows_of[aspect] = rows
     found: dict[str, list[Outcome]] = {}
     for _ in range(repetitions):
         galleries = {aspect: draw_rows(rows, part.identities, 1, generator) for aspect, rows in rows_of.items()}
@@ -195,7 +189,7 @@ def rank_same_view(
                 found.setdefault(aspect, []).append(_rank_rows(part, queries, everything, labels))
     if not found:
         raise EvaluationError(
-            "Same-view retrieval needs an aspect (as dorsal right) with at least two people, one of them with two "
+            "Same-view retrieval needs an aspect (e.g. dorsal right) with at least two people, one of them with two "
             f"photos without accessories. Received: {len(part.views)} photos of {len(np.unique(part.identities))} "
             f"people, {int((part.sides != '').sum())} of a known side."
         )
@@ -210,8 +204,8 @@ def draw_rows(
     Args:
         rows: int64 (M,) rows to draw from.
         labels: (N,) the identity of every row of the part.
-        num_photos: how many of each.
-        generator: source of chance.
+        num_photos: photos of each identity at most.
+        generator: source of random numbers.
     """
     shuffled = generator.permutation(rows)
     _, codes = np.unique(labels[shuffled], return_inverse=True)
@@ -277,7 +271,7 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "hand_template": Protocol(
         "Hand template",
-        "As person template, but each hand is an identity of its own: the other hand of the same person is wrong.",
+        "Like person template, but each hand is an identity of its own: the other hand of the same person is wrong.",
         lambda part, direction, seed: rank_templates(part, direction, "hand"),
     ),
     "photo": Protocol(
@@ -287,7 +281,7 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "photo_hand": Protocol(
         "Photo, same hand",
-        "As photo, but only photos of the same hand are right.",
+        "Like photo, but only photos of the same hand are right.",
         lambda part, direction, seed: rank_photos(part, direction, "hand"),
     ),
     "three_photo_template": Protocol(

@@ -1,17 +1,11 @@
-"""Rank a gallery by cosine similarity, and the figures of the published and the photo-level protocol."""
+"""Rank a gallery by cosine similarity: where the right entries stand."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.files import write_bytes
-from handnet.metrics.chance import RECALL_AT, compute_chance
 from handnet.metrics.checks import (
     FloatArray,
     Labels,
@@ -134,67 +128,6 @@ def average_by_identity(
     return normalize_rows(sums), names
 
 
-def summarize_ranking(ranking: Ranking) -> dict[str, Any]:
-    """Return the figures of a ranking and those of chance on the same gallery.
-
-    Args:
-        ranking: at least one query.
-
-    Returns:
-        num_queries, num_gallery (the mean where galleries differ in size), mean_rank, median_rank, recall_at_1/5/10 and
-        mean_average_precision (fractions), and the same figures but the counts under "chance".
-    """
-    chance = compute_chance(ranking.num_gallery, ranking.num_relevant)
-    sizes = np.unique(ranking.num_gallery)
-    num_gallery = int(sizes[0]) if len(sizes) == 1 else float(np.mean(ranking.num_gallery))
-    figures: dict[str, Any] = {"num_queries": len(ranking.ranks), "num_gallery": num_gallery}
-    figures["mean_rank"] = float(np.mean(ranking.ranks))
-    figures["median_rank"] = float(np.median(ranking.ranks))
-    figures |= {f"recall_at_{k}": float(np.mean(ranking.ranks <= k)) for k in RECALL_AT}
-    figures["mean_average_precision"] = float(np.mean(ranking.average_precisions))
-    figures["chance"] = {
-        "mean_rank": chance.mean_rank,
-        "median_rank": chance.median_rank,
-        **{f"recall_at_{k}": chance.recall_at(k) for k in RECALL_AT},
-        "mean_average_precision": chance.mean_average_precision,
-    }
-    return figures
-
-
-def compute_retrieval(embeddings: npt.ArrayLike, identities: Labels, views: Labels) -> dict[str, Any]:
-    """Return the figures of cross-view retrieval between people and between photos, both ways, with chance.
-
-    `person`: all photos of a person in a view averaged into one vector, one query against the vectors of all people;
-    people with both views only. `photo`: each photo of a person with both views against every photo of the other view,
-    those of people with that view alone included.
-
-    Args:
-        embeddings: float (N, D), unit norm.
-        identities: (N,) person of each photo.
-        views: (N,) "dorsal" or "palmar".
-
-    Returns:
-        {"person" | "photo": {"dorsal_to_palmar" | "palmar_to_dorsal": `summarize_ranking`'s figures}}.
-
-    Raises:
-        EvaluationError: NaN or unnormalised embeddings, mismatched lengths, fewer than two people with both views.
-    """
-    vectors, people, sides = _check_part(embeddings, identities, views)
-    keep = np.isin(people, find_two_view_people(people, sides))
-    result: dict[str, Any] = {}
-    templates = {v: average_by_identity(vectors[keep & (sides == v)], people[keep & (sides == v)]) for v in set(sides)}
-    photos = {v: (vectors[sides == v], people[sides == v]) for v in set(sides)}
-    asking = {v: (vectors[keep & (sides == v)], people[keep & (sides == v)]) for v in set(sides)}
-    for level, asked, entries in (("person", templates, templates), ("photo", asking, photos)):
-        figures: dict[str, Any] = {}
-        for direction in DIRECTIONS:
-            source, _, target = direction.split("_")
-            ranking = rank_queries(asked[source][0], entries[target][0], asked[source][1], entries[target][1])
-            figures[direction] = summarize_ranking(ranking)
-        result[level] = figures
-    return result
-
-
 def compute_person_ranks(
     embeddings: npt.ArrayLike, identities: Labels, views: Labels, direction: str = "dorsal_to_palmar"
 ) -> npt.NDArray[np.int64]:
@@ -210,7 +143,7 @@ def compute_person_ranks(
         int64 (P,) from 1, people with both views in sorted order.
 
     Raises:
-        EvaluationError: as `compute_retrieval`.
+        EvaluationError: NaN or unnormalised embeddings, mismatched lengths, fewer than two people with both views.
     """
     if direction not in DIRECTIONS:
         raise EvaluationError(f"`direction` must be one of: {', '.join(DIRECTIONS)}. Received: {direction!r}.")
@@ -234,27 +167,3 @@ def _check_part(
     vectors = check_embeddings(embeddings)
     check_lengths(len(vectors), identities=identities, views=views)
     return vectors, np.asarray(identities), check_views(views)
-
-
-def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Write the metrics as JSON, whole or not at all.
-
-    Args:
-        path: the file; its folder is made.
-        metrics: nested mappings, lists, text and finite numbers; numpy scalars and arrays are written as numbers.
-
-    Raises:
-        EvaluationError: a value that JSON cannot hold (NaN, an object).
-        DiskError: a folder that cannot be written.
-    """
-    try:
-        text = json.dumps(metrics, indent=2, allow_nan=False, default=_to_plain)
-    except (TypeError, ValueError) as error:
-        raise EvaluationError(f"Metrics must be finite numbers and text. Received: {error}.") from error
-    write_bytes(Path(path), (text + "\n").encode("utf-8"))
-
-
-def _to_plain(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} in the metrics")

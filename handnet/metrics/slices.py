@@ -1,4 +1,4 @@
-"""Whom does it fail? The figures by each attribute of the query, the worst first."""
+"""Who is hard to find? The figures by each attribute of the query, the worst first."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import NUM_REPLICATES, summarize_outcome
+from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.protocols import Outcome, select_queries
-from handnet.metrics.ranking import summarize_ranking
+from handnet.metrics.summary import summarize_outcome, summarize_ranking
 
 MAX_VALUES = 12
 FEW_PEOPLE = 5
@@ -34,7 +34,7 @@ def slice_outcome(
         part: the photos.
         outcome: queries that are single photos of the part.
         num_replicates: bootstrap replicates.
-        seed: of the bootstrap.
+        seed: random seed for the bootstrap.
 
     Returns:
         Rows with attribute, value, few_people (fewer than five: one person decides, and the row stands at the end) and

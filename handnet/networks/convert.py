@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from handnet.networks.backbones import BACKBONES, build_backbone, read_any_weights
-from handnet.networks.weights.catalogue import PUBLISHED
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone, read_any_weights
 from handnet.networks.weights.fetch import new_folder
 from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, hash_file, read_manifest, write_manifest
 from handnet.networks.weights.safetensors import write_safetensors
@@ -49,7 +49,7 @@ def convert_weights(arch: str, source: str, folder: Path) -> Path:
 
 
 def _find_licence(arch: str, source: str) -> str:
-    published = next((p.licence for p in PUBLISHED.values() if p.arch == arch), "")
+    published = next((published.licence for published in BACKBONES[arch].published.values()), "")
     if source == "preset":
         return published
     if (Path(source) / MANIFEST_FILE).is_file():

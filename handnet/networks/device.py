@@ -2,13 +2,12 @@
 
 import importlib.metadata
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-Echo = Callable[[str], None]
+from handnet.console import Echo
 
 
 def choose_precision(precision: str) -> str:
@@ -23,7 +22,15 @@ def choose_precision(precision: str) -> str:
 
 
 def set_precision(precision: str) -> None:
-    """Set Keras's policy for the layers built from now on."""
+    """Set Keras's policy for the layers built from now on, and all else that keras.json or the environment may have set.
+
+    A file in the home folder, or KERAS_MAX_EPOCHS, must not make another network or another training of the same settings.
+    """
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
     keras.config.set_dtype_policy(precision)
 
 
@@ -49,6 +56,6 @@ def warn_device(warn: Echo) -> None:
     installed = {d.metadata["Name"].lower().replace("_", "-") for d in importlib.metadata.distributions()}
     if {"tensorflow", "tensorflow-cpu"} <= installed:
         warn(
-            "tensorflow and tensorflow-cpu are both installed and overwrite each other's files. Mend it: "
+            "tensorflow and tensorflow-cpu are both installed and overwrite each other's files. Fix it: "
             "pip uninstall -y tensorflow-cpu tensorflow && pip install tensorflow."
         )

@@ -1,7 +1,6 @@
 """The encoder (backbone, projection head, unit length) and the twin network over it, as Keras functional models."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,19 +15,20 @@ from handnet.config.run_folder import (
 )
 from handnet.config.settings import Config
 from handnet.errors import RunError, WeightsError
-from handnet.networks.backbones import build_backbone, set_trainable
 from handnet.networks.backbones.assign import copy_weights
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.lora import merge_lora
+from handnet.networks.backbones.training import set_trainable
 from handnet.networks.device import set_precision
+from handnet.networks.heads import select_head
 
 ENCODER_NAME = "encoder"
-LINEAR_HEAD = "head_linear"
 UNIT_LAYER = "unit"
 
 
 @keras.saving.register_keras_serializable("handnet")
 class UnitNormalization(keras.layers.Layer):
-    """Scales each row to Euclidean length 1, in float32 whatever the precision policy; a row of zeros stays zero."""
+    """Scales each row to Euclidean length 1, in float32 under every precision policy; a row of zeros stays zero."""
 
     def __init__(self, name: str | None = None, dtype: str | None = "float32", trainable: bool = False) -> None:
         super().__init__(name=name, dtype=dtype, trainable=trainable)
@@ -77,11 +77,12 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
         The encoder; D is `model.embedding_size`.
 
     Raises:
-        ConfigError: an unknown architecture or way of training.
+        ConfigError: an unknown architecture, head or way of training.
         WeightsError: the weights are out of reach or do not fit.
         RunError: the run that they are to come from is damaged.
     """
     settings, size = config.model, config.image.size_px
+    head = select_head(settings)
     weights = settings.weights if weights is None else weights
     from_run = is_run(Path(weights))
     rank = settings.trainable.removeprefix("lora-")
@@ -100,34 +101,13 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
     features = backbone(images)
-    embeddings = UnitNormalization(name=UNIT_LAYER)(HEADS[settings.head](config, features))
-    # The head's layers lie flat in the encoder, beside the backbone: so they are named in the weight files of all runs.
+    embeddings = UnitNormalization(name=UNIT_LAYER)(head.build(config, features))
+    # The head's layers lie flat in the encoder, next to the backbone: so weight files have always held them.
     return Encoder(
         keras.Model(images, embeddings, name=ENCODER_NAME),
         backbone,
         keras.Model(features, embeddings, name="head"),
     )
-
-
-def _add_mlp(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
-    settings, seed = config.model, config.train.seed
-    glorot = keras.initializers.GlorotUniform
-    x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(x)
-    x = keras.layers.BatchNormalization(name="head_norm")(x)
-    x = keras.layers.ReLU(name="head_relu")(x)
-    x = keras.layers.Dropout(settings.dropout, seed=seed + 3, name="head_dropout")(x)
-    return keras.layers.Dense(settings.embedding_size, kernel_initializer=glorot(seed + 2), name="head_embedding")(x)
-
-
-def _add_linear(config: Config, x: keras.KerasTensor) -> keras.KerasTensor:
-    # Random until it is found from the features; float32 whatever the policy, as it was found.
-    glorot = keras.initializers.GlorotUniform(config.train.seed + 2)
-    width = config.model.embedding_size
-    return keras.layers.Dense(width, kernel_initializer=glorot, dtype="float32", name=LINEAR_HEAD)(x)
-
-
-# From the backbone's features (B, F) to (B, embedding_size), by `model.head`.
-HEADS: dict[str, Callable[[Config, keras.KerasTensor], keras.KerasTensor]] = {"mlp": _add_mlp, "lda": _add_linear}
 
 
 def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
@@ -138,7 +118,11 @@ def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
             warnings.simplefilter("error", UserWarning)
             encoder.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(
+            f"{str(file)!r} does not fit the run's configuration or is damaged: {reason} Train it again, as you must where an "
+            "earlier handnet built the backbone in another way (inception-v3)."
+        ) from None
 
 
 def _load_backbone(folder: Path, arch: str) -> keras.Model:
@@ -186,7 +170,7 @@ def load_encoder(run: Run) -> Encoder:
     file = run.folder / WEIGHTS_FILE
     if not file.exists():
         raise RunError(
-            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it anew."
+            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it again."
         )
     load_encoder_weights(encoder.model, file)
     return encoder

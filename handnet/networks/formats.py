@@ -71,7 +71,7 @@ def write_network(name: str, encoder: keras.Model, size_px: int, folder: Path) -
     try:
         with quiet():
             encoder.export(str(folder / FORMATS[name].file), format=name, verbose=False, input_signature=[pixels])
-    # Converters raise whatever their depths raise.
+    # Converters let errors of every kind through.
     except Exception as error:
         raise RunError(explain_conversion(name, error)) from error
 
@@ -99,7 +99,7 @@ def teach_erfc() -> None:
 
 
 def explain_conversion(name: str, error: Exception) -> str:
-    """Return one line for an error of a converter or a runtime, whatever it raised."""
+    """Return one line for an error of a converter or a runtime, of any type."""
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return f"This encoder cannot be converted to {name}: {reason[0][:300]}. Nothing was exported."
 

@@ -51,7 +51,7 @@ def multiply(first: Tensor, second: Tensor) -> Tensor:
 def differ_chi_square(first: Tensor, second: Tensor) -> Tensor:
     """Return the terms (a - b)² / (a + b) of the weighted χ² distance, (B, 2F); the logit's weights are its w.
 
-    It is meant for features of at least 0. So that any will do, the positive and the negative parts stand apart; of
+    It is meant for features of at least 0. To allow negative ones, positive and negative parts are kept apart; of
     features that are not negative the second half is 0. Where a and b are 0 the term is 0.
 
     Reference:
@@ -92,10 +92,10 @@ def build_pair_classifier(num_features: int, config: PairsConfig, seed: int = 0)
         )(x)
         x = keras.layers.Dropout(config.dropout, seed=seed + 100 + k, name=f"pair_dropout_{k}")(x)
     logit = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed + 50), name="pair_logit")(x)
-    judge = keras.Model(joined, logit, name="pair_judge")
-    output = judge(form.join(first, second))
+    score = keras.Model(joined, logit, name="pair_judge")
+    output = score(form.join(first, second))
     if not form.symmetric:
-        output = (output + judge(form.join(second, first))) / 2
+        output = (output + score(form.join(second, first))) / 2
     probability = keras.layers.Activation("sigmoid", dtype="float32", name="probability")(output)
     return keras.Model({"first": first, "second": second}, probability, name="pair_classifier")
 
@@ -120,12 +120,6 @@ def build_siamese(encoder: Encoder, classifier: keras.Model | None = None, featu
     else:
         score = 2.0 * classifier({"first": one, "second": two}) - 1.0
     return keras.Model({"first": first, "second": second}, score, name="siamese")
-
-
-def build_decision(siamese: keras.Model, threshold: float) -> keras.Model:
-    """Build the model that decides: two images to 1.0 where their score reaches the threshold, else 0.0, (B, 1)."""
-    decision = ops.cast(siamese.output >= threshold, "float32")
-    return keras.Model(siamese.input, decision, name="siamese_decision")
 
 
 PAIR_FORMS: dict[str, PairForm] = {

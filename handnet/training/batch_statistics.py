@@ -18,7 +18,7 @@ class BatchStatistics(keras.metrics.Metric):
     - `mean_norm`: length of the mean embedding of a batch, averaged over batches; for unit vectors 0 is spread out
       and 1 is collapse.
 
-    The first three weight each triplet and pair of the epoch alike, whatever its batch; an epoch without any gives 0.
+    The first three weight all triplets and pairs of the epoch equally, in batches of any size; an epoch without any gives 0.
 
     Args:
         margin: the triplet loss's margin, in units of the distance, > 0.

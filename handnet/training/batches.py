@@ -15,6 +15,7 @@ from handnet.data.example import Example, view_index
 from handnet.embedding.features import FeatureViews
 from handnet.images.augment import augment
 from handnet.images.store import read_cached
+from handnet.training.objective import choose_sampler
 
 # (positions (B,), seed (2,)) -> what the network takes (B, …), and which photos are mirrored, bool (B,).
 Load = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -62,6 +63,7 @@ def plan_training(examples: Sequence[Example], config: Config) -> Plan:
     """Plan the batches.
 
     Raises:
+        ConfigError: a sampler that does not fit the loss.
         DataError: there are too few people or photos for a batch.
     """
     identities, mirrored = label_identities(examples, config.data.identity)
@@ -107,7 +109,7 @@ def build_training_data(
 ) -> tf.data.Dataset:
     """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
 
-    A batch of the sampler "people" is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of "pairs" it is
+    A batch of people is (uint8 image (B, S, S, 3), int32 labels (B, 2) = [identity, view]); of pairs it is
     ({"first", "second"}: images, float32 (B, 1), 1 = same person). Of features it holds float32 (B, F) instead of images.
 
     Args:
@@ -115,7 +117,7 @@ def build_training_data(
         photos: the cached file of each photo, or the photos' features.
         config: the settings.
         first_epoch: the epoch of the first batch.
-        templates: of each epoch, where batches are made of people who are alike.
+        templates: of each epoch, where batches are made of people who look similar.
     """
 
     def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
@@ -149,7 +151,7 @@ def build_training_data(
         inputs = tf.reshape(inputs, (plan.batch_shape[0], 2, *inputs.shape[1:]))
         return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
-    build = build_pairs if config.sampler.name == "pairs" else build_people
+    build = build_pairs if choose_sampler(config) == "pairs" else build_people
     dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
     if templates:
         # A plan that waits for its templates must not hold a thread that the model needs to make them.
@@ -189,7 +191,7 @@ def _plan_epoch(
     pools: Sequence[Pool], config: Config, epoch: int, templates: FloatArray | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     sampler, rng = config.sampler, np.random.default_rng([config.train.seed, epoch, 1])
-    if sampler.name == "pairs":
+    if choose_sampler(config) == "pairs":
         return plan_pairs(pools, sampler.pairs_per_batch, sampler.positive_fraction, sampler.passes_per_epoch, rng)
     plan = plan_people(
         pools,

@@ -1,7 +1,7 @@
 """The learning-rate range test: a short training at a rising rate, its curve, and the rate that the curve suggests."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,22 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run
-from handnet.config.settings import Config
-from handnet.data.dataset import DataSet, has_views, require_both_views
-from handnet.data.splits.rules import make_split, select_part
+from handnet.config.settings import OptimizerConfig
+from handnet.console import Progress, hide_progress
+from handnet.data.dataset import DataSet, has_views
+from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError
 from handnet.files import write_with
-from handnet.images.store import prepare_photos
-from handnet.networks.device import choose_precision, set_precision
-from handnet.networks.encoder import build_encoder, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.batches import build_training_data, plan_training
-from handnet.training.gradient import build_training_loss, build_training_model
+from handnet.training.objective import build_training_loss, build_training_model
 from handnet.training.optimizer import build_optimizer
-from handnet.training.pair_training import choose_tables, compute_vectors
+from handnet.training.pair_training import choose_tables
+from handnet.training.session import Job, open_session, select_people
 
-# Of the losses before it, each step keeps so much: single batches jump about.
+# What the running mean keeps at each step: single batches jump about.
 _SMOOTHING = 0.9
+# Steps before the running mean has seen enough batches.
+_BURN_IN = 10
+# A fall must be larger than this many standard errors of the running mean.
+_NUM_ERRORS = 4.0
 # Beyond this many times the lowest loss the network is lost, and further steps say nothing.
 _DIVERGED = 4.0
 Floats = npt.NDArray[np.float64]
@@ -40,50 +44,44 @@ class LrRange(NamedTuple):
         rates: (K,) learning rates, rising.
         losses: (K,) the loss of one batch at each.
         smooth: (K,) their running mean.
-        suggestion: the rate at which the running mean falls the fastest.
+        suggestion: the rate at which the running mean falls the fastest; None where it does not fall.
     """
 
     rates: Floats
     losses: Floats
     smooth: Floats
-    suggestion: float
+    suggestion: float | None
 
 
-def try_encoder_rates(
-    config: Config, dataset: DataSet, low: float, high: float, num_steps: int, progress: Callable[[int, int], None]
-) -> LrRange:
+def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRange:
     """Train the encoder of a configuration, from its beginning, at rates rising from `low` to `high`.
 
     Args:
-        config: the settings; their rate, schedule, epochs and search for people who look alike are not used.
-        dataset: the photos.
+        job: what is to be trained, without a folder; the configuration's rate, schedule, epochs and search for people who
+            look similar are not used.
         low: first rate.
         high: last rate.
         num_steps: batches in all.
-        progress: called with (steps done, steps in all).
 
     Raises:
-        ConfigError: rates out of order, or a loss that never falls.
+        ConfigError: rates out of order, or settings that do not fit each other.
         DataError: the data do not suffice.
     """
-    # Who looks alike is known only after an epoch; a range is over before.
-    config = replace(config, sampler=replace(config.sampler, alike_fraction=0.0))
-    split = make_split(config.data.split, dataset, config.data.split_options)
-    training, _ = require_both_views(select_part(dataset, split, "train"), "The range test")
-    set_precision(choose_precision(config.train.precision))
-    plan = plan_training(training, config)
-    loss = build_training_loss(config, plan.num_identities, has_views(training))
-    encoder = build_encoder(config)
-    files = prepare_photos([example.path for example in training], config.image).files
+    # Who looks similar is known only after an epoch; a range is over before.
+    config = replace(job.config, sampler=replace(job.config.sampler, alike_fraction=0.0))
+    people = select_people(job)._replace(validation=[])
+    plan = plan_training(people.training, config)
+    loss = build_training_loss(config, plan.num_identities, has_views(people.training))
+    session = open_session(job._replace(config=config), people)
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
-    model = build_training_model(encoder.model, loss)
-    constant = replace(config.optimizer, schedule="constant", warmup_fraction=0.0)
-    model.compile(build_optimizer(constant, num_steps), loss, jit_compile=config.train.jit)
-    return measure_range(model, iter(build_training_data(plan, files, long_enough)), low, high, num_steps, progress)
+    model = build_training_model(session.encoder.model, loss)
+    model.compile(build_optimizer(_keep_rate(config.optimizer), num_steps), loss, jit_compile=config.train.jit)
+    batches = iter(build_training_data(plan, session.photos.files, long_enough))
+    return measure_range(model, batches, low, high, num_steps, job.progress)
 
 
 def try_pair_rates(
-    run: Run, dataset: DataSet, low: float, high: float, num_steps: int, progress: Callable[[int, int], None]
+    run: Run, dataset: DataSet, low: float, high: float, num_steps: int, progress: Progress = hide_progress
 ) -> LrRange:
     """Train the classifier of pairs of a run, from its beginning, at rates rising from `low` to `high`.
 
@@ -93,10 +91,10 @@ def try_pair_rates(
         low: first rate.
         high: last rate.
         num_steps: batches in all.
-        progress: called with (steps done, steps in all).
+        progress: told of (steps done, steps in all).
 
     Raises:
-        ConfigError: rates out of order, a loss that never falls, or a run without a classifier.
+        ConfigError: rates out of order, or a run without a classifier.
         DataError: a part lacks pairs of either kind.
     """
     config, settings = run.config, run.config.pairs
@@ -106,10 +104,8 @@ def try_pair_rates(
     features = compute_vectors(config, load_encoder(run), [example.path for example in table.examples]).features
     keras.utils.set_random_seed(config.train.seed)
     model = build_pair_classifier(features.shape[1], settings, config.train.seed)
-    constant = replace(
-        config.optimizer, name="adamw", weight_decay=settings.weight_decay, schedule="constant", warmup_fraction=0.0
-    )
-    model.compile(build_optimizer(constant, num_steps), "binary_crossentropy")
+    optimizer = replace(_keep_rate(config.optimizer), name="adamw", weight_decay=settings.weight_decay)
+    model.compile(build_optimizer(optimizer, num_steps), "binary_crossentropy")
     rng = np.random.default_rng(config.train.seed)
 
     def draw() -> Batches:
@@ -121,13 +117,17 @@ def try_pair_rates(
     return measure_range(model, draw(), low, high, num_steps, progress)
 
 
+def _keep_rate(config: OptimizerConfig) -> OptimizerConfig:
+    return replace(config, schedule="constant", warmup_fraction=0.0)
+
+
 def measure_range(
     model: keras.Model,
     batches: Batches,
     low: float,
     high: float,
     num_steps: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> LrRange:
     """Train a compiled model for some steps while its rate rises evenly in the logarithm.
 
@@ -138,24 +138,24 @@ def measure_range(
         batches: (inputs, targets) of each step.
         low: first rate, > 0.
         high: last rate, > low.
-        num_steps: steps at most, at least 10.
-        progress: called with (steps done, steps in all).
+        num_steps: steps at most, at least 20.
+        progress: told of (steps done, steps in all).
 
     Raises:
-        ConfigError: rates or steps out of range, or a loss that never falls.
+        ConfigError: rates or steps out of range.
 
     Reference:
         Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3; the steepest fall as the suggestion
-        is fastai's.
+        is fastai's, without its first steps.
     """
     if not 0 < low < high:
         raise ConfigError(f"The lowest rate must be above 0 and below the highest. Received: {low:g} and {high:g}.")
-    if num_steps < 10:
-        raise ConfigError(f"A range test needs 10 steps or more. Received: {num_steps}.")
+    if num_steps < 2 * _BURN_IN:
+        raise ConfigError(f"A range test needs {2 * _BURN_IN} steps or more. Received: {num_steps}.")
     rates = low * (high / low) ** (np.arange(num_steps) / (num_steps - 1))
     losses: list[float] = []
     smooth: list[float] = []
-    mean = 0.0
+    mean, count = 0.0, progress("range test")
     for step, (inputs, targets) in zip(range(num_steps), batches, strict=False):
         model.optimizer.learning_rate.assign(rates[step])
         # Without this Keras returns the mean of all batches so far.
@@ -165,37 +165,45 @@ def measure_range(
         losses.append(loss)
         # The mean begins at 0, which is taken out.
         smooth.append(mean / (1 - _SMOOTHING ** (step + 1)))
-        if progress is not None:
-            progress(step + 1, num_steps)
+        count(step + 1, num_steps)
         if not math.isfinite(loss) or (step > num_steps // 10 and smooth[-1] > _DIVERGED * min(smooth)):
             break
-    count = sum(map(math.isfinite, losses))
-    kept = rates[:count], np.asarray(losses[:count]), np.asarray(smooth[:count])
-    return LrRange(*kept, suggest_rate(kept[0], kept[2]))
+    num_kept = sum(map(math.isfinite, losses))
+    kept = rates[:num_kept], np.asarray(losses[:num_kept]), np.asarray(smooth[:num_kept])
+    return LrRange(*kept, suggest_rate(*kept))
 
 
-def suggest_rate(rates: Sequence[float] | Floats, smooth: Sequence[float] | Floats) -> float:
-    """Return the rate at which the loss falls the fastest over the logarithm of the rate, before its minimum.
+def suggest_rate(
+    rates: Sequence[float] | Floats, losses: Sequence[float] | Floats, smooth: Sequence[float] | Floats
+) -> float | None:
+    """Return the rate at which the loss falls the fastest over the logarithm of the rate, or None where it does not fall.
+
+    The first steps are left out: the running mean is then of a few batches, and jumps as they do. A fall counts where it
+    is beyond what the mean of batches that do not change would show.
 
     Args:
-        rates: (K,) rising.
-        smooth: (K,) the smoothed losses.
-
-    Raises:
-        ConfigError: the loss never falls.
+        rates: (K,) rising evenly in the logarithm.
+        losses: (K,) of single batches.
+        smooth: (K,) their running mean.
     """
-    values = np.asarray(smooth, np.float64)
-    lowest = int(np.argmin(values))
-    if lowest < 2:
-        raise ConfigError(
-            "The loss never falls between these rates: begin lower (--low), or look at the data and the settings."
-        )
-    slopes = np.gradient(values[: lowest + 1], np.log(np.asarray(rates, np.float64)[: lowest + 1]))
-    return float(np.asarray(rates)[int(np.argmin(slopes))])
+    means = np.asarray(smooth, np.float64)
+    lowest = _BURN_IN + int(np.argmin(means[_BURN_IN:])) if len(means) > _BURN_IN else 0
+    if lowest <= _BURN_IN:
+        return None
+    # Successive differences, so that the course of the curve itself is not taken for noise.
+    noise = float(np.std(np.diff(losses[: lowest + 1]))) / math.sqrt(2.0)
+    error = noise * math.sqrt((1 - _SMOOTHING) / (1 + _SMOOTHING))
+    if means[_BURN_IN] - means[lowest] <= _NUM_ERRORS * math.sqrt(2.0) * error:
+        return None
+    reach = _BURN_IN // 2
+    steps = np.arange(_BURN_IN, lowest + 1)
+    before, after = np.maximum(steps - reach, _BURN_IN), np.minimum(steps + reach, lowest)
+    slopes = (means[after] - means[before]) / (after - before)
+    return float(np.asarray(rates)[steps[int(np.argmin(slopes))]])
 
 
 def draw_range(path: Path, measured: LrRange, title: str) -> None:
-    """Draw the curve with the suggestion as a PNG.
+    """Draw the curve, with the suggestion if there is one, as a PNG.
 
     Raises:
         DiskError: the file cannot be written.
@@ -208,9 +216,9 @@ def draw_range(path: Path, measured: LrRange, title: str) -> None:
     axes = figure.subplots()
     axes.plot(measured.rates, measured.losses, color="#bbbbbb", linewidth=0.8, label="loss of a batch")
     axes.plot(measured.rates, measured.smooth, color="#0072B2", linewidth=2, label="running mean")
-    axes.axvline(
-        measured.suggestion, color="#D55E00", linestyle="--", label=f"steepest fall: {measured.suggestion:.2g}"
-    )
+    if measured.suggestion is not None:
+        label = f"steepest fall: {measured.suggestion:.2g}"
+        axes.axvline(measured.suggestion, color="#D55E00", linestyle="--", label=label)
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=title)
     top, bottom = float(np.max(measured.smooth)), float(np.min(measured.losses))
     axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.3 * (top - bottom))

@@ -1,7 +1,7 @@
-"""Training the classifier of a pair on features that are computed once, and what it needs to judge two photos afterwards."""
+"""Training the classifier of a pair on features that are computed once, and what it needs to compare two photos afterwards."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,44 +12,29 @@ import numpy.typing as npt
 from handnet.config.run_folder import Run, read_run_split, update_facts
 from handnet.config.settings import Config, OptimizerConfig, PairsConfig
 from handnet.config.split import Split
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, halve_people, select_pairs, thin_pairs
 from handnet.data.splits.rules import make_split
-from handnet.embedding.features import compute_features, embed_features
+from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
-from handnet.files import write_with
-from handnet.images.store import prepare_photos
+from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
-from handnet.metrics.pairs.classifiers import score_cosine
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
-from handnet.networks.device import choose_precision, set_precision
-from handnet.networks.encoder import Encoder, build_encoder, load_encoder
+from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
+from handnet.training.session import Job, People, open_session
 
 WEIGHTS_FILE = "pairs.weights.h5"
 _ROWS_AT_ONCE = 4096
 _OVERFIT_EPOCHS, _OVERFIT_BATCH = 500, 20
 CALIBRATION_FILE = "pairs_calibration.json"
-Echo = Callable[[str], None]
-Progress = Callable[[str], Callable[[int, int], None]]
 Floats = npt.NDArray[np.float32]
 
 
-class PhotoVectors(NamedTuple):
-    """What is computed of photos.
-
-    Attributes:
-        features: float32 (N, F), what the classifier takes.
-        embeddings: float32 (N, D), unit vectors.
-    """
-
-    features: Floats
-    embeddings: Floats
-
-
-class PairJudge(NamedTuple):
+class PairClassifier(NamedTuple):
     """A trained classifier of pairs.
 
     Attributes:
@@ -70,8 +55,7 @@ def train_pairs(
     dataset: DataSet,
     *,
     echo: Echo = print,
-    progress: Progress | None = None,
-    encoder: Encoder | None = None,
+    progress: Progress = hide_progress,
 ) -> Run:
     """Train the classifier of pairs of a run whose encoder is done, and keep it and its calibration in the run folder.
 
@@ -81,16 +65,20 @@ def train_pairs(
         run: with `pairs` among its settings.
         dataset: the photos.
         echo: prints one line.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
-        encoder: the run's, where it is at hand.
+        progress: told of each piece of work.
 
     Raises:
         DataError: a part lacks pairs of either kind.
-        DiskError: the run folder cannot be written.
+        DiskError: the run folder cannot be written, or another process is writing it.
     """
+    with hold_lock(run.folder):
+        return _train_pairs(run, dataset, echo, progress)
+
+
+def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> Run:
     begin = time.monotonic()
     config = run.config
-    encoder = encoder or load_encoder(run)
+    encoder = load_encoder(run)
     learnt, kept_back = choose_tables(run, dataset)
     features, others = (
         compute_vectors(config, encoder, [example.path for example in table.examples], progress).features
@@ -121,59 +109,48 @@ def train_pairs(
 
 
 def overfit_pairs(
-    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress | None = None
+    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress = hide_progress
 ) -> int:
-    """Let the classifier learn a few training pairs by heart, without dropout and weight decay, from the encoder as it begins.
+    """Let the classifier learn a few training pairs exactly, without dropout and weight decay, from the encoder as it begins.
 
-    The sanity check before any long training: what cannot learn a hundred pairs by heart has a mistake in its labels, its
+    The sanity check before any long training: what cannot learn a hundred pairs exactly has a mistake in its labels, its
     features or its gradients. Nothing is kept.
 
     Args:
         config: the settings, with a classifier.
         dataset: the photos.
-        count: pairs, half of either kind where there are so many.
+        count: pairs, half of either kind where there are enough.
         echo: prints one line.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
+        progress: told of each piece of work.
 
     Returns:
-        The epochs that it took until every pair was judged right.
+        The epochs that it took until every pair was classified correctly.
 
     Raises:
         ConfigError: no classifier, or fewer than 2 pairs asked for.
-        RunError: pairs are still judged wrong after 500 epochs.
+        RunError: pairs are still classified wrongly after 500 epochs.
     """
     if config.pairs.form == "none":
         raise ConfigError(
-            "--overfit is for the classifier of pairs. Give one, as --set pairs.form=absolute-difference."
+            "--overfit is for the classifier of pairs. Give one, e.g. --set pairs.form=absolute-difference."
         )
     if count < 2:
         raise ConfigError(f"--overfit needs 2 pairs or more. Received: {count}.")
     split = make_split(config.data.split, dataset, config.data.split_options)
     table = thin_pairs(select_pairs(dataset, split, "train", config.pairs.num_drawn, config.train.seed), count)
-    set_precision(choose_precision(config.train.precision))
-    vectors = compute_vectors(config, build_encoder(config), [example.path for example in table.examples], progress)
-    watcher = _UntilNoError(vectors.features, table)
+    job = Job(config, dataset, echo=echo, progress=progress)
+    encoder = open_session(job, People(split, list(table.examples), [])).encoder
+    features = compute_vectors(config, encoder, [example.path for example in table.examples], progress).features
+    watcher = _UntilNoError(features, table)
     settings = replace(config.pairs, dropout=0.0, weight_decay=0.0, epochs=_OVERFIT_EPOCHS, batch_size=_OVERFIT_BATCH)
-    echo(f"learning {_count(table)} by heart")
-    fit_pairs(settings, (vectors.features, table), None, seed=config.train.seed, callbacks=[watcher])
+    echo(f"learning {_count(table)} exactly")
+    fit_pairs(settings, (features, table), None, seed=config.train.seed, callbacks=[watcher])
     if watcher.num_wrong:
         raise RunError(
-            f"{watcher.num_wrong} of {len(table.same)} pairs are still judged wrong after {_OVERFIT_EPOCHS} epochs. Look for "
-            "wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
+            f"{watcher.num_wrong} of {len(table.same)} pairs are still classified wrongly after {_OVERFIT_EPOCHS} epochs. Look "
+            "for wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
         )
     return watcher.epochs
-
-
-def calibrate_distance(run: Run, encoder: Encoder, dataset: DataSet) -> Calibration:
-    """Fit from the cosine of two photos to the probability that they show one person, on the pairs kept back.
-
-    Raises:
-        DataError: a part lacks pairs of either kind, or photos cannot be decoded.
-    """
-    table = choose_tables(run, dataset)[1]
-    vectors = compute_vectors(run.config, encoder, [example.path for example in table.examples]).embeddings
-    scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
-    return fit_calibration(collect_pairs(scores, table.same, table.people))
 
 
 def check_pairs(config: Config, dataset: DataSet) -> None:
@@ -195,26 +172,6 @@ def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[Pair
         select_pairs(dataset, split, "train", settings.num_drawn, seed),
         select_pairs(dataset, split, "val", 0, seed),
     )
-
-
-def compute_vectors(
-    config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress | None = None
-) -> PhotoVectors:
-    """Return what the classifier and the distance take of photos; the backbone's features come from the cache if known.
-
-    Args:
-        config: `image`, `model` and `pairs.features`.
-        encoder: the run's.
-        paths: N photos.
-        progress: gives, for the name of a piece of work, a function to call with (done, all).
-
-    Raises:
-        DataError: photos that cannot be decoded.
-    """
-    photos = prepare_photos(paths, config.image)
-    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
-    embeddings = embed_features(encoder.head, features)
-    return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
 
 
 def fit_pairs(
@@ -271,7 +228,7 @@ def score_pairs_with(classifier: keras.Model, first: Floats, second: Floats) -> 
     return np.concatenate(rows).astype(np.float32)
 
 
-def load_pair_judge(run: Run) -> PairJudge | None:
+def load_pair_classifier(run: Run) -> PairClassifier | None:
     """Return the run's classifier of pairs, or None where the run has none.
 
     Raises:
@@ -289,7 +246,7 @@ def load_pair_judge(run: Run) -> PairJudge | None:
         classifier.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
-    return PairJudge(classifier, load_calibration(run.folder / CALIBRATION_FILE))
+    return PairClassifier(classifier, load_calibration(run.folder / CALIBRATION_FILE))
 
 
 def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Floats]:
@@ -302,7 +259,7 @@ def _count(table: PairTable) -> str:
 
 
 class _UntilNoError(keras.callbacks.Callback):
-    """Stops once every pair is judged right outside of training."""
+    """Stops once every pair is classified correctly, dropout off."""
 
     def __init__(self, features: Floats, table: PairTable) -> None:
         super().__init__()
@@ -312,7 +269,7 @@ class _UntilNoError(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Count the errors."""
         first, second = (self._features[self._table.rows[:, k]] for k in (0, 1))
-        judged = score_pairs_with(self.model, first, second) >= 0
-        self.num_wrong, self.epochs = int((judged != self._table.same).sum()), epoch + 1
+        said = score_pairs_with(self.model, first, second) >= 0
+        self.num_wrong, self.epochs = int((said != self._table.same).sum()), epoch + 1
         if self.num_wrong == 0:
             self.model.stop_training = True

@@ -1,16 +1,60 @@
-"""What every training begins with: the people of each part, and what a run remembers of its data."""
+"""The opening of every training: its people, device, encoder and photos, and the run folder that it begins or continues."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.config.run_folder import fingerprint_data
+from handnet.config.run_folder import (
+    WEIGHTS_FILE,
+    Run,
+    check_absent,
+    collect_facts,
+    create_run,
+    fingerprint_data,
+    read_run,
+    read_run_split,
+    update_facts,
+)
 from handnet.config.settings import Config
 from handnet.config.split import Split
+from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, people_to_match, require_both_views
 from handnet.data.example import Example
 from handnet.data.splits.rules import make_split, select_part
+from handnet.errors import RunError
+from handnet.files import check_free_space
+from handnet.images.store import PreparedPhotos, prepare_photos
+from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
+from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
+from handnet.networks.heads import select_head
 
-Echo = Callable[[str], None]
+# Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
+_COPIES_OF_WEIGHTS = 8
+_OTHER_BYTES = 100_000_000
+
+
+class Job(NamedTuple):
+    """What is to be trained, and who is told of it.
+
+    Attributes:
+        config: the settings.
+        dataset: the photos.
+        folder: the run folder; None where nothing is kept.
+        resume: continue the run that lies there.
+        command: what was typed, for the record.
+        echo: prints one line.
+        warn: prints one line of warning.
+        progress: told of each piece of work.
+    """
+
+    config: Config
+    dataset: DataSet
+    folder: Path | None = None
+    resume: bool = False
+    command: Sequence[str] = ()
+    echo: Echo = print
+    warn: Echo = print
+    progress: Progress = hide_progress
 
 
 class People(NamedTuple):
@@ -27,31 +71,157 @@ class People(NamedTuple):
     validation: list[Example]
 
 
-def select_people(config: Config, dataset: DataSet, echo: Echo, warn: Echo) -> People:
-    """Split a data set by the settings, and say what is unusual about it.
+class Session(NamedTuple):
+    """A training that can begin.
+
+    Attributes:
+        job: what is to be trained.
+        people: who trains and who validates.
+        precision: the precision of the layers, never "auto".
+        encoder: as it begins; of a run that is continued, with the weights that it has reached.
+        photos: decoded photos of the training people, then of the validation people.
+        data: what a run remembers of its data.
+    """
+
+    job: Job
+    people: People
+    precision: str
+    encoder: Encoder
+    photos: PreparedPhotos
+    data: Mapping[str, Any]
+
+    @property
+    def training_photos(self) -> PreparedPhotos:
+        """The photos of the training people."""
+        return self.photos.select(0, len(self.people.training))
+
+    @property
+    def validation_photos(self) -> PreparedPhotos:
+        """The photos of the validation people."""
+        return self.photos.select(len(self.people.training), len(self.photos.files))
+
+
+def select_people(job: Job) -> People:
+    """Split the data set by the settings, or as the run was that is continued, and say what is unusual about it.
 
     Raises:
+        RunError: a run is in the way, or there is none to continue, or it is finished.
         DataError: too few people.
     """
-    split = make_split(config.data.split, dataset, config.data.split_options)
+    config = job.config
+    if job.folder is not None and job.resume:
+        # The run's own copy: the file that it was read from may have gone.
+        split = read_run_split(_read_unfinished(job.folder))
+    else:
+        if job.folder is not None:
+            check_absent(job.folder)
+        split = make_split(config.data.split, job.dataset, config.data.split_options)
     if split.note:
-        echo(split.note)
-    training, note = require_both_views(select_part(dataset, split, "train"), "Training")
+        job.echo(split.note)
+    training, note = require_both_views(select_part(job.dataset, split, "train"), "Training")
     if note:
-        echo(note)
-    validation: list[Example] = []
-    if split.val or config.model.head == "mlp":
-        validation = _select_validation(dataset, select_part(dataset, split, "val") if split.val else [], warn)
+        job.echo(note)
+    validation = select_part(job.dataset, split, "val") if split.val else []
+    # A head in closed form needs nobody to choose its epoch by.
+    if split.val or select_head(config.model).fit is None:
+        validation = _select_validation(validation, job.warn)
     return People(split, training, validation)
 
 
-def fingerprint_people(people: People, digests: Sequence[str]) -> str:
-    """Digest the photos' contents and labels, training before validation."""
-    return fingerprint_data(digests, [_label(example) for example in [*people.training, *people.validation]])
+def open_session(job: Job, people: People) -> Session:
+    """Choose the device's precision, build the encoder, decode the photos, and check all that may stop a training later.
+
+    Args:
+        job: what is to be trained.
+        people: from `select_people`.
+
+    Raises:
+        RunError: the run to continue was trained on other data, or its weights are damaged.
+        DataError: photos that cannot be decoded.
+        WeightsError: the backbone's weights are out of reach.
+        DiskError: the run folder cannot be written, or its disk is too small.
+    """
+    config = job.config
+    precision = choose_precision(config.train.precision)
+    set_precision(precision)
+    warn_device(job.warn)
+    job.echo(describe_device(precision))
+    encoder = _build_encoder(job)
+    if job.folder is not None:
+        check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)
+    examples = [*people.training, *people.validation]
+    photos = prepare_photos([example.path for example in examples], config.image, job.progress)
+    fingerprint = fingerprint_data(photos.digests, [write_label(example) for example in examples])
+    if job.folder is not None and job.resume and read_run(job.folder).facts["data"]["fingerprint"] != fingerprint:
+        raise RunError(
+            f"The data have changed since {str(job.folder)!r} was begun: another set of photos or labels. Resume with the "
+            "same --data, or begin a new run."
+        )
+    return Session(job, people, precision, encoder, photos, _describe_data(job.dataset, people, fingerprint))
 
 
-def describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[str, Any]:
-    """Return what a run remembers of its data."""
+def begin_run(session: Session) -> Run:
+    """Make the run folder, or read the one that is continued.
+
+    Raises:
+        RunError: it exists, or does not.
+        DiskError: it cannot be written.
+    """
+    job = session.job
+    assert job.folder is not None
+    if job.resume:
+        return read_run(job.folder)
+    facts = collect_facts(job.config, job.command, session.data)
+    facts |= {"precision": session.precision, "num_parameters": session.encoder.model.count_params()}
+    return create_run(job.folder, job.config, facts, session.people.split)
+
+
+def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best: Mapping[str, float]) -> Run:
+    """Write down that a run is finished, after `seconds` more, with the figures of its best epoch.
+
+    Raises:
+        DiskError: the run folder cannot be written.
+    """
+    seconds += run.facts.get("train_seconds", 0.0)
+    results = {"epochs_done": epochs_done, "best_epoch": best_epoch, "best": best, "train_seconds": round(seconds, 1)}
+    return update_facts(run, {"status": "finished", **results})
+
+
+def count_people(examples: Sequence[Example]) -> int:
+    """Return how many people the photos are of."""
+    return len({example.identity for example in examples})
+
+
+def _read_unfinished(folder: Path) -> Run:
+    run = read_run(folder)
+    # Another process may have finished it since the command was typed; its checkpoint is gone then.
+    if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {folder}")
+    return run
+
+
+def _build_encoder(job: Job) -> Encoder:
+    own = job.folder / WEIGHTS_FILE if job.folder is not None and job.resume else None
+    if own is None or not own.is_file():
+        return build_encoder(job.config)
+    # The weights that the run began with are not needed any more, and may have gone.
+    encoder = build_encoder(job.config, weights="none")
+    load_encoder_weights(encoder.model, own)
+    return encoder
+
+
+def _select_validation(examples: list[Example], warn: Echo) -> list[Example]:
+    both = set(people_to_match(examples))
+    if len(both) < 2:
+        warn(
+            "fewer than two validation people have photos to match (both views, or two photos): no figures during training, "
+            "and the last weights are kept."
+        )
+        return []
+    return [example for example in examples if example.identity in both]
+
+
+def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[str, Any]:
     training, validation = people.training, people.validation
     return {
         "directory": dataset.directory,
@@ -63,21 +233,6 @@ def describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[st
     }
 
 
-def _select_validation(dataset: DataSet, examples: list[Example], warn: Echo) -> list[Example]:
-    both = set(people_to_match(examples))
-    if len(both) < 2:
-        warn(
-            "fewer than two validation people have photos to match (both views, or two photos): no figures during training, "
-            "and the last weights are kept."
-        )
-        return []
-    return [example for example in examples if example.identity in both]
-
-
-def _label(example: Example) -> str:
+def write_label(example: Example) -> str:
+    """Return what a photo is labelled with as one text, for fingerprints."""
     return f"{example.identity}|{example.view}|{example.side}"
-
-
-def count_people(examples: Sequence[Example]) -> int:
-    """Return how many people the photos are of."""
-    return len({example.identity for example in examples})

@@ -19,9 +19,9 @@ import pytest
 import handnet.cli.main
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.splits.rules import make_split, select_part
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
-from tests.tiny import HEADER, build_tiny, write_tiny
+from tests.tiny import HEADER, tiny_backbone, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 # Settings with which a training on tests/tiny.py's data takes seconds.
@@ -79,7 +79,7 @@ def list_files(folder: Path) -> set[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_backbone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
         yield
 
 
@@ -167,7 +167,7 @@ def test_a_wrong_command_option_or_setting_is_named(arguments: list[str], messag
 def test_a_wrong_name_is_named_before_any_photo_is_decoded(
     arguments: list[str], message: str, command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handnet.training.gradient.prepare_photos", lambda *_: pytest.fail("photos were decoded"))
+    monkeypatch.setattr("handnet.training.session.prepare_photos", lambda *_: pytest.fail("photos were decoded"))
     assert message in command.fail("train", f"--data={finished / 'hands'}", *arguments, code=2)
 
 
@@ -344,7 +344,7 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
 
     line = command.fail("train", "--data=hands", "--run=run", *QUICK)
     named = sorted(photo.name for photo in photos.values())
-    assert f"{len(photos)} of 30 photos cannot be decoded: " in line
+    assert f"{len(photos)} of 30 photos cannot be used: " in line
     assert all(name in line for name in named[:5]), "the first five are named"
     assert not any(name in line for name in named[5:])
     assert f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists them all)." in line
@@ -358,7 +358,7 @@ def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, f
     assert (outcome.code, outcome.err) == (1, "")
     assert f"{bomb.name}: too large: 30,000 × 30,000 pixels" in outcome.out
     line = command.fail("train", "--data=hands", "--run=run", *QUICK)
-    assert f"1 of 30 photos cannot be decoded: '{bomb.absolute()}': too large: 30,000 × 30,000 pixels" in line
+    assert f"1 of 30 photos cannot be used: '{bomb.absolute()}': too large: 30,000 × 30,000 pixels" in line
     # Decoded it would be 2.7 GB.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_kb < 1_000_000
 
@@ -595,7 +595,7 @@ def test_a_photo_that_was_damaged_since_is_named_by_eval_and_export(command: Com
     Path("saved_models/run").mkdir(parents=True)
     for arguments in (["eval", "run"], ["export", "run", "saved_models/run"]):
         line = command.fail(*arguments, "--data=hands")
-        assert "photos cannot be decoded: " in line
+        assert "photos cannot be used: " in line
         assert "empty file" in line
 
 
@@ -610,9 +610,18 @@ def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command
     assert "belong to --embeddings" in command.fail("eval", "run", "--normalize", code=2)
     outcome = command.run("eval", "--embeddings", file, "--normalize", "--output", tmp_path / "out")
     assert outcome.code == 0, outcome.err
-    assert "1 with one view only ask nothing (p5)" in outcome.out
+    assert "1 with one view only are never queries (p5)" in outcome.out
     figures = json.loads((tmp_path / "out/metrics.json").read_text())["protocols"]["person_template"][
         "dorsal_to_palmar"
     ]
     assert figures["recall_at_1"] == 1.0
     assert (tmp_path / "out/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_validation_vectors_of_another_model_are_refused(command: CommandLine, tmp_path: Path) -> None:
+    for name, width in (("test", 128), ("val", 512)):
+        people = np.repeat([f"{name}{k}" for k in range(6)], 2)
+        rows = np.repeat(np.eye(6, width, dtype=np.float32), 2, axis=0)
+        np.savez(tmp_path / f"{name}.npz", embeddings=rows, identities=people, views=["dorsal", "palmar"] * 6)
+    line = command.fail("eval", "--embeddings", tmp_path / "test.npz", "--val-embeddings", tmp_path / "val.npz")
+    assert "vectors of 512 numbers for validation and of 128 for the test" in line

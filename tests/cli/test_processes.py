@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # `python -m handnet` with the backbone of tests/tiny.py.
 PROGRAM = (
     "from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
-    "from handnet.networks.backbones import BACKBONES, Backbone; from tests.tiny import build_tiny\n"
-    "BACKBONES['tiny'] = Backbone(build_tiny)\n"
+    "from handnet.networks.backbones import BACKBONES; from tests.tiny import tiny_backbone\n"
+    "BACKBONES['tiny'] = tiny_backbone()\n"
     "from handnet.cli.main import main; main()"
 )
 NUM_EPOCHS = 12

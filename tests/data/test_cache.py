@@ -18,7 +18,7 @@ from handnet.data.cache import (
     read_limit,
     trim_cache,
 )
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, DiskError
 
 
 def test_settings_and_contents_have_folders_and_names_of_their_own() -> None:
@@ -119,6 +119,9 @@ def test_a_living_process_keeps_its_folders_and_a_dead_one_does_not(end: str, ro
     try:
         assert process.stdout.readline() == b"ready\n"
         trim_cache()
+        assert names_in(root) == {f"theirs-{number}" for number in range(6)}
+        with pytest.raises(DiskError, match="The cache in .* is in use by another handnet process"):
+            clear_cache()
         assert names_in(root) == {f"theirs-{number}" for number in range(6)}
     finally:
         if end == "killed":

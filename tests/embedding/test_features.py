@@ -16,18 +16,19 @@ from handnet.data.cache import find_cache_folder
 from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms
 from handnet.errors import DataError, DiskError
 from handnet.images.store import PreparedPhotos, load_cached, prepare_photos
-from handnet.networks.backbones import BACKBONES, Backbone, build_backbone
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone
 from handnet.training.batches import build_training_data, plan_training
 from tests.photos import picture, write_jpeg
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 AUGMENTED = {"augment": vars(AugmentConfig(flip_probability=0.5)), "features": {"views": 4}}
 
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
-    monkeypatch.setitem(BACKBONES, "tiny-too", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
+    monkeypatch.setitem(BACKBONES, "tiny-too", tiny_backbone("tiny-too"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handnet.cli.export import read_audit, read_metrics
+from handnet.cli.export import keep_current, read_audit, read_metrics
 from handnet.config.run_folder import Run
 from handnet.config.split import Split
 from handnet.errors import RunError
@@ -76,13 +76,13 @@ def test_a_card_of_an_evaluated_and_audited_run_says_all_of_it() -> None:
         "split `hands-cross-view`, fingerprint `f00d`",
         "| train | 3 | 3 | 30 |",
         "| test | 1 | | |",
-        "| person templates, back → palm | 2.5 (21.0) [1.5, 3.5] | 61.0 % (2.4) [45.0, 76.0] |",
+        "| person templates, back → palm | 2.50 (21.00) [1.50, 3.50] | 61.0 % (2.4) [45.0, 76.0] |",
         "| 41 of 42 |",
         "Fitted on 2 validation people (8 pairs of one person, 9 of two): log likelihood ratio = 8 · cosine − 3.",
         "`decision` is cosine ≥ 0.4000",
         "AUC 0.900 [0.850, 0.950], EER 0.200 [0.100, 0.300]",
-        "| Whole photo | 2.5 (21.0) [1.5, 3.5] | 61.0 % (2.4) [45.0, 76.0] | 61.0 % (2.4) [45.0, 76.0] |",
-        "| No rings | It does not say. | | |",
+        "| Whole photo | 2.50 (21.00) [1.50, 3.50] | 61.0 % (2.4) [45.0, 76.0] | 61.0 % (2.4) [45.0, 76.0] |",
+        "| No rings | It does not say. |",
         "## Intended use",
     ):
         assert words in card
@@ -93,6 +93,20 @@ def test_what_was_not_done_is_said_to_be_missing() -> None:
     assert "Not evaluated. Run `handnet eval RUN`" in card
     assert "Not audited for this model: run `handnet audit RUN`" in card
     assert "Not calibrated" in card
+
+
+def test_what_data_say_cannot_break_a_table_or_begin_a_tag() -> None:
+    hostile = {"title": "No |\n# rings", "refused": "<script>alert(1)</script>"}
+    card = write_card(audit={"conditions": {"bare": hostile}})
+    assert "| No &#124; # rings | &lt;script>alert(1)&lt;/script> |" in card
+
+
+def test_a_split_by_photos_is_not_called_one_of_people() -> None:
+    run = Run(Path("runs/x"), tiny_config(), FACTS)
+    card = write_card_text("hands", run, Split(("a.jpg",), ("b.jpg",), ("c.jpg",), by="photo"), None, None)
+    assert "its parts share people" in card
+    assert "Figures on photos never seen in training" in card
+    assert "No person is in two parts" not in card
 
 
 def test_the_licence_is_that_of_the_record_beside_the_weights(tmp_path: Path) -> None:
@@ -115,6 +129,14 @@ def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
     for read in (read_audit, read_metrics):
         with pytest.raises(RunError, match=r"is damaged .* again: handnet (audit|eval) RUN\.$"):
             read(file)
+
+
+def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert keep_current({"weights": "new"}, "new", Path("metrics.json")) == {"weights": "new"}
+    assert keep_current({"seed": 0}, "new", Path("metrics.json")) == {"seed": 0}
+    assert capsys.readouterr().out == ""
+    assert keep_current({"weights": "old"}, "new", Path("metrics.json")) is None
+    assert "'metrics.json' is not on the card: it was computed with other weights" in capsys.readouterr().out
 
 
 def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import handnet.export.signatures
 from handnet.config.settings import ImageConfig
-from handnet.data.checks import _count_gif_pixels, find_header_problem
+from handnet.data.checks import _count_gif_pixels, find_header_problem, needs_pillow
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, RunError
 from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
@@ -22,7 +22,7 @@ from handnet.images.decode import decode, fit_photo, load_photo
 from handnet.images.header_guard import count_gif_pixels, has_usable_header, load_photos
 from handnet.images.store import load_cached, prepare_photos
 from tests.exported import CALIBRATION, Exported
-from tests.photos import UNUSABLE, USABLE, find_real_data, picture
+from tests.photos import BY_PILLOW, UNUSABLE, USABLE, find_real_data, picture
 
 NAMES = [name for pair in zip(USABLE, UNUSABLE, strict=False) for name in pair] + list(USABLE)[len(UNUSABLE) :]
 # What would tie the model to this program or machine, though TensorFlow lists it among its own.
@@ -94,14 +94,14 @@ def test_only_operations_of_tensorflow_itself(clean: Any) -> None:
     assert not {"keras", "keras_hub", "handnet"} & set(summary["loaded"])
 
 
-@pytest.mark.parametrize("name", [*USABLE, *UNUSABLE])
+@pytest.mark.parametrize("name", [*USABLE, *BY_PILLOW, *UNUSABLE])
 def test_the_header_is_judged_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
     contents = photos[name].read_bytes()
     try:
         usable = bool(has_usable_header(tf.constant(contents)))
     except tf.errors.InvalidArgumentError:
         usable = False
-    assert usable == (not find_header_problem(contents))
+    assert usable == (not find_header_problem(contents) and not needs_pillow(contents))
 
 
 @pytest.mark.parametrize("name", ["animated-gif", "truncated-gif", "gif-bomb"])
@@ -135,10 +135,10 @@ def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFu
 def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def look(contents: tf.Tensor, size_px: int) -> tf.Tensor:
+    def look(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         length = tf.py_function(lambda c: seen.append(len(c.numpy())) or len(c.numpy()), [contents], tf.int32)
         with tf.control_dependencies([length]):
-            return decode(tf.identity(contents), size_px)
+            return decode(tf.identity(contents), config)
 
     monkeypatch.setattr("handnet.images.decode.decode", look)
     names = ["png-bomb", "jpeg", "jpeg-bomb", "gif-bomb", "truncated-png", "pgm-bomb"]
@@ -175,7 +175,9 @@ def test_no_damage_fails_the_batch_or_moves_a_neighbour(damage: str, photos: Map
 def test_pixels_give_the_vectors_of_the_photos(exported: Exported, photos: Mapping[str, Path]) -> None:
     embed = tf.saved_model.load(str(exported.export.folder))
     signature = embed.signatures["embed_pixels"]
-    whole = np.stack([decode(tf.constant(photos[name].read_bytes()), 32).numpy() for name in ("png", "grey-png")])
+    whole = np.stack(
+        [decode(tf.constant(photos[name].read_bytes()), exported.image).numpy() for name in ("png", "grey-png")]
+    )
     expected = embed_here(exported, photos, ["png", "grey-png"])
     np.testing.assert_allclose(signature(images=tf.constant(whole))["embeddings"].numpy(), expected, atol=1e-5)
     square = fit_photo(tf.constant(picture()), exported.image)
@@ -235,7 +237,7 @@ def test_a_model_that_differs_is_refused(
     def judge(similarity: tf.Tensor, ok: tf.Tensor, _: object) -> dict[str, tf.Tensor]:
         return {"similarity": similarity, "probability": tf.where(ok, 0.5, 0.0), "decision": ok}
 
-    monkeypatch.setattr(handnet.export.signatures, "judge_similarity", judge)
+    monkeypatch.setattr(handnet.export.signatures, "decide_pairs", judge)
     folder = tmp_path / "wrong"
     with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
         export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)

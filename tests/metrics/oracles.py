@@ -28,7 +28,7 @@ def rank_one(query, identity, gallery, gallery_identities):
 
 
 def retrieve(embeddings, identities, views, level, direction):
-    """The figures of `compute_retrieval` for one level and direction, without chance."""
+    """The figures of person templates or photos in one direction, without chance."""
     source, _, target = direction.split("_")
     people = sorted({i for i, v in zip(identities, views, strict=True) if v == "dorsal"})
     people = [p for p in people if any(i == p and v == "palmar" for i, v in zip(identities, views, strict=True))]

@@ -1,11 +1,20 @@
 """Embeddings files: written, read, and every way of being wrong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from handnet.data.example import Example
-from handnet.errors import EvaluationError
-from handnet.metrics.embedded import check_disjoint, label_embeddings, load_part, make_part
+from handnet.errors import ConfigError, EvaluationError
+from handnet.metrics.embedded import (
+    VECTOR_FORMATS,
+    check_disjoint,
+    check_same_model,
+    label_embeddings,
+    load_part,
+    make_part,
+)
 from tests.metrics.oracles import draw_part
 
 
@@ -17,15 +26,92 @@ def draw():
     )
 
 
-def test_a_part_survives_saving(tmp_path):
-    part = draw()
-    part.save(tmp_path / "out" / "embeddings.npz")
-    again = load_part(tmp_path / "out" / "embeddings.npz")
+@pytest.fixture(params=VECTOR_FORMATS)
+def suffix(request):
+    if request.param == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    return request.param
+
+
+def test_a_part_survives_saving(tmp_path, suffix):
+    part = dataclasses.replace(draw(), model="a1b2")
+    part.save(tmp_path / "out" / f"embeddings{suffix}")
+    again = load_part(tmp_path / "out" / f"embeddings{suffix}")
     np.testing.assert_array_equal(again.embeddings, part.embeddings)
+    assert again.embeddings.dtype == np.float32
     assert again.identities.tolist() == part.identities.tolist()
-    assert (again.attributes, again.paths, again.name) == (part.attributes, part.paths, "x")
+    assert again.views.tolist() == part.views.tolist()
+    assert (again.attributes, again.paths, again.name, again.model) == (part.attributes, part.paths, "x", "a1b2")
     assert again.hands[0] == f"{part.identities[0]} left"
-    np.load(tmp_path / "out" / "embeddings.npz", allow_pickle=False)["attributes"]
+    assert again.select(np.arange(2)).model == "a1b2"
+
+
+def test_photos_without_labels_are_written_and_not_evaluated(tmp_path, suffix):
+    examples = [Example("/a/é.jpg", ""), Example("/a/2.jpg", "")]
+    label_embeddings(np.eye(2, 4, dtype=np.float32), examples).save(tmp_path / f"x{suffix}")
+    found = VECTOR_FORMATS[suffix].read(tmp_path / f"x{suffix}")
+    assert sorted(found) == ["embeddings", "model", "name", "paths"]
+    assert found["paths"].tolist() == ["/a/é.jpg", "/a/2.jpg"]
+    with pytest.raises(
+        EvaluationError, match=r"Missing: identities, views\..*embed a folder whose photos have a table"
+    ):
+        load_part(tmp_path / f"x{suffix}")
+
+
+def test_a_parquet_file_has_a_row_for_each_photo(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    examples = [Example("/a/é.jpg", "7", "dorsal", "left", {"gender": "female"}), Example("/a/2.jpg", "7", "palmar")]
+    label_embeddings(np.eye(2, 4), examples).save(tmp_path / "x.parquet")
+    rows = parquet.read_table(tmp_path / "x.parquet").to_pylist()
+    assert len(rows) == 2
+    assert rows[0] == {
+        "path": "/a/é.jpg",
+        "identity": "7",
+        "view": "dorsal",
+        "side": "left",
+        "attributes": '{"gender": "female"}',
+        "embedding": [1.0, 0.0, 0.0, 0.0],
+    }
+
+
+def test_parquet_files_of_other_programs_are_read_or_named(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as parquet
+
+    file = tmp_path / "e.parquet"
+    labels = {"identity": ["a", "b"], "view": ["dorsal", "palmar"]}
+    parquet.write_table(pyarrow.table({**labels, "embedding": [[1.0, 0.0], [0.0, 1.0]]}), file)
+    assert load_part(file).embeddings.tolist() == [[1, 0], [0, 1]]
+    for bad in ([[1.0, 0.0, 0.0], [1.0]], [[1.0, 0.0], None], ["x", "y"]):
+        parquet.write_table(pyarrow.table({**labels, "embedding": bad}), file)
+        with pytest.raises(EvaluationError, match=r"is not an \.parquet file of plain arrays, or is damaged"):
+            load_part(file)
+    file.write_bytes(b"PAR1")
+    with pytest.raises(EvaluationError, match="or is damaged"):
+        load_part(file)
+
+
+def test_other_kinds_of_files_are_named(tmp_path):
+    for act in (draw().save, load_part):
+        with pytest.raises(ConfigError, match=r"ends with \.npz or \.parquet\. Received: '.*e\.csv'"):
+            act(tmp_path / "e.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_vectors_of_two_models_are_refused():
+    one, other = (
+        make_part(np.eye(2, width), ["a", "b"], ["dorsal", "palmar"], model=model)
+        for width, model in ((4, "1" * 64), (4, "2" * 64))
+    )
+    check_same_model(one, one)
+    check_same_model(one, dataclasses.replace(other, model=""))
+    with pytest.raises(
+        EvaluationError, match=r"same model\. Received: those of the weights 111111111111… and 222222222222…"
+    ):
+        check_same_model(one, other)
+    wide = make_part(np.eye(2, 512), ["a", "b"], ["dorsal", "palmar"])
+    with pytest.raises(EvaluationError, match=r"vectors of 512 numbers for validation and of 4 for the test"):
+        check_same_model(wide, one)
 
 
 def test_only_embeddings_identities_and_views_are_needed(tmp_path):

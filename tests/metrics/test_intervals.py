@@ -4,17 +4,12 @@ import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
-from handnet.metrics.chance import compute_chance
-from handnet.metrics.embedded import make_part
 from handnet.metrics.intervals import (
     bootstrap_means,
     bootstrap_median,
-    draw_weights,
+    draw_people,
     find_interval,
-    summarize_outcome,
 )
-from handnet.metrics.protocols import join_outcomes, rank_photos
-from tests.metrics.oracles import draw_part
 
 
 def test_means_equal_a_loop_over_replicates():
@@ -22,7 +17,7 @@ def test_means_equal_a_loop_over_replicates():
     people = np.array(list("aaabbccccd"))
     values = generator.normal(size=(10, 2))
     replicates = bootstrap_means(values, people, -3.0, 5.0, num_replicates=20, seed=4)
-    weights = draw_weights(6, 20, seed=4)
+    weights = draw_people(4, 20, seed=4)
     for row, drawn in zip(replicates, weights, strict=True):
         total, count = np.zeros(2), 0.0
         for person, times in zip("abcd", drawn[:4], strict=True):
@@ -38,7 +33,7 @@ def test_medians_equal_numpy_on_the_expanded_sample():
     people = np.array(list("aabbccdd"))
     values = np.array([1.0, 9.0, 2.0, 2.0, 7.0, 4.0, 5.0, 30.0])
     replicates = bootstrap_median(values, people, 1.0, 20.0, num_replicates=50, seed=2)
-    for median, drawn in zip(replicates, draw_weights(6, 50, seed=2).astype(int), strict=True):
+    for median, drawn in zip(replicates, draw_people(4, 50, seed=2).astype(int), strict=True):
         sample = [v for p, t in zip("abcd", drawn[:4], strict=True) for v in np.tile(values[people == p], t)]
         sample += [1.0] * 2 * drawn[4] + [20.0] * 2 * drawn[5]
         assert median == np.median(sample)
@@ -93,31 +88,6 @@ def test_coverage_is_right_on_simulated_data(num_people, noise, num_queries):
     truth, bounds = np.mean(points, axis=0), np.array(intervals)
     coverage = np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1]), axis=0)
     assert ((coverage >= 0.93) & (coverage <= 0.97)).all(), coverage
-
-
-def test_summary_states_figures_intervals_and_chance():
-    part = make_part(*draw_part(np.random.default_rng(3), num_people=12))
-    outcome = rank_photos(part, "dorsal_to_palmar")
-    figures = summarize_outcome(outcome, num_replicates=500)
-    assert figures["num_people"] == 11
-    for name, (low, high) in figures["interval"].items():
-        assert low <= figures[name] <= high, name
-    assert figures["cmc"][0] == figures["recall_at_1"]
-    assert figures["cmc"][9] == figures["recall_at_10"]
-    assert len(figures["cmc"]) == len(figures["cmc_interval"]) == min(50, figures["num_gallery"])
-    assert figures["cmc_interval"][0] == figures["interval"]["recall_at_1"]
-    expected = compute_chance(figures["num_gallery"], outcome.ranking.num_relevant)
-    assert figures["chance"]["cmc"][4] == pytest.approx(expected.recall_at(5))
-
-
-def test_joined_outcomes_are_pooled_queries():
-    part = make_part(*draw_part(np.random.default_rng(3), num_people=12))
-    first, second = rank_photos(part, "dorsal_to_palmar"), rank_photos(part, "palmar_to_dorsal")
-    joined = join_outcomes([first, second])
-    figures = summarize_outcome(joined, num_replicates=50)
-    assert figures["num_queries"] == len(first.people) + len(second.people)
-    assert figures["mean_rank"] == np.concatenate([first.ranking.ranks, second.ranking.ranks]).mean()
-    assert figures["num_gallery"] == joined.ranking.num_gallery.mean()
 
 
 def test_one_person_has_no_interval():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handnet.errors import DiskError, EvaluationError
-from handnet.metrics.ranking import write_metrics
+from handnet.metrics.all_figures import write_metrics
 
 
 def test_metrics_are_written_and_replaced(tmp_path):

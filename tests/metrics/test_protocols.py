@@ -14,8 +14,7 @@ from handnet.metrics.protocols import (
     rank_small_templates,
     rank_templates,
 )
-from handnet.metrics.ranking import compute_retrieval
-from tests.metrics.oracles import draw_part, rank_one
+from tests.metrics.oracles import rank_one
 
 
 def draw_hands(seed=0, num_people=8, photos=3, dimensions=6, noise=1.0, accessories=None):
@@ -32,16 +31,6 @@ def draw_hands(seed=0, num_people=8, photos=3, dimensions=6, noise=1.0, accessor
                     rows.append((vector / np.linalg.norm(vector), f"p{person:02d}", view, side, {"accessories": worn}))
     generator.shuffle(rows)
     return make_part(*map(list, zip(*rows, strict=True)))
-
-
-def test_person_template_and_photo_are_the_published_ones():
-    part = make_part(*draw_part(np.random.default_rng(1)))
-    figures = compute_retrieval(part.embeddings, part.identities, part.views)
-    for level, rank in (("person", rank_templates), ("photo", rank_photos)):
-        for direction in ("dorsal_to_palmar", "palmar_to_dorsal"):
-            ranking = rank(part, direction).ranking
-            assert ranking.ranks.mean() == figures[level][direction]["mean_rank"]
-            assert ranking.average_precisions.mean() == figures[level][direction]["mean_average_precision"]
 
 
 def test_hand_level_counts_the_other_hand_as_wrong():
@@ -116,11 +105,6 @@ def test_same_view_follows_the_published_protocol():
     assert set(dorsal.ranking.num_gallery) == {18}
     assert set(dorsal.ranking.num_relevant) == {1}  # the same person's other aspects are distractors
     assert len(outcomes["palmar right"].people) == 10 * 5 * 2
-    # Second half by order of ids: of 4 people the last 2, of 5 the last 2.
-    halved = rank_same_view(part, seed=0, repetitions=1, second_half=True)
-    assert sorted(set(halved["dorsal left"].people)) == ["p02", "p03"]
-    assert sorted(set(halved["palmar left"].people)) == ["p03", "p04"]
-    assert set(halved["dorsal left"].ranking.num_gallery) == {8}
 
 
 def test_same_view_answers_with_the_nearest_photo():

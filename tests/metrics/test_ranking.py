@@ -8,13 +8,27 @@ import pytest
 
 from handnet.errors import EvaluationError
 from handnet.metrics.chance import compute_chance
+from handnet.metrics.embedded import make_part
+from handnet.metrics.protocols import rank_photos, rank_templates
 from handnet.metrics.ranking import (
     average_by_identity,
     compute_person_ranks,
-    compute_retrieval,
     rank_queries,
 )
+from handnet.metrics.summary import summarize_ranking
 from tests.metrics.oracles import draw_part, enumerate_chance, retrieve
+
+
+def compute_retrieval(embeddings, identities, views):
+    """The figures of the published protocol and of photos, both ways."""
+    part = make_part(embeddings, identities, views)
+    return {
+        level: {
+            direction: summarize_ranking(rank(part, direction).ranking)
+            for direction in ("dorsal_to_palmar", "palmar_to_dorsal")
+        }
+        for level, rank in (("person", rank_templates), ("photo", rank_photos))
+    }
 
 
 def on_circle(*degrees):

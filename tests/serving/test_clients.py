@@ -1,6 +1,7 @@
 """The clients against a stand-in that runs the real exported model; TensorFlow Serving's binary itself is not run."""
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from handnet.cli.client import client as client_commands
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DataError
 from handnet.images.store import prepare_photos
+from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.embedded import load_part
 from handnet.serving.client.calls import connect, embed_photos, verify_photos
 from handnet.serving.client.server import (
     Server,
@@ -212,6 +215,27 @@ def test_pauses_grow_and_end_with_the_last_attempt() -> None:
     assert calls == 6
     limits = [1, 2, 4, 8, 8]
     assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
+
+
+def test_a_data_set_embedded_by_a_server_is_what_evaluation_reads(
+    address: str, photos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    rows = ["path,identity,view"]
+    for person in ("a", "b"):
+        for view in ("dorsal", "palmar"):
+            shutil.copy(photos["jpeg"], tmp_path / f"{person}-{view}.jpg")
+            rows.append(f"{person}-{view}.jpg,{person},{view}")
+    shutil.copy(photos["text"], tmp_path / "bad.jpg")
+    (tmp_path / "labels.csv").write_text("\n".join([*rows, "bad.jpg,b,dorsal"]) + "\n")
+    output = tmp_path / "out" / "vectors.npz"
+    options = ["--server", address, "--model", "hands", "--output", str(output)]
+    run = CliRunner().invoke(client_commands, ["embed", str(tmp_path), *options], catch_exceptions=False)
+    assert run.exit_code == 0
+    assert "cannot decode" in run.stderr
+    assert "4 of 5 photos" in run.stdout
+    part = load_part(output)
+    assert part.identities.tolist() == ["a", "a", "b", "b"]
+    assert evaluate_part(part, num_replicates=10)["part"]["num_people"] == 2
 
 
 def test_the_commands_print_vectors_and_verdicts(address: str, photos: Mapping[str, Path], tmp_path: Path) -> None:

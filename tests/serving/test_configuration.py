@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import ROOT, find_commands
+
 FOLDER = Path(__file__).resolve().parents[2] / "serving"
 
 
@@ -27,6 +29,16 @@ def test_the_largest_batch_is_the_last_allowed_one() -> None:
     (largest,) = re.findall(r"^max_batch_size \{ value: (\d+) \}$", text, re.M)
     assert allowed == sorted(set(allowed))
     assert allowed[-1] == int(largest)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/serve.md", "serving/docker-compose.yml"])
+def test_the_server_reads_the_folder_to_which_the_documents_export(name: str) -> None:
+    exports = [command.words for command in find_commands(ROOT / name) if command.words[1] == "export"]
+    targets = {words[3] for words in exports if len(words) > 3 and "--format" not in words}
+    (mounted,) = re.findall(r"^ +- \.\./(.+):/models:ro$", (FOLDER / "docker-compose.yml").read_text(), re.M)
+    for file in ("models.config", "models.canary.config"):
+        (folder,) = re.findall(r'base_path: "/models/(.+)"', (FOLDER / file).read_text())
+        assert targets == {f"{mounted}/{folder}"}
 
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "kserve.yaml"])

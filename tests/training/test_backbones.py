@@ -8,10 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.config.presets import complete_tree
 from handnet.config.run_folder import Run
 from handnet.config.settings import Config
-from handnet.config.toml import parse_config
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
@@ -19,15 +17,16 @@ from handnet.errors import ConfigError, RunError, WeightsError
 from handnet.export.archive import export_encoder
 from handnet.export.card import find_licence
 from handnet.images.store import prepare_photos
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.complete import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table
-from handnet.training.gradient import train
+from handnet.training.train import train
 from tests.goldens.drawn import draw_state
 from tests.networks.backbones.sources import write_source
 from tests.networks.backbones.test_sources import TINY_SHAPES
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 State = dict[str, np.ndarray]
 
@@ -171,7 +170,7 @@ def test_each_precision_trains_saves_reloads_and_exports(
 )
 def test_settings_without_effect_or_out_of_range_are_one_line(tree: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        parse_config(complete_tree(tree))
+        complete_config(tree)
     assert "\n" not in str(caught.value)
 
 
@@ -188,7 +187,7 @@ def test_settings_without_effect_or_out_of_range_are_one_line(tree: dict, messag
 def test_options_that_a_network_does_not_have_are_refused_before_any_work(
     sections: dict, message: str, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     with pytest.raises(ConfigError, match=message):
         run_quietly(one_step(**sections), tmp_path / "run", dataset)
     assert not (tmp_path / "run").exists()

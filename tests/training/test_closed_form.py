@@ -5,7 +5,6 @@ import csv
 import numpy as np
 import pytest
 
-from handnet.config.presets import complete_tree
 from handnet.config.run_folder import read_run, read_run_split
 from handnet.config.toml import parse_config
 from handnet.data.readers import read_dataset
@@ -13,8 +12,10 @@ from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
 from handnet.errors import ConfigError, RunError
 from handnet.evaluation.folds import fold_config
+from handnet.networks.complete import complete_config
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
+from handnet.networks.heads import name_objective
+from handnet.training.train import train
 from tests.photos import find_real_data
 from tests.tiny import write_tiny
 
@@ -27,7 +28,7 @@ def hand_config(**sections):
         "data": {"split": "fractions"},
         **sections,
     }
-    return parse_config(complete_tree(tree))
+    return complete_config(tree)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def run(tiny, tmp_path_factory):
 
 
 def test_the_defaults_of_the_hand_need_nothing_else():
-    config = parse_config(complete_tree({"model": {"arch": "hand"}}))
+    config = complete_config({"model": {"arch": "hand"}})
     assert (config.model.weights, config.model.trainable, config.model.head) == ("handnet-synthetic", "none", "lda")
     assert (config.image.crop, config.image.size_px) == ("hand-canonical", 128)
-    assert config.objective == "lda"
-    photo = parse_config(complete_tree({"model": {"arch": "hand-photo"}}))
+    assert name_objective(config) == "lda"
+    photo = complete_config({"model": {"arch": "hand-photo"}})
     assert (photo.image.crop, photo.image.size_px, photo.model.head) == ("hand-and-photo", 192, "lda")
 
 
@@ -90,6 +91,7 @@ def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     np.testing.assert_array_equal(one, other)
     with pytest.raises(RunError, match="There is no run folder"):
         train(hand_config(), tmp_path / "none", dataset, resume=True, echo=lambda _: None)
+    (folder / "model.weights.h5").unlink()
     smaller = write_tiny(tmp_path / "other", num_people=9)
     with pytest.raises(RunError, match="The data have changed"):
         train(
@@ -125,16 +127,16 @@ def test_folds_have_no_validation_people_in_closed_form():
 )
 def test_settings_that_do_not_fit_are_refused(model, message):
     with pytest.raises(ConfigError, match=message):
-        parse_config(complete_tree({"model": model}))
+        complete_config({"model": model})
     with pytest.raises(ConfigError, match=r"must be a multiple of 3\. Received: 128\. Give 192\."):
         parse_config({"image": {"crop": "hand-and-photo", "size_px": 128}})
 
 
 @pytest.mark.slow
 def test_strangers_are_found_on_real_hands(tmp_path):
-    # A third of the people are tested: chance is R@1 2.4 %, and docs/accuracy.md has 62 % on all three folds.
+    # A third of the people are tested: chance is R@1 2.4 %, and docs/measurements/accuracy.md has 62 % on all three folds.
     dataset = read_dataset("hands11k", find_real_data("hands11k-mini"))
-    config = fold_config(parse_config(complete_tree({"model": {"arch": "hand"}})), 3, 0, 42)
+    config = fold_config(complete_config({"model": {"arch": "hand"}}), 3, 0, 42)
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)
     from handnet.metrics.ranking import compute_person_ranks
 

@@ -16,10 +16,10 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, DataError, DiskError, RunError
 from handnet.images.store import load_cached, prepare_photos
-from handnet.networks.backbones import BACKBONES, Backbone
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
-from handnet.training.gradient import train
-from tests.tiny import build_tiny, tiny_config, write_tiny
+from handnet.training.train import train
+from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "tiny", Backbone(build_tiny))
+    monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
 
 
 def run_quietly(config: Config, folder: Path, dataset: DataSet, **options: bool) -> Run:
@@ -108,7 +108,7 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     [
         {"optimizer": {"ema_momentum": 0.9}},
         {"train": {"precision": "mixed_float16"}},
-        {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}},
+        {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
         {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
         {"sampler": {"alike_fraction": 0.7}},
         {"sampler": {"alike_fraction": 0.7}, "model": {"trainable": "none"}, "features": {"cache": "on"}},
@@ -240,11 +240,6 @@ def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(datase
     )
     train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lines.append)
     assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines)
-
-
-def test_a_loss_and_a_sampler_that_do_not_fit_are_said(dataset: DataSet, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'contrastive' needs sampler.name = 'pairs'. Received: 'people'"):
-        run_quietly(tiny_config(loss={"name": "contrastive", "options": {}}), tmp_path / "run", dataset)
 
 
 def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_path: Path) -> None:

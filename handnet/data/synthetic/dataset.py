@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from handnet.console import Progress, hide_progress
 from handnet.data.example import VIEWS
 from handnet.data.synthetic.person import Person, sample_person
 from handnet.data.synthetic.photo import MIN_SIDE_PX, draw_photo
@@ -32,7 +33,7 @@ def write_synthetic(
     seed: int,
     size_px: tuple[int, int] = (256, 192),
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = hide_progress,
 ) -> None:
     """Draw a data set of synthetic hands: HandInfo.csv and Hands/Hand_0000001.jpg and so on.
 
@@ -44,7 +45,7 @@ def write_synthetic(
         seed: seed of people and photos, not negative.
         size_px: width and height of the photos.
         workers: processes, which do not change what is drawn; by default as many as there are processors.
-        progress: called with the photos done and the photos in all.
+        progress: told of (photos done, photos in all).
 
     Raises:
         DataError: a target that is in use, or a number out of range.
@@ -63,11 +64,10 @@ def write_synthetic(
         folder = temporary / "data"
         (folder / "Hands").mkdir(parents=True)
         draw = partial(_write_person, folder, photos_per_view, seed, size_px)
-        rows = [_COLUMNS]
+        rows, count = [_COLUMNS], progress("draw hands")
         for done, lines in enumerate(_map_people(draw, num_people, workers), start=1):
             rows += lines
-            if progress is not None:
-                progress(done * photos_per_view * len(VIEWS), total)
+            count(done * photos_per_view * len(VIEWS), total)
         (folder / "HandInfo.csv").write_text("".join(f"{row}\r\n" for row in rows), encoding="ascii", newline="")
         _check_target(directory)
         if directory.exists():

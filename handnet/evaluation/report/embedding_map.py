@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from handnet.evaluation.report.maps import compute_tsne
 from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.protocols import rank_templates
@@ -32,18 +33,12 @@ def draw_map(part: EmbeddedPart, seed: int = 0, max_people: int = 400) -> Embedd
 
     Args:
         part: the photos.
-        seed: of the layout, and of which people are drawn where there are more than can be seen.
+        seed: random seed for the layout, and for who is drawn where there are more people than can be seen.
         max_people: how many at most.
 
     Raises:
         EvaluationError: fewer than two people with both views.
-
-    Reference:
-        van der Maaten and Hinton, Visualizing Data using t-SNE, 2008.
     """
-    # A second to import, and wanted for the report alone.
-    from sklearn.manifold import TSNE
-
     people = find_two_view_people(part.identities, part.views)
     if len(people) > max_people:
         people = np.sort(np.random.default_rng(seed).choice(people, max_people, replace=False))
@@ -53,8 +48,5 @@ def draw_map(part: EmbeddedPart, seed: int = 0, max_people: int = 400) -> Embedd
     dorsal, palmar = keep & (part.views == "dorsal"), keep & (part.views == "palmar")
     backs, _ = average_by_identity(part.embeddings[dorsal], part.identities[dorsal])
     palms, _ = average_by_identity(part.embeddings[palmar], part.identities[palmar])
-    points = np.concatenate([backs, palms]).astype(np.float64)
-    perplexity = min(30.0, (len(points) - 1) / 3)
-    layout = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(points)
-    flat = np.asarray(layout, dtype=np.float64)
+    flat = compute_tsne(np.concatenate([backs, palms]), seed)
     return EmbeddingMap(people, flat[: len(backs)], flat[len(backs) :], ranks[np.isin(everybody, people)] == 1)

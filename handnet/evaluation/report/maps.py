@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from handnet.console import Echo
 from handnet.evaluation.report.projector import rank_rows
 from handnet.files import write_with
 from handnet.metrics.embedded import EmbeddedPart
@@ -24,7 +25,7 @@ _MAX_NAMED = 20
 
 
 def draw_maps(
-    folder: Path, part: EmbeddedPart, part_names: Sequence[str], seed: int = 0, echo: Callable[[str], None] = print
+    folder: Path, part: EmbeddedPart, part_names: Sequence[str], seed: int = 0, echo: Echo = print
 ) -> list[Path]:
     """Draw a picture for each kind of map: coloured by person on the left, by view on the right.
 
@@ -32,7 +33,7 @@ def draw_maps(
         folder: where `tsne.png` and `umap.png` go.
         part: embedded photos.
         part_names: the part of the split of each photo; the title names them.
-        seed: of the maps.
+        seed: random seed for the maps.
         echo: told where a map is left out.
 
     Returns:
@@ -57,12 +58,13 @@ def draw_maps(
     return written
 
 
-def compute_tsne(embeddings: npt.NDArray[np.float32], seed: int) -> Points:
+def compute_tsne(embeddings: npt.NDArray[np.floating], seed: int) -> Points:
     """Return t-SNE's map by cosine distance, float64 (N, 2).
 
     Reference:
         van der Maaten and Hinton, Visualizing Data using t-SNE, 2008; perplexity 30, or less where photos are few.
     """
+    # A second to import.
     from sklearn.manifold import TSNE
 
     perplexity = min(_PERPLEXITY, (len(embeddings) - 1) / 3)

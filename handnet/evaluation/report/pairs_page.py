@@ -9,51 +9,61 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from handnet.errors import printable
-from handnet.evaluation.report.html import (
-    build_facts,
-    build_figure,
-    build_page,
-    build_paragraph,
-    build_table,
-    build_thumbnail,
-)
 from handnet.evaluation.report.plots import BLUE, GREEN, GREY, ORANGE, draw_svg
+from handnet.evaluation.report.render import Cell, Plot, Table, Thumbnail, render
 from handnet.files import write_bytes
 
 _COLUMNS = {"auc": "AUC", "f1": "F1", "accuracy": "accuracy", "false_accept_rate": "FAR", "false_reject_rate": "FRR"}
 _COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", GREY)
 _NUM_SHOWN = 6
+# Anchor → heading. The page has those of which there is something to say.
+_SECTIONS = {
+    "figures": "Figures",
+    "plots": "Plots",
+    "calibration": "Calibration",
+    "errors": "Worst errors",
+    "reading": "How to read this",
+}
 
 
 def format_pair_metrics(metrics: Mapping[str, Any]) -> str:
-    """Return the figures of `judge_run_on_pairs` as text, a system a row, with 95 % intervals over people.
+    """Return the figures of `evaluate_pairs` as text, a system a row, with 95 % intervals over people.
 
     Args:
         metrics: what it returned.
     """
     systems = metrics["systems"]
     first = next(iter(systems.values()))
+    columns = _choose_columns(metrics)
     lines = [
         f"{metrics['part']}: {first['num_pairs']:,} pairs of {first['num_people']:,} people, {first['num_same']:,} of them of "
-        "one person; thresholds chosen on other people",
+        "one person",
+        *metrics["notes"],
         "",
-        " " * 24 + "".join(f"{name:>22}" for name in _COLUMNS.values()),
+        " " * 24 + "".join(f"{name:>22}" for name in columns.values()),
     ]
     for name, figures in systems.items():
-        cells = [f"{figures[key]:.3f} [{_bounds(figures, key)}]" for key in _COLUMNS]
+        cells = [f"{figures[key]:.3f} [{_bounds(figures, key)}]" for key in columns]
         lines.append(f"{name:24}" + "".join(f"{cell:>22}" for cell in cells))
-    chance = [f"{first['chance'][key]:.3f}" if key in first["chance"] else "" for key in _COLUMNS]
+    chance = [f"{first['chance'][key]:.3f}" if key in first["chance"] else "" for key in columns]
     lines.append(f"{'chance':24}" + "".join(f"{cell:>22}" for cell in chance))
     for name, figures in metrics["calibration"].items():
         lines.append(
             f"calibration of the {name}: Cllr {figures['cllr']:.3f} (chance 1), ECE {100 * figures['ece']:.1f} %"
         )
-    counts = first["confusion"]
-    lines += [
-        f"{next(iter(systems))}: of one person {counts['true_accepts']:,} accepted, {counts['false_rejects']:,} rejected; of "
-        f"two people {counts['false_accepts']:,} accepted, {counts['true_rejects']:,} rejected"
-    ]
+    if "confusion" in first:
+        counts = first["confusion"]
+        lines += [
+            f"{next(iter(systems))}: of one person {counts['true_accepts']:,} accepted, {counts['false_rejects']:,} rejected; "
+            f"of two people {counts['false_accepts']:,} accepted, {counts['true_rejects']:,} rejected"
+        ]
     return "\n".join(printable(line) for line in lines)
+
+
+def _choose_columns(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return the figures that these metrics have: without thresholds AUC alone."""
+    first = next(iter(metrics["systems"].values()))
+    return {key: name for key, name in _COLUMNS.items() if key in first}
 
 
 def write_pair_report(
@@ -66,11 +76,11 @@ def write_pair_report(
     title: str,
     about: Mapping[str, str],
 ) -> None:
-    """Write the page: table, ROC curves, confusion matrix, scores, and the pairs that were judged worst.
+    """Write the page: table, ROC curves, confusion matrix, scores, and the worst errors.
 
     Args:
         path: the page, as report.html.
-        metrics: what `judge_run_on_pairs` returned.
+        metrics: what `evaluate_pairs` returned.
         main: the system whose matrix, scores and errors are shown.
         scores: (N,) its scores.
         same: (N,) whether a pair is of one person.
@@ -82,45 +92,52 @@ def write_pair_report(
         DiskError: a folder that cannot be written.
     """
     systems, figures = metrics["systems"], metrics["systems"][main]
-    rows = [
-        [(name, ""), *((f"{row[key]:.3f}", f"95 %: {_bounds(row, key)}") for key in _COLUMNS)]
-        for name, row in systems.items()
+    columns, threshold = _choose_columns(metrics), figures.get("threshold")
+    rows: list[list[Cell]] = [
+        [(name, ""), *((f"{row[key]:.3f}", _bounds(row, key)) for key in columns)] for name, row in systems.items()
     ]
-    plots = [
-        build_figure(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people."),
-        build_figure(plot_confusion(figures["confusion"]), f"Confusion matrix of the {main}, counts of pairs."),
-        build_figure(plot_scores(scores, same, figures["threshold"]), f"Scores of the {main}; dotted: the threshold."),
-    ]
-    reading = {
-        "Thresholds": "Where both error rates were alike on pairs of people who are in no pair of this page.",
+    marked = "; dotted: the threshold" if threshold is not None else ""
+    plots = [Plot(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people.")]
+    if threshold is not None:
+        plots.append(Plot(plot_confusion(figures["confusion"]), f"Confusion matrix of the {main}, counts of pairs."))
+    plots.append(Plot(plot_scores(scores, same, threshold), f"Scores of the {main}{marked}."))
+    counts = {
+        "Pairs": f"{figures['num_pairs']:,}, of them {figures['num_same']:,} of one person",
+        "People": f"{figures['num_people']:,}",
+    }
+    page = render(
+        "pairs.html.j2",
+        title=title,
+        sections={anchor: text for anchor, text in _SECTIONS.items() if anchor != "calibration" or metrics[anchor]},
+        about={**about, **counts},
+        notes=metrics["notes"],
+        table=Table(["System", *columns.values()], rows),
+        plots=plots,
+        calibration={
+            name: f"Cllr {row['cllr']:.3f}, expected calibration error {100 * row['ece']:.1f} %"
+            for name, row in metrics["calibration"].items()
+        },
+        errors=_list_errors(scores, same, photos, threshold),
+        reading=_explain(metrics),
+    )
+    write_bytes(Path(path), page)
+
+
+def _explain(metrics: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Thresholds": f"Where both error rates were equal on pairs of the validation people. {' '.join(metrics['notes'])}",
         "Interval": f"95 %, percentile bootstrap over people, {metrics['num_replicates']:,} draws; a pair weighs as often as "
         "both its people were drawn.",
         "FAR, FRR": "Pairs of two people accepted; pairs of one person rejected.",
         "Cllr": "Cost of the probabilities in bits: 0 is perfect, 1 says nothing.",
     }
-    calibration = {
-        name: f"Cllr {row['cllr']:.3f}, expected calibration error {100 * row['ece']:.1f} %"
-        for name, row in metrics["calibration"].items()
-    }
-    counts = {
-        "Pairs": f"{figures['num_pairs']:,}, of them {figures['num_same']:,} of one person",
-        "People": f"{figures['num_people']:,}",
-    }
-    sections = [
-        ("figures", "Figures", build_table(["System", *_COLUMNS.values()], rows)),
-        ("plots", "Plots", f'<div class="plots">{"".join(plots)}</div>'),
-        ("calibration", "Calibration", build_facts(calibration)),
-        ("errors", "Judged worst", _show_errors(scores, same, photos, figures["threshold"])),
-        ("reading", "How to read this", build_facts(reading)),
-    ]
-    write_bytes(Path(path), build_page(title, sections, build_facts({**about, **counts})).encode("utf-8", "replace"))
 
 
 def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
     """Plot the ROC curve of each system with its AUC.
 
     Args:
-        systems: name → `judge_pair_list`'s figures.
+        systems: name → `evaluate_pair_list`'s figures.
     """
 
     def draw(axes: Axes) -> None:
@@ -135,7 +152,7 @@ def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
             )
         axes.plot([0, 100], [0, 100], color=GREY, linestyle="--", linewidth=0.8)
         axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="two people accepted, %", ylabel="one person accepted, %")
-        axes.legend(loc="lower right", title="AUC", fontsize=8)
+        axes.legend(loc="lower right", title="AUC", fontsize=9)
 
     return draw_svg(draw, 4.4, 4.0)
 
@@ -168,13 +185,13 @@ def plot_confusion(confusion: Mapping[str, int]) -> str:
     return draw_svg(draw, 3.4, 3.0)
 
 
-def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], threshold: float) -> str:
+def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], threshold: float | None) -> str:
     """Plot how the scores of either kind of pair lie.
 
     Args:
         scores: (N,).
         same: (N,).
-        threshold: marked.
+        threshold: marked, where there is one.
     """
 
     def draw(axes: Axes) -> None:
@@ -183,7 +200,8 @@ def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], t
             share = np.histogram(scores[kind], edges)[0] * 100 / kind.sum()
             axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
             axes.stairs(share, edges, color=colour, label=label)
-        axes.axvline(threshold, color=GREY, linestyle=":")
+        if threshold is not None:
+            axes.axvline(threshold, color=GREY, linestyle=":")
         axes.set(xlabel="score", ylabel="pairs, %")
         axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
         axes.legend(loc="upper center", ncols=2)
@@ -191,25 +209,28 @@ def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], t
     return draw_svg(draw)
 
 
-def _show_errors(
+def _list_errors(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     photos: Sequence[tuple[str, str]],
-    threshold: float,
-) -> str:
-    parts = []
-    for text, rows in (
-        ("One person, called two:", [i for i in np.argsort(scores) if same[i] and scores[i] < threshold]),
-        ("Two people, called one:", [i for i in np.argsort(-scores) if not same[i] and scores[i] >= threshold]),
-    ):
-        pairs = "".join(
-            '<div class="pair">'
-            + "".join(build_thumbnail(photo, "wrong", f"{Path(photo).stem}\n{scores[i]:.2f}") for photo in photos[i])
-            + "</div>"
+    threshold: float | None,
+) -> dict[str, list[list[Thumbnail]]]:
+    """Return the pairs with the worst scores of either kind: those on the wrong side of the threshold, where there is one."""
+    lowest, highest = [i for i in np.argsort(scores) if same[i]], [i for i in np.argsort(-scores) if not same[i]]
+    if threshold is None:
+        shown = {"The same person, lowest scores": lowest, "Different people, highest scores": highest}
+    else:
+        shown = {
+            "The same person, rejected": [i for i in lowest if scores[i] < threshold],
+            "Different people, accepted": [i for i in highest if scores[i] >= threshold],
+        }
+    return {
+        kind: [
+            [Thumbnail(photo, "wrong", f"{Path(photo).stem}\n{scores[i]:.2f}") for photo in photos[i]]
             for i in rows[:_NUM_SHOWN]
-        )
-        parts.append(build_paragraph(text if pairs else f"{text} none") + f'<div class="thumbs">{pairs}</div>')
-    return "".join(parts)
+        ]
+        for kind, rows in shown.items()
+    }
 
 
 def _bounds(figures: Mapping[str, Any], name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from handnet.errors import printable
 from handnet.metrics.checks import list_some
-from handnet.metrics.figures import DIRECTION_NAMES, FIGURE_NAMES, format_figure, format_interval, format_percent
+from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, format_figure, format_interval, format_percent
 
 _NAME_WIDTH = 24
 _CELL_WIDTH = 12
@@ -18,7 +18,11 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
         metrics: what `evaluate_part` returned.
     """
     lines = _format_part(metrics["part"])
-    lines += ["", " " * _NAME_WIDTH + "".join(f"{name:>{_CELL_WIDTH}}" for name in FIGURE_NAMES.values())]
+    lines += [
+        "",
+        " " * _NAME_WIDTH
+        + "".join(f"{name:>{_CELL_WIDTH}}" for name in (figure.heading for figure in FIGURES.values())),
+    ]
     for protocol in metrics["protocols"].values():
         if "refused" in protocol:
             lines += [f"{protocol['title']}: {protocol['refused']}"]
@@ -58,7 +62,7 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
 def _format_part(part: Mapping[str, Any]) -> list[str]:
     name = f"{part['name']}: " if part["name"] else ""
     left_out = part["one_view_only"]
-    note = f"; {len(left_out)} with one view only ask nothing ({list_some(left_out)})" if left_out else ""
+    note = f"; {len(left_out)} with one view only are never queries ({list_some(left_out)})" if left_out else ""
     return [
         f"{name}{part['num_people']} people, {part['num_dorsal']:,} dorsal and {part['num_palmar']:,} palmar photos{note}"
     ]
@@ -69,9 +73,9 @@ def _format_rows(name: str, figures: Mapping[str, Any]) -> list[str]:
         return f"{label:<{_NAME_WIDTH}}" + "".join(f"{text:>{_CELL_WIDTH}}" for text in texts)
 
     return [
-        row(f"  {name}", [format_figure(key, figures[key]) for key in FIGURE_NAMES]),
-        row("    95 % interval", [format_interval(key, figures["interval"][key]) for key in FIGURE_NAMES]),
-        row("    chance", [format_figure(key, figures["chance"][key]) for key in FIGURE_NAMES]),
+        row(f"  {name}", [format_figure(key, figures[key]) for key in FIGURES]),
+        row("    95 % interval", [format_interval(key, figures["interval"][key]) for key in FIGURES]),
+        row("    chance", [format_figure(key, figures["chance"][key]) for key in FIGURES]),
     ]
 
 

@@ -7,10 +7,8 @@ import zipfile
 from pathlib import Path
 
 from handnet.errors import WeightsError
-from handnet.images.hand_models.files import FILES, NAME, find_models_folder, write_model_files
+from handnet.images.hand_models.files import FILES, NAME, REQUIREMENT, find_models_folder, write_model_files
 
-# The last wheels that hold the models are of this version's time; from 0.10.30 on they hold none.
-REQUIREMENT = "mediapipe==0.10.14"
 TIMEOUT_S = 900
 
 

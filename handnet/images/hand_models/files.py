@@ -11,6 +11,8 @@ from handnet.files import write_bytes
 
 NAME = "mediapipe-hands"
 LICENCE = "Apache-2.0"
+# From 0.10.30 on the wheels hold no models.
+REQUIREMENT = "mediapipe==0.10.14"
 PAGE = "https://github.com/google-ai-edge/mediapipe"
 
 

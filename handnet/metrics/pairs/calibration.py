@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scipy.special import expit, logit
 from handnet.errors import EvaluationError
 from handnet.files import write_json
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import draw_weights, find_interval
+from handnet.metrics.intervals import draw_people, find_interval, shift_interval
 from handnet.metrics.pairs.all_pairs import PairScores, histogram_centres
 from handnet.metrics.pairs.pair_intervals import bin_pairs, draw_pair_counts
 from handnet.metrics.pairs.verification import choose_threshold
@@ -37,7 +38,7 @@ class Calibration:
     Attributes:
         slope: per unit of cosine similarity, at least 0.
         intercept: log-likelihood ratio at cosine 0.
-        equal_error_threshold: cosine at which both error rates were alike.
+        equal_error_threshold: cosine at which both error rates were equal.
         best_f1_threshold: cosine of the highest F1 on the pairs' own mix.
         isotonic_similarities: ascending cosines between which `isotonic_probabilities` are interpolated; empty where the
             people were too few.
@@ -59,7 +60,7 @@ class Calibration:
 
 
 def fit_calibration(pairs: PairScores) -> Calibration:
-    """Fit a logistic, and where there are people enough an isotonic, curve to the pairs of validation people.
+    """Fit a logistic, and where there are enough people an isotonic, curve to the pairs of validation people.
 
     Each person weighs the same among the genuine pairs, and genuine and impostor pairs weigh the same in all, so that
     what is fitted is the likelihood ratio and not the mix of pairs. Targets are drawn in from 0 and 1 by one person's
@@ -152,13 +153,19 @@ def compute_probability(
     return np.asarray(expit(compute_log_ratio(calibration, similarity, method) + logit(prior)))
 
 
-def save_calibration(path: Path, calibration: Calibration) -> None:
+def save_calibration(path: Path, calibration: Calibration, fitted_on: Mapping[str, str] | None = None) -> None:
     """Write a calibration as JSON, whole or not at all.
+
+    Args:
+        path: the file.
+        calibration: what is written.
+        fitted_on: digests of what it was fitted on, for whoever wants to know whether it still fits.
 
     Raises:
         DiskError: a folder that cannot be written.
     """
-    write_json(Path(path), {"kind": _KIND, **dataclasses.asdict(calibration)})
+    values = {"kind": _KIND, **dataclasses.asdict(calibration)}
+    write_json(Path(path), {**values, "fitted_on": dict(fitted_on)} if fitted_on is not None else values)
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -171,6 +178,7 @@ def load_calibration(path: Path) -> Calibration:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
+        values.pop("fitted_on", None)
         lists = {
             name: tuple(float(v) for v in values.pop(name))
             for name in ("isotonic_similarities", "isotonic_probabilities")
@@ -194,7 +202,7 @@ def compute_cllr(
     Args:
         genuine_ratios: natural log-likelihood ratios of pairs of the same person.
         impostor_ratios: natural log-likelihood ratios of pairs of different people.
-        weights: of the impostor ratios, as counts.
+        weights: count of each impostor ratio.
 
     Reference:
         Brümmer and du Preez, Application-independent evaluation of speaker detection, 2006, equation 1.
@@ -226,14 +234,14 @@ def compute_ece(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: np
 def summarize_calibration(
     calibration: Calibration, part: EmbeddedPart, pairs: PairScores, num_replicates: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """Judge a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
+    """Measure a calibration on test people, genuine and impostor pairs weighing the same (prior 0.5).
 
     Args:
         calibration: fitted on validation people.
         part: the test photos.
         pairs: their scores.
         num_replicates: bootstrap replicates over people.
-        seed: of the draws.
+        seed: random seed for the draws.
 
     Returns:
         slope, intercept, cllr, min_cllr (what the best monotone calibration, fitted on the test pairs themselves, would
@@ -250,12 +258,12 @@ def summarize_calibration(
         "slope": calibration.slope,
         "intercept": calibration.intercept,
         "num_validation_people": calibration.num_people,
-        **_judge(compute_log_ratio(calibration, similarities), labels, weights),
+        **_measure(compute_log_ratio(calibration, similarities), labels, weights),
         "min_cllr": _weighted_cllr(logit(best), labels, weights),
         "chance": {"cllr": 1.0, "ece": 0.0},
     }
     if calibration.isotonic_similarities:
-        figures["isotonic"] = _judge(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
+        figures["isotonic"] = _measure(compute_log_ratio(calibration, similarities, "isotonic"), labels, weights)
     else:
         figures["isotonic"] = {"refused": f"{calibration.num_people} validation people cannot carry an isotonic curve"}
     return figures | _bootstrap(calibration, part, figures, num_replicates, seed)
@@ -271,9 +279,7 @@ def _bootstrap(
     genuine, impostor = bin_pairs(part, edges)
     centres = (np.arange(len(edges) + 1) + 0.5) / (len(edges) + 1)
     coarse = np.arange(len(centres)) * NUM_RELIABILITY_BINS // len(centres)
-    drawn_same, drawn_different = draw_pair_counts(
-        genuine, impostor, draw_weights(len(genuine) + 2, num_replicates, seed)
-    )
+    drawn_same, drawn_different = draw_pair_counts(genuine, impostor, draw_people(len(genuine), num_replicates, seed))
     usable = drawn_different.sum(axis=1) > 0
     same = np.concatenate([genuine.sum(axis=0)[None], drawn_same[usable]])
     different = np.concatenate([impostor.sum(axis=(0, 1), dtype=np.float64)[None], drawn_different[usable]])
@@ -282,13 +288,12 @@ def _bootstrap(
     mass, hits, stated = (same + different) @ spread, same @ spread, ((same + different) * centres) @ spread
     ece = np.abs(stated - hits).sum(axis=1)
     cost = -(same @ np.log2(centres) + different @ np.log2(1 - centres))
-    # The bins cost a little accuracy: every replicate is shifted by what they do to the figure itself.
     interval = {
-        name: np.clip(find_interval(values[1:]) + exact[name] - values[0], 0, None).tolist()
-        for name, values in (("cllr", cost), ("ece", ece))
+        name: shift_interval(values, exact[name], high=np.inf) for name, values in (("cllr", cost), ("ece", ece))
     }
     fractions = np.divide(hits, mass, out=np.full_like(hits, np.nan), where=mass > 0)
-    low, high = np.nanquantile(np.where(mass > 0, fractions, 0.5)[1:], [0.025, 0.975], axis=0)
+    # A bin that a draw leaves empty says nothing: one half.
+    low, high = find_interval(np.where(mass > 0, fractions, 0.5)[1:])
     rows = [
         {
             "probability": float(stated[0, b] / mass[0, b]),
@@ -302,7 +307,7 @@ def _bootstrap(
     return {"interval": interval, "reliability": rows}
 
 
-def _judge(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
+def _measure(ratios: Array, labels: npt.NDArray[np.bool_], weights: Array) -> dict[str, float]:
     return {"cllr": _weighted_cllr(ratios, labels, weights), "ece": compute_ece(expit(ratios), labels, weights)}
 
 
@@ -316,7 +321,7 @@ def _reliability_bin(probabilities: Array) -> npt.NDArray[np.int64]:
 
 
 def _weigh_points(pairs: PairScores) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
-    """Return similarities, weights (summing to 1, half for each kind, each person alike) and labels of all pairs."""
+    """Return similarities, weights (summing to 1, half for each kind, each person the same) and labels of all pairs."""
     _, codes, counts = np.unique(pairs.genuine_people, return_inverse=True, return_counts=True)
     same = 0.5 / len(counts) / counts[codes]
     different = 0.5 * pairs.impostor_histogram / pairs.num_impostor

@@ -11,14 +11,6 @@ Score = Callable[[Floats, Floats], Floats]
 _NEIGHBORS = 25
 
 
-def score_cosine(first: Floats, second: Floats) -> npt.NDArray[np.float32]:
-    """Return the cosine of each row of `first` with that of `second`, both (N, D) of unit length.
-
-    The distance of unit vectors is √(2 - 2 cos): a threshold on it is one on the cosine.
-    """
-    return np.asarray(np.sum(np.asarray(first, np.float32) * np.asarray(second, np.float32), axis=1), np.float32)
-
-
 def join_symmetric(first: Floats, second: Floats) -> Floats:
     """Return |a - b| and a · b side by side, (N, 2D): the same for either order."""
     return np.concatenate([np.abs(first - second), first * second], axis=1)
@@ -49,13 +41,13 @@ def fit_neighbors(first: Floats, second: Floats, same: npt.NDArray[np.bool_], se
 
 
 def _fit(
-    model: Any, first: Floats, second: Floats, same: npt.NDArray[np.bool_], judge: Callable[[Any, Floats], Floats]
+    model: Any, first: Floats, second: Floats, same: npt.NDArray[np.bool_], compute: Callable[[Any, Floats], Floats]
 ) -> Score:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     fitted = make_pipeline(StandardScaler(), model).fit(join_symmetric(first, second), same)
-    return lambda a, b: np.asarray(judge(fitted, join_symmetric(a, b)), np.float32)
+    return lambda a, b: np.asarray(compute(fitted, join_symmetric(a, b)), np.float32)
 
 
 BASELINES: dict[str, Callable[[Floats, Floats, npt.NDArray[np.bool_], int], Score]] = {

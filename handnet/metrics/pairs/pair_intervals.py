@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.intervals import draw_weights, find_interval
+from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval, shift_interval
 from handnet.metrics.pairs.all_pairs import PairScores
-from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, judge_counts
+from handnet.metrics.pairs.verification import FALSE_ACCEPT_RATES, compute_rates
 
 MAX_GROUPS = 256
 NUM_BINS = 160
@@ -41,7 +41,7 @@ def choose_edges(pairs: PairScores, thresholds: npt.ArrayLike = ()) -> npt.NDArr
 def bin_pairs(part: EmbeddedPart, edges: npt.NDArray[np.float32]) -> tuple[Array, Table]:
     """Count the pairs of every two people in bins of similarity.
 
-    Beyond 256 people, groups of people stand for people: drawing groups is as valid, with fewer and larger units.
+    Beyond 256 people, groups of people stand for people: drawing groups is just as valid, with fewer and larger units.
 
     Args:
         part: the photos.
@@ -74,14 +74,12 @@ def bootstrap_pairs(
     pairs: PairScores,
     figures: dict[str, Any],
     thresholds: dict[str, float],
-    num_replicates: int = 1000,
+    num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return 95 % intervals of AUC, EER, TAR@FAR and of what is judged at thresholds.
+    """Return 95 % intervals of AUC, EER, TAR@FAR and of the errors at thresholds.
 
-    As in `intervals.bootstrap_means`, two pseudo-people join the genuine pairs: one who is always recognised, and one whose
-    pairs look like impostors'. The bins cost a little accuracy, which is taken out by shifting every replicate by what the
-    bins do to the figure itself.
+    The two pseudo-people have genuine pairs: those of one are always recognised, those of the other look like impostors'.
 
     Args:
         part: the photos.
@@ -89,7 +87,7 @@ def bootstrap_pairs(
         figures: `summarize_pairs(pairs)`.
         thresholds: name → similarity.
         num_replicates: bootstrap replicates.
-        seed: of the draws.
+        seed: random seed for the draws.
 
     Returns:
         auc, eer: [low, high]; true_accept_rate: {rate: [low, high]}; thresholds: {name: {figure: [low, high]}}.
@@ -98,24 +96,18 @@ def bootstrap_pairs(
     genuine, impostor = bin_pairs(part, edges)
     num_groups, _, num_bins = impostor.shape
     total = impostor.sum(axis=(0, 1), dtype=np.float64)
-    drawn_genuine, drawn_impostor = draw_pair_counts(
-        genuine, impostor, draw_weights(num_groups + 2, num_replicates, seed)
-    )
+    drawn_genuine, drawn_impostor = draw_pair_counts(genuine, impostor, draw_people(num_groups, num_replicates, seed))
     usable = drawn_impostor.sum(axis=1) > 0
     same = _accept(np.concatenate([genuine.sum(axis=0)[None], drawn_genuine[usable]]))
     different = _accept(np.concatenate([total[None], drawn_impostor[usable]]))
     true, false = same / same[:, -1:], different / different[:, -1:]
 
-    def bound(values: Array, exact: float) -> list[float]:
-        shifted = np.clip(values[1:] + (exact - values[0]), 0.0, 1.0)
-        return [float(value) for value in find_interval(shifted)]
-
     carried = [rate for rate in FALSE_ACCEPT_RATES if f"{rate:g}" in figures["true_accept_rate"]]
     result: dict[str, Any] = {
-        "auc": bound(np.asarray(np.trapezoid(true, false, axis=1)), figures["auc"]),
-        "eer": bound(_cross(true, false), figures["eer"]),
+        "auc": shift_interval(np.asarray(np.trapezoid(true, false, axis=1)), figures["auc"]),
+        "eer": shift_interval(_cross(true, false), figures["eer"]),
         "true_accept_rate": {
-            f"{rate:g}": bound(
+            f"{rate:g}": shift_interval(
                 np.array([np.interp(rate, f, t) for f, t in zip(false, true, strict=True)]),
                 figures["true_accept_rate"][f"{rate:g}"],
             )
@@ -127,7 +119,7 @@ def bootstrap_pairs(
         # Accepted is what lies in the bins from the threshold's edge upwards.
         column = num_bins - 1 - int(np.searchsorted(edges, np.float32(threshold)))
         rows = [
-            judge_counts(*cells)
+            compute_rates(*cells)
             for cells in zip(same[:, column], same[:, -1], different[:, column], different[:, -1], strict=True)
         ]
         result["thresholds"][name] = {
@@ -138,18 +130,18 @@ def bootstrap_pairs(
 
 
 def draw_pair_counts(genuine: Array, impostor: Table, weights: Array) -> tuple[Array, Array]:
-    """Return the bins' genuine and impostor pairs in every replicate, two pseudo-people among the genuine ones.
+    """Return the bins' genuine and impostor pairs in every replicate, those of the two pseudo-people among the genuine ones.
 
     Args:
         genuine: (P, B) from `bin_pairs`.
         impostor: (P, P, B) from `bin_pairs`.
-        weights: (R, P + 2) how often each person and pseudo-person was drawn.
+        weights: (R, P + 2) from `draw_people`.
 
     Returns:
         (R, B) of genuine and of impostor pairs.
     """
     total = impostor.sum(axis=(0, 1), dtype=np.float64)
-    size = genuine.sum() / len(genuine)
+    size = genuine.sum() / max(np.count_nonzero(genuine.sum(axis=1)), 1)
     pseudo = np.zeros((2, genuine.shape[1]))
     pseudo[0, -1] = size
     pseudo[1] = size * total / total.sum()

@@ -1,4 +1,4 @@
-"""Verification on a list of pairs, as LFW's: AUC, F1, accuracy and the confusion matrix, with intervals over people."""
+"""Verification on a list of pairs, e.g. LFW's: AUC, F1, accuracy and the confusion matrix, with intervals over people."""
 
 from typing import Any
 
@@ -6,12 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.intervals import NUM_REPLICATES, draw_weights, find_interval
+from handnet.metrics.intervals import NUM_REPLICATES, draw_people, find_interval
 from handnet.metrics.pairs.all_pairs import PairScores, count_bins
-from handnet.metrics.pairs.verification import build_curve, judge_threshold, summarize_pairs, thin_curve
+from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 
 Array = npt.NDArray[np.float64]
 INTERVAL_FIGURES = ("auc", "f1", "accuracy", "precision", "false_accept_rate", "false_reject_rate")
+
+
+def score_cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the cosine of each row of `first` with that of `second`, both (N, D) of unit length.
+
+    The distance of unit vectors is √(2 - 2 cos): a threshold on it is one on the cosine.
+    """
+    return np.asarray(np.sum(np.asarray(first, np.float32) * np.asarray(second, np.float32), axis=1), np.float32)
 
 
 def collect_pairs(
@@ -58,23 +66,24 @@ def collect_pairs(
     )
 
 
-def judge_pair_list(
+def evaluate_pair_list(
     scores: npt.NDArray[np.floating],
     same: npt.NDArray[np.bool_],
     people: npt.NDArray[np.str_],
-    threshold: float,
+    threshold: float | None,
     num_replicates: int = NUM_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Judge scores of pairs at a threshold that was chosen on other people.
+    """Evaluate scores of pairs at a threshold that was chosen on other people.
 
     Args:
         scores: (N,) higher for the same person.
         same: (N,) whether it is.
         people: (N, 2) the people of each pair.
-        threshold: from which on a pair is called the same person.
+        threshold: from which on a pair is called the same person; None where none was chosen on other people: then there are
+            only the figures that need none, auc and eer.
         num_replicates: bootstrap replicates.
-        seed: of the draws; equal seeds draw equal people, so that systems can be compared.
+        seed: random seed for the draws; equal seeds draw equal people, so that systems can be compared.
 
     Returns:
         num_pairs, num_same, num_people, auc, eer, f1, accuracy, precision, false_accept_rate, false_reject_rate, threshold,
@@ -85,10 +94,14 @@ def judge_pair_list(
     """
     # One rounding for all that follows: a pair that is its own threshold lies on one side of it everywhere.
     values = np.asarray(scores, np.float32)
-    pairs = collect_pairs(values, same, people, [threshold])
-    summary, verdict = summarize_pairs(pairs), judge_threshold(pairs, threshold)
+    at = 0.0 if threshold is None else threshold
+    pairs = collect_pairs(values, same, people, [at])
+    summary = summarize_pairs(pairs)
+    verdict: dict[str, Any] = {"chance": {}} if threshold is None else measure_threshold(pairs, threshold)
     curve = thin_curve(build_curve(pairs))
-    replicates = bootstrap_pair_list(values, same, people, np.float32(threshold), num_replicates, seed)
+    replicates = bootstrap_pair_list(values, same, people, np.float32(at), num_replicates, seed)
+    if threshold is None:
+        replicates = {"auc": replicates["auc"]}
     return {
         "num_pairs": len(values),
         "num_same": int(same.sum()),
@@ -113,7 +126,8 @@ def bootstrap_pair_list(
     """Return bootstrap replicates of the figures of a list of pairs, people drawn with all of their pairs.
 
     A pair of one person weighs as often as the person was drawn, a pair of two people as often as both were: the product.
-    Unlike `bootstrap_means` nobody is added who is always right or wrong, so a figure at its bound gets too narrow an interval.
+    The two pseudo-people have genuine pairs, as many as a person who has any: those of one are always recognised, those of
+    the other look like impostors'.
 
     Args:
         scores: (N,).
@@ -121,18 +135,21 @@ def bootstrap_pair_list(
         people: (N, 2).
         threshold: from which on a pair is accepted.
         num_replicates: R.
-        seed: of the draws.
+        seed: random seed for the draws.
 
     Returns:
         (R',) of each of INTERVAL_FIGURES; draws without a pair of either kind are left out.
     """
     names, codes = np.unique(people, return_inverse=True)
-    if len(names) < 2:
-        raise EvaluationError(f"An interval over people needs at least two people. Received: {len(names)}.")
     codes = codes.reshape(people.shape)
-    drawn = draw_weights(len(names), num_replicates, seed)
-    weights = np.where(same, drawn[:, codes[:, 0]], drawn[:, codes[:, 0]] * drawn[:, codes[:, 1]])
-    genuine, impostor = weights * same, weights * ~same
+    drawn = draw_people(len(names), num_replicates, seed)
+    size, num_impostor = same.sum() / len(np.unique(codes[same, 0])), (~same).sum()
+    # The last column is the pseudo-person who is always recognised; the other's pairs have the impostors' scores.
+    scores = np.append(scores, np.float32(np.inf))
+    genuine, impostor = (np.zeros((num_replicates, len(scores))) for _ in range(2))
+    genuine[:, :-1] = np.where(same, drawn[:, codes[:, 0]], size * drawn[:, -1:] / num_impostor)
+    genuine[:, -1] = size * drawn[:, -2]
+    impostor[:, :-1] = np.where(same, 0.0, drawn[:, codes[:, 0]] * drawn[:, codes[:, 1]])
     usable = (genuine.sum(axis=1) > 0) & (impostor.sum(axis=1) > 0)
     genuine, impostor = genuine[usable], impostor[usable]
     totals = genuine.sum(axis=1), impostor.sum(axis=1)

@@ -93,7 +93,7 @@ def refuse_rate(rate: float, num_units: int, units: str) -> str:
     Args:
         rate: the error rate to be stated, 0..1.
         num_units: independent trials: people, or pairs of people.
-        units: what they are, as "pairs of different people".
+        units: what they are, e.g. "pairs of different people".
 
     Reference:
         Jovanovic and Levy, A Look at the Rule of Three, The American Statistician 51(2), 1997.
@@ -109,7 +109,7 @@ def choose_threshold(pairs: PairScores, criterion: str = "equal_error") -> float
 
     Args:
         pairs: scores of validation people.
-        criterion: "equal_error": both error rates alike, whatever the mix of pairs; "best_f1": the highest F1 on this mix.
+        criterion: "equal_error": both error rates equal, for any mix of pairs; "best_f1": the highest F1 on this mix.
 
     Raises:
         EvaluationError: an unknown criterion.
@@ -124,7 +124,7 @@ def choose_threshold(pairs: PairScores, criterion: str = "equal_error") -> float
     raise EvaluationError(format_unknown("criterion", criterion, CRITERIA))
 
 
-def judge_threshold(pairs: PairScores, threshold: float) -> dict[str, Any]:
+def measure_threshold(pairs: PairScores, threshold: float) -> dict[str, Any]:
     """Return the confusion matrix at a threshold and what follows from it, with chance.
 
     Args:
@@ -146,11 +146,11 @@ def judge_threshold(pairs: PairScores, threshold: float) -> dict[str, Any]:
     num_genuine, num_impostor = len(pairs.genuine), pairs.num_impostor
     true = num_genuine - int(np.searchsorted(pairs.genuine, np.float32(threshold), side="left"))
     false = int(pairs.impostors_at[index])
-    return {"threshold": float(threshold), **judge_counts(true, num_genuine, false, num_impostor)}
+    return {"threshold": float(threshold), **compute_rates(true, num_genuine, false, num_impostor)}
 
 
-def judge_counts(true_accepts: int, num_genuine: int, false_accepts: int, num_impostor: int) -> dict[str, Any]:
-    """Return what follows from a confusion matrix; see `judge_threshold`.
+def compute_rates(true_accepts: int, num_genuine: int, false_accepts: int, num_impostor: int) -> dict[str, Any]:
+    """Return what follows from a confusion matrix; see `measure_threshold`.
 
     Args:
         true_accepts: genuine pairs accepted.

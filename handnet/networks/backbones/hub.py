@@ -9,9 +9,8 @@ import keras
 import numpy as np
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.names import to_reference_names
 from handnet.networks.weights.pth import State
-from handnet.networks.weights.source import Pretrained
+from handnet.networks.weights.source import Pretrained, Rename
 
 _RENAMES = (
     (r"^embeddings/patch_embeddings/projection", "embeddings.patch_embeddings.projection"),
@@ -27,14 +26,15 @@ _RENAMES = (
 )
 
 
-def read_preset(preset: str) -> Pretrained:
-    """Read a keras-hub preset of DINOv2, DINOv3, ResNet or VGG.
+def read_preset(preset: str, rename: Rename) -> Pretrained:
+    """Read a keras-hub preset of DINOv2, DINOv3, ResNet or VGG; another network's weights will not fit.
 
     Args:
         preset: its name in keras-hub, a "kaggle://" or "hf://" address, or a local folder.
+        rename: from transformers' or torchvision's names to the reference's; of the backbone's entry.
 
     Raises:
-        WeightsError: the hub cannot be reached, or the preset is unknown, damaged or of another network.
+        WeightsError: the hub cannot be reached, or the preset is unknown or damaged.
     """
     # Imported here: it takes seconds, and only presets need it.
     import keras_hub
@@ -49,10 +49,7 @@ def read_preset(preset: str) -> Pretrained:
     except (KeyError, TypeError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise WeightsError(f"The preset {preset!r} cannot be read: {first_line}") from error
-    if type(backbone).__name__ not in ("DINOV2Backbone", "DINOV3Backbone", "ResNetBackbone", "VGGBackbone"):
-        kind = type(backbone).__name__
-        raise WeightsError(f"The preset {preset!r} is a {kind}; DINOv2, DINOv3, ResNet or VGG expected.")
-    return Pretrained(to_reference_names(collect_state(backbone)), *_read_pixels(preset))
+    return Pretrained(rename(collect_state(backbone)), *_read_pixels(preset))
 
 
 def collect_state(backbone: keras.Model) -> State:

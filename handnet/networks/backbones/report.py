@@ -5,7 +5,7 @@ import hashlib
 import keras
 import numpy as np
 
-from handnet.networks.backbones.vit import VitSize
+from handnet.networks.backbones.vit_size import VitSize
 
 MIB = 2**20
 
@@ -38,9 +38,9 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
 def estimate_memory(model: keras.Model, batch_size: int) -> dict[str, int]:
     """Estimate the bytes that a training step needs.
 
-    Weights are float32 whatever the policy; each trained one has a gradient and Adam's two moments. Activations are
+    Weights are float32 under every policy; each trained one has a gradient and Adam's two moments. Activations are
     those that a gradient passes through, in the policy's type, and the gradients of the largest block; a recomputed
-    block keeps its output alone, and one block at a time unfolds. docs/backbones.md compares it with measurements.
+    block keeps its output alone, and one block at a time unfolds. docs/measurements/backbones.md compares it with measurements.
 
     Args:
         model: a backbone, or a model that contains one.

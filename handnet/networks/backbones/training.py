@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from handnet.errors import ConfigError
+from handnet.networks.backbones import find_backbone
 
 MODES = ("none", "all", "last-N", "lora")
-_BLOCK_PATTERN = re.compile(r"^(block\d+|layer\d+_\d+|repeat_\d+_\d+|mixed_[67]a|mixed\d+)(_|$)")
 
 
 def set_trainable(backbone: keras.Model, mode: str) -> None:
@@ -26,7 +26,7 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
     """
     first = _find_first_trained(backbone, mode)
     depths = find_depths(backbone)
-    # TensorFlow's Keras skips `x.trainable = v` where it is v already, whatever the variables below say: set twice.
+    # TensorFlow's Keras skips `x.trainable = v` where it is v already, even where the variables below differ: set twice.
     for value in (False, True):
         backbone.trainable = value
     for layer in backbone.layers:
@@ -37,17 +37,28 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
 
 def list_blocks(backbone: keras.Model) -> list[str]:
     """Return the names of a backbone's blocks, first to last."""
-    names = [match[1] for layer in backbone.layers if (match := _BLOCK_PATTERN.match(layer.name))]
-    return list(dict.fromkeys(names))
+    return list(find_block_outputs(backbone))
+
+
+def find_block_outputs(backbone: keras.Model) -> dict[str, str]:
+    """Return the name of each block's last layer, by the name of the block, first to last."""
+    pattern = _compile_blocks(backbone)
+    return {match[1]: layer.name for layer in backbone.layers if (match := pattern.match(layer.name))}
+
+
+def _compile_blocks(backbone: keras.Model) -> re.Pattern[str]:
+    blocks = find_backbone(backbone.name).blocks
+    # Of no blocks: what matches nothing.
+    return re.compile(rf"^({blocks})(_|$)" if blocks else r"(?!)")
 
 
 def find_depths(backbone: keras.Model) -> dict[str, int]:
     """Return each layer's depth: 0 for the stem, 1 … n for the n blocks, n + 1 for what follows them."""
-    blocks = list_blocks(backbone)
+    blocks, pattern = list_blocks(backbone), _compile_blocks(backbone)
     depths: dict[str, int] = {}
     outside = 0
     for layer in backbone.layers:
-        if match := _BLOCK_PATTERN.match(layer.name):
+        if match := pattern.match(layer.name):
             depths[layer.name] = 1 + blocks.index(match[1])
             outside = len(blocks) + 1
         else:

@@ -1,6 +1,5 @@
 """DINOv2's and DINOv3's vision transformer; keras-hub's cannot save its position table unchanged."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,35 +7,9 @@ import numpy as np
 from keras import layers, ops
 
 from handnet.networks.backbones.pixels import PixelNormalization
+from handnet.networks.backbones.vit_size import VitSize
 
 INIT_STD = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class VitSize:
-    """The numbers that make one vision transformer.
-
-    Attributes:
-        width: token width, a multiple of `num_heads`.
-        num_blocks: number of transformer blocks.
-        num_heads: attention heads per block.
-        patch_px: side of a patch; the image side is cut to whole patches.
-        hidden_width: width inside the feed-forward part; of each half where it is gated.
-        gated: SwiGLU instead of GELU (the giant).
-        num_registers: extra tokens that the features do not use.
-        rope_theta: base period of rotary positions (DINOv3); 0 for a position table (DINOv2).
-        epsilon: of the layer norms.
-    """
-
-    width: int
-    num_blocks: int
-    num_heads: int
-    hidden_width: int
-    patch_px: int = 14
-    gated: bool = False
-    num_registers: int = 0
-    rope_theta: float = 0.0
-    epsilon: float = 1e-6
 
 
 @keras.saving.register_keras_serializable("handnet")

@@ -1,29 +1,32 @@
-"""Published weights fetched into a folder, with their checksum beside them."""
+"""Published weights fetched into a folder, with their checksum."""
 
 import http.client
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from handnet.console import Count, Progress, hide_progress
 from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
 from handnet.files import check_free_space
-from handnet.networks.weights.catalogue import PUBLISHED, Published
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.entry import Published
+from handnet.networks.weights.catalogue import collect_published
 from handnet.networks.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
 
 CHUNK_BYTES = 2**20
 TIMEOUT_S = 30.0
 
 
-def fetch_weights(name: str, folder: Path, progress: Callable[[int, int], None] | None = None) -> Path:
+def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -> Path:
     """Fetch published weights and record where they came from and their checksum.
 
     Args:
-        name: a name of `PUBLISHED`.
+        name: a name that `handnet weights list` shows.
         folder: made here; what `build_backbone(weights=…)` takes. It must not exist.
-        progress: called with bytes done and in all (0 where unknown).
+        progress: told of (bytes done, bytes in all), 0 where unknown.
 
     Returns:
         The folder.
@@ -33,21 +36,22 @@ def fetch_weights(name: str, folder: Path, progress: Callable[[int, int], None] 
         WeightsError: the address is out of reach, the file truncated or another one, or the folder exists.
         DiskError: it cannot be written, or the disk is too small.
     """
-    if name not in PUBLISHED:
-        raise ConfigError(format_unknown("weights", name, list(PUBLISHED)))
-    published = PUBLISHED[name]
+    listed = collect_published()
+    if name not in listed:
+        raise ConfigError(format_unknown("weights", name, list(listed)))
+    arch, published = listed[name]
     if not published.url:
         raise WeightsError(
             f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "
-            f"give its path, or use the keras-hub preset {published.preset!r}."
+            f"give its path, or use the keras-hub preset {BACKBONES[arch].preset!r}."
         )
     with new_folder(folder) as part:
         file = part / published.url.rsplit("/", 1)[-1]
-        _download(published, file, progress)
+        _download(published, file, progress(f"fetch {name}"))
         if digits := find_hash_in_name(file):
             check_file(file, digits)
         size, sha256 = file.stat().st_size, hash_file(file)
-        write_manifest(part, Manifest(published.arch, file.name, size, sha256, published.url, published.licence))
+        write_manifest(part, Manifest(arch, file.name, size, sha256, published.url, published.licence))
     return folder
 
 
@@ -75,7 +79,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
 
 
-def _download(published: Published, file: Path, progress: Callable[[int, int], None] | None) -> None:
+def _download(published: Published, file: Path, count: Count) -> None:
     try:
         with urllib.request.urlopen(published.url, timeout=TIMEOUT_S) as response, file.open("wb") as out:
             total, done = int(response.headers.get("Content-Length") or 0), 0
@@ -83,8 +87,7 @@ def _download(published: Published, file: Path, progress: Callable[[int, int], N
             while chunk := response.read(CHUNK_BYTES):
                 out.write(chunk)
                 done += len(chunk)
-                if progress:
-                    progress(done, total)
+                count(done, total)
     except urllib.error.HTTPError as error:
         raise WeightsError(f"{published.url} answered {error.code} {error.reason}. See {published.page}.") from error
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:

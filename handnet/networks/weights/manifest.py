@@ -1,4 +1,4 @@
-"""A folder of weights and the record beside them: what it is, where it came from, its checksum."""
+"""A folder of weights and their record: what it is, where it came from, its checksum."""
 
 import hashlib
 import json

@@ -10,36 +10,45 @@ from handnet.networks.weights.pth import State
 _UNUSED = re.compile(
     r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|pre_logits|classifier|pooler|local_cls_norm)\."
 )
-_WRAPPERS = ("module.", "backbone.", "_orig_mod.", "dinov2_with_registers.", "dinov2.", "resnet.")
+_WRAPPERS = ("module.", "backbone.", "_orig_mod.")
 
 
-def to_reference_names(state: State) -> State:
-    """Rename a state dict to the reference's names: Meta's for transformers, torchvision's for ResNets, facenet-pytorch's,
-    keras.applications' for VGG16.
+def drop_unused(state: State) -> State:
+    """Return a state dict without the prefixes of wrappers, heads, counters and what follows from the architecture.
 
     Args:
-        state: as read from Meta, torchvision, timm, facenet-pytorch or transformers files.
-
-    Returns:
-        Arrays in PyTorch's layout; heads and counters left out. Names that no rule knows stay as they are: the layout
-        refuses them by name.
+        state: arrays in PyTorch's layout, under the reference's names. Names that no backbone has stay as they are: the
+            layout refuses them by name. So do the other functions here.
     """
-    state = _strip_wrappers(state)
-    if any(name.startswith("embeddings.") for name in state):
-        state = _from_transformers_vit(state)
-    elif "features.0.weight" in state:
-        state = {_from_torchvision_vgg(name): array for name, array in state.items()}
-    elif any(name.startswith("embedder.") for name in state):
-        state = {_from_transformers_resnet(name): array for name, array in state.items()}
-    else:
-        state = _join_gates({_from_variants(name): array for name, array in state.items()})
+    state = _strip(state, _WRAPPERS)
     return {name: array for name, array in state.items() if not _UNUSED.search(name)}
 
 
-def _strip_wrappers(state: State) -> State:
-    for prefix in _WRAPPERS:
+def rename_transformer(state: State) -> State:
+    """Rename a vision transformer's state dict, of Meta, timm or transformers, to Meta's names."""
+    state = _strip(state, (*_WRAPPERS, "dinov2_with_registers.", "dinov2."))
+    if any(name.startswith("embeddings.") for name in state):
+        state = _from_transformers_vit(state)
+    else:
+        state = _join_gates({_from_variants(name): array for name, array in state.items()})
+    return drop_unused(state)
+
+
+def rename_resnet(state: State) -> State:
+    """Rename a ResNet's state dict, of torchvision, timm or transformers, to torchvision's names."""
+    state = _strip(state, (*_WRAPPERS, "resnet."))
+    return drop_unused({_from_transformers_resnet(name): array for name, array in state.items()})
+
+
+def rename_vgg(state: State) -> State:
+    """Rename VGG16's state dict, of torchvision or keras.applications, to the names of keras.applications."""
+    return drop_unused({_from_torchvision_vgg(name): array for name, array in _strip(state, _WRAPPERS).items()})
+
+
+def _strip(state: State, wrappers: tuple[str, ...]) -> State:
+    for prefix in wrappers:
         if any(name.startswith(prefix) for name in state):
-            # What is beside the wrapped network (a classifier, a distillation head) is not the backbone's.
+            # What is saved along with the wrapped network (a classifier, a distillation head) is not the backbone's.
             state = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
     return state
 
@@ -100,7 +109,7 @@ def _from_transformers_vit(state: State) -> State:
     return fused
 
 
-# torchvision numbers convolutions, activations and poolings alike: what VGG16's convolutions come to.
+# torchvision numbers convolutions, activations and poolings together: what VGG16's convolutions come to.
 _VGG16 = {
     number: f"block{block}_conv{index}"
     for block, numbers in enumerate(((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)), start=1)

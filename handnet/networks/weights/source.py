@@ -1,20 +1,23 @@
 """Weights from disk, in any of the layouts they are published in."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.keras_file import is_keras_file, read_keras_file
 from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, check_file, find_hash_in_name, read_manifest
-from handnet.networks.weights.names import to_reference_names
+from handnet.networks.weights.names import drop_unused
 from handnet.networks.weights.pth import State, read_pth
 from handnet.networks.weights.safetensors import read_safetensors
 
 FORMATS = (
-    "a .pth, .pt or .bin state dict, a .safetensors file, an .h5 file of keras.applications, the folder of a run, or a "
-    "folder written by `handnet weights`, transformers, timm or keras-hub"
+    "a .pth, .pt or .bin state dict, a .safetensors file, an .h5 file of keras.applications (VGG16 and InceptionV3), the "
+    "folder of a run, or a folder written by `handnet weights`, transformers, timm or keras-hub"
 )
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+Rename = Callable[[State], State]
 
 
 class Pretrained(NamedTuple):
@@ -33,11 +36,16 @@ class Pretrained(NamedTuple):
     arch: str = ""
 
 
-def read_pretrained(path: Path) -> Pretrained:
+ReadH5 = Callable[[Path], Pretrained]
+
+
+def read_pretrained(path: Path, rename: Rename = drop_unused, read_h5: ReadH5 | None = None) -> Pretrained:
     """Read weights from a file or folder, checked against the checksum that lies with it or in its name.
 
     Args:
-        path: see `FORMATS`; keras-hub's own folders need Keras and are read by `handnet.networks.backbones`.
+        path: see `FORMATS`; keras-hub's own folders need Keras and are read by `handnet.networks.backbones.hub`.
+        rename: from a state dict of any publisher to the reference's names; of the backbone's entry.
+        read_h5: reads an HDF5 file; of the backbone's entry.
 
     Raises:
         WeightsError: nothing is there, or it is damaged, another file, or of no known layout.
@@ -50,12 +58,12 @@ def read_pretrained(path: Path) -> Pretrained:
         if (path.parent / MANIFEST_FILE).is_file():
             manifest = read_manifest(path.parent)
             if manifest.file == path.name:
-                return _read_recorded(path.parent, manifest)
-        return _read_file(path)
+                return _read_recorded(path.parent, manifest, rename, read_h5)
+        return _read_file(path, rename, read_h5)
     if (path / MANIFEST_FILE).is_file():
-        return _read_recorded(path, read_manifest(path))
+        return _read_recorded(path, read_manifest(path), rename, read_h5)
     if (path / "config.json").is_file():
-        return _read_published_folder(path)
+        return _read_published_folder(path, rename)
     raise WeightsError(f"{str(path)!r} holds neither {MANIFEST_FILE} nor config.json. Give {FORMATS}.")
 
 
@@ -71,16 +79,31 @@ def to_scale_and_offset(
     return tuple(factor / s for s in std), tuple(-m / s for m, s in zip(mean, std, strict=True))
 
 
-def _read_recorded(folder: Path, manifest: Manifest) -> Pretrained:
-    read = _read_file(folder / manifest.file)
+def _read_recorded(folder: Path, manifest: Manifest, rename: Rename, read_h5: ReadH5 | None) -> Pretrained:
+    read = _read_file(folder / manifest.file, rename, read_h5)
     scale, offset = manifest.pixel_scale or read.pixel_scale, manifest.pixel_offset or read.pixel_offset
     return Pretrained(read.state, scale, offset, manifest.arch)
 
 
-def _read_file(path: Path) -> Pretrained:
-    if is_keras_file(path):
-        return Pretrained(*read_keras_file(path))
-    return Pretrained(_rename(_read_state(path), path))
+def _read_file(path: Path, rename: Rename, read_h5: ReadH5 | None) -> Pretrained:
+    if _is_hdf5(path):
+        if (path.parent / "run.json").is_file():
+            raise WeightsError(f"{str(path)!r} is the weights of a run. Give the run: --weights {path.parent}")
+        if read_h5 is None:
+            raise WeightsError(
+                f"{str(path)!r} is an HDF5 file, in which no weights of this backbone are published. Give {FORMATS}."
+            )
+        if digits := find_hash_in_name(path):
+            check_file(path, digits)
+        return read_h5(path)
+    return Pretrained(_rename(_read_state(path), path, rename))
+
+
+def _is_hdf5(path: Path) -> bool:
+    if path.suffix in (".h5", ".hdf5"):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
 
 
 def _read_state(path: Path) -> State:
@@ -89,16 +112,16 @@ def _read_state(path: Path) -> State:
     return read_safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
 
 
-def _rename(state: State, path: Path) -> State:
+def _rename(state: State, path: Path, rename: Rename) -> State:
     try:
-        return to_reference_names(state)
+        return rename(state)
     except ValueError as error:
         raise WeightsError(
             f"{str(path)!r} holds arrays that do not belong together: {error}. Fetch it again."
         ) from error
 
 
-def _read_published_folder(folder: Path) -> Pretrained:
+def _read_published_folder(folder: Path, rename: Rename) -> Pretrained:
     files = _list_weight_files(folder)
     state: State = {}
     for file in files:
@@ -112,8 +135,8 @@ def _read_published_folder(folder: Path) -> Pretrained:
         mean, std = preprocessor.get("image_mean", ()), preprocessor.get("image_std", ())
         factor = preprocessor.get("rescale_factor", factor)
     if not (mean and std):
-        return Pretrained(_rename(state, folder))
-    return Pretrained(_rename(state, folder), *to_scale_and_offset(tuple(mean), tuple(std), factor))
+        return Pretrained(_rename(state, folder, rename))
+    return Pretrained(_rename(state, folder, rename), *to_scale_and_offset(tuple(mean), tuple(std), factor))
 
 
 def _list_weight_files(folder: Path) -> list[Path]:

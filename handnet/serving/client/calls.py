@@ -80,7 +80,7 @@ def embed_photos(client: Client, server: Server, paths: Sequence[Path]) -> Embed
 
 
 def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Path]]) -> Verified:
-    """Judge pairs of photos, in as few requests as the limits allow.
+    """Verify pairs of photos, in as few requests as the limits allow.
 
     Raises:
         DataError: a photo that cannot be read or is too large to be sent.

@@ -20,7 +20,7 @@ from handnet.files import reserve_space, write_bytes, write_with
 CHECKPOINT_FOLDER = "checkpoint"
 
 
-# Measured: 1.7 to 4.2 kB beside the values.
+# Measured: 1.7 to 4.2 kB in addition to the values.
 _HDF5_BYTES_PER_VARIABLE = 8192
 
 
@@ -74,7 +74,7 @@ def read_memory(folder: Path) -> dict[str, Any]:
     try:
         memory: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{str(file)!r} is damaged: {error}. Train the run anew.") from None
+        raise RunError(f"{str(file)!r} is damaged: {error}. Train it again.") from None
     return memory
 
 
@@ -90,7 +90,7 @@ def restore_checkpoint(folder: Path, variables: Sequence[Any], memory: dict[str,
             for k, variable in enumerate(variables):
                 variable.assign(arrays[f"v{k}"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{str(file)!r} is missing or damaged: {error}. Train the run anew.") from None
+        raise RunError(f"{str(file)!r} is missing or damaged: {error}. Train it again.") from None
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Warnings of a training run that has stopped learning: one vector for all photos, a loss that stays at its margin."""
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
+
+from handnet.console import Echo
 
 # Unit vectors whose mean is longer than this all point one way.
 _COLLAPSED_MEAN_NORM = 0.99
@@ -20,7 +20,7 @@ class CollapseDetector(keras.callbacks.Callback):
         warn: called with one line.
     """
 
-    def __init__(self, margin: float | None, warn: Callable[[str], None]) -> None:
+    def __init__(self, margin: float | None, warn: Echo) -> None:
         super().__init__()
         self._margin, self._warn, self._stuck = margin, warn, 0
 

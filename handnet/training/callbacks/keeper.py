@@ -21,7 +21,7 @@ class Keeper(keras.callbacks.Callback):
         patience: epochs without a better `val_mean_rank` (or `val_auc`) before stopping; 0 is never.
         memory: of the last checkpoint.
         swap: a context manager in which the encoder holds the weights to be kept.
-        keep_last: keep the last weights, whatever the validation says.
+        keep_last: keep the last weights, not those with the best validation.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from handnet.training.batches import EpochTemplates
 
 
 class LookAlikes(keras.callbacks.Callback):
-    """Finds anew after each epoch which training people look alike to the encoder, for the batches of the next.
+    """Finds after each epoch which training people look similar to the encoder, for the batches of the next.
 
     Args:
         embed: returns the training photos' vectors, float32 (N, D), as the weights are now.

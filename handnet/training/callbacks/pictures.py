@@ -1,4 +1,4 @@
-"""What TensorBoard shows beside the losses: rate, distances, augmented photos and what is found for a photo."""
+"""What TensorBoard shows in addition to the losses: rate, distances, augmented photos and what is found for a photo."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from handnet.images.store import load_cached
 _TILE_PX = 96
 _FRAME_PX = 3
 _RIGHT, _WRONG, _QUERY = (46, 139, 87), (190, 40, 40), (60, 60, 60)
-# Histograms are drawn from at most so many pairs, so that TensorBoard's files stay small.
+# Histograms are drawn from this many pairs at most, so that TensorBoard's files stay small.
 _MAX_PAIRS = 200_000
 
 
@@ -34,7 +34,7 @@ class TrainingPictures(keras.callbacks.Callback):
         size_px: side of a cached photo.
         augment_files: cached files of a few training photos.
         augment_config: how training photos are changed.
-        background: grey level 0..255 beside a photo.
+        background: grey level 0..255 around a photo.
         seed: of the augmentation samples.
         every: epochs between pictures; histograms and rate come each epoch.
         num_queries: validation photos whose neighbours are shown.
@@ -154,7 +154,7 @@ def draw_augmented(
     Args:
         images: uint8 (N, S, S, 3).
         config: how they are changed.
-        background: grey level 0..255 beside a photo.
+        background: grey level 0..255 around a photo.
         seed: of the draws.
         num_draws: how many.
 

@@ -24,8 +24,8 @@ class Validation(keras.callbacks.Callback):
         embed: returns the vectors of the photos of the validation people, float32 (N, D), in the order of the labels.
         identities: their people.
         views: their views.
-        swap: a context manager in which the encoder holds the weights to be judged.
-        as_pairs: whether to judge the photos in pairs too.
+        swap: a context manager in which the encoder holds the weights to be validated.
+        as_pairs: whether to compare the photos in pairs too.
 
     Attributes:
         embeddings: float32 (N, D), the validation photos' vectors after the last epoch.
@@ -64,7 +64,7 @@ def compute_all_pairs_auc(embeddings: npt.NDArray[np.float32], identities: npt.N
 
     Args:
         embeddings: float32 (N, D), unit norm; of more than 2,000 rows, 2,000 spread evenly are taken.
-        identities: (N,), of which some come twice, and not all alike.
+        identities: (N,), some of them twice, and not all the same.
     """
     kept = np.unique(np.linspace(0, len(embeddings) - 1, min(len(embeddings), _MAX_PAIRED)).astype(np.int64))
     first, second = np.triu_indices(len(kept), k=1)

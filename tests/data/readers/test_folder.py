@@ -34,13 +34,14 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write_bytes(tmp_path / "a" / "notes.txt", b"")
     (tmp_path / "faces").mkdir()
-    write_bytes(tmp_path / "faces" / "1.ppm", b"P6")
+    write_bytes(tmp_path / "faces" / "1.raw", b"raw")
     dataset = read_folder(tmp_path)
     assert [e.identity for e in dataset.examples] == ["a"]
     assert dataset.problems == (
         r"2 photos (loose.jpg, new\nline \x1b[31mred\x1b[0m \u202egpj.jpg) in no person's folder, left out.",
         "2 folders (empty, faces) without a photo.",
-        "2 files (a/notes.txt, faces/1.ppm) of another kind than jpg, jpeg, png, gif, bmp, pgm, left out.",
+        "2 files (a/notes.txt, faces/1.raw) of another kind than jpg, jpeg, png, gif, bmp, "
+        "webp, tif, tiff, heic, heif, avif, pgm, ppm, left out.",
     )
 
 

@@ -54,7 +54,8 @@ def test_empty_and_unlisted_classes_are_said(tmp_path: Path) -> None:
     assert dataset.identities == ["n01"]
     assert dataset.problems == (
         "1 folder (n04) without a photo.",
-        "2 files (n01/n01_boxes.txt, n02/n02_boxes.txt) of another kind than jpg, jpeg, png, gif, bmp, pgm, left out.",
+        "2 files (n01/n01_boxes.txt, n02/n02_boxes.txt) of another kind than jpg, jpeg, png, gif, bmp, "
+        "webp, tif, tiff, heic, heif, avif, pgm, ppm, left out.",
         "1 class (n03) of wnids.txt without an image.",
         "1 class (n02) not in wnids.txt, left out.",
     )

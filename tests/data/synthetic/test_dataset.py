@@ -24,7 +24,9 @@ def digest(folder: Path) -> dict[str, str]:
 
 def test_layout_is_the_official_one(tmp_path):
     calls = []
-    write_synthetic(tmp_path / "made", 3, 5, 2, (64, 48), workers=1, progress=lambda *call: calls.append(call))
+    write_synthetic(
+        tmp_path / "made", 3, 5, 2, (64, 48), workers=1, progress=lambda name: lambda *call: calls.append(call)
+    )
     assert calls == [(10, 30), (20, 30), (30, 30)]
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["HandInfo.csv", "Hands"]
     lines = (tmp_path / "made" / "HandInfo.csv").read_bytes().split(b"\r\n")
@@ -122,7 +124,7 @@ def test_interruption_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic(tmp_path / "made", 2, 1, 0, SMALL, workers=1, progress=stop)
+        write_synthetic(tmp_path / "made", 2, 1, 0, SMALL, workers=1, progress=lambda name: stop)
     assert not list(tmp_path.iterdir())
 
 

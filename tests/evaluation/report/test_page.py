@@ -5,18 +5,21 @@ import re
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
 from handnet.evaluation.report import plots
 from handnet.evaluation.report.embedding_map import draw_map
-from handnet.evaluation.report.html import build_page, build_table, read_thumbnail
 from handnet.evaluation.report.page import write_report
+from handnet.evaluation.report.pairs_page import write_pair_report
+from handnet.evaluation.report.render import render
 from handnet.evaluation.report.terminal import format_metrics
-from handnet.metrics.all_figures import evaluate_part
+from handnet.evaluation.report.thumbnails import read_thumbnail
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
-from handnet.metrics.ranking import write_metrics
+from handnet.metrics.pairs.pair_list import evaluate_pair_list
 from tests.metrics.oracles import draw_part
 from tests.metrics.test_protocols import draw_hands
 
@@ -110,7 +113,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
     text = "".join(reader.text)
     assert all(heading in text for heading in HEADINGS)
     assert text.count(HOSTILE[:20]) > 10  # shown as it is, as text
-    assert "photo not at hand" in text
+    assert "photo not available" in text
     assert sum(source.startswith("data:image/jpeg") for source in reader.sources) > 10
     assert sum(source.startswith("data:image/svg") for source in reader.sources) == 11
     assert 'name="viewport"' in page
@@ -220,14 +223,41 @@ def test_thumbnails_are_small_and_upright(tmp_path):
     assert small.size == (66, 132)
 
 
-def test_tables_and_pages_escape_every_text():
-    page = build_page(
-        HOSTILE, [("a", HOSTILE, build_table([HOSTILE], [[(HOSTILE, HOSTILE)]])), ("b", "left out", "")], ""
-    )
-    reader = read(page)
+def test_the_page_of_pairs_is_whole_and_deaf_too(tmp_path):
+    """Four pairs of four people: one of either kind on the wrong side of the threshold."""
+    scores, same = np.asarray([0.9, 0.1, 0.8, 0.2], np.float32), np.asarray([True, True, False, False])
+    people = np.asarray([("a", "a"), ("b", "b"), ("c", "d"), ("a", "b")])
+    figures = evaluate_pair_list(scores, same, people, 0.5, num_replicates=40)
+    metrics = {
+        "part": "test",
+        "num_replicates": 40,
+        "systems": {HOSTILE: figures},
+        "notes": [HOSTILE],
+        "calibration": {HOSTILE: {"cllr": 0.5, "ece": 0.1}},
+    }
+    photos = [(f"{HOSTILE}{k}.jpg", f"{k}.jpg") for k in range(4)]
+    path = tmp_path / "pairs.html"
+    write_pair_report(path, metrics, HOSTILE, scores, same, photos, HOSTILE, {HOSTILE: HOSTILE})
+    reader = read(path.read_text(encoding="utf-8"))
     assert "script" not in reader.tags
-    assert "img" not in reader.tags
-    assert "left out" not in page
+    assert all(re.match(r"(data:image/|#[a-z-]+$)", source) for source in reader.sources), reader.sources
+    text = "".join(reader.text)
+    assert text.count(HOSTILE[:20]) > 8
+    assert "Confusion matrix" in text
+    rejected, accepted = text.index("The same person, rejected:"), text.index("Different people, accepted:")
+    assert "0.10" in text[rejected:accepted]
+    assert "0.80" in text[accepted:]
+
+
+def test_a_template_that_names_what_is_not_there_is_an_error():
+    with pytest.raises(UndefinedError, match="'about' is undefined"):
+        render("pairs.html.j2", title="x", sections={})
+
+
+def test_photos_of_a_phone_have_thumbnails(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "x.heic")
+    assert read_thumbnail(str(tmp_path / "x.heic")).startswith("data:image/jpeg;base64,")
 
 
 @pytest.mark.parametrize("num_people", [2, 3])

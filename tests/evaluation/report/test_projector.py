@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from handnet.errors import EvaluationError
-from handnet.evaluation.report.maps import compute_tsne, draw_maps
+from handnet.evaluation.report.maps import MAPS, compute_tsne, draw_maps
 from handnet.evaluation.report.projector import (
     MAX_PHOTOS,
     MAX_SPRITE_PX,
@@ -141,7 +141,7 @@ def test_map_pictures_are_drawn_and_a_missing_package_is_named(tmp_path: Path, m
     def refuse(*_: object) -> np.ndarray:
         raise ImportError("No module named 'umap'")
 
-    monkeypatch.setitem(__import__("handnet.evaluation.report.maps").maps.MAPS, "umap", refuse)
+    monkeypatch.setitem(MAPS, "umap", refuse)
     lines: list[str] = []
     part = build_part(8)
     files = draw_maps(tmp_path, part, ["test"] * 16, seed=0, echo=lines.append)

@@ -15,7 +15,7 @@ from handnet.metrics.pairs.verification import (
     compute_auc,
     compute_eer,
     find_true_accept,
-    judge_threshold,
+    measure_threshold,
     refuse_rate,
     summarize_pairs,
     thin_curve,
@@ -105,7 +105,7 @@ def test_streamed_pairs_equal_all_pairs(monkeypatch):
 def test_figures_at_a_threshold_equal_scikit_learn():
     part = make_part(*draw_part(np.random.default_rng(3), num_people=10))
     genuine, impostor = brute_force(part)
-    figures = judge_threshold(score_pairs(part, [0.3]), 0.3)
+    figures = measure_threshold(score_pairs(part, [0.3]), 0.3)
     truth, scores = label(genuine, impostor)
     called = scores >= np.float32(0.3)
     assert figures["f1"] == pytest.approx(metrics.f1_score(truth, called))
@@ -131,7 +131,7 @@ def test_thresholds_are_the_best_on_their_pairs():
     with pytest.raises(EvaluationError, match=r"Unknown criterion 'f1'\. Valid: best_f1, equal_error"):
         choose_threshold(pairs, "f1")
     with pytest.raises(EvaluationError, match="which was not counted"):
-        judge_threshold(pairs, 0.123)
+        measure_threshold(pairs, 0.123)
 
 
 def test_rates_beyond_the_number_of_people_are_refused():
@@ -194,7 +194,7 @@ def test_coverage_of_the_intervals_on_simulated_people():
     for trial in range(300):
         part = draw_people(generator, 30, 2)
         pairs = score_pairs(part, [0.5])
-        figures, judged = summarize_pairs(pairs), judge_threshold(pairs, 0.5)
+        figures, judged = summarize_pairs(pairs), measure_threshold(pairs, 0.5)
         interval = bootstrap_pairs(part, pairs, figures, {"t": 0.5}, num_replicates=300, seed=trial)
         points.append(
             {"auc": figures["auc"], "eer": figures["eer"], "tar": figures["true_accept_rate"]["0.1"]} | judged

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from handnet.errors import WeightsError
-from handnet.networks.backbones import build_backbone
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.hand.alignment import (
     HandAlignment,
     cover_hand,

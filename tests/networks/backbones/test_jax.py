@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones import build_backbone
+from handnet.networks.backbones.build import build_backbone
 from tests.networks.backbones.two_steps import SIDE_PX, run
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones import build_backbone
+from handnet.networks.backbones.build import build_backbone
 from tests.goldens.drawn import draw_images, draw_state, load_photos
 from tests.networks.backbones.sources import write_source
 from tests.photos import find_real_data

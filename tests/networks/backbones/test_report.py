@@ -4,9 +4,19 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones import BACKBONES, build_backbone, describe_parameters, digest_weights, set_trainable
-from handnet.networks.backbones.report import count_parameters, count_transformer_parameters, estimate_memory
-from handnet.networks.weights.catalogue import PUBLISHED
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone
+from handnet.networks.backbones.report import (
+    count_parameters,
+    count_transformer_parameters,
+    describe_parameters,
+    digest_weights,
+    estimate_memory,
+)
+from handnet.networks.backbones.training import set_trainable
+from handnet.networks.weights.catalogue import collect_published
+
+PUBLISHED = collect_published()
 
 
 def size_of(arch: str):
@@ -36,18 +46,18 @@ def test_sizes_are_the_published_ones(arch, published, mask_token):
     assert count_transformer_parameters(size_of(arch), 518) - 6 == published - mask_token
 
 
-@pytest.mark.parametrize("name", [name for name, p in PUBLISHED.items() if BACKBONES[p.arch].is_transformer])
+@pytest.mark.parametrize("name", [name for name, listed in PUBLISHED.items() if BACKBONES[listed.arch].is_transformer])
 def test_the_catalogue_counts_transformers_right(name):
-    published = PUBLISHED[name]
-    size = size_of(published.arch)
+    arch, published = PUBLISHED[name]
+    size = size_of(arch)
     assert published.num_parameters == count_transformer_parameters(size, published.image_size_px) - 6
     assert published.width == size.width
 
 
 def test_the_catalogue_counts_resnet50_right():
     model = build_backbone("resnet50", image_size_px=32)
-    assert count_parameters(model)[0] - 6 == PUBLISHED["resnet50"].num_parameters
-    assert model.output_shape[1] == PUBLISHED["resnet50"].width
+    assert count_parameters(model)[0] - 6 == PUBLISHED["resnet50"].weights.num_parameters
+    assert model.output_shape[1] == PUBLISHED["resnet50"].weights.width
 
 
 def test_description_by_hand():

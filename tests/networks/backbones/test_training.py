@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from handnet.errors import ConfigError
-from handnet.networks.backbones import BACKBONES, build_backbone, list_blocks, set_trainable
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.lora import merge_lora
-from handnet.networks.backbones.training import find_depths, find_layer_rates, scale_rates
+from handnet.networks.backbones.training import find_depths, find_layer_rates, list_blocks, scale_rates, set_trainable
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 70, 70, 3), dtype=np.uint8)
 TARGETS = np.random.default_rng(1).standard_normal((4, 64)).astype(np.float32)

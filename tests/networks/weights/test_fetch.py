@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from handnet.errors import ConfigError, DiskError, WeightsError
-from handnet.networks.weights import catalogue, fetch
-from handnet.networks.weights.catalogue import PUBLISHED, SHIPPED, Published, list_published
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones.entry import Published
+from handnet.networks.weights import fetch
+from handnet.networks.weights.catalogue import SHIPPED, Listed, collect_published, list_published
 from handnet.networks.weights.fetch import fetch_weights, new_folder
 from handnet.networks.weights.manifest import read_manifest
 from handnet.networks.weights.source import read_pretrained
@@ -49,8 +51,8 @@ def served(tmp_path, monkeypatch):
         "missing": f"{address}/missing.pth",
         "unreachable": "http://127.0.0.1:9/x.pth",
     }
-    entries = {name: Published("resnet50", 3, 1, 224, "BSD", url, page="a page") for name, url in names.items()}
-    monkeypatch.setattr(fetch, "PUBLISHED", entries)
+    entries = {name: Listed("resnet50", Published(3, 1, 224, "BSD", url, page="a page")) for name, url in names.items()}
+    monkeypatch.setattr(fetch, "collect_published", lambda: entries)
     yield contents
     server.shutdown()
     server.server_close()
@@ -58,7 +60,7 @@ def served(tmp_path, monkeypatch):
 
 def test_what_is_fetched_is_recorded_and_readable(served, tmp_path):
     seen = []
-    folder = fetch_weights("good", tmp_path / "a" / "b", lambda done, total: seen.append((done, total)))
+    folder = fetch_weights("good", tmp_path / "a" / "b", lambda _: lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(served), len(served))
     manifest = read_manifest(folder)
     assert (manifest.arch, manifest.licence, manifest.num_bytes) == ("resnet50", "BSD", len(served))
@@ -98,16 +100,18 @@ def test_names_and_folders_that_will_not_do(tmp_path):
 def test_the_catalogue_is_whole():
     rows = list_published()
     # The header, what comes with the package, the networks that find hands, and what is published.
-    assert len(rows) == 1 + len(SHIPPED) + 1 + len(PUBLISHED)
+    assert len(rows) == 1 + len(SHIPPED) + 1 + len(collect_published())
     assert {len(row) for row in rows} == {8}
-    for name, published in PUBLISHED.items():
+    for name, (_, published) in collect_published().items():
         assert published.licence, name
         assert published.page.startswith("https://"), name
         assert re.fullmatch(r"https://[\w./-]+\.(pth|pt|h5)|", published.url), name
     # The network of the published baseline: torchvision's first weights.
-    assert PUBLISHED["resnet50"].url == "https://download.pytorch.org/models/resnet50-0676ba61.pth"
-    assert PUBLISHED["dino"].url.endswith("/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth")
-    assert catalogue.find_preset("dino-giant-reg") == "dinov2_with_registers_giant"
-    assert catalogue.find_preset("dino3-small-plus") == "dinov3_vit_small_plus_lvd1689m"
-    assert catalogue.find_preset("small") == ""
+    assert (
+        BACKBONES["resnet50"].published["resnet50"].url == "https://download.pytorch.org/models/resnet50-0676ba61.pth"
+    )
+    assert BACKBONES["dino"].published["dino"].url.endswith("/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth")
+    assert BACKBONES["dino-giant-reg"].preset == "dinov2_with_registers_giant"
+    assert BACKBONES["dino3-small-plus"].preset == "dinov3_vit_small_plus_lvd1689m"
+    assert BACKBONES["small"].preset == ""
     assert json.dumps(rows)

@@ -1,4 +1,4 @@
-"""The safetensors format, against a file that the safetensors package wrote and the bytes of its specification."""
+"""The safetensors format: a file that torch wrote, the bytes of its specification, bfloat16, and hostile files."""
 
 import json
 from pathlib import Path
@@ -27,6 +27,28 @@ def test_every_tensor_of_the_packages_file():
             np.testing.assert_array_equal(read[key], expected[key], err_msg=key)
 
 
+def test_bfloat16_is_widened_exactly(tmp_path):
+    # All 65,536 patterns: the upper half of a float32 with zeros below.
+    patterns = np.arange(2**16, dtype="<u2")
+    entry = {"dtype": "BF16", "shape": [2**16], "data_offsets": [0, 2**17]}
+    read = read_safetensors(write_file(tmp_path / "x.safetensors", {"w": entry}, patterns.tobytes()))["w"]
+    assert read.dtype == np.float32
+    expected = (patterns.astype("<u4") << 16).view("<f4")
+    np.testing.assert_array_equal(np.isnan(read), np.isnan(expected))
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(read[numbers].view("<u4"), expected[numbers].view("<u4"))
+
+
+def test_tensors_that_overlap_or_leave_holes_are_refused(tmp_path):
+    for second in ([4, 12], [12, 20]):
+        header = {
+            "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+            "b": {"dtype": "F32", "shape": [2], "data_offsets": second},
+        }
+        with pytest.raises(WeightsError, match="not a whole safetensors file"):
+            read_safetensors(write_file(tmp_path / "x.safetensors", header, bytes(second[1])))
+
+
 def test_written_bytes(tmp_path):
     write_safetensors(tmp_path / "x.safetensors", {"b": np.array([1.0, 2.0]), "a": np.array([[3]], np.int64)})
     contents = (tmp_path / "x.safetensors").read_bytes()
@@ -42,12 +64,12 @@ def test_written_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "body", "message"),
     [
-        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, b"1234", "lies outside the file"),
-        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, b"123456789", "describes 8 bytes and 9 follow"),
-        ({"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}, b"12345678", "of shape .3. has 8 bytes"),
-        ({"dtype": "F32", "shape": [-2, -1], "data_offsets": [0, 8]}, b"12345678", "lies outside"),
-        ({"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}, b"12345678", "has the type F8_E4M3"),
-        ({"dtype": "F32", "shape": "x", "data_offsets": [0, 8]}, b"12345678", "a list was expected"),
+        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, b"1234", "not fully covered"),
+        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, b"123456789", "not fully covered"),
+        ({"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}, b"12345678", "invalid shape, data type, or offset"),
+        ({"dtype": "F32", "shape": [-2, -1], "data_offsets": [0, 8]}, b"12345678", "invalid value"),
+        ({"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}, b"12345678", "float8_e4m3"),
+        ({"dtype": "F32", "shape": "x", "data_offsets": [0, 8]}, b"12345678", "expected a sequence"),
         ({"dtype": "F32"}, b"12345678", "shape"),
         ([], b"", "not a whole"),
     ],

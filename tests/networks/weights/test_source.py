@@ -9,9 +9,9 @@ import pytest
 
 from handnet.errors import WeightsError
 from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
-from handnet.networks.weights.names import to_reference_names
+from handnet.networks.weights.names import drop_unused, rename_resnet, rename_transformer, rename_vgg
 from handnet.networks.weights.safetensors import write_safetensors
-from handnet.networks.weights.source import is_keras_hub_folder, read_pretrained, to_scale_and_offset
+from handnet.networks.weights.source import Rename, is_keras_hub_folder, read_pretrained, to_scale_and_offset
 from tests.networks.backbones.sources import write_pth
 
 STATE = {"conv1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), "bn1.weight": np.ones(2, np.float32)}
@@ -141,24 +141,31 @@ def test_what_holds_no_weights_is_refused(tmp_path):
         read_pretrained(tmp_path)
 
 
-def rename(*names: str) -> list[str]:
-    return sorted(to_reference_names({name: np.zeros((3, 3)) for name in names}))
+def rename(*names: str, by: Rename = rename_transformer) -> list[str]:
+    return sorted(by({name: np.zeros((3, 3)) for name in names}))
 
 
 def test_wrappers_heads_and_counters_are_taken_off():
-    assert rename("module.conv1.weight", "module.fc.weight", "module.bn1.num_batches_tracked") == ["conv1.weight"]
+    assert rename("module.conv1.weight", "module.fc.weight", "module.bn1.num_batches_tracked", by=rename_resnet) == [
+        "conv1.weight"
+    ]
     assert rename("dinov2.embeddings.cls_token", "dinov2.embeddings.mask_token", "classifier.weight") == ["cls_token"]
     assert rename("backbone.cls_token", "dino_head.mlp.weight") == ["cls_token"]
-    assert rename("logits.weight", "last_bn.weight") == ["last_bn.weight"]
+    assert rename("logits.weight", "last_bn.weight", by=drop_unused) == ["last_bn.weight"]
     # What no rule knows stays, and is refused by name when it is put into the network.
     assert rename("blocks.0.surprise", "cls_token") == ["blocks.0.surprise", "cls_token"]
 
 
 def test_torchvisions_vgg16_takes_the_names_of_keras():
-    renamed = rename("features.0.weight", "features.28.bias", "classifier.0.weight", "pre_logits.fc1.weight")
+    renamed = rename(
+        "features.0.weight", "features.28.bias", "classifier.0.weight", "pre_logits.fc1.weight", by=rename_vgg
+    )
     assert renamed == ["block1_conv1.weight", "block5_conv3.bias"]
     # VGG16 with batch normalisation is another network: what does not belong stays, to be refused by name.
-    assert rename("features.0.weight", "features.1.running_mean") == ["block1_conv1.weight", "features.1.running_mean"]
+    assert rename("features.0.weight", "features.1.running_mean", by=rename_vgg) == [
+        "block1_conv1.weight",
+        "features.1.running_mean",
+    ]
 
 
 def test_variants_of_metas_names():
@@ -172,7 +179,7 @@ def test_variants_of_metas_names():
 
 
 def test_metas_dinov3_gate_comes_first():
-    joined = to_reference_names({f"blocks.0.mlp.w{i}.weight": np.full((1, 1), i) for i in (1, 2, 3)})
+    joined = rename_transformer({f"blocks.0.mlp.w{i}.weight": np.full((1, 1), i) for i in (1, 2, 3)})
     np.testing.assert_array_equal(joined["blocks.0.mlp.fc1.weight"], [[1], [2]])
     np.testing.assert_array_equal(joined["blocks.0.mlp.fc2.weight"], [[3]])
     assert len(joined) == 2
@@ -182,13 +189,13 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path):
     state = {"blocks.0.mlp.w1.weight": np.zeros((2, 3), np.float32), "blocks.0.mlp.w2.weight": np.zeros(4, np.float32)}
     write_pth(tmp_path / "x.pth", state)
     with pytest.raises(WeightsError, match="do not belong together"):
-        read_pretrained(tmp_path / "x.pth")
+        read_pretrained(tmp_path / "x.pth", rename_transformer)
 
 
 def test_queries_keys_and_values_are_joined_in_metas_order():
     state = {f"layer.0.attention.{part}_proj.weight": np.full((2, 2), i) for i, part in enumerate("qkv")}
     state.update({f"layer.0.attention.{part}_proj.bias": np.full(2, i + 1) for i, part in enumerate("qv")})
-    joined = to_reference_names({"embeddings.cls_token": np.zeros(2), **state})
+    joined = rename_transformer({"embeddings.cls_token": np.zeros(2), **state})
     np.testing.assert_array_equal(joined["blocks.0.attn.qkv.weight"][:, 0], [0, 0, 1, 1, 2, 2])
     # DINOv3's keys have no bias.
     np.testing.assert_array_equal(joined["blocks.0.attn.qkv.bias"], [1, 1, 0, 0, 2, 2])

@@ -18,7 +18,7 @@ BLUR_FRACTION = 5.0 / 128.0
 _HAND_CONTRAST = 24.0
 _STEPS = 6
 _DAMPING = 0.7
-# Weight of no change beside the overlap: without it closed hands would be turned until their outlines agree by chance.
+# Weight of no change against the overlap: without it closed hands would be turned until their outlines agree by chance.
 _RIDGE = 2.0
 
 
@@ -106,7 +106,7 @@ class HandAlignment(keras.layers.Layer):
     """Moves each hand by the similarity that brings its blurred outline closest to the template's.
 
     The template, and what follows from it, are weights: with random weights they are zero, and nothing moves. Six steps of
-    Gauss and Newton on the template's derivatives, with a ridge, float32 whatever the policy.
+    Gauss and Newton on the template's derivatives, with a ridge, float32 under every policy.
 
     Args:
         name: layer name.

@@ -1,4 +1,4 @@
-"""The hand's own backbone: aligned to a mean hand, described by fixed features and by networks that know made-up hands."""
+"""The hand's own backbone: aligned to a mean hand, described by fixed features and by networks trained on synthetic hands."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from handnet.networks.backbones.residual import stack_mini
 from handnet.networks.weights.layout import lay_out_convolutional
 from handnet.networks.weights.pth import State
 
-# The networks see pictures of this side, whatever the input's.
+# The networks see pictures of this side, at every size of the input.
 NETWORK_PX = 96
 # The second network's layers are named so; it was trained with other augmentation.
 SECOND = "second_"

@@ -28,7 +28,7 @@ class Group(NamedTuple):
     Attributes:
         name: what it describes.
         width: how many numbers.
-        deviation: root mean square of its distance from the mean over made-up hands: the group is divided by it.
+        deviation: root mean square of its distance from the mean over synthetic hands: the group is divided by it.
     """
 
     name: str
@@ -52,7 +52,7 @@ PHOTO_DEVIATION = 1.2
 
 @keras.saving.register_keras_serializable("handnet")
 class HandDescriptor(keras.layers.Layer):
-    """Describes hands on white by the groups of `GROUPS`; it has no weights, float32 whatever the policy.
+    """Describes hands on white by the groups of `GROUPS`; it has no weights, float32 under every policy.
 
     Gradients are counted by orientation (8, unsigned) and place (8 × 8 cells, Gaussian windows), weighted by their length, and
     the root is taken: of the luminance's logarithm on two scales, of the same inside the hand alone, and of the outline.

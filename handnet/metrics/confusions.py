@@ -1,22 +1,22 @@
-"""Which photos are confused: the worst queries with what was found in their place, and people who look alike."""
+"""Which photos are confused: the worst queries with what was found in their place, and people with similar hands."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.protocols import rank_photos
+from handnet.metrics.protocols import Outcome
 from handnet.metrics.ranking import average_by_identity
 
 _BLOCK_CELLS = 1 << 22
 
 
 class Neighbour(NamedTuple):
-    """A gallery photo beside a query.
+    """A gallery photo near a query.
 
     Attributes:
-        row: of the part.
+        row: its row of the part.
         similarity: cosine to the query.
     """
 
@@ -29,7 +29,7 @@ class Confusion(NamedTuple):
 
     Attributes:
         row: the query's row of the part.
-        rank: of the first correct photo.
+        rank: rank of the first correct photo.
         num_gallery: photos that it was looked for among.
         right: the nearest photo of the right person.
         wrong: the nearest photo of each of the nearest wrong people, the nearest first.
@@ -41,22 +41,24 @@ class Confusion(NamedTuple):
     right: Neighbour
     wrong: tuple[Neighbour, ...]
 
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain mappings and numbers, for metrics.json."""
+        neighbours = {"right": self.right._asdict(), "wrong": [neighbour._asdict() for neighbour in self.wrong]}
+        return {"row": self.row, "rank": self.rank, "num_gallery": self.num_gallery, **neighbours}
+
 
 def find_worst_queries(
-    part: EmbeddedPart, direction: str = "dorsal_to_palmar", num_queries: int = 12, num_wrong: int = 5
+    part: EmbeddedPart, outcome: Outcome, direction: str = "dorsal_to_palmar", num_queries: int = 12, num_wrong: int = 5
 ) -> list[Confusion]:
     """Return the photos whose person was found last, one a person.
 
     Args:
         part: the photos.
-        direction: "dorsal_to_palmar" or "palmar_to_dorsal".
+        outcome: of `rank_photos` on them.
+        direction: that of the outcome, "dorsal_to_palmar" or "palmar_to_dorsal".
         num_queries: how many people.
         num_wrong: wrong people shown for each.
-
-    Raises:
-        EvaluationError: fewer than two people with both views.
     """
-    outcome = rank_photos(part, direction)
     gallery = np.flatnonzero(part.views == direction.rsplit("_", 1)[1])
     order = np.argsort(-outcome.ranking.ranks, kind="stable")
     _, first = np.unique(outcome.people[order], return_index=True)
@@ -90,7 +92,7 @@ class LookAlike(NamedTuple):
 
 
 def find_look_alikes(part: EmbeddedPart, num_pairs: int = 8) -> list[LookAlike]:
-    """Return the pairs of different people whose dorsal and palmar templates are the most alike, each pair once.
+    """Return the pairs of different people whose dorsal and palmar templates are the most similar, each pair once.
 
     Args:
         part: the photos.

@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from handnet.metrics.confusions import find_look_alikes, find_worst_queries
 from handnet.metrics.embedded import make_part
-from handnet.metrics.neighbours import find_look_alikes, find_worst_queries
+from handnet.metrics.protocols import rank_photos
 from tests.metrics.oracles import cosine, draw_part, mean_direction, rank_one
 
 
 def test_worst_queries_are_the_last_found_with_the_nearest_wrong_people():
     part = make_part(*draw_part(np.random.default_rng(4), num_people=10))
-    worst = find_worst_queries(part, num_queries=4, num_wrong=3)
+    worst = find_worst_queries(part, rank_photos(part, "dorsal_to_palmar"), num_queries=4, num_wrong=3)
     palms = [i for i in range(len(part.views)) if part.views[i] == "palmar"]
     ranks = {}
     for i in range(len(part.views)):
@@ -36,7 +37,7 @@ def test_worst_queries_are_the_last_found_with_the_nearest_wrong_people():
 
 
 def test_look_alikes_are_the_nearest_templates_of_different_people(monkeypatch):
-    monkeypatch.setattr("handnet.metrics.neighbours._BLOCK_CELLS", 30)
+    monkeypatch.setattr("handnet.metrics.confusions._BLOCK_CELLS", 30)
     part = make_part(*draw_part(np.random.default_rng(5), num_people=12))
     pairs = find_look_alikes(part, num_pairs=5)
     rows = list(zip(part.embeddings, part.identities, part.views, strict=True))
@@ -64,4 +65,4 @@ def test_look_alikes_are_the_nearest_templates_of_different_people(monkeypatch):
 def test_two_people_have_one_pair():
     part = make_part(np.eye(4), ["a", "a", "b", "b"], ["dorsal", "palmar"] * 2)
     assert len(find_look_alikes(part)) == 1
-    assert len(find_worst_queries(part)) == 2
+    assert len(find_worst_queries(part, rank_photos(part, "dorsal_to_palmar"))) == 2

@@ -1,0 +1,87 @@
+"""The pages of a report, filled in from templates by Jinja: every text from data is escaped."""
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from handnet.evaluation.report.thumbnails import read_thumbnail
+
+# A value, and small print under it: lines separated by newlines.
+Cell = tuple[str, str]
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        headings: of the columns.
+        rows: a cell for each column.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+class Plot(NamedTuple):
+    """A plot.
+
+    Attributes:
+        svg: SVG text.
+        caption: what it shows, which is its alternative text as well.
+    """
+
+    svg: str
+    caption: str
+
+
+class Thumbnail(NamedTuple):
+    """A small copy of a photo.
+
+    Attributes:
+        path: of the photo, "" where unknown.
+        kind: "query", "right" or "wrong": the colour of the frame.
+        caption: lines separated by newlines.
+    """
+
+    path: str
+    kind: str
+    caption: str
+
+
+def render(template: str, **context: object) -> bytes:
+    """Fill in a template.
+
+    Args:
+        template: its name in the folder templates.
+        context: what it names; what is missing is an error.
+
+    Returns:
+        The page in UTF-8; what UTF-8 cannot hold, e.g. half of a surrogate pair in a file name, becomes "?".
+    """
+    return _load_environment().get_template(template).render(context).encode("utf-8", "replace")
+
+
+def encode_svg(svg: str) -> str:
+    """Return a plot as a data address."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
+
+
+@cache
+def _load_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("handnet.evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "count": lambda number: f"{number:,}",
+        "data_address": encode_svg,
+        "read_thumbnail": read_thumbnail,
+    }
+    return environment

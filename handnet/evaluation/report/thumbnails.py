@@ -1,0 +1,37 @@
+"""Small copies of photos for the pages of a report."""
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from handnet.data.checks import needs_pillow, open_with_pillow
+
+THUMBNAIL_PX = 132
+_MAX_PIXELS = 60_000_000
+_MAX_BYTES = 200_000_000
+
+
+def read_thumbnail(path: str) -> str:
+    """Return a photo shrunk to 132 px as a data address, "" where there is none or it cannot be decoded.
+
+    Args:
+        path: of the photo, "" where unknown.
+    """
+    # A name in a file of embeddings may be that of a pipe, which would never end.
+    if not Path(path).is_file() or Path(path).stat().st_size > _MAX_BYTES:
+        return ""
+    try:
+        contents = Path(path).read_bytes()
+        with open_with_pillow(contents) if needs_pillow(contents) else Image.open(io.BytesIO(contents)) as photo:
+            if photo.width * photo.height > _MAX_PIXELS:
+                return ""
+            photo.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
+            small = ImageOps.exif_transpose(photo).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, format="JPEG", quality=72)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,48 @@
+"""Photos in formats that TensorFlow does not decode, by Pillow: WebP, TIFF, AVIF, HEIC, PGM, PPM, BMP with a palette."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from handnet.data.checks import needs_pillow, open_with_pillow
+
+
+def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
+    """Decode a photo whole and turn it upright: uint8 (H, W, 3), RGB.
+
+    As `handnet.images.decode.decode` does: 16 bits become 8, transparency is dropped, the first picture of several is taken.
+
+    Args:
+        contents: the bytes of a file that `find_header_problem` has passed.
+
+    Raises:
+        ValueError: the file is damaged or truncated.
+    """
+    try:
+        with open_with_pillow(contents) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):
+                narrow = np.asarray(upright, np.int64) // 257
+                upright = Image.fromarray(narrow.clip(0, 255).astype(np.uint8))
+            return np.asarray(upright.convert("RGB"))
+    # Decoders raise errors of every kind on damaged input.
+    except Exception as error:
+        raise ValueError(str(error)) from error
+
+
+def read_for_graph(path: str) -> bytes:
+    """Return the bytes of a photo as TensorFlow's decoder takes them: its own, or a PNG of what Pillow decodes.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: Pillow cannot decode it.
+    """
+    contents = Path(path).read_bytes()
+    if not needs_pillow(contents):
+        return contents
+    buffer = BytesIO()
+    Image.fromarray(decode_with_pillow(contents)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,160 @@
+"""A backbone built from its entry and filled with weights."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from handnet.config.settings import POSITION_RULES
+from handnet.errors import ConfigError, WeightsError
+from handnet.networks.backbones import find_backbone
+from handnet.networks.backbones.assign import assign_state
+from handnet.networks.backbones.entry import Backbone
+from handnet.networks.backbones.hub import read_preset
+from handnet.networks.backbones.training import list_blocks
+from handnet.networks.weights.catalogue import SHIPPED
+from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained
+
+
+def build_backbone(
+    arch: str,
+    *,
+    image_size_px: int,
+    weights: str = "none",
+    position_rule: str = "meta",
+    seed: int = 0,
+    lora_rank: int = 0,
+    lora_alpha: float = 0.0,
+    drop_path_rate: float = 0.0,
+    recompute: bool = False,
+) -> keras.Model:
+    """Build a backbone from images (B, S, S, 3), RGB 0..255, uint8 or float, to features (B, F).
+
+    Built again with the same arguments (but `weights="none"` will do) and filled by `load_weights`, it gives the same
+    output exactly: pixel normalisation and position table are among the weights.
+    The dtype policy is Keras's global one at the time of the call.
+
+    Args:
+        arch: a key of `BACKBONES`.
+        image_size_px: side of the input; transformers leave out what does not fill a patch.
+        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "handnet-synthetic" (in the package) or
+            the path of a file or folder.
+        position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
+        seed: of the random weights and of dropped paths.
+        lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
+        lora_alpha: their scale is `lora_alpha / lora_rank`; 0 stands for `lora_rank`.
+        drop_path_rate: rate of dropped branches at the last block, in [0, 1); transformers only.
+        recompute: gradient checkpointing, block by block; transformers only.
+
+    Raises:
+        ConfigError: for an unknown architecture or an option that it does not have.
+        WeightsError: where weights are out of reach, damaged or do not fit.
+    """
+    backbone = find_backbone(arch)
+    if image_size_px < backbone.min_image_px:
+        raise ConfigError(
+            f"`image_size_px` must be at least {backbone.min_image_px} for {arch!r}. Received: {image_size_px}."
+        )
+    if not backbone.is_transformer and (lora_rank or drop_path_rate or recompute):
+        raise ConfigError(
+            "LoRA, drop path and recomputation are for the transformers (dino…). Received: "
+            f"arch={arch!r}, lora_rank={lora_rank}, drop_path={drop_path_rate:g}, recompute={str(recompute).lower()}."
+        )
+    if not backbone.has_position_table and position_rule != POSITION_RULES[0]:
+        raise ConfigError(
+            "`position_rule` is for the networks with a position table (DINOv2). Received: "
+            f"arch={arch!r}, position_rule={position_rule!r}."
+        )
+    # Read first: what is out of reach should not cost the building of a large network.
+    pretrained = None if weights == "none" else _read_weights(arch, backbone, weights)
+    if backbone.is_transformer:
+        model = backbone.build(
+            image_size_px,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha or float(lora_rank),
+            drop_path_rate=drop_path_rate,
+            recompute=recompute,
+            seed=seed,
+        )
+    else:
+        model = backbone.build(image_size_px)
+    if model.name != arch or bool(backbone.blocks) != bool(list_blocks(model)):
+        raise ValueError(f"The entry of {arch!r} does not describe {model.name!r}: its name or `blocks` is wrong.")
+    draw_weights(model, seed)
+    _set_pixels(model, *backbone.pixels)
+    if pretrained is not None and backbone.lay_out is not None:
+        assign_state(model, backbone.lay_out(pretrained.state, image_size_px, position_rule), weights)
+        if pretrained.pixel_scale:
+            _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
+    return model
+
+
+def read_any_weights(arch: str, weights: str) -> Pretrained:
+    """Read weights as `build_backbone` does: "preset" or a path.
+
+    Raises:
+        ConfigError: for an unknown architecture.
+        WeightsError: where there are none for it, or they are out of reach or damaged.
+    """
+    return _read_weights(arch, find_backbone(arch), weights)
+
+
+def draw_weights(model: keras.Model, seed: int) -> None:
+    """Draw a model's kernels and tokens again, the same on every Keras backend.
+
+    Convolutions: normal, variance 2 / fan-out (He). All else that is random: normal with deviation 0.02, cut at twice
+    that. LoRA's downward half: normal with variance 1 / width. Biases, norms, scales and LoRA's upward half stay as
+    they are built.
+
+    Args:
+        model: the model, changed in place.
+        seed: of NumPy's generator.
+    """
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        kind = variable.path.rsplit("/", 1)[-1]
+        if kind not in ("kernel", "class_token", "position_table", "register_tokens") or "_lora_up" in variable.path:
+            continue
+        normal = rng.standard_normal(variable.shape, dtype=np.float32)
+        if len(variable.shape) == 4 and not variable.path.startswith("tokens/"):
+            fan_out = variable.shape[0] * variable.shape[1] * variable.shape[3]
+            variable.assign(normal * np.float32(np.sqrt(2.0 / fan_out)))
+        elif "_lora_down" in variable.path:
+            variable.assign(normal / np.float32(np.sqrt(variable.shape[0])))
+        else:
+            variable.assign(np.clip(normal, -2.0, 2.0) * np.float32(0.02))
+
+
+def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
+    if backbone.lay_out is None:
+        raise WeightsError(
+            f"There are no published weights for {arch!r}: train it from scratch with `--weights none`, "
+            "or begin with the folder of a run of it."
+        )
+    if weights == "preset":
+        if not backbone.preset:
+            raise WeightsError(f"keras-hub has no preset for {arch!r}. {_say_what_fits(backbone)}")
+        return read_preset(backbone.preset, backbone.rename)
+    path = SHIPPED.get(weights, Path(weights))
+    if path.is_dir() and is_keras_hub_folder(path):
+        return read_preset(weights, backbone.rename)
+    pretrained = read_pretrained(path, backbone.rename, backbone.read_h5)
+    if weights in backbone.shipped:
+        return pretrained
+    if pretrained.arch and pretrained.arch != arch:
+        raise WeightsError(
+            f"{weights!r} holds weights of {pretrained.arch!r}. Received: arch={arch!r}. Choose {pretrained.arch!r}."
+        )
+    return pretrained
+
+
+def _say_what_fits(backbone: Backbone) -> str:
+    if name := next(iter(backbone.published), ""):
+        return f"Fetch its weights: handnet weights fetch {name} DIR, and give --weights DIR."
+    return "Give a path, or --weights none to begin from random weights."
+
+
+def _set_pixels(model: keras.Model, scale: tuple[float, ...], offset: tuple[float, ...]) -> None:
+    pixels = model.get_layer("pixels")
+    pixels.scale.assign(scale)
+    pixels.offset.assign(offset)

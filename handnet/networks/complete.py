@@ -1,0 +1,31 @@
+"""Settings completed by what the chosen backbone and loss ask for, and checked. Without TensorFlow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handnet.config.presets import LOSS_DEFAULTS, merge_trees
+from handnet.config.settings import Config
+from handnet.config.toml import parse_config
+from handnet.errors import ConfigError
+from handnet.networks.backbones import find_backbone
+from handnet.networks.heads import select_head
+
+
+def complete_config(tree: Mapping[str, Any]) -> Config:
+    """Return the settings of a tree over the defaults of its backbone and loss.
+
+    Args:
+        tree: nested settings, `model.arch` and `loss.name` among them or not ("small" and "triplet" then); what it says
+            stands.
+
+    Raises:
+        ConfigError: an unknown setting, backbone or head, a value out of range, or settings that do not suit each other.
+    """
+    arch = tree.get("model", {}).get("arch", "small")
+    loss = tree.get("loss", {}).get("name", "triplet")
+    if not isinstance(arch, str):
+        raise ConfigError(f"`model.arch` must be of type str. Received: {arch!r}.")
+    under = merge_trees(find_backbone(arch).defaults, LOSS_DEFAULTS.get(loss, {}))
+    config = parse_config(merge_trees(under, tree))
+    select_head(config.model)
+    return config

@@ -1,0 +1,114 @@
+"""Projection heads: what follows the backbone, before the embedding is brought to unit length.
+
+Without Keras at import, so that settings can be completed and checked before TensorFlow starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from handnet.config.settings import Config, ModelConfig
+from handnet.errors import ConfigError, format_unknown
+from handnet.metrics.lda import fit_discriminant
+
+if TYPE_CHECKING:
+    import keras
+
+Floats = npt.NDArray[Any]
+# Settings, features (N, F), and the identity and, where there are any, the view of each row → the head's weights.
+Fit = Callable[[ModelConfig, Floats, Sequence[str], Sequence[str] | None], list[Floats]]
+
+
+def _check_nothing(_: ModelConfig) -> None:
+    """Accept all settings."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One projection head.
+
+    Attributes:
+        build: settings and the backbone's features (B, F) → (B, `model.embedding_size`).
+        fit: finds the head's weights from the training features at once, in the order of `Encoder.head.weights`; None
+            where the head is trained by gradient.
+        check: raises ConfigError where the settings do not suit the head.
+        describe: settings → how the head was found, for the model card; only of heads with a `fit`.
+    """
+
+    build: Callable[[Config, Any], keras.KerasTensor]
+    fit: Fit | None = None
+    check: Callable[[ModelConfig], None] = _check_nothing
+    describe: Callable[[ModelConfig], str] = lambda _: ""
+
+    @property
+    def method(self) -> str:
+        """How the head is trained: "gradient" or "closed form"."""
+        return "gradient" if self.fit is None else "closed form"
+
+
+def select_head(model: ModelConfig) -> Head:
+    """Return the head that the settings name.
+
+    Raises:
+        ConfigError: an unknown head, or settings that do not suit it.
+    """
+    if model.head not in HEADS:
+        raise ConfigError(format_unknown("value of model.head:", model.head, HEADS))
+    head = HEADS[model.head]
+    head.check(model)
+    return head
+
+
+def name_objective(config: Config) -> str:
+    """Return what an encoder is trained for: the name of the loss, or of the head where it is found in closed form."""
+    return config.loss.name if select_head(config.model).fit is None else config.model.head
+
+
+def _build_mlp(config: Config, features: Any) -> keras.KerasTensor:
+    import keras
+
+    settings, seed = config.model, config.train.seed
+    glorot = keras.initializers.GlorotUniform
+    x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(features)
+    x = keras.layers.BatchNormalization(name="head_norm")(x)
+    x = keras.layers.ReLU(name="head_relu")(x)
+    x = keras.layers.Dropout(settings.dropout, seed=seed + 3, name="head_dropout")(x)
+    return keras.layers.Dense(settings.embedding_size, kernel_initializer=glorot(seed + 2), name="head_embedding")(x)
+
+
+def _build_linear(config: Config, features: Any) -> keras.KerasTensor:
+    import keras
+
+    # Random until it is found from the features; float32 under every policy, as it was found.
+    glorot = keras.initializers.GlorotUniform(config.train.seed + 2)
+    width = config.model.embedding_size
+    return keras.layers.Dense(width, kernel_initializer=glorot, dtype="float32", name="head_linear")(features)
+
+
+def _check_frozen(model: ModelConfig) -> None:
+    if model.trainable != "none":
+        raise ConfigError(
+            f"model.head = {model.head!r} is found from the features of a frozen backbone. Received: model.trainable="
+            f"{model.trainable!r}. Give --freeze, or model.head = 'mlp'."
+        )
+
+
+def _fit_lda(
+    model: ModelConfig, features: Floats, identities: Sequence[str], views: Sequence[str] | None
+) -> list[Floats]:
+    return list(fit_discriminant(features, list(identities), views, model.embedding_size, model.lda_penalty))
+
+
+HEADS: dict[str, Head] = {
+    "mlp": Head(_build_mlp),
+    "lda": Head(
+        _build_linear,
+        fit=_fit_lda,
+        check=_check_frozen,
+        describe=lambda model: f"discriminant analysis in closed form, penalty {model.lda_penalty:g}",
+    ),
+}

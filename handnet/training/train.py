@@ -1,0 +1,57 @@
+"""Training an encoder: one function for every method."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from handnet.config.run_folder import Run
+from handnet.config.settings import Config
+from handnet.console import Echo, Progress, hide_progress
+from handnet.data.dataset import DataSet
+from handnet.files import hold_lock
+from handnet.networks.heads import select_head
+from handnet.training.closed_form import find_head
+from handnet.training.gradient import train_by_gradient
+from handnet.training.session import Job
+
+
+def train(
+    config: Config,
+    folder: Path,
+    dataset: DataSet,
+    *,
+    resume: bool = False,
+    command: Sequence[str] = (),
+    echo: Echo = print,
+    warn: Echo = print,
+    progress: Progress = hide_progress,
+) -> Run:
+    """Train an encoder and leave everything about it in a run folder.
+
+    Args:
+        config: the settings; with `resume` those of the run.
+        folder: the run folder, made here; with `resume` it exists.
+        dataset: the photos.
+        resume: continue an interrupted run.
+        command: what was typed, for the record.
+        echo: prints one line.
+        warn: prints one line of warning.
+        progress: told of each piece of work.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfigError: settings that do not fit each other.
+        RunError: the run exists (or, with `resume`, does not, or is finished), or was trained on other data.
+        DataError: the data do not suffice.
+        WeightsError: the backbone's weights are out of reach.
+        DiskError: the run cannot be written, or another process is writing it.
+    """
+    with hold_lock(folder):
+        return METHODS[select_head(config.model).method](
+            Job(config, dataset, folder, resume, command, echo, warn, progress)
+        )
+
+
+# From what is to be trained to the finished run, by `Head.method`.
+METHODS: Mapping[str, Callable[[Job], Run]] = {"gradient": train_by_gradient, "closed form": find_head}

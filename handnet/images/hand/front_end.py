@@ -12,14 +12,20 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from handnet.images.hand.palms import PICTURE_PX, Palms, decode_palms, merge_palms
-from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions
+from handnet.images.hand.regions import (
+    MARGIN_FRACTION,
+    Regions,
+    cut_regions,
+    enclose_hands,
+    from_regions,
+    lay_closer,
+    lay_whole,
+)
 from handnet.images.hand.side_and_view import NUM_FEATURES, find_thumb_side, score_view
 from handnet.images.hand_models.models import HandModels
 
 CROP_PX = 224
 NUM_LANDMARKS = 21
-# Added around the photo for the detector, as a fraction of its longer side.
-MARGIN_FRACTION = 1.0 / 6.0
 # A palm, then a hand, counts as found from this score on, as in the reference.
 MIN_PALM_SCORE = 0.5
 MIN_HAND_SCORE = 0.5
@@ -59,8 +65,8 @@ class Hands(NamedTuple):
 def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
     """Find the hands of one photo.
 
-    The photo is looked at as it is and, until a hand is found, turned by 90, 270 and 180 degrees: the detector was trained on
-    people who hold their hands up.
+    The photo is looked at whole, as the reference does. Where that finds no hand, it is looked at more closely, in overlapping
+    parts, and turned, and the look with the surest palm decides.
 
     Args:
         photo: (H, W, 3), 0..255, any dtype.
@@ -70,31 +76,36 @@ def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hand
     Returns:
         `num_hands` hands, of which `found` says whether they are there.
     """
-    directions = tf.constant([[-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 0.0]])
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
 
-    def look(turn: tf.Tensor, _: Hands) -> tuple[tf.Tensor, Hands]:
-        palms, regions = find_palms(photo, models, num_hands, directions[turn])
-        return turn + 1, find_landmarks(photo, regions, palms.score[0], models)
+    def look(step: tf.Tensor, _: Hands) -> tuple[tf.Tensor, Hands]:
+        frames = tf.cond(step == 0, lambda: lay_whole(shape), lambda: lay_closer(shape))
+        palms, regions = find_palms(photo, frames, models, num_hands)
+        return step + 1, find_landmarks(photo, regions, palms.score[0], models)
 
-    def is_missing(turn: tf.Tensor, hands: Hands) -> tf.Tensor:
-        return (turn < directions.shape[0]) & ~tf.reduce_any(hands.found)
+    def is_missing(step: tf.Tensor, hands: Hands) -> tf.Tensor:
+        return (step < 2) & ~tf.reduce_any(hands.found)
 
     return tf.while_loop(is_missing, look, (tf.constant(0), _make_none(num_hands)))[1]
 
 
-def find_palms(photo: tf.Tensor, models: HandModels, num_palms: int, direction: tf.Tensor) -> tuple[Palms, Regions]:
-    """Return the palms of one photo, (1, N, …), and the squares that hold their hands.
+def find_palms(photo: tf.Tensor, frames: Regions, models: HandModels, num_palms: int) -> tuple[Palms, Regions]:
+    """Return the palms of one photo in the frame that shows the surest one, and the squares that hold their hands.
 
     Args:
         photo: (H, W, 3), 0..255, any dtype.
+        frames: the squares of the photo that the detector looks at.
         models: the two networks.
         num_palms: how many at most.
-        direction: (2,) what the detector sees as up.
+
+    Returns:
+        Palms (1, N, …) and N squares.
     """
-    frame = enclose_photo(photo, MARGIN_FRACTION, direction)
-    margin_px = MARGIN_FRACTION / (1.0 + 2.0 * MARGIN_FRACTION) * frame.side[0]
-    picture = cut_regions(photo, frame, PICTURE_PX, margin_px)
-    palms = merge_palms(decode_palms(*models.detect(picture)), num_palms, MIN_PALM_SCORE)
+    margin_px = MARGIN_FRACTION * tf.cast(tf.reduce_max(tf.shape(photo)[:2]), tf.float32)
+    pictures = cut_regions(photo, frames, PICTURE_PX, margin_px)
+    palms = merge_palms(decode_palms(*models.detect(pictures)), num_palms, MIN_PALM_SCORE)
+    best = tf.argmax(palms.score[:, 0])[tf.newaxis]
+    palms, frame = (type(fields)(*(tf.gather(values, best) for values in fields)) for fields in (palms, frames))
     return palms, enclose_hands(palms, frame)
 
 

@@ -33,16 +33,16 @@ BONES = (
 # Distances from the bone in radii: surely hand, surely not, and no hand at all.
 INSIDE, OUTSIDE, NEVER = 0.75, 1.5, 1.9
 # What the place says against what the colour says, in nats for each radius.
-PLACE_WEIGHT = 4.0
+PLACE_WEIGHT = 3.0
 COLOR_LIMIT = 2.5
-COLOR_CELLS = 12
+COLOR_CELLS = 16
 
 
 class PlacedMask(NamedTuple):
     """A mask in a turned square of the photo.
 
     Attributes:
-        mask: (1, S, S, 1) float32, 0 or 1.
+        mask: (1, S, S, 1) float32, 0 or 1; 0 outside the photo.
         region: where the square lies, N = 1.
     """
 

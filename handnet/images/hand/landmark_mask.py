@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from handnet.images.hand.morphology import fill_holes, grow, smooth
-from handnet.images.hand.regions import Regions, cut_regions, normalise, to_regions
+from handnet.images.hand.regions import Regions, cut_regions, lay_points, normalise, to_regions
 
 SIZE_PX = 144
 # The square around the landmarks, so many times as large as they reach.
@@ -111,7 +111,10 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     bones = tf.cast(distance < 0.4, tf.float32)
     mask = grow(bones, tf.maximum(mask, bones))
     # A hole is a ring or a nail where the capsules cover it; between the fingers it is background.
-    return PlacedMask(tf.maximum(mask, fill_holes(mask) * tf.cast(distance < 1.0, tf.float32)), region)
+    mask = tf.maximum(mask, fill_holes(mask) * tf.cast(distance < 1.0, tf.float32))
+    points, last = lay_points(region, SIZE_PX), tf.cast(tf.shape(photo)[:2], tf.float32) - 1.0
+    inside = tf.reduce_all((points >= 0.0) & (points <= last), -1, keepdims=True)
+    return PlacedMask(mask * tf.cast(inside, tf.float32), region)
 
 
 def _number_colors(picture: tf.Tensor) -> tf.Tensor:

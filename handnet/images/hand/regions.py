@@ -87,15 +87,19 @@ def cut_regions(photo: tf.Tensor, regions: Regions, size_px: int, margin_px: tf.
     Returns:
         (N, size_px, size_px, 3) float32, 0..1.
     """
-    steps = tf.range(size_px, dtype=tf.float32) / size_px
-    grid = tf.stack(tf.meshgrid(steps, steps, indexing="ij"), -1)
-    points = from_regions(grid[tf.newaxis], regions)
+    points = lay_points(regions, size_px)
     squares = sample_photo(photo, points, tf.reduce_min(regions.side) / size_px)
     if margin_px is None:
         return squares
     shape = tf.cast(tf.shape(photo)[:2], tf.float32)
     inside = tf.reduce_all((points > -1.0 - margin_px) & (points < shape + margin_px), -1, keepdims=True)
     return squares * tf.cast(inside, tf.float32)
+
+
+def lay_points(regions: Regions, size_px: int) -> tf.Tensor:
+    """Return where the pixels of N squares lie in the photo, (N, size_px, size_px, 2) as (y, x)."""
+    steps = tf.range(size_px, dtype=tf.float32) / size_px
+    return from_regions(tf.stack(tf.meshgrid(steps, steps, indexing="ij"), -1)[tf.newaxis], regions)
 
 
 def sample_photo(photo: tf.Tensor, points: tf.Tensor, step_px: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import find_hands
 from handnet.images.hand.landmark_crop import crop_by_landmarks
 from handnet.images.hand.landmark_mask import BONES, enclose_landmarks, measure_distance, segment_by_landmarks
-from handnet.images.hand.regions import cut_regions, to_regions
+from handnet.images.hand.regions import cut_regions, lay_points, to_regions
 from handnet.images.hand_models.models import load_hand_models
 from tests.hand_models import find_hand_models
 
@@ -79,6 +79,16 @@ def test_the_mask_of_a_hand_on_any_ground(kind):
     truth = cut_regions(np.repeat(mask[..., np.newaxis] * 255, 3, -1), placed.region, 144)[0, ..., 0].numpy() > 0.5
     assert set(np.unique(placed.mask)) == {0.0, 1.0}
     assert iou(placed.mask[0, ..., 0].numpy() > 0.5, truth) > 0.93
+
+
+def test_what_lies_outside_the_photo_is_no_hand():
+    photo, _ = paint("plain")
+    # The photo ends above the wrist, whose landmark lies 30 pixels outside.
+    placed = segment_by_landmarks(photo[:200], tf.constant(DRAWING))
+    y = lay_points(placed.region, placed.mask.shape[1])[0, ..., 0].numpy()
+    mask = placed.mask[0, ..., 0].numpy()
+    assert not mask[y > 199].any()
+    assert mask[(y > 190) & (y < 199)].any()
 
 
 def test_the_crop_is_the_same_however_the_hand_lies_and_on_whatever_ground():

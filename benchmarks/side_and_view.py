@@ -5,8 +5,8 @@ Command: python benchmarks/side_and_view.py --data DIR [--more DIR2 …] [--fold
 DIR has the layout of 11k Hands (HandInfo.csv, Hands/). Every photo and its mirror image goes through the front end; the rule
 is a ridge regression of the view (+1: palm) on the landmark network's features, one for each side of the thumb. It is
 measured in folds by person, on photos that are not mirrored. DIR2 has photos of the same people in other surroundings, as
-benchmarks/pasted_hands.py makes them: they are fitted too and measured apart, in the same folds. --write fits it to all people and replaces
-handnet/images/hand/side_and_view.npz.
+benchmarks/pasted_hands.py makes them: they are fitted too and measured apart, in the same folds. --write fits it to all
+people and replaces handnet/images/hand/side_and_view.npz.
 """
 
 import argparse

@@ -17,9 +17,11 @@ MARGIN_FRACTION = 1.0 / 6.0
 # The parts of a photo for a closer look: their side as a fraction of the longer one, and where their centres lie.
 PART_FRACTION, PARTS_SHORT, PARTS_LONG = 0.55, (0.27, 0.73), (0.25, 0.5, 0.75)
 UP = (-1.0, 0.0)
-# Where a square's pixels lie further apart than this in the photo, the photo is shrunk until they
-# do not, lest the square alias. Bilinear samples at up to twice the distance find the landmarks as well as closer ones.
+# Where points lie further apart than this in the photo, the photo is halved until they do not, lest the result alias. Bilinear
+# samples at up to twice the distance of the pixels find the landmarks as well as closer ones.
 MAX_STEP_PX = 2.0
+# Enough for photos of 24,000 pixels.
+MAX_HALVINGS = 6
 
 
 class Regions(NamedTuple):
@@ -113,13 +115,13 @@ def sample_photo(photo: tf.Tensor, points: tf.Tensor, step_px: tf.Tensor) -> tf.
     Returns:
         (…, 3) float32, 0..1.
     """
-    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
-    shrink = tf.maximum(step_px / MAX_STEP_PX, 1.0)
-    shrunk_px = tf.maximum(tf.cast(tf.round(shape / shrink), tf.int32), 1)
-    photo = tf.cast(photo, tf.float32) / 255.0
-    photo = tf.cond(shrink > 1.0, lambda: tf.image.resize(photo, shrunk_px, antialias=True), lambda: photo)
-    ratio = tf.cast(tf.shape(photo)[:2], tf.float32) / shape
-    return _sample(photo, (points + 0.5) * ratio - 0.5)
+    photo = tf.cast(photo, tf.float32)[tf.newaxis] / 255.0
+    scale = tf.constant(1.0)
+    for _ in range(MAX_HALVINGS):
+        halve = step_px * scale > MAX_STEP_PX
+        photo = tf.cond(halve, lambda photo=photo: tf.nn.avg_pool2d(photo, 2, 2, "SAME"), lambda photo=photo: photo)
+        scale = tf.where(halve, scale / 2.0, scale)
+    return _sample(photo[0], (points + 0.5) * scale - 0.5)
 
 
 def from_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:

@@ -4,7 +4,9 @@ import hashlib
 import zipfile
 
 import pytest
+from click.testing import CliRunner
 
+from handnet.cli.weights import weights
 from handnet.errors import WeightsError
 from handnet.images.hand_models import fetch, files
 from handnet.images.hand_models.fetch import convert_hand_models, fetch_hand_models
@@ -107,3 +109,16 @@ def test_offline_there_is_one_line_with_what_to_do(tmp_path, monkeypatch):
     assert "\n" not in message
     assert "handnet weights convert FILE.whl --arch mediapipe-hands" in message
     assert not (tmp_path / "new").exists()
+
+
+def test_the_command_takes_a_wheel_to_the_cache(tmp_path):
+    wheel = write_wheel(tmp_path / "m.whl")
+    result = CliRunner().invoke(weights, ["convert", str(wheel), "--arch", "mediapipe-hands"])
+    assert (result.exit_code, result.output) == (0, f"wrote {find_models_folder()}\n")
+
+
+@pytest.mark.parametrize("arguments", [["fetch", "resnet50"], ["convert", "x.pth", "--arch", "resnet50"]])
+def test_other_weights_still_need_a_folder(arguments):
+    result = CliRunner().invoke(weights, arguments)
+    assert result.exit_code == 2
+    assert "Missing argument" in result.output

@@ -3,8 +3,8 @@
 Command: python benchmarks/ablation.py DIR [--folds 3] [--seeds 0,1,2] [--epochs 12] [--only "NAME;…"] [--out FOLDER]
 
 DIR is 11k Hands or its public sample. Every choice trains the same small network from random weights for the same number
-of photos on the same people; there are no validation people and the last weights are judged, so that nothing is chosen
-by looking. Judged are the people of the left-out fold, person templates dorsal → palmar. A person's figure is the mean over
+of photos on the same people; there are no validation people and the last weights are tested, so that nothing is chosen
+by looking. Tested are the people of the left-out fold, person templates dorsal → palmar. A person's figure is the mean over
 the seeds; intervals are percentile bootstraps over people, 10,000 draws; differences are paired by person. Finished
 trainings are kept in FOLDER and not done again.
 """
@@ -30,7 +30,7 @@ PASSES = 4
 BASE = "triplet: hard, any view"
 PAIRS: dict[str, object] = {"name": "pairs", "pairs_per_batch": 24}
 PEOPLE: dict[str, object] = {"name": "people", "people_per_batch": 24}
-ALIKE: dict[str, object] = {**PEOPLE, "alike_fraction": 0.5}
+SIMILAR: dict[str, object] = {**PEOPLE, "alike_fraction": 0.5}
 MEMORY: dict[str, object] = {"memory_size": 480, "memory_warm_up_steps": 50}
 TRIPLET: dict[str, object] = {"margin": 0.5}
 # name: (loss, its options, sampler); each batch holds 48 photos.
@@ -45,9 +45,9 @@ CHOICES: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
     "triplet: all, any view": ("triplet", {**TRIPLET, "mining": "all", "views": "any"}, PEOPLE),
     "triplet: all, cross": ("triplet", {**TRIPLET, "mining": "all", "views": "cross"}, PEOPLE),
     "triplet: all, cross, XBM": ("triplet", {**TRIPLET, "mining": "all", "views": "cross", **MEMORY}, PEOPLE),
-    "triplet: all, cross, alike people": ("triplet", {**TRIPLET, "mining": "all", "views": "cross"}, ALIKE),
+    "triplet: all, cross, similar people": ("triplet", {**TRIPLET, "mining": "all", "views": "cross"}, SIMILAR),
     "InfoNCE": ("infonce", {"temperature": 0.1}, PEOPLE),
-    "InfoNCE, alike people": ("infonce", {"temperature": 0.1}, ALIKE),
+    "InfoNCE, similar people": ("infonce", {"temperature": 0.1}, SIMILAR),
 }
 
 

@@ -27,7 +27,7 @@ from handnet.networks.backbones.build import build_backbone  # noqa: E402
 from handnet.networks.backbones.report import count_parameters  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 from tests.networks.backbones.sources import write_source  # noqa: E402
-from tests.networks.backbones.test_keras_applications import build_theirs, write_keras_2  # noqa: E402
+from tests.networks.backbones.test_applications import build_theirs, write_keras_2  # noqa: E402
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def compare_with_keras(arch: str, sizes: tuple[int, ...], data: Path) -> None:
-    """Print the row of a network of keras.applications, which is run beside ours."""
+    """Print the row of a network of keras.applications, which is run next to ours."""
     errors, spreads, totals = [], [], []
     for side_px in sizes:
         network, theirs = build_theirs(arch, side_px)

@@ -1,4 +1,4 @@
-"""From the bytes of a 1600×1200 JPEG to a picture of 224 px: handnet's decode beside Pillow's and OpenCV's, in one run.
+"""From the bytes of a 1600×1200 JPEG to a picture of 224 px: handnet's decode compared with Pillow's and OpenCV's, in one run.
 
     python benchmarks/decode.py --peer PYTHON --data data/hands11k-fullres [--clock cpu]
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", default=sys.executable)
-    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--data", default="", help="a folder like that of 11k Hands; synthetic hands without it")
     parser.add_argument("--photos", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine that is busy")

@@ -1,4 +1,4 @@
-"""DINOv2-B from JPEG files on disk to vectors: `handnet embed`'s engines beside transformers on torch, in one run.
+"""DINOv2-B from JPEG files on disk to vectors: `handnet embed`'s engines compared with transformers on torch, in one run.
 
     python benchmarks/embedding.py --peer PYTHON --data data/hands11k-fullres [--clock cpu]
 
@@ -103,7 +103,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", default=sys.executable)
-    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--data", default="", help="a folder like that of 11k Hands; synthetic hands without it")
     parser.add_argument("--photos", type=int, default=32)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,4 +1,4 @@
-"""The published recipe with a frozen DINOv2-B: a PyTorch script that does what it does, beside handnet's training on features.
+"""The published recipe with a frozen DINOv2-B: a PyTorch script that does the same, compared with handnet's training on features.
 
     python benchmarks/frozen_recipe.py --peer PYTHON --data data/hands11k-fullres [--clock cpu]
 
@@ -127,7 +127,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", default=sys.executable)
-    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--data", default="", help="a folder like that of 11k Hands; synthetic hands without it")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--views", default="1,4", help="pictures of each photo that ours keeps")

@@ -3,7 +3,7 @@
 Command: python benchmarks/hand_steps.py DIR [--folds 4] [--seeds 42,43]
 
 DIR is 11k Hands or its public sample. The features of all photos are computed once; each row takes some of their columns
-and finds the head anew on each fold's training people, as `handnet cv configs/scratch.toml` does. Judged are the people of the
+and finds the head again on each fold's training people, as `handnet cv configs/scratch.toml` does. Tested are the people of the
 left-out fold, person templates dorsal → palmar; a person's figure is the mean over the seeds of the folds, intervals are
 percentile bootstraps over people, 10,000 draws.
 """
@@ -94,7 +94,7 @@ def main() -> None:
     features = {aligned: compute(aligned) for aligned in (True, False)}
     assert features[True].shape[1] == ends[-1]
 
-    def judge(groups: Sequence[str], aligned: bool, same_views: bool) -> npt.NDArray[np.float64]:
+    def evaluate(groups: Sequence[str], aligned: bool, same_views: bool) -> npt.NDArray[np.float64]:
         """Return (people, 2): the share of seeds in which each person came first, and the mean rank."""
         x = features[aligned][:, np.concatenate([columns[group] for group in groups])]
         found: dict[str, list[float]] = {}
@@ -121,9 +121,9 @@ def main() -> None:
     print("| features | hand only: R@1, % | mean rank | with the whole photo's colours: R@1, % | mean rank |")
     print("|---|---|---|---|---|")
     row: Callable[[npt.NDArray[np.float64]], list[str]] = lambda f: [describe(f[:, 0], 100), describe(f[:, 1])]  # noqa: E731
-    print(f"| nothing of the hand | | | {' | '.join(row(judge([PHOTO], True, True)))} |", flush=True)
+    print(f"| nothing of the hand | | | {' | '.join(row(evaluate([PHOTO], True, True)))} |", flush=True)
     for name, (groups, aligned, same_views) in STEPS.items():
-        cells = row(judge(groups, aligned, same_views)) + row(judge([*groups, PHOTO], aligned, same_views))
+        cells = row(evaluate(groups, aligned, same_views)) + row(evaluate([*groups, PHOTO], aligned, same_views))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

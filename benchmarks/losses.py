@@ -1,4 +1,4 @@
-"""Time and peak memory of each loss, forward and backward, beside pytorch-metric-learning, in one run.
+"""Time and peak memory of each loss, forward and backward, compared with pytorch-metric-learning, in one run.
 
 Command: python benchmarks/losses.py --peer PYTHON [--losses triplet_hard,…] [--batches 64,…,8192] [--repeats 5]
 

@@ -43,9 +43,9 @@ def list_photos(data: str, count: int, work: Path) -> list[str]:
     """Return `count` photos of a folder in the layout of 11k Hands, repeated if they are fewer; else draw 1600×1200 ones.
 
     Args:
-        data: the folder, or "" for made-up hands.
+        data: the folder, or "" for synthetic hands.
         count: photos wanted.
-        work: where made-up hands are drawn.
+        work: where synthetic hands are drawn.
     """
     if not data:
         from handnet.data.synthetic import write_synthetic

@@ -21,7 +21,7 @@ from handnet.cli._tensorflow import start_tensorflow
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="", help="a folder as 11k Hands; made-up hands without it")
+    parser.add_argument("--data", default="", help="a folder like that of 11k Hands; synthetic hands without it")
     parser.add_argument("--arch", default="small")
     parser.add_argument("--batches", default="16,64")
     parser.add_argument("--steps", type=int, default=20)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def draw_hands(work: Path) -> str:
-    """Draw a small data set of made-up hands."""
+    """Draw a small data set of synthetic hands."""
     from handnet.data.synthetic import write_synthetic
 
     write_synthetic(work / "hands", 40, 2, seed=1)

@@ -1,4 +1,4 @@
-"""Time and memory of photo-level retrieval, ours beside the whole similarity matrix at once.
+"""Time and memory of photo-level retrieval, ours compared with the whole similarity matrix at once.
 
 python benchmarks/retrieval.py [--queries 10000] [--dimensions 256] [--people 1000]
 
@@ -32,7 +32,7 @@ def evaluate_here(vectors: np.ndarray, people: np.ndarray, views: np.ndarray) ->
     from handnet.metrics.embedded import make_part
     from handnet.metrics.protocols import rank_photos, rank_templates
     from handnet.metrics.ranking import DIRECTIONS
-    from handnet.metrics.summary import summarize_ranking
+    from handnet.metrics.ranking_summary import summarize_ranking
 
     part = make_part(vectors, people, views)
     outcomes = [rank(part, direction) for rank in (rank_photos, rank_templates) for direction in DIRECTIONS]

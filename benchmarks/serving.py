@@ -1,10 +1,10 @@
-"""Latency and throughput of an exported model from photo bytes, beside the plain Keras path, and through the gRPC stand-in.
+"""Latency and throughput of an exported model from photo bytes, next to the plain Keras path, and over gRPC.
 
     python benchmarks/serving.py --arch small --size 224 --repeats 50
 
 Without --model an encoder of random weights is exported first: its speed is that of a trained one. Prints p50 and p99 of the
 time of a request, and photos a second, at batch 1, 8 and 32; each way of calling takes its turn in every round, so that a busy
-machine slows all alike.
+machine slows all of them.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Write the weights that come with handnet ("handnet-synthetic"), learnt from made-up hands alone.
+"""Write the weights that come with handnet ("handnet-synthetic"), learnt from synthetic hands alone.
 
 Commands: those in the header of configs/synthetic_pretraining.toml, then
     python benchmarks/synthetic_weights.py runs/synthetic runs/synthetic-second data/synthetic-3000 \
@@ -10,11 +10,16 @@ the groups and the colours of whole photos deviate by is printed, for `GROUPS` a
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from handnet.networks.backbones.hand.alignment import HandAlignment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 DEVIATION = 1.2
@@ -25,6 +30,45 @@ BATCH = 64
 def compute_deviation(features: npt.NDArray[np.float32]) -> float:
     """Return the root mean square distance of rows from their mean."""
     return float(np.sqrt(np.mean(np.sum(np.square(features - features.mean(axis=0)), axis=1))))
+
+
+def find_mean_outline(
+    images: npt.NDArray[np.float32], alignment: "HandAlignment", rounds: int = 6
+) -> npt.NDArray[np.float32]:
+    """Return the mean outline of hands that are aligned to it, from none (Learned-Miller's congealing).
+
+    Args:
+        images: (N, S, S, 3), 0..255: upright hands on white.
+        alignment: a layer built for them, whose weights are changed.
+        rounds: of aligning all hands and taking their mean.
+
+    Returns:
+        (32, 32), 0..1; the alignment's weights are made from it.
+    """
+    from keras import ops
+
+    from handnet.networks.backbones.hand.alignment import (
+        BLUR_FRACTION,
+        TEMPLATE_CELLS,
+        cover_hand,
+        find_gain,
+        gaussian_rows,
+    )
+
+    rows = gaussian_rows(images.shape[1], TEMPLATE_CELLS, BLUR_FRACTION * images.shape[1])
+    batches = np.array_split(images, math.ceil(len(images) / 128))
+    template = np.zeros((TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32)
+    for _ in range(rounds):
+        sums = [
+            np.sum(rows @ ops.convert_to_numpy(cover_hand(alignment(batch))) @ rows.T, axis=0, dtype=np.float64)
+            for batch in batches
+        ]
+        template = (np.sum(sums, axis=0) / len(images)).astype(np.float32)
+        gain, decay = find_gain(template)
+        alignment.template.assign(template)
+        alignment.gain.assign(gain)
+        alignment.decay.assign(decay)
+    return template
 
 
 def main() -> None:
@@ -44,13 +88,12 @@ def main() -> None:
     from handnet.config.run_folder import read_run
     from handnet.config.settings import ImageConfig
     from handnet.data.readers.hands11k import read_hands11k
+    from handnet.files import new_folder
     from handnet.images.store import load_cached, prepare_photos
     from handnet.networks.backbones.build import build_backbone, draw_weights
-    from handnet.networks.backbones.hand.alignment import find_mean_outline
     from handnet.networks.backbones.hand.backbone import SECOND, build_hand
     from handnet.networks.backbones.hand.descriptor import GROUPS, PHOTO_DEVIATION, HandDescriptor, PhotoColours
     from handnet.networks.encoder import load_encoder
-    from handnet.networks.weights.fetch import new_folder
     from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
     from handnet.networks.weights.safetensors import write_safetensors
 
@@ -95,7 +138,7 @@ def main() -> None:
     with new_folder(args.out) as folder:
         file = folder / "weights.safetensors"
         write_safetensors(file, state)
-        source = "benchmarks/synthetic_weights.py: learnt from made-up hands alone"
+        source = "benchmarks/synthetic_weights.py: learnt from synthetic hands alone"
         write_manifest(folder, Manifest("hand", file.name, file.stat().st_size, hash_file(file), source, "Apache-2.0"))
     build_backbone("hand", image_size_px=128, weights=str(args.out))
     print(f"wrote {args.out}")

@@ -1,9 +1,9 @@
-"""Fit the rule by which image.crop = "hand-canonical" tells on which side the thumb is, on made-up hands alone.
+"""Fit the rule by which image.crop = "hand-canonical" tells on which side the thumb is, on synthetic hands alone.
 
 Command: python benchmarks/thumb_side.py [--people 700] [--data DIR]
 
 Prints `THUMB_SIDE` of handnet/images/hand/mask.py, and how often the rule that is there and the one just fitted are right: on
-other made-up people, and on the photos of DIR (11k Hands, say), none of which it was fitted to. The rule is a ridge
+other synthetic people, and on the photos of DIR (11k Hands, say), none of which it was fitted to. The rule is a ridge
 regression of the side (+1: thumb on the right) on the outline less its mirror image, 8 × 8 cells.
 """
 
@@ -69,7 +69,7 @@ def main() -> None:
     for row in rules["fitted to all"].reshape(len(THUMB_SIDE), -1):
         print(f"    ({', '.join(f'{value:.2f}' for value in row)}),")
     print(")")
-    groups = {"other made-up people": (rows[cut:], sides[cut:])}
+    groups = {"other synthetic people": (rows[cut:], sides[cut:])}
     if arguments.data:
         groups[arguments.data.name] = measure(arguments.data)
     for group, (differences, truth) in groups.items():

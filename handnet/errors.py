@@ -1,6 +1,8 @@
-"""Errors that a user can mend: the command line shows each as one line and exits with its code."""
+"""Errors that a user can fix: the command line shows each as one line and exits with its code."""
 
 import difflib
+import os
+import shlex
 from collections.abc import Iterable, Sequence
 
 
@@ -32,15 +34,23 @@ class DiskError(HandnetError):
     """A file or folder that cannot be written."""
 
 
+class DeviceError(HandnetError):
+    """A device whose memory does not suffice."""
+
+
 class EvaluationError(HandnetError):
     """Embeddings or labels on which a figure cannot be computed honestly."""
+
+
+class GalleryError(HandnetError):
+    """A gallery that is missing, damaged, busy, of another model or under another key."""
 
 
 def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 
     Args:
-        kind: what the name stands for, as "loss" or "config key".
+        kind: what the name stands for, e.g. "loss" or "config key".
         name: the name received.
         valid: the valid names.
     """
@@ -56,6 +66,11 @@ def printable(text: str) -> str:
     File names and table cells are somebody else's: printed raw they could recolour or overwrite a terminal.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def quote(path: str | os.PathLike[str]) -> str:
+    """Return a path as a shell takes it, for commands that are printed: names with spaces in quotation marks."""
+    return shlex.quote(printable(str(path)))
 
 
 def count_and_name(names: Sequence[str], singular: str, plural: str) -> str:

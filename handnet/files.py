@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,16 +13,15 @@ from typing import Any
 
 from handnet.errors import DiskError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: processes there do not keep each other out.
-    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
+_LOCK_TRIES = 100
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
+def write_with(path: Path, write: Callable[[Path], None], *, private: bool = False) -> None:
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`; `private`: for its owner's eyes alone.
 
     The temporary name ends as `path` does, since Keras and others choose the format by it.
 
@@ -37,8 +37,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        # mkstemp makes files private; a run is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_UMASK)
+        if not private:
+            _share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
@@ -46,19 +46,60 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, contents: bytes) -> None:
-    """Write bytes whole or not at all."""
+def _share(path: Path) -> None:
+    """Let a temporary file, made private, be read as any other of its owner, where the disk knows permissions."""
+    # SMB and exFAT refuse to change them: there all files have those of the disk.
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        path.chmod(0o666 & ~_UMASK)
+
+
+def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
+    """Write bytes whole or not at all; `private`: for their owner's eyes alone."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(contents)
 
-    write_with(path, write)
+    write_with(path, write, private=private)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
+
+    Args:
+        folder: where it appears; nothing but an empty folder may be there.
+
+    Raises:
+        DiskError: it cannot be written, or something is there by the time that it is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
+    try:
+        # mkdtemp makes folders private; a common one inside takes the name.
+        inside = temporary / folder.name
+        inside.mkdir()
+        yield inside
+        inside.rename(folder)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files under `folder` of a process that was killed while it wrote them."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    """Delete the temporary files and folders under `folder` of a process that was killed while it wrote them.
+
+    The caller holds the lock of what is written there, so that none is another process's that still writes.
+    """
+    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            # Gone with its folder, or for good.
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -99,12 +140,16 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def _open_lock(file: Path) -> int:
+    tries = 0
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
-            # Another process has just removed the folder that it had made.
+            # Another process has just removed the folder that it had made; or no file can be made here, as in /proc.
+            tries += 1
+            if tries == _LOCK_TRIES:
+                raise
             continue
         try:
             _lock(handle)
@@ -127,7 +172,8 @@ def _is_open_as(handle: int, file: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
-    if fcntl is None:
+    if sys.platform == "win32":
+        # Processes there do not keep each other out.
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,13 +198,26 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     if not existing.is_dir():
         raise DiskError(f"{str(existing)!r} is a file, not a folder. Give a folder that can be written.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise DiskError(f"Cannot write in {str(existing)!r}: permission denied. Give a folder that can be written.")
+        reason = "read-only file system" if _is_read_only(existing) else "permission denied"
+        raise DiskError(f"Cannot write in {str(existing)!r}: {reason}. Give a folder that can be written.")
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise DiskError(
-            f"The disk of {str(existing)!r} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed. "
+            f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "
             "Free space or give another folder."
         )
+
+
+def _is_read_only(folder: Path) -> bool:
+    # Not on Windows.
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def format_size(num_bytes: int) -> str:
+    """Return a size in the unit that shows it: "2.0 GB", "37 MB", "0.4 MB"."""
+    if num_bytes >= 1e9:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e7 else f"{num_bytes / 1e6:.1f} MB"
 
 
 def reserve_space(path: Path, num_bytes: int) -> None:

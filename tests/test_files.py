@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from handnet.errors import DiskError
 from handnet.files import (
     check_free_space,
     hold_lock,
+    new_folder,
     remove_leftovers,
     reserve_space,
     write_bytes,
@@ -125,11 +127,19 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     assert asked == [tmp_path]
     with pytest.raises(DiskError, match=r"has 1\.5 GB free and about 2\.0 GB are needed\. Free space or give another"):
         check_free_space(tmp_path / "not" / "yet", 2_000_000_000)
+    # Not "0.0 GB free and about 0.0 GB are needed".
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 400_000}))
+    with pytest.raises(DiskError, match=r"has 0\.4 MB free and about 37 MB are needed\."):
+        check_free_space(tmp_path, 37_000_000)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DiskError, match=r"file' is a file, not a folder\. Give a folder that can be written\."):
         check_free_space(tmp_path / "file" / "below", 0)
     monkeypatch.setattr(handnet.files.os, "access", lambda *_: False)
     with pytest.raises(DiskError, match="permission denied"):
+        check_free_space(tmp_path, 0)
+    mounted = type("status", (), {"f_flag": os.ST_RDONLY})
+    monkeypatch.setattr(handnet.files.os, "statvfs", lambda _: mounted)
+    with pytest.raises(DiskError, match="read-only file system"):
         check_free_space(tmp_path, 0)
 
 
@@ -230,3 +240,57 @@ def test_many_threads_never_hold_one_lock_together(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert (most, done) == (1, 20)
+
+
+def test_a_disk_without_permissions_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    write_bytes(tmp_path / "a", b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_a_read_only_disk_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DiskError, match="permission denied"):
+        check_free_space(Path("/tmp"), 1)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(DiskError, match="read-only file system"):
+        check_free_space(Path("/tmp"), 1)
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b"
+    with new_folder(target) as part:
+        (part / "file").write_bytes(b"whole")
+        assert not target.exists()
+    assert (target / "file").read_bytes() == b"whole"
+    assert target.stat().st_mode & 0o044 == target.parent.stat().st_mode & 0o044, "as readable as any other folder"
+    assert [path.name for path in target.parent.iterdir()] == ["b"]
+
+    def stop() -> None:
+        with new_folder(tmp_path / "c") as part:
+            (part / "file").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    with pytest.raises(DiskError, match=r"Cannot write '.*d': .*Is the disk full\?"), new_folder(tmp_path / "d"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(DiskError, match="Cannot write .*Is the disk full"), new_folder(target):
+        pass
+    with (
+        pytest.raises(DiskError, match="Cannot write .*Give a folder that can be written"),
+        new_folder(target / "file" / "x"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (target / "file").read_bytes() == b"whole"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_lock_where_no_file_can_be_made_is_one_line_and_no_endless_loop() -> None:
+    line = "Cannot write '/proc/hands': .*Give a folder that can be written"
+    with pytest.raises(DiskError, match=line), hold_lock(Path("/proc/hands")):
+        pass

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
-from handnet.data.cache import find_drawn_folder
-from handnet.data.dataset import PHOTO_SUFFIXES, DataSet
+from handnet.data import photo_files
+from handnet.data.cache import find_drawn_folder, use_folder
+from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.readers import folder as any_folder
 from handnet.data.readers import hands11k, lfw, read_dataset, tiny_imagenet
@@ -26,26 +27,29 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
     """Return the data set's folder: `data` if given, else $HANDNET_DATA, else data/hands11k; "synthetic" is drawn once.
 
     Raises:
-        DataError: there is no such folder; the message says where what the reader reads is to be had.
+        DataError: there is no such folder; the message says where to download what the reader reads.
     """
     named = data or os.environ.get("HANDNET_DATA", "")
     if named == SYNTHETIC and not Path(SYNTHETIC).exists():
         return _draw_synthetic()
-    folder = Path(named) if named else DEFAULT_FOLDER
+    folder = Path(named).expanduser() if named else DEFAULT_FOLDER
     if not folder.is_dir():
         where = _WHERE_TO_GET.get(reader, hands11k.WHERE_TO_GET)
-        made_up = " Or try made-up hands: --data synthetic." if reader not in _WHERE_TO_GET else ""
+        synthetic = " Or try synthetic hands: --data synthetic." if reader not in _WHERE_TO_GET else ""
         raise DataError(
-            f"There is no data folder {str(folder)!r}. {where}; then give --data DIR or set HANDNET_DATA.{made_up}"
+            f"There is no data folder {str(folder)!r}. {where}; then give --data DIR or set HANDNET_DATA.{synthetic}"
         )
     return folder
 
 
 def read_data(reader: str, data: str) -> DataSet:
     """Find and read a data set, and say what was left out of it."""
-    dataset = read_dataset(reader, find_data(data, reader))
-    for problem in dataset.problems:
-        echo(f"data: {problem}")
+    return _say(read_dataset(reader, find_data(data, reader)))
+
+
+def _say(dataset: DataSet) -> DataSet:
+    for line in (*dataset.notes, *dataset.problems):
+        echo(f"data: {line}")
     return dataset
 
 
@@ -65,21 +69,19 @@ def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
             tables = {"HandInfo.csv": "hands11k", any_folder.TABLE_NAME: "folder"}
             reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
         if reader:
-            dataset = read_dataset(reader, folder)
-            for problem in dataset.problems:
-                echo(f"data: {problem}")
-            return dataset.examples
+            return _say(read_dataset(reader, folder)).examples
     elif reader:
         raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
     paths: list[str] = []
     for source in sources:
         if source.is_dir():
-            below = (path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-            found = sorted(str(path.absolute()) for path in below)
-            if not found:
-                kinds = ", ".join(suffix.removeprefix(".") for suffix in PHOTO_SUFFIXES)
+            found = photo_files.find_photos(source)
+            for problem in found.describe():
+                echo(f"data: {problem}")
+            if not found.photos:
+                kinds = ", ".join(suffix.removeprefix(".") for suffix in photo_files.PHOTO_SUFFIXES)
                 raise DataError(f"There is no photo ({kinds}) in {str(source)!r}.")
-            paths += found
+            paths += found.photos
         elif source.is_file():
             paths.append(str(source.absolute()))
         else:
@@ -92,7 +94,8 @@ def _draw_synthetic() -> Path:
 
     name = f"synthetic-{_SYNTHETIC_PEOPLE}x{_SYNTHETIC_PHOTOS}-{_SYNTHETIC_SEED}"
     folder = find_drawn_folder(name)
+    use_folder(folder)
     if not folder.exists():
-        echo(f"drawing {_SYNTHETIC_PEOPLE} made-up people into {folder}")
+        echo(f"drawing {_SYNTHETIC_PEOPLE} synthetic people into {folder}")
         write_synthetic(folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress)
     return folder

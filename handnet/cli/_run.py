@@ -1,4 +1,4 @@
-"""The opening of every command on a run: its settings, its split, the data, and the photos that are asked for."""
+"""How every command opens a run: its settings, its split, the data, and the photos of a part."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OpenRun(NamedTuple):
-    """A run and the data that it is looked at with.
+    """A run and its data.
 
     Attributes:
         run: the run folder's settings and facts.
@@ -38,7 +38,7 @@ class OpenRun(NamedTuple):
 
 
 def open_run(folder: Path, data: str = "", part: str = "") -> OpenRun:
-    """Read a run and its data, so that whatever is wrong with either is said before TensorFlow starts.
+    """Read a run and its data, so that an error in either is printed before TensorFlow starts.
 
     Args:
         folder: the run.

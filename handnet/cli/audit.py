@@ -19,7 +19,7 @@ from handnet.cli._tensorflow import start_tensorflow
 def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int) -> None:
     """Find out what RUN relies on: the same protocol on background, hand or outline alone, without colour, and more.
 
-    What is found on the background alone was found by the session in which people were photographed, not by their hands.
+    People who are found by the background alone are recognised by the session they were photographed in, not by their hands.
     """
     from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.files import check_free_space

@@ -12,7 +12,7 @@ def cache() -> None:
 
 @cache.command()
 def info() -> None:
-    """Say where the cache is, how large, and how large it may become."""
+    """Print where the cache is, how large it is, and how large it may become."""
     from handnet.data.cache import find_cache_folder, read_info, read_limit
 
     limit = read_limit()
@@ -26,7 +26,7 @@ def info() -> None:
 
 @cache.command()
 def clear() -> None:
-    """Delete the cache; everything in it can be made again."""
+    """Delete the cache; everything in it can be computed again."""
     from handnet.data.cache import clear_cache
 
     held = clear_cache()

@@ -1,4 +1,4 @@
-"""`handnet client`: photos to vectors and verdicts by a server; `handnet project`: the embedding projector's files."""
+"""`handnet client`: embed, verify, by a model that a server runs."""
 
 import json
 from collections.abc import Callable
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     from handnet.serving.client.server import Server
 
 
-PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path)
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--server", "address", required=True, metavar="URL", help="grpc://HOST:8500 or http://HOST:8501."),
-        click.option("--model", default="handnet", show_default=True, help="Name of the model at the server."),
+        click.option("--model", default="handnet", show_default=True, help="Name of the model on the server."),
         click.option("--version", default=0, metavar="N", help="Version of the model.  [default: the server's choice]"),
         click.option("--timeout", default=30.0, show_default=True, metavar="S", help="Seconds for each request."),
-        click.option("--attempts", default=4, show_default=True, help="Requests to an absent or overloaded server."),
-        click.option("--batch", default=32, show_default=True, help="Photos in a request at most."),
-        click.option("--max-request-mb", default=64.0, show_default=True, help="Megabytes in a request at most."),
+        click.option(
+            "--attempts",
+            default=4,
+            show_default=True,
+            help="Tries of a request while the server is absent or overloaded.",
+        ),
+        click.option("--batch", default=32, show_default=True, help="Most photos in a request."),
+        click.option("--max-request-mb", default=64.0, show_default=True, help="Most megabytes in a request."),
     )
     for option in reversed(options):
         command = option(command)
@@ -40,19 +45,17 @@ def client() -> None:
 
 
 @client.command()
-@click.argument("sources", metavar="PHOTO…|DIR|DATA", nargs=-1, required=True, type=PATH)
+@click.argument("sources", metavar="PHOTO…|DIR|DATA", nargs=-1, required=True, type=_PATH)
 @_server_options
 @click.option(
-    "--output", "-o", type=PATH, help="File to write: .npz or .parquet (pyarrow).  [default: print JSON lines]"
+    "--output", "-o", type=_PATH, help="File to write: .npz or .parquet (pyarrow).  [default: print JSON lines]"
 )
-@click.option(
-    "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
-)
+@click.option("--reader", default="", help="Reader of a data set with labels.  [default: chosen by its table]")
 def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options: Any) -> None:
     """Turn photos into unit vectors; one that the server cannot decode is named and left out of the file.
 
-    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read by
-    `handnet eval --embeddings`, as that of `handnet embed` is.
+    Give photos, or a folder. The vectors of a data set with a table (HandInfo.csv, labels.csv) keep its labels, and
+    `handnet eval --embeddings` reads the file, as it reads that of `handnet embed`.
     """
     server = _read_server(**options)
     from handnet.cli._data import find_photos
@@ -84,11 +87,11 @@ def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options
 
 
 @client.command()
-@click.argument("photos", nargs=-1, required=True, type=PATH)
+@click.argument("photos", nargs=-1, required=True, type=_PATH)
 @_server_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Do two PHOTOS show one person? Given more, each two neighbours are a pair: A1 A2 B1 B2 …"""
+    """Say whether two PHOTOS show one person. Give more photos for more pairs: A1 A2 B1 B2 …"""
     server = _read_server(**options)
     if len(photos) % 2:
         raise ConfigError(f"Expected pairs of photos, an even number. Received: {len(photos)}.")

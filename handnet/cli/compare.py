@@ -22,11 +22,12 @@ from handnet.cli._console import echo
 def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
     """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
 
-    Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and the matrix of backbone × loss.
+    Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and differences.svg,
+    the picture of both.
     """
     from handnet.config.run_folder import read_run
-    from handnet.errors import ConfigError, EvaluationError, format_unknown
-    from handnet.evaluation.report.plots import plot_matrix
+    from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
+    from handnet.evaluation.report.plots import plot_differences
     from handnet.files import write_bytes
     from handnet.metrics.all_figures import write_metrics
     from handnet.metrics.comparison import ComparedRun, compare_runs
@@ -45,14 +46,15 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
         file = folder / f"eval-{part}" / "embeddings.npz"
         if not file.exists():
             raise EvaluationError(
-                f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {folder} --part {part}"
+                f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {quote(folder)} "
+                f"--part {part}"
             )
         runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)
-    write_bytes(output / "matrix.svg", plot_matrix(comparison["runs"]).encode())
+    write_bytes(output / "differences.svg", plot_differences(comparison).encode())
     echo(format_comparison(comparison))
-    echo(f"wrote {output / 'comparison.json'} and {output / 'matrix.svg'}")
+    echo(f"wrote {output / 'comparison.json'} and {output / 'differences.svg'}")
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
@@ -69,15 +71,17 @@ def format_comparison(comparison: dict[str, Any]) -> str:
         for key, figure in figures.items():
             change = row[key]
             improvement = change["improvement"]
-            relative = "" if improvement is None else f"; improvement {100 * improvement:+.1f} % of the first"
+            relative = "" if improvement is None else f"; relative improvement {100 * improvement:+.1f} %"
             verdict = "clear" if change["clear"] else "not clear: the interval holds 0"
-            shown = _show(key, change["difference"], change["interval"], signed=True)
+            shown = _show(key, change["difference"], change["interval"], difference=True)
             lines.append(f"  {figure.label:12} {shown} {verdict}{relative}")
     return "\n".join(lines)
 
 
-def _show(key: str, value: float, interval: list[float], signed: bool = False) -> str:
+def _show(key: str, value: float, interval: list[float], difference: bool = False) -> str:
     from handnet.metrics.figures import FIGURES, format_figure, format_interval
 
-    unit = "" if FIGURES[key].unit == "rank" else " %"
-    return f"{format_figure(key, value, signed)}{unit} [{format_interval(key, interval, ', ')}]"
+    # Of two figures in per cent the difference is in points: "+5 %" could be taken for a twentieth more.
+    unit = " points" if difference else " %"
+    unit = "" if FIGURES[key].unit == "rank" else unit
+    return f"{format_figure(key, value, signed=difference)}{unit} [{format_interval(key, interval, ', ')}]"

@@ -9,11 +9,15 @@ import click
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
 
+# Asked for before any work; each fold's training asks for what the network needs.
+_LEAST_FREE_BYTES = 100_000_000
+
 
 @click.command("cv")
 @click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Number of folds.")
 @click.option("--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k.")
+@click.option("--reader", default="", help="How the data set is laid out: hands11k, folder, … (data.reader)")
 @click.option(
     "--run", "folder", type=click.Path(path_type=Path), help="Folder for the folds.  [default: runs/cv-ARCH-LOSS]"
 )
@@ -26,20 +30,28 @@ from handnet.cli._tensorflow import start_tensorflow
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. train.epochs=10.")
 def cross_validation(
-    config_file: Path | None, folds: int, data: str, folder: Path | None, split_seed: int, overrides: tuple[str, ...]
+    config_file: Path | None,
+    folds: int,
+    data: str,
+    reader: str,
+    folder: Path | None,
+    split_seed: int,
+    overrides: tuple[str, ...],
 ) -> None:
     """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
 
-    Interrupted, the same command continues; folds of other settings, photos or labels are refused.
+    If you interrupt it, the same command continues. Folds trained with other settings, photos or labels are refused.
     """
     from handnet.config.toml import read_tree
     from handnet.networks.complete import complete_config
     from handnet.networks.heads import name_objective
 
-    config = complete_config(read_tree(config_file, overrides))
+    config = complete_config(read_tree(config_file, overrides, {"data": {"reader": reader}} if reader else {}))
     folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
+    from handnet.files import check_free_space
 
+    check_free_space(folder, _LEAST_FREE_BYTES)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate

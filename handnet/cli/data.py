@@ -22,10 +22,13 @@ def data() -> None:
     "--split-file", type=click.Path(path_type=Path), help="A split from a table with the columns identity and part."
 )
 @click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="Settings, as CONFIG.toml of `handnet train`."
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings, the same as for `handnet train`.",
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as data.split_options.seed=3."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. data.split_options.seed=3."
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: runs/data-check/NAME]"
@@ -41,7 +44,7 @@ def check(
 ) -> None:
     """Count and check the photos of DIR; draw photos per person and a montage.
 
-    Exit code 1 if a photo cannot be used or the data do not suffice for the split.
+    The exit code is 1 if a photo cannot be used or there are too few people for the split.
     """
     from handnet.config.toml import parse_config, read_tree
     from handnet.data.checks import check_photos, find_duplicates
@@ -63,7 +66,7 @@ def check(
     try:
         parts = make_split(settings.split, dataset, settings.split_options)
     except DataError as error:
-        # All else is said first: the counts tell which split would do.
+        # Everything else is printed first: the counts show which split would work.
         unsplit = error
     echo(describe(dataset, parts))
     target = output or Path("runs/data-check") / directory.resolve().name
@@ -81,14 +84,22 @@ def check(
 
 @data.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--people", default=150, show_default=True, type=click.IntRange(2, 1_000_000), help="Made-up people.")
 @click.option(
-    "--photos", default=4, show_default=True, type=click.IntRange(1, 1000), help="Photos of each person and view."
+    "--people", default=150, show_default=True, type=click.IntRange(2, 1_000_000), help="Number of synthetic people."
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Other seeds give other people.")
-@click.option("--size", default="256x192", show_default=True, metavar="WxH", help="Size of a photo, pixels.")
+@click.option(
+    "--photos",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Number of photos of each person and view.",
+)
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Random seed: another one draws other people."
+)
+@click.option("--size", default="256x192", show_default=True, metavar="WxH", help="Size of a photo in pixels.")
 def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> None:
-    """Draw made-up hands into DIR, in the layout of 11k Hands."""
+    """Draw synthetic hands into DIR, in the layout of 11k Hands."""
     from handnet.data.synthetic import write_synthetic
     from handnet.errors import ConfigError
 
@@ -101,22 +112,37 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 
 
 @data.command("augment-preview")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--data", "named", metavar="DIR", type=click.Path(path_type=Path), help="The same as DIR.")
 @click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="Settings, as CONFIG.toml of `handnet train`."
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings, the same as for `handnet train`.",
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, as augment.rotation_degrees=30."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. augment.rotation_degrees=30."
 )
-@click.option("--output", default=Path("augment-preview.png"), show_default=True, type=click.Path(path_type=Path))
-def augment_preview(directory: Path, config_file: Path | None, overrides: tuple[str, ...], output: Path) -> None:
+@click.option(
+    "--output",
+    default=Path("augment-preview.png"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The picture.",
+)
+def augment_preview(
+    directory: Path | None, named: Path | None, config_file: Path | None, overrides: tuple[str, ...], output: Path
+) -> None:
     """Draw each augmentation at weak, medium and full strength on photos of DIR, and the mixture that training sees."""
     from handnet.cli._data import read_data
     from handnet.config.toml import read_tree
+    from handnet.errors import ConfigError
     from handnet.networks.complete import complete_config
 
+    if directory is not None and named is not None:
+        raise ConfigError("Give DIR or --data DIR, not both.")
     config = complete_config(read_tree(config_file, overrides))
-    dataset = read_data(config.data.reader, str(directory))
+    dataset = read_data(config.data.reader, str(directory or named or ""))
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations
     from handnet.images.store import load_cached, prepare_photos

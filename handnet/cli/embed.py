@@ -1,6 +1,5 @@
 """`handnet embed`."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,12 +29,14 @@ _NUM_CHECKED = 8
 @click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), help="File to write: .npz or .parquet (pyarrow)."
 )
-@click.option(
-    "--reader", default="", help="How a data set is laid out, with its labels.  [default: seen from its table]"
-)
+@click.option("--reader", default="", help="Reader of a data set with labels.  [default: chosen by its table]")
 @click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Photos at a time.")
-@click.option("--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; else they are an error.")
+@click.option(
+    "--batch", default=32, show_default=True, type=click.IntRange(1, 4096), help="Number of photos in a batch."
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; without this they are an error."
+)
 def embed(
     run_folder: Path,
     sources: tuple[Path, ...],
@@ -47,8 +48,9 @@ def embed(
 ) -> None:
     """Turn photos into unit vectors with the encoder of RUN, and write them to one file.
 
-    Give photos, or a folder: a data set with a table (HandInfo.csv, labels.csv) keeps its labels, and its file is read
-    by `handnet eval --embeddings`; of any other folder all photos below it are taken. Stopped, it continues where it was.
+    Give photos, or a folder. The vectors of a data set with a table (HandInfo.csv, labels.csv) keep its labels, and
+    `handnet eval --embeddings` reads the file; in any other folder all photos below it are used. If you stop the command
+    and run it again, it continues.
     """
     from handnet.cli._data import find_photos
     from handnet.config.run_folder import read_run
@@ -120,8 +122,10 @@ def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDA
     """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
     import numpy as np
 
+    from handnet.data.checks import read_photo
+
     step = max(1, len(paths) // max(1, count))
-    readable = [path for path in paths[::step][:count] if os.access(path, os.R_OK)]
-    decoded = [decode(Path(path).read_bytes())[0] for path in readable]
+    read = [read_photo(path) for path in paths[::step][:count]]
+    decoded = [decode(contents)[0] for contents, problem in read if not problem]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None

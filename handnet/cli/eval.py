@@ -25,7 +25,9 @@ _LEAST_FREE_BYTES = 10_000_000
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
 )
-@click.option("--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does: minutes.")
+@click.option(
+    "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
+)
 @click.option(
     "--embeddings",
     type=click.Path(path_type=Path),
@@ -64,7 +66,7 @@ def evaluate(
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
     from handnet.config.run_folder import WEIGHTS_FILE
-    from handnet.data.dataset import has_views
+    from handnet.data.dataset import forget_views, has_one_view, has_views
     from handnet.files import check_free_space
 
     opened = open_run(run_folder, data, part)
@@ -73,6 +75,9 @@ def evaluate(
     check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
+    if has_one_view(dataset.examples):
+        # There is nothing to rank one view against.
+        dataset = forget_views(dataset)
     if not has_views(dataset.examples):
         _evaluate_pairs(run, dataset, part, target, seed, "report.html")
         return

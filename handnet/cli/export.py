@@ -12,14 +12,17 @@ from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import RunError
 
 _NUM_CHECKED = 16
-_FORMATS = ("savedmodel", "openvino", "onnx", "litert")
+# Graph, warm-up requests and card; the values take as much as the run's weights.
+_OTHER_BYTES = 20_000_000
 
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="saved_models/NAME", type=click.Path(path_type=Path))
 @click.option("--data", default="", metavar="DIR", help="Photos to check the export on.  [default: the run's own]")
-@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="savedmodel", show_default=True)
+@click.option(
+    "--format", "format_name", default="savedmodel", show_default=True, help="savedmodel, openvino, onnx or litert."
+)
 def export(run_folder: Path, target: Path, data: str, format_name: str = "savedmodel") -> None:
     """Write the encoder of RUN at the next version number under saved_models/NAME.
 
@@ -27,16 +30,22 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     photos show one person; embed_pixels and verify_pixels take decoded photos. The other formats hold the encoder alone, from
     pixels to vectors. Before the version appears, it is run on photos of the run's data and compared with the run itself.
     """
+    from handnet.config.presets import check_name
+    from handnet.config.run_folder import WEIGHTS_FILE
+    from handnet.files import check_free_space
+    from handnet.networks.formats import FORMATS, check_format
+
+    check_name("format", format_name, FORMATS)
+    file = run_folder / WEIGHTS_FILE
+    check_free_space(target, (file.stat().st_size if file.is_file() else 0) + _OTHER_BYTES)
     opened = open_run(run_folder, data)
     run, dataset = opened.run, opened.dataset
     start_tensorflow()
-    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.evaluation.thresholds import find_thresholds
     from handnet.export.archive import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.signatures import PairHead
     from handnet.networks.encoder import load_encoder
-    from handnet.networks.formats import check_format
     from handnet.networks.weights.manifest import hash_file
     from handnet.training.pair_training import load_pair_classifier
 
@@ -47,7 +56,7 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     head = None if pairs is None else PairHead(pairs.classifier, run.config.pairs.features, pairs.calibration)
     weights, folder = hash_file(run.folder / WEIGHTS_FILE), run.folder / "eval-test"
     metrics = keep_current(read_metrics(folder / "metrics.json"), weights, folder / "metrics.json")
-    # `handnet audit` writes a file of its own, `handnet eval --audit` puts the same among the figures.
+    # `handnet audit` writes its own file, `handnet eval --audit` writes the same into metrics.json.
     audit = keep_current(read_audit(folder / "audit.json"), weights, folder / "audit.json")
     audit = audit or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)

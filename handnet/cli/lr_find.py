@@ -16,16 +16,19 @@ from handnet.cli._tensorflow import start_tensorflow
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. sampler.people_per_batch=16."
 )
-@click.option("--low", default=1e-6, show_default=True, help="First learning rate.")
-@click.option("--high", default=1.0, show_default=True, help="Last learning rate.")
-@click.option("--steps", default=100, show_default=True, help="Batches.")
-@click.option("--output", default=Path("lr-find.png"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--low", default=1e-6, show_default=True, help="Lowest learning rate.")
+@click.option("--high", default=1.0, show_default=True, help="Highest learning rate.")
+@click.option("--steps", default=100, show_default=True, help="Number of batches.")
+@click.option(
+    "--output", default=Path("lr-find.png"), show_default=True, type=click.Path(path_type=Path), help="The plot."
+)
 def lr_find(
     source: Path, data: str, overrides: tuple[str, ...], low: float, high: float, steps: int, output: Path
 ) -> None:
     """Draw the learning-rate range plot and suggest a rate: of the encoder of CONFIG.toml, or of the pair classifier of RUN.
 
-    The rate rises from batch to batch; where the loss falls the fastest, the first steps aside, is the suggestion.
+    The rate rises from batch to batch. The suggestion is the rate at which the loss falls the fastest, not counting the first
+    steps.
     """
     from handnet.cli._data import read_data
     from handnet.config.run_folder import read_run

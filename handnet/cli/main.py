@@ -16,9 +16,12 @@ from handnet.cli.data import data
 from handnet.cli.embed import embed
 from handnet.cli.eval import evaluate
 from handnet.cli.export import export
+from handnet.cli.gallery import gallery
+from handnet.cli.identify import identify
 from handnet.cli.lr_find import lr_find
 from handnet.cli.project import project
 from handnet.cli.quickstart import quickstart
+from handnet.cli.serve import serve
 from handnet.cli.train import train
 from handnet.cli.verify import verify
 from handnet.cli.weights import weights
@@ -31,7 +34,7 @@ def cli() -> None:
     """Match the back of a hand to the palm of the same person.
 
     \b
-    handnet data synth data/synthetic             draw a data set of made-up hands
+    handnet data synth data/synthetic             draw a data set of synthetic hands
     handnet train --data data/synthetic --run runs/first
     handnet eval runs/first
     handnet export runs/first saved_models/first
@@ -44,6 +47,9 @@ for command in (
     train,
     evaluate,
     verify,
+    gallery,
+    identify,
+    serve,
     export,
     embed,
     cache,

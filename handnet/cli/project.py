@@ -7,14 +7,15 @@ import click
 from handnet.cli._console import echo, show_progress
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
-from handnet.cli.client import PATH
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
-@click.option("--part", "parts", multiple=True, help="train, val or test; may be given again.  [default: val and test]")
-@click.option("--output", type=PATH, help="Folder.  [default: RUN/projector]")
+@click.option(
+    "--part", "parts", multiple=True, help="train, val or test; give it again for more parts.  [default: val and test]"
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the files.  [default: RUN/projector]")
 @click.option("--maps/--no-maps", default=True, show_default=True, help="Draw t-SNE and, if installed, UMAP maps too.")
 @click.option("--seed", default=0, show_default=True, help="Random seed for the maps.")
 def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | None, maps: bool, seed: int) -> None:

@@ -15,7 +15,7 @@ CONFIG = Path("configs/quickstart.toml")
 @click.command()
 @click.pass_context
 def quickstart(context: click.Context) -> None:
-    """Draw synthetic hands, train on them, evaluate and export; steps that are done already are not done again."""
+    """Draw synthetic hands, train on them, evaluate and export; steps that are done are skipped."""
     from handnet.cli.data import synth
     from handnet.cli.eval import evaluate
     from handnet.cli.export import export

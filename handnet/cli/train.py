@@ -9,10 +9,12 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import quote
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.config.settings import Config
+    from handnet.config.split import Split
     from handnet.data.dataset import DataSet
 
 # Asked for before any work; train() asks for what the network needs.
@@ -24,17 +26,18 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option(
     "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
 )
+@click.option("--reader", help="How the data set is laid out: hands11k, folder, … (data.reader)")
 @click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
-    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to make.  [default: runs/ARCH-LOSS]"
+    "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/ARCH-LOSS]"
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run given by --run.")
 @click.option("--epochs", type=int, help="train.epochs")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
 @click.option("--weights", help="none, preset, handnet-synthetic, a path, or the folder of a run (model.weights)")
-@click.option("--freeze/--no-freeze", default=None, help="Train the head alone, or everything (model.trainable).")
+@click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
     "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"
 )
@@ -57,7 +60,7 @@ def train(
 ) -> None:
     """Train an encoder on hand photos; settings come from CONFIG.toml, then the options, then --set.
 
-    What is not said follows from --arch and --loss: the published settings, where there are any.
+    Settings that you leave out follow from --arch and --loss: the published settings, where there are any.
     """
     from handnet.cli._data import read_data
     from handnet.errors import ConfigError
@@ -77,7 +80,8 @@ def train(
         _check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path)
     start_tensorflow()
-    from handnet.training.pair_training import check_pairs, overfit_pairs
+    from handnet.training.overfit import overfit_pairs
+    from handnet.training.pair_training import check_pairs
 
     if overfit is not None:
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
@@ -87,8 +91,9 @@ def train(
     _train(config, run_folder, dataset)
 
 
-# Options that are a setting by another name.
+# Options that set one setting each.
 _SETTINGS = {
+    "reader": ("data", "reader"),
     "arch": ("model", "arch"),
     "loss": ("loss", "name"),
     "epochs": ("train", "epochs"),
@@ -137,15 +142,18 @@ def _check_target(run_folder: Path) -> None:
 
 def _resume(run_folder: Path, data: str) -> None:
     from handnet.cli._data import read_data
-    from handnet.config.run_folder import read_run
+    from handnet.config.run_folder import WEIGHTS_FILE, read_run
+    from handnet.files import check_free_space
 
     run = read_run(run_folder)
     done = run.facts.get("status") == "finished"
     if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
         echo(
-            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {run_folder}"
+            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {quote(run_folder)}"
         )
         return
+    file = run_folder / WEIGHTS_FILE
+    check_free_space(run_folder, 4 * file.stat().st_size if file.is_file() else _LEAST_FREE_BYTES)
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
     start_tensorflow()
     _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)
@@ -155,6 +163,7 @@ def _train(
     config: "Config", run_folder: Path, dataset: "DataSet", resume: bool = False, finished: "Run | None" = None
 ) -> None:
     """Train the encoder, unless it is that of a finished run, and then the classifier of pairs that the settings ask for."""
+    from handnet.config.run_folder import read_run_split
     from handnet.training.pair_training import train_pairs
     from handnet.training.train import train as train_encoder
 
@@ -174,6 +183,18 @@ def _train(
             train_pairs(run, dataset, echo=echo, progress=show_progress)
     except KeyboardInterrupt:
         if (run_folder / "checkpoint").exists():
-            warn(f"stopped; continue with: handnet train --resume --run {run_folder}")
+            warn(f"stopped; continue with: handnet train --resume --run {quote(run_folder)}")
         raise
-    echo(f"next: handnet eval {run_folder}")
+    if advice := advise_evaluation(read_run_split(run), dataset, run_folder):
+        echo(advice)
+
+
+def advise_evaluation(split: "Split", dataset: "DataSet", run_folder: Path) -> str:
+    """Return the command that evaluates a run on a part that can be evaluated; "" where there is none."""
+    from handnet.data.dataset import people_to_match
+    from handnet.data.leaks import select_photos
+
+    for part, option in (("test", ""), ("val", " --part val")):
+        if len(people_to_match(select_photos(dataset, split, part))) > 1:
+            return f"next: handnet eval {quote(run_folder)}{option}"
+    return ""

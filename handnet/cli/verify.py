@@ -6,28 +6,65 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, warn
+from handnet.cli._gallery import is_gallery, open_with_model, print_verifications, with_gallery, with_hand, with_model
 from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import ConfigError, quote
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("-i1", "--first", "first", required=True, metavar="PHOTO", help="A photo.")
-@click.option("-i2", "--second", "second", required=True, metavar="PHOTO", help="Another photo.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def verify(run_folder: Path, first: str, second: str, as_json: bool) -> None:
-    """Say whether two photos show one person, with the calibrated probability, by RUN's pair classifier or else its distance.
+@with_gallery
+@click.argument("rest", metavar="NAME PHOTO…|PHOTO PHOTO", nargs=-1)
+@click.option("-i1", "--first", "first", metavar="PHOTO", help="A photo, with a run.")
+@click.option("-i2", "--second", "second", metavar="PHOTO", help="Another photo, with a run.")
+@with_hand
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_model
+def verify(
+    gallery: str,
+    rest: tuple[str, ...],
+    store: str,
+    key_file: Path | None,
+    first: str | None,
+    second: str | None,
+    view: str | None,
+    side: str | None,
+    as_json: bool,
+    run_folder: Path | None,
+    model_folder: Path | None,
+) -> None:
+    """Say whether photos show one person, with the calibrated probability. The exit code is 0 for either answer.
 
-    The exit code is 0 for either answer.
+    \b
+    handnet verify G NAME PHOTO…       photos against the person NAME of the gallery G
+    handnet verify RUN PHOTO PHOTO     two photos, by RUN's pair classifier or else the cosine
     """
+    if not store and not is_gallery(gallery):
+        _verify_pair(Path(gallery), rest, first, second, as_json)
+        return
+    if len(rest) < 2 or first or second:
+        raise ConfigError(
+            f"Expected a name and photos: handnet verify {quote(gallery)} NAME A.jpg. Received: {len(rest)} of them."
+        )
+    name, *photos = rest
+    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+        answers = opened.verify(name, list(photos), view=view or "", side=side or "")
+    print_verifications(answers, as_json)
+
+
+def _verify_pair(
+    run_folder: Path, photos: tuple[str, ...], first: str | None, second: str | None, as_json: bool
+) -> None:
     from handnet.config.run_folder import read_run
-    from handnet.data.checks import check_photo
+    from handnet.data.checks import find_damage, find_header_problem, read_photo
     from handnet.errors import DataError
 
+    first, second = _choose_photos(run_folder, photos, first, second)
     run = read_run(run_folder)
     for path in (first, second):
-        problem = check_photo(path)
-        if problem is not None and not problem.usable:
-            raise DataError(f"{path!r} cannot be used: {problem.reason}.")
+        # What TensorFlow's decoder says of the rest is said with its vector; here is what can be said before it starts.
+        contents, problem = read_photo(path)
+        if problem := problem or find_header_problem(contents) or find_damage(contents):
+            raise DataError(f"{path!r} cannot be used: {problem}.")
     start_tensorflow()
     from handnet.evaluation.verify import load_verifier, verify_photos
     from handnet.networks.encoder import load_encoder
@@ -38,6 +75,21 @@ def verify(run_folder: Path, first: str, second: str, as_json: bool) -> None:
         return
     answer = "the same person" if verdict.same else "different people"
     echo(
-        f"{answer}: probability of the same person {verdict.probability:.3f} (prior 0.5); score of the {verdict.system} "
-        f"{verdict.score:.3f}, threshold {verdict.threshold:.3f}"
+        f"{answer}: probability of the same person {verdict.probability:.3f} (prior 0.5); "
+        f"{_SCORES[verdict.system]} {verdict.score:.3f}, threshold {verdict.threshold:.3f}"
     )
+
+
+# What the score is, by what decides.
+_SCORES = {"distance": "cosine similarity", "pair classifier": "score of the pair classifier"}
+
+
+def _choose_photos(run_folder: Path, photos: tuple[str, ...], first: str | None, second: str | None) -> tuple[str, str]:
+    named = tuple(photo for photo in (first, second) if photo is not None)
+    given = named or photos
+    if len(given) != 2 or (named and photos):
+        raise ConfigError(
+            f"Expected RUN and two photos: handnet verify {quote(run_folder)} A.jpg B.jpg. Received: {len(photos) + len(named)} "
+            f"photo{'s' * (len(photos) + len(named) != 1)}."
+        )
+    return given[0], given[1]

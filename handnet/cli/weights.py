@@ -10,7 +10,7 @@ from handnet.cli._tensorflow import start_tensorflow
 
 @click.group()
 def weights() -> None:
-    """Published weights: what there is, fetch them to a folder, convert a file to one."""
+    """List published weights, fetch them into a folder, or convert a file into one."""
 
 
 @weights.command("list")
@@ -28,7 +28,7 @@ def list_weights() -> None:
 @click.argument("name")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 def fetch(name: str, folder: Path | None) -> None:
-    """Fetch the weights NAME from their hub into the new folder DIR, for machines without one: `--weights DIR`.
+    """Download the weights NAME into the new folder DIR, for machines without a network: `--weights DIR`.
 
     "mediapipe-hands", the networks that find hands in any photo, come from the package index that pip is set to and go
     to the cache unless you give a DIR.
@@ -50,9 +50,9 @@ def fetch(name: str, folder: Path | None) -> None:
 @weights.command()
 @click.argument("source", metavar="FILE|DIR")
 @click.argument("folder", metavar="[NEW_DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--arch", required=True, help="The backbone that they belong to, e.g. dino or resnet50.")
+@click.option("--arch", required=True, help="The backbone that they fit, e.g. dino or resnet50.")
 def convert(source: str, folder: Path | None, arch: str) -> None:
-    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a checked folder of handnet's.
+    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a folder for --weights.
 
     With --arch mediapipe-hands, take the networks that find hands from a mediapipe wheel or a folder with the two .tflite
     files; they go to the cache unless you give a NEW_DIR.

@@ -7,9 +7,7 @@ import json
 import math
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +16,14 @@ from typing import Any, NamedTuple
 from handnet.config.settings import Config
 from handnet.config.split import PARTS, SPLIT_FILE, Split, write_split
 from handnet.config.toml import format_toml, read_config
-from handnet.errors import ConfigError, DiskError, RunError
-from handnet.files import write_json
+from handnet.errors import ConfigError, RunError
+from handnet.files import new_folder, write_json
 
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
 WEIGHTS_FILE = "model.weights.h5"
 HISTORY_FILE = "history.csv"
+SEEN_PHOTOS_FILE = "seen_photos.txt"
 # Variables that change what TensorFlow and Keras compute, in the last digits or in more.
 _VARIABLES = (
     "KERAS_BACKEND",
@@ -53,29 +52,28 @@ class Run(NamedTuple):
     facts: dict[str, Any]
 
 
-def create_run(folder: Path, config: Config, facts: Mapping[str, Any], split: Split) -> Run:
-    """Make a run folder whole: in a temporary folder, then renamed.
+def create_run(
+    folder: Path, config: Config, facts: Mapping[str, Any], split: Split, seen_photos: Sequence[str] = ()
+) -> Run:
+    """Make a run folder, whole or not at all.
+
+    Args:
+        folder: must not exist.
+        config: its settings.
+        facts: what run.json says.
+        split: who is in which part.
+        seen_photos: digests of the photos that its weights will have seen; see `read_seen_photos`.
 
     Raises:
         RunError: the folder exists already.
         DiskError: it cannot be written.
     """
     check_absent(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give another --run.") from None
-    try:
-        (temporary / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
-        write_split(split, temporary / SPLIT_FILE)
-        write_json(temporary / FACTS_FILE, facts)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Give another --run or free space.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as part:
+        (part / CONFIG_FILE).write_text(format_toml(config), encoding="utf-8")
+        write_split(split, part / SPLIT_FILE)
+        write_json(part / FACTS_FILE, facts)
+        (part / SEEN_PHOTOS_FILE).write_text("".join(f"{digest}\n" for digest in seen_photos), encoding="ascii")
     return Run(folder, config, dict(facts))
 
 
@@ -137,6 +135,22 @@ def read_run_split(run: Run) -> Split:
         )
     train, val, test = (tuple(row[by] for row in rows if row["part"] == part) for part in PARTS)
     return Split(train, val, test, by=by)
+
+
+def read_seen_photos(run: Run) -> list[str]:
+    """Return the digests of the photos that a run's weights have seen: in training and validation, or in the runs before it.
+
+    None are known of a run made before this list was kept.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    try:
+        return (run.folder / SEEN_PHOTOS_FILE).read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{str(run.folder / SEEN_PHOTOS_FILE)!r} cannot be read: {error}") from None
 
 
 def update_facts(run: Run, changes: Mapping[str, Any]) -> Run:

@@ -81,8 +81,8 @@ class SamplerConfig:
         pairs_per_batch: pairs in a batch of "pairs".
         positive_fraction: share of pairs of one person in "pairs", 0..1.
         passes_per_epoch: how often each person is visited in an epoch.
-        alike_fraction: share of a batch of "people" that is chosen for being like its first person, by the photos' vectors at
-            the end of the epoch before; 0 is off. Costs an embedding of all training photos for each epoch.
+        alike_fraction: share of a batch of "people" that is chosen because they look similar to its first person, by the
+            photos' vectors at the end of the epoch before; 0 is off. It costs an embedding of all training photos in each epoch.
     """
 
     name: str = field(default="", compare=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from handnet.errors import ConfigError, DataError, format_unknown, printable
 from handnet.files import write_bytes
 
+SPLIT_FILE = "split.csv"
 PARTS = ("train", "val", "test")
 
 
@@ -67,6 +68,3 @@ def write_split(split: Split, path: Path) -> None:
     writer.writerow((split.by, "part"))
     writer.writerows((identity, part) for part in PARTS for identity in split.people(part))
     write_bytes(Path(path), table.getvalue().encode())
-
-
-SPLIT_FILE = "split.csv"

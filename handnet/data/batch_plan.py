@@ -57,7 +57,7 @@ def plan_people(
     """Plan one epoch of batches of people × views × photos, every person equally often however many photos they have.
 
     In each pass every person comes once, in random order; the last batch of the epoch is filled up with other people, drawn
-    at random. A person's photos are dealt from a shuffled stack that is laid anew when it is used up, so that all of
+    at random. A person's photos are dealt from a shuffled stack that is shuffled again when it is used up, so that all of
     them are used before one comes again. Without views a person gives 2 × `photos_per_view` photos.
 
     With `templates`, a batch is its first person, drawn at random, then those of the people still to come in this pass whose
@@ -80,9 +80,13 @@ def plan_people(
         DataError: there are fewer people than a batch needs.
     """
     if len(pools) < people_per_batch:
+        # A batch of one person compares nobody, so there is nothing to lower to.
+        advice = "Lower sampler.people_per_batch (--batch) or give more people."
+        if len(pools) < 2:
+            advice = "Give photos of both views of at least 2 people, or photos without views."
         raise DataError(
             f"A batch needs {people_per_batch} people with photos of both views (or two photos where there are no views). "
-            f"Received: {len(pools)}. Lower sampler.people_per_batch (--batch) or give more people."
+            f"Received: {len(pools)}. {advice}"
         )
     if templates is None:
         order = _order_people(len(pools), people_per_batch, passes, rng)
@@ -212,7 +216,7 @@ def _order_alike(
 
 
 class _Dealer:
-    """Deals photos from a shuffled stack, laid anew when used up."""
+    """Deals photos from a shuffled stack, shuffled again when used up."""
 
     def __init__(self, photos: IntArray, rng: np.random.Generator) -> None:
         self._photos, self._rng = photos, rng

@@ -96,7 +96,7 @@ def find_cache_folder() -> Path:
         DiskError: neither is known.
     """
     if named := os.environ.get("HANDNET_CACHE"):
-        return Path(named)
+        return Path(named).expanduser()
     try:
         return Path.home() / ".cache" / "handnet"
     except RuntimeError:

@@ -22,7 +22,9 @@ from handnet.console import Count, Progress, hide_progress
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1_000_000_000
-# Some cameras pad the end of the picture: so many bytes too many are no damage.
+# Sizes of the headers of BMP files that there are, of those with 24 bits a pixel at byte 28.
+BMP_HEADERS = (40, 52, 56, 64, 108, 124)
+# Some cameras pad the end of the picture: this number of extra bytes is no damage.
 _HARMLESS_BYTES = 64
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 _Result = TypeVar("_Result")
@@ -63,21 +65,30 @@ def check_photo(path: str) -> PhotoProblem | None:
     Returns:
         None for a good photo.
     """
-    try:
-        status = os.stat(path)
-        # Opening a pipe or a device could wait for ever.
-        if not stat.S_ISREG(status.st_mode):
-            return PhotoProblem(path, "not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            return PhotoProblem(path, f"{status.st_size:,} bytes: larger than any photo")
-        contents = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        return PhotoProblem(path, getattr(error, "strerror", None) or "not a valid file name")
-    reason = find_header_problem(contents) or _find_decoding_problem(contents)
+    contents, reason = read_photo(path)
+    reason = reason or find_header_problem(contents) or _find_decoding_problem(contents)
     if reason:
         return PhotoProblem(path, reason)
     remark = _find_remark(contents)
     return PhotoProblem(path, remark, usable=True) if remark else None
+
+
+def read_photo(path: str) -> tuple[bytes, str]:
+    """Read a photo's file, unless it is none or larger than any photo: its size is looked at first.
+
+    Returns:
+        The contents and ""; or b"" and the reason why there are none.
+    """
+    try:
+        status = os.stat(path)
+        # Opening a pipe or a device could wait for ever.
+        if not stat.S_ISREG(status.st_mode):
+            return b"", "not a regular file"
+        if status.st_size > MAX_FILE_BYTES:
+            return b"", f"{status.st_size:,} bytes: larger than any photo"
+        return Path(path).read_bytes(), ""
+    except (OSError, ValueError) as error:
+        return b"", getattr(error, "strerror", None) or "not a valid file name"
 
 
 def find_header_problem(contents: bytes) -> str:
@@ -108,7 +119,7 @@ def find_header_problem(contents: bytes) -> str:
             f"{width:,} × {height:,} pixels" if num_frames == 1 else f"{frame_pixels:,} pixels in {num_frames} frames"
         )
         return _TOO_LARGE.format(size)
-    return ""
+    return _find_bmp_problem(contents, width, height) if format_name == "BMP" else ""
 
 
 def needs_pillow(contents: bytes) -> bool:
@@ -130,6 +141,8 @@ def open_with_pillow(contents: bytes) -> Image.Image:
     name = _sniff(contents)
     if name == "HEIF":
         _register_heif()
+    if name == "PNG":
+        contents = _drop_png_texts(contents)
     return Image.open(BytesIO(contents), formats=_PILLOW_FORMATS.get(name, (name,)))
 
 
@@ -158,7 +171,7 @@ def find_damage(contents: bytes) -> str:
 
 
 def find_duplicates(paths: Sequence[str], progress: Progress = hide_progress) -> list[tuple[str, ...]]:
-    """Find files of identical content, whatever their names.
+    """Find files of identical content, under any name.
 
     Args:
         paths: the files; those that cannot be read are passed over, as `check_photos` names them.
@@ -201,7 +214,7 @@ def _find_decoding_problem(contents: bytes) -> str:
     try:
         if _sniff(contents) == "PNG":
             # Loading stops at the last pixel; TensorFlow also wants the chunks after it to be whole.
-            with Image.open(BytesIO(contents), formats=("PNG",)) as image:
+            with open_with_pillow(contents) as image:
                 image.verify()
         with open_with_pillow(contents) as image:
             # A JPEG is read to its end at any scale, and at an eighth most of the arithmetic is saved.
@@ -214,6 +227,18 @@ def _find_decoding_problem(contents: bytes) -> str:
         text = _one_line(error)
         return "truncated: the file ends before the picture does" if "truncat" in text.lower() else f"damaged: {text}"
     return find_damage(contents)
+
+
+def _find_bmp_problem(contents: bytes, width: int, height: int) -> str:
+    """Return "" or what is wrong with a 24-bit BMP; TensorFlow ignores its kind, and takes no byte more or less."""
+    offset, header = struct.unpack_from("<II", contents, 10)
+    (compression,) = struct.unpack_from("<I", contents, 30)
+    if header not in BMP_HEADERS or compression:
+        return _NO_SENSE
+    excess = len(contents) - offset - (3 * width + 3) // 4 * 4 * height
+    if excess < 0:
+        return "truncated: the file ends before the picture does"
+    return f"damaged: {excess:,} bytes after the end of the picture" if excess else ""
 
 
 def _find_pillow_problem(contents: bytes, format_name: str) -> str:
@@ -248,6 +273,17 @@ def _register_heif() -> None:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+
+
+def _drop_png_texts(contents: bytes) -> bytes:
+    """Return a PNG without its texts and its colour profile: no pixel depends on them, and Pillow refuses large ones."""
+    kept, position = [contents[:8]], 8
+    while position + 12 <= len(contents):
+        end = position + 12 + struct.unpack_from(">I", contents, position)[0]
+        if contents[position + 4 : position + 8] not in _PNG_TEXTS or end > len(contents):
+            kept.append(contents[position:end])
+        position = end
+    return b"".join([*kept, contents[position:]])
 
 
 def _one_line(error: Exception) -> str:
@@ -362,6 +398,7 @@ _MAGIC = {
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
 }
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # By the format's name here: what Pillow calls it.
 _PILLOW_FORMATS = {

@@ -1,17 +1,13 @@
 """What every reader returns: the photos, the whole table behind them, and what was wrong with either."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handnet.data.example import VIEWS, Example
 from handnet.errors import DataError, count_and_name
-
-PHOTO_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif", ".pgm", ".ppm"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,7 @@ class DataSet:
         rows: every row of the table in file order, whether or not its photo is on this disk; a row's path is where the
             photo would lie. A split that was published for the whole table is computed from these.
         problems: one line for each kind of thing that was left out, with its count.
+        notes: one line for each thing that the reader concluded from what it found, e.g. that folders name views.
         pairs: the pairs of photos that the data set itself names, in file order; all their photos are in `examples`.
     """
 
@@ -51,6 +48,7 @@ class DataSet:
     rows: list[Example]
     problems: tuple[str, ...] = ()
     pairs: tuple[PhotoPair, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def all_identities(self) -> list[str]:
@@ -78,6 +76,17 @@ def people_with_both_views(examples: Sequence[Example]) -> list[str]:
 def has_views(examples: Sequence[Example]) -> bool:
     """Return whether any photo says its view; data sets of faces and things have none."""
     return any(example.view for example in examples)
+
+
+def has_one_view(examples: Sequence[Example]) -> bool:
+    """Return whether all photos are of one view, backs alone or palms alone."""
+    return len({example.view for example in examples}) == 1 and has_views(examples)
+
+
+def forget_views(dataset: DataSet) -> DataSet:
+    """Return a data set without its views: where all are the same they tell nothing, and photos are matched with one another."""
+    examples = [replace(example, view="") for example in dataset.examples]
+    return replace(dataset, examples=examples, rows=[replace(row, view="") for row in dataset.rows])
 
 
 def people_to_match(examples: Sequence[Example]) -> list[str]:
@@ -120,9 +129,14 @@ def require_both_views(examples: Sequence[Example], purpose: str) -> tuple[list[
     dropped = [identity for identity in distinct_identities(examples) if identity not in both]
     needed, lacking = ("a dorsal and a palmar photo", "view") if has_views(examples) else ("two photos", "photo")
     if len(both) < 2:
+        advice = (
+            " All photos are of one view: to match those with one another, give --set loss.options.views=any."
+            if has_one_view(examples)
+            else ""
+        )
         raise DataError(
             f"{purpose} needs at least 2 people with {needed} each. Received: {len(both)} such "
-            f"{'person' if len(both) == 1 else 'people'} among {len(both) + len(dropped)}."
+            f"{'person' if len(both) == 1 else 'people'} among {len(both) + len(dropped)}.{advice}"
         )
     who = count_and_name(dropped, "person", "people")
     note = f"{purpose}: left out {who} with one {lacking} only." if dropped else ""
@@ -132,8 +146,24 @@ def require_both_views(examples: Sequence[Example], purpose: str) -> tuple[list[
 def normalise_identity(text: str) -> str:
     """Return the one spelling of a person's id: 0, "0 ", "0.0" and "0000000" all become "0000000".
 
-    Copies of HandInfo.csv differ in leading zeros, trailing spaces and in ids that a spreadsheet made numbers.
+    Copies of HandInfo.csv differ in leading zeros, trailing spaces and in ids that a spreadsheet made numbers. Names differ
+    in their Unicode form, which depends on the system that wrote them: here they are in the form NFC, on one line.
     """
-    stripped = text.strip()
+    stripped = " ".join(unicodedata.normalize("NFC", text).splitlines()).strip()
     number = re.fullmatch(r"([0-9]+)(?:\.0+)?", stripped)
     return number.group(1).lstrip("0").zfill(7) if number else stripped
+
+
+# Other names of the column that says who is seen, in any table.
+IDENTITY_COLUMNS = (
+    "person",
+    "subject",
+    "id",
+    "person_id",
+    "subject_id",
+    "identity_id",
+    "participant",
+    "user",
+    "label",
+    "class",
+)

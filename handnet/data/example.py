@@ -16,7 +16,7 @@ class Example:
         identity: the person (or class), normalised: equal strings mean the same person.
         view: "dorsal", "palmar", or "" where the data set has no views.
         side: "left", "right", or "" where unknown.
-        attributes: whatever else the data set says, as text ("gender": "female", "accessories": "1").
+        attributes: everything else the data set says, as text ("gender": "female", "accessories": "1").
     """
 
     path: str

@@ -73,7 +73,7 @@ def tabulate_pairs(examples: Sequence[Example], pairs: Sequence[PhotoPair]) -> P
 
 
 def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "") -> PairTable:
-    """Draw pairs of photos, as many of one as of two people, none twice; fewer where there are not so many of one person.
+    """Draw pairs of photos, as many of one as of two people, none twice; fewer if one person has too few photos.
 
     People are drawn first and then their photos, so that one with many photos does not rule. With views, each pair is of a
     dorsal and a palmar photo.
@@ -106,7 +106,7 @@ def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "
     for same in (True, False):
         # As many of two people as there were found of one.
         wanted = count // 2 if same else 2 * len(drawn)
-        # Where pairs are scarce most draws repeat one: so many tries find nearly all there are.
+        # Where pairs are scarce most draws repeat one: this number of tries finds nearly all.
         for _ in range(20 * count):
             if len(drawn) == wanted:
                 break
@@ -157,7 +157,7 @@ def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:
 
 
 def thin_pairs(table: PairTable, count: int) -> PairTable:
-    """Return some of the pairs, evenly from the whole table, half of either kind where there are so many, and their photos."""
+    """Return some of the pairs, evenly from the whole table, half of either kind if there are enough, and their photos."""
     kept: list[int] = []
     for same, wanted in ((True, count - count // 2), (False, count // 2)):
         rows = np.flatnonzero(table.same == same)

@@ -13,6 +13,8 @@ from handnet.config.split import PARTS, Split
 from handnet.data.checks import PhotoProblem, find_header_problem
 from handnet.data.dataset import DataSet, distinct_identities, people_with_both_views
 from handnet.data.example import SIDES, VIEWS, Example
+from handnet.data.leaks import select_photos
+from handnet.data.plain_names import draw_plain_names
 from handnet.errors import DataError, printable
 from handnet.files import write_with
 
@@ -52,14 +54,23 @@ def describe(dataset: DataSet, split: Split | None = None) -> str:
         lines.append(f"both views: {_people(len(both))}; one view only: {_people(len(per_person) - len(both))}")
     if len(per_person) < 2:
         lines.append("Matching needs at least 2 people.")
+    lines += dataset.notes
     lines += [f"left out: {problem}" for problem in dataset.problems]
     if values := _count_values(examples):
         lines += ["", *_format_table(("", "photos", "people"), values)]
     if split is not None:
-        header = ["split", "people", "with photos", *(["both views"] if has_views else []), "photos"]
-        header += [*(VIEWS if has_views else ()), *(["rows in table"] if len(dataset.rows) > len(examples) else [])]
+        by_photo = split.by == "photo"
+        in_table = len(dataset.rows) > len(examples) and not by_photo
+        header = [
+            "split",
+            "people",
+            *([] if by_photo else ["with photos"]),
+            *(["both views"] if has_views else []),
+            "photos",
+        ]
+        header += [*(VIEWS if has_views else ()), *(["rows in table"] if in_table else [])]
         lines += ["", *_format_table(header, [_count_part(dataset, split, part, header) for part in PARTS])]
-        dealt = {person for part in PARTS for person in split.people(part)}
+        dealt = {example.identity for part in PARTS for example in select_photos(dataset, split, part)}
         if outside := [person for person in per_person if person not in dealt]:
             lines.append(f"{_people(len(outside))} with photos in no part of the split")
         lines += [split.note] if split.note else []
@@ -98,6 +109,7 @@ def describe_health(
     return "\n".join(lines)
 
 
+@draw_plain_names()
 def draw_histogram(dataset: DataSet, path: Path) -> None:
     """Draw how many people have how many photos, in all and by view, as a PNG.
 
@@ -239,10 +251,11 @@ def _count_values(examples: Sequence[Example]) -> list[tuple[str, ...]]:
 
 def _count_part(dataset: DataSet, split: Split, part: str, header: Sequence[str]) -> tuple[str, ...]:
     people = set(split.people(part))
-    examples = [example for example in dataset.examples if example.identity in people]
+    examples = select_photos(dataset, split, part)
     views = Counter(example.view for example in examples)
     counts = {
-        "people": len(people),
+        # By photo, people are those of the photos; else those of the split, with photos or without.
+        "people": len(distinct_identities(examples)) if split.by == "photo" else len(people),
         "with photos": len(distinct_identities(examples)),
         "both views": len(people_with_both_views(examples)),
         "photos": len(examples),

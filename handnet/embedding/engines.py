@@ -19,8 +19,6 @@ from handnet.networks.formats import check_format, write_network
 MIN_COSINE = 0.999
 # Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
-
-
 Samples = npt.NDArray[np.uint8] | None
 
 
@@ -146,7 +144,7 @@ def _compile_openvino(encoder: keras.Model, image: ImageConfig, batch_size: int,
         core = openvino.Core()
         model = core.read_model(str(Path(folder) / "model" / "model.xml"))
         settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
-        # Each stream takes its share of a batch, on cores of its own.
+        # Each stream takes its share of a batch, on its own cores.
         streams = core.compile_model(model, "CPU", settings).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         share = max(1, batch_size // streams)
         model.reshape([share, image.size_px, image.size_px, 3])

@@ -151,7 +151,7 @@ def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> 
     return {
         "version": [FEATURES_VERSION, PIXELS_VERSION],
         "weights": digest_weights(backbone),
-        # Whatever is new among the model's settings counts, unless it is known to be of no account.
+        # A new setting of the model counts, unless it is listed as one that does not change the features.
         "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
         "image": asdict(image),
         "precision": backbone.dtype_policy.name,

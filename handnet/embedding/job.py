@@ -20,6 +20,7 @@ import numpy.typing as npt
 from handnet.config.settings import ImageConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION
+from handnet.data.checks import read_photo
 from handnet.embedding.encode import embed
 from handnet.embedding.engines import Engine
 from handnet.files import write_bytes, write_with
@@ -132,11 +133,8 @@ def _decode_ahead(
     """Yield (pixels or None, reason) in order, while the next `ahead` photos are decoded."""
 
     def read(path: str) -> tuple[Pixels | None, str]:
-        try:
-            contents = Path(path).read_bytes()
-        except (OSError, ValueError) as error:
-            return None, getattr(error, "strerror", None) or "not a valid file name"
-        return decode(contents)
+        contents, problem = read_photo(path)
+        return (None, problem) if problem else decode(contents)
 
     waiting: deque[Future[tuple[Pixels | None, str]]] = deque()
     for path in paths:

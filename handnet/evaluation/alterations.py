@@ -1,4 +1,4 @@
-"""Photos from which something was taken away, for the audit."""
+"""Altered photos for the audit: without the hand, without the background, without colour, and more."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ Images = npt.NDArray[np.uint8]
 
 
 class Alteration(NamedTuple):
-    """What is taken away from a photo before the model sees it.
+    """What is changed in a photo before the model sees it.
 
     Attributes:
         title: its name for people.

@@ -1,4 +1,4 @@
-"""Does the model look at the hand? The published protocol on photos from which something was taken away."""
+"""Does the model look at the hand? The published protocol on altered photos."""
 
 import dataclasses
 from collections.abc import Callable, Iterable

@@ -14,6 +14,7 @@ from handnet.config.toml import config_to_tree
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, distinct_identities, has_views, require_both_views
 from handnet.data.example import Example
+from handnet.data.leaks import find_seen_test
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
 from handnet.errors import ConfigError, DataError, RunError
@@ -21,7 +22,7 @@ from handnet.files import write_json
 from handnet.images.store import prepare_photos
 from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, load_part
-from handnet.metrics.summary import merge_folds
+from handnet.metrics.ranking_summary import merge_folds
 from handnet.networks.encoder import load_encoder
 from handnet.networks.heads import select_head
 from handnet.networks.weights.manifest import hash_file
@@ -101,6 +102,7 @@ def cross_validate(
     paths = [example.path for example in usable]
     digests = dict(zip(paths, prepare_photos(paths, config.image, progress).digests, strict=True))
     for fold in folds:
+        _refuse_seen(fold, dataset)
         _check_kept(fold, digests)
     parts: list[EmbeddedPart] = []
     for number, fold in enumerate(folds):
@@ -162,6 +164,16 @@ def _choose_photos(config: Config, dataset: DataSet) -> tuple[list[Example], str
             "train and evaluate on pairs of photos: handnet train, handnet eval."
         )
     return require_both_views(dataset.examples, "Cross-validation")
+
+
+def _refuse_seen(fold: Fold, dataset: DataSet) -> None:
+    """Refuse to begin with weights that were trained on people whom the fold is tested on."""
+    seen = find_seen_test(fold.config.model.weights, fold.test, dataset.directory)
+    if seen is not None:
+        raise DataError(
+            f"Cross-validation tests everybody, and {seen.describe()} Give weights that were trained on other people, e.g. "
+            f"--set model.weights=preset. Received: {fold.folder.name} with model.weights={fold.config.model.weights!r}."
+        )
 
 
 def _check_kept(fold: Fold, digests: Mapping[str, str]) -> None:

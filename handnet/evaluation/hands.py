@@ -81,8 +81,10 @@ def embed_baselines(run: Run, examples: Sequence[Example]) -> dict[str, Embedded
 
 def describe_run(run: Run, data: Path) -> dict[str, str]:
     """Return what a report says of the run it is about."""
+    seen = run.facts.get("test_seen_by_weights")
     return {
         "run": str(run.folder),
+        **({"warning": seen["text"]} if seen else {}),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
         "loss": name_objective(run.config),
         "data": str(data),

@@ -1,4 +1,4 @@
-"""Evaluation of a run on pairs of photos: its classifier and its distance compared with what else can be done with them."""
+"""Evaluation of a run on pairs of photos: its classifier and its distance compared with baselines."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -62,7 +62,7 @@ def evaluate_pairs(
 ) -> PairEvaluation:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
-    What is fitted besides the run's own classifier is fitted on the pairs that it learnt from. Thresholds (equal errors) and
+    The baselines are fitted on the pairs that the run's classifier learnt from. Thresholds (equal errors) and
     calibration come from the validation people; on the validation people themselves there are none.
 
     Args:

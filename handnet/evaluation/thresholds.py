@@ -18,7 +18,7 @@ from handnet.data.example import Example
 from handnet.data.pair_table import PairTable
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_part
-from handnet.errors import DataError, DiskError, EvaluationError, RunError
+from handnet.errors import DataError, DiskError, EvaluationError, RunError, quote
 from handnet.images.store import prepare_photos
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
@@ -96,16 +96,18 @@ def load_thresholds(run: Run, warn: Echo = print) -> Calibration:
     """
     file = run.folder / CALIBRATION_FILE
     if not file.exists():
-        raise RunError(f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {run.folder}")
+        raise RunError(
+            f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {quote(run.folder)}"
+        )
     calibration, fitted_on = load_calibration(file), _read_fitted_on(file)
     if not fitted_on:
         warn(
             f"{str(file)!r} does not say what it was fitted on (an earlier version wrote it): fit it again with handnet eval "
-            f"{run.folder}"
+            f"{quote(run.folder)}"
         )
     elif fitted_on.get("weights") != hash_file(run.folder / WEIGHTS_FILE):
         raise RunError(
-            f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {run.folder}"
+            f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {quote(run.folder)}"
         )
     return calibration
 

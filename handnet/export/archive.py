@@ -1,8 +1,7 @@
 """Exported models: photo bytes in, unit vectors out, with the decoding inside the graph; or the encoder in other formats."""
 
+import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,23 +10,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.settings import ImageConfig
+from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.encode import embed_files
-from handnet.errors import ConfigError, DiskError, RunError, format_unknown
-from handnet.export.formats import compare_format, write_format
+from handnet.errors import RunError
+from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
+from handnet.files import hold_lock, new_folder, remove_leftovers
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.backbones.report import digest_weights
 from handnet.networks.encoder import Encoder
+from handnet.networks.failures import explain_failures
 from handnet.networks.formats import FORMATS, check_format
 from handnet.networks.pair_classifier import build_siamese
 
 MAX_ERROR = 1e-5
-
-
 CARD_FILE = "MODEL_CARD.md"
-
-
 FACTS_FILE = "handnet_model.json"
 
 
@@ -62,50 +61,52 @@ def export_encoder(
     """Write the encoder at the next version number under `folder`, checked on photos before the version appears.
 
     A SavedModel has the signatures of `handnet.export.signatures` and warm-up requests for TensorFlow Serving. The other
-    formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Beside the model lie `handnet_model.json`
+    formats hold the encoder alone: float32 (B, S, S, 3), values 0..255, to vectors. Next to the model lie `handnet_model.json`
     (how photos are decoded, calibration, where it comes from) and the model card. LoRA's updates are merged into the matrices.
 
     Args:
         encoder: what is exported, LoRA merged.
         image: how photos were decoded in training.
-        folder: the model's folder, as saved_models/NAME; TensorFlow Serving's layout.
+        folder: the model's folder, e.g. saved_models/NAME; TensorFlow Serving's layout.
         check_paths: photos on which the written model must give the encoder's vectors; one at least.
         format_name: a name of FORMATS.
         calibration: from similarity to probability; without it there is no signature `verify`.
         head: decides on pairs in `verify`, in place of the cosine and its calibration.
         card: the model card, Markdown; "" writes none.
-        facts: more for `handnet_model.json`, as where the model comes from.
+        facts: more for `handnet_model.json`, e.g. where the model comes from.
 
     Raises:
         ConfigError: an unknown format, or one whose packages are not installed.
-        DiskError: the folder cannot be written.
+        DiskError: the folder cannot be written, or another process is exporting into it.
+        DeviceError: the memory of the device does not suffice.
         RunError: the vectors differ by more than 1e-5, or the folder holds another format; nothing is left in `folder`.
     """
-    if format_name not in FORMATS:
-        raise ConfigError(format_unknown("format", format_name, FORMATS))
     check_format(format_name)
     if not check_paths:
         raise RunError("There are no photos to check the exported model on. Give a data set that has some: --data DIR.")
-    _check_unmixed(folder, format_name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
-    model = temporary / "model"
-    try:
-        signatures = write_format(format_name, encoder, image, calibration, model, head)
-        if signatures:
-            write_warmup(model, folder.name, signatures, image)
-        max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
-        _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
+    with hold_lock(folder), explain_failures(folder):
+        _check_unmixed(folder, format_name)
+        # Nobody else is writing here: what lies there was left by an export that was killed.
+        remove_leftovers(folder)
         target = folder / str(find_next_version(folder))
-        model.rename(target)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with new_folder(target) as model:
+            signatures = write_format(format_name, encoder, image, calibration, model, head)
+            if signatures:
+                write_warmup(model, folder.name, signatures, image)
+            max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
+            _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))
+
+
+def digest_encoder(encoder: Encoder, image: ImageConfig) -> str:
+    """Return the digest of an encoder: equal for a run and what was exported from it, 32 hexadecimal digits.
+
+    Args:
+        encoder: its weights count.
+        image: how photos are decoded for it.
+    """
+    described = [digest_weights(encoder.model), asdict(image), PIXELS_VERSION]
+    return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def find_next_version(folder: Path) -> int:
@@ -123,7 +124,7 @@ def _check_unmixed(folder: Path, format_name: str) -> None:
             if other != format_name and (folder / str(version) / details.file).exists():
                 raise RunError(
                     f"{str(folder)!r} holds versions of the format {other}, and a server would take the new one for another "
-                    f"of them. Give a folder of its own, as {str(folder) + '-' + format_name!r}."
+                    f"of them. Give another folder, e.g. {str(folder) + '-' + format_name!r}."
                 )
 
 
@@ -171,6 +172,7 @@ def _describe(
         "embedding_size": int(encoder.model.output_shape[-1]),
         "signatures": list(signatures),
         "max_error": max_error,
+        "digest": digest_encoder(encoder, image),
         "calibration": asdict(calibration) if calibration else None,
         "pair_calibration": asdict(head.calibration) if head else None,
         **facts,

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.config.settings import ModelConfig
 from handnet.config.split import Split
+from handnet.metrics.all_figures import RETRIEVAL
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import find_backbone
@@ -125,8 +126,7 @@ def _list_galleries(metrics: Mapping[str, Any] | None) -> list[tuple[str, list[s
     for level, directions in metrics["retrieval"].items():
         for direction, figures in directions.items():
             # The protocols are the same figures with intervals, where the evaluation has computed them.
-            names = {"person": "person_template", "photo": "photo"}
-            detailed = metrics.get("protocols", {}).get(names.get(level, ""), {}).get(direction, figures)
+            detailed = metrics.get("protocols", {}).get(RETRIEVAL.get(level, ""), {}).get(direction, figures)
             title = f"{PROTOCOLS.get(level, level)}, {DIRECTIONS.get(direction, direction)}"
             queries = f"{figures['num_queries']:,} of {figures['num_gallery']:,}"
             rows.append((title, [_format_figure(detailed, name) for name in list_means()], queries))
@@ -137,8 +137,9 @@ def _format_figure(figures: Mapping[str, Any], name: str) -> str:
     # An evaluation of before may lack a figure that came later.
     if name not in figures:
         return "–"
-    unit = "" if FIGURES[name].unit == "rank" else " %"
-    text = f"{format_figure(name, figures[name])}{unit} ({format_figure(name, figures['chance'][name])})"
+    text = (
+        f"{format_figure(name, figures[name])}{FIGURES[name].suffix} ({format_figure(name, figures['chance'][name])})"
+    )
     interval = figures.get("interval", {}).get(name)
     return f"{text} [{format_interval(name, interval, ', ')}]" if interval else text
 

@@ -22,7 +22,7 @@ from handnet.networks.pair_classifier import build_siamese
 Function: TypeAlias = Any
 
 DEFAULT = "serving_default"
-# Photos that are compared pixel for pixel: each has a size of its own and goes alone.
+# Photos that are compared pixel for pixel: each has its own size and is sent alone.
 _NUM_WHOLE = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
 _DAMAGED = b"\x89PNG\r\n\x1a\n"

@@ -1,1 +1,1 @@
-"""Photos: THE decode, the store of decoded photos, augmentation."""
+"""Photos: the one decode, the store of decoded photos, augmentation."""

@@ -39,7 +39,7 @@ def draw_augmentations(
     """Draw what a configuration does to photos, as a PNG.
 
     Each row is one kind at a quarter, a half and the whole of its strength: to one end of its range on the first photo
-    and to the other end on the second, whatever its probability. The last rows are random draws, as training sees them.
+    and to the other end on the second, regardless of its probability. The last rows are random draws, as training sees them.
 
     Args:
         photos: uint8 (N, S, S, 3), N at least 1, upright and square as the pipeline makes them.

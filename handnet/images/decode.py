@@ -1,4 +1,4 @@
-"""THE decode, orientation, crop and resize of a photo: one TensorFlow function for training, evaluation and serving.
+"""The one decode, orientation, crop and resize of a photo: one TensorFlow function for training, evaluation and serving.
 
 Only core TensorFlow operations are used, so that the same function is part of the exported graph.
 """
@@ -11,7 +11,7 @@ from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
 from handnet.images.orientation import read_orientation
 
-# As the published baselines do: the short side is brought to 256/224 of the square, whose middle is taken.
+# Like the published baselines: the short side becomes 256/224 of the square, whose middle is taken.
 CENTER_CROP_SCALE = 256 / 224
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
@@ -57,7 +57,7 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         after = tf.shape(photo)[:2] - before
         square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
     elif config.crop == "hand-and-photo":
-        square = lay_beside(photo, config)
+        square = combine_crop_and_photo(photo, config)
     else:
         square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
@@ -89,7 +89,7 @@ def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(stands_out, tf.float32)) >= _LEAST_HAND_FRACTION
 
 
-def lay_beside(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+def combine_crop_and_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
 
     Args:

@@ -9,7 +9,7 @@ import math
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.data.checks import MAX_PIXELS
+from handnet.data.checks import BMP_HEADERS, MAX_PIXELS
 from handnet.images.decode import fit_photo, read_photo, shows_hand
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
@@ -88,7 +88,8 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     png = is_signed(b"\x89PNG\r\n\x1a\n") & fits(big(16), big(20))
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
-    bmp = is_signed(b"BM") & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
+    known = tf.reduce_any([tf.equal(little(14, 4), size) for size in BMP_HEADERS]) & tf.equal(little(30, 4), 0)
+    bmp = is_signed(b"BM") & known & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
     return jpeg | gif | png | bmp
 
 
@@ -96,7 +97,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
     """Count the pixels of all frames of a GIF by following its blocks, nothing decoded.
 
     Each position of the file points to where the block that would begin there ends. Following all pointers at once and
-    doubling their reach takes log2(bytes) steps, whatever the file says: a hostile one cannot make it slow.
+    doubling their reach takes log2(bytes) steps, no matter what the file says: a hostile one cannot make it slow.
 
     Args:
         contents: string scalar, the bytes of a GIF file.
@@ -120,7 +121,7 @@ def count_gif_pixels(contents: tf.Tensor) -> tf.Tensor:
         entries = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(flags, 7))
         return tf.where(flags >= 128, 3 * entries, 0)
 
-    # Sub-blocks: a length and so many bytes; length 0 ends the chain.
+    # Sub-blocks: a length and that many bytes; length 0 ends the chain.
     ends = tf.where(look(0) == 0, at, tf.minimum(at + 1 + look(0), size))
     (_, ends) = tf.while_loop(lambda k, _: k < steps, lambda k, jump: (k + 1, tf.gather(jump, jump)), (0, ends))
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
-from handnet.data.checks import find_damage, find_header_problem, needs_pillow
+from handnet.data.checks import find_damage, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, load_photo, shows_hand
@@ -128,10 +128,9 @@ def build_decoder(config: ImageConfig) -> Decode:
 
 
 def _prepare_photo(path: str, folder: Path, num_bytes: int, decode: Decode) -> tuple[str, str, str]:
-    try:
-        contents = Path(path).read_bytes()
-    except OSError as error:
-        return "", "", error.strerror or str(error)
+    contents, problem = read_photo(path)
+    if problem:
+        return "", "", problem
     digest = digest_bytes(contents)
     file = folder / digest[:2] / digest
     # A power cut can leave a file that was renamed and never filled.

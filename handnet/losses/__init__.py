@@ -7,7 +7,7 @@ from handnet.errors import ConfigError, format_unknown
 from handnet.losses.contrastive import BatchContrastiveLoss, ContrastiveLoss
 from handnet.losses.memory import CrossBatchMemory
 from handnet.losses.metric_loss import MetricLoss, PairLoss, attach
-from handnet.losses.options import require_options
+from handnet.losses.option_checks import require_options
 from handnet.losses.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss
 from handnet.losses.similarity import CircleLoss, InfoNCELoss, MultiSimilarityLoss, SupConLoss
 from handnet.losses.triplet import TripletLoss

@@ -7,8 +7,8 @@ from keras import ops
 from handnet.errors import ConfigError
 from handnet.losses.distances import Tensor, pairwise_distances, with_slopes
 from handnet.losses.metric_loss import MetricLoss, PairLoss
-from handnet.losses.options import check_choice, check_number
-from handnet.losses.pairs import Pairs
+from handnet.losses.option_checks import check_choice, check_number
+from handnet.losses.pair_masks import Pairs
 from handnet.losses.replicas import mean_share
 
 FORMS = ("published", "hadsell", "linear")

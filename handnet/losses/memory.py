@@ -5,7 +5,7 @@ from keras import ops
 
 from handnet.errors import ConfigError
 from handnet.losses.distances import Tensor
-from handnet.losses.options import check_count
+from handnet.losses.option_checks import check_count
 
 
 class CrossBatchMemory(keras.layers.Layer):

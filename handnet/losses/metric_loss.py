@@ -8,8 +8,8 @@ from keras import ops
 from handnet.errors import ConfigError
 from handnet.losses.distances import Tensor, to_float
 from handnet.losses.memory import CrossBatchMemory, require_state
-from handnet.losses.options import check_choice
-from handnet.losses.pairs import VIEW_MODES, Pairs, compare_labels, integer_labels
+from handnet.losses.option_checks import check_choice
+from handnet.losses.pair_masks import VIEW_MODES, Pairs, compare_labels, integer_labels
 from handnet.losses.replicas import first_row, gather_rows, mean_share
 
 

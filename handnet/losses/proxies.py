@@ -8,8 +8,8 @@ from keras import ops
 from handnet.losses.distances import Tensor, cosine_similarities, with_slopes
 from handnet.losses.memory import require_state
 from handnet.losses.metric_loss import MetricLoss
-from handnet.losses.options import check_count, check_number
-from handnet.losses.pairs import integer_labels
+from handnet.losses.option_checks import check_count, check_number
+from handnet.losses.pair_masks import integer_labels
 from handnet.losses.replicas import gather_rows, mean_share, num_replicas
 from handnet.losses.similarity import masked_logsumexp
 

@@ -6,8 +6,8 @@ from keras import ops
 
 from handnet.losses.distances import Tensor, cosine_similarities, with_slopes
 from handnet.losses.metric_loss import PairLoss
-from handnet.losses.options import check_flag, check_number
-from handnet.losses.pairs import Pairs
+from handnet.losses.option_checks import check_flag, check_number
+from handnet.losses.pair_masks import Pairs
 
 
 def masked_logsumexp(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,8 +8,8 @@ from keras import ops
 from handnet.losses.contrastive import AVERAGES
 from handnet.losses.distances import DISTANCES, Tensor, paired_distances, pairwise_distances, unit_rows, with_slopes
 from handnet.losses.metric_loss import PairLoss
-from handnet.losses.options import check_choice, check_flag, check_number
-from handnet.losses.pairs import Pairs
+from handnet.losses.option_checks import check_choice, check_flag, check_number
+from handnet.losses.pair_masks import Pairs
 
 MININGS = ("hard", "semihard", "all")
 # A visit gets each anchor's positive column, whether there is one, and its distance, all (B,), and what it returned

@@ -9,9 +9,9 @@ import numpy as np
 
 from handnet.errors import EvaluationError
 from handnet.files import write_bytes
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.confusions import find_worst_queries
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.figures import FIGURES
 from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.open_set import search_open_set, summarize_open_set
@@ -21,8 +21,8 @@ from handnet.metrics.pairs.pair_intervals import bootstrap_pairs
 from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 from handnet.metrics.protocols import PROTOCOLS, Outcome, Protocol, rank_same_view
 from handnet.metrics.ranking import DIRECTIONS
+from handnet.metrics.ranking_summary import summarize_outcome
 from handnet.metrics.slices import slice_outcome
-from handnet.metrics.summary import summarize_outcome
 
 BRIEF_PROTOCOLS = ("person_template", "photo")
 # The short form of two protocols in metrics.json, and their names there.

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from handnet.errors import EvaluationError
-from handnet.metrics.checks import normalize_rows
+from handnet.metrics.embedding_checks import normalize_rows
 
 Images = npt.NDArray[np.uint8]
 _COLOUR_BINS = 8

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.checks import list_some
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import list_some
 from handnet.metrics.figures import list_means
 from handnet.metrics.intervals import NUM_REPLICATES, bootstrap_means, find_interval
 from handnet.metrics.protocols import PROTOCOLS, Outcome
-from handnet.metrics.summary import summarize_outcome
+from handnet.metrics.ranking_summary import summarize_outcome
 
 Array = npt.NDArray[np.float64]
 

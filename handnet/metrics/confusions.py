@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.protocols import Outcome
 from handnet.metrics.ranking import average_by_identity
 

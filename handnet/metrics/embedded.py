@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from handnet.data.dataset import normalise_identity
 from handnet.data.example import SIDES, Example
+from handnet.data.table import is_missing
 from handnet.errors import ConfigError, EvaluationError
 from handnet.files import write_with
-from handnet.metrics.checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
+from handnet.metrics.embedding_checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
 
 Attributes = Mapping[str, str]
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -220,14 +222,24 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
         raise EvaluationError(f"`attributes` in {path} must be the text of JSON objects. Received: {error}.") from error
     return make_part(
         vectors,
-        columns["identities"],
-        columns["views"],
+        _check_identities(path, columns["identities"]),
+        columns["views"].ravel(),
         columns.get("sides"),
         rows,
         None if "paths" not in columns else columns["paths"].tolist(),
         str(columns.get("name", path.stem)),
         str(columns.get("model", "")),
     )
+
+
+def _check_identities(path: Path, identities: npt.NDArray[Any]) -> list[str]:
+    names = [str(identity) for identity in identities.ravel()]
+    if missing := [row for row, name in enumerate(names) if is_missing(name) and name]:
+        raise EvaluationError(
+            f"`identities` in {path} must name the person of each row. Received: {names[missing[0]]!r} in row {missing[0]} "
+            f"(rows count from 0; {len(missing)} such)."
+        )
+    return names
 
 
 def _read_columns(path: Path) -> Columns:
@@ -252,9 +264,9 @@ def _read_npz(path: Path) -> Columns:
 
 
 def _write_npz(path: Path, embeddings: npt.NDArray[np.float32], columns: Columns, facts: Mapping[str, str]) -> None:
-    arrays = {**columns, **{name: np.array(fact) for name, fact in facts.items()}}
+    arrays: dict[str, Any] = {**columns, **{name: np.array(fact) for name, fact in facts.items()}}
     with path.open("wb") as file:
-        np.savez_compressed(file, embeddings=embeddings, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, embeddings=embeddings, **arrays)
 
 
 def _read_parquet(path: Path) -> Columns:
@@ -301,8 +313,9 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
     Raises:
         EvaluationError: people in both.
     """
-    shared = np.intersect1d(validation.identities, test.identities)
-    if len(shared):
+    # As the readers spell them: ids that one program wrote as 1 and another as 1.0 are one person.
+    one, other = ({normalise_identity(str(name)) for name in part.identities} for part in (validation, test))
+    if shared := sorted(one & other):
         raise EvaluationError(
             "Thresholds and calibrations must be fitted on other people than they are tested on. "
             f"Received: {len(shared)} people in both ({list_some(shared)}). Give the validation people "

@@ -39,7 +39,12 @@ class Figure(NamedTuple):
     @property
     def heading(self) -> str:
         """The label with its unit, for the head of a column."""
-        return self.label if self.unit == "rank" else f"{self.label} %"
+        return f"{self.label}{self.suffix}"
+
+    @property
+    def suffix(self) -> str:
+        """What follows a value: " %" after a fraction, which is shown in per cent, nothing after a rank."""
+        return "" if self.unit == "rank" else " %"
 
     def tabulate(self, ranking: Ranking) -> Array:
         """Return the value of each query, float64 (Q,)."""

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.intervals import NUM_REPLICATES, draw_people, shift_interval
 from handnet.metrics.pairs.verification import refuse_rate
 from handnet.metrics.ranking import TIE_TOLERANCE, average_by_identity

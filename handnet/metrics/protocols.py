@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.ranking import DIRECTIONS, Ranking, average_by_identity, rank_queries
 
 REPETITIONS = 10

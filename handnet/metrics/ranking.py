@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.metrics.checks import (
+from handnet.metrics.embedding_checks import (
     FloatArray,
     Labels,
     check_embeddings,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.protocols import Outcome, select_queries
-from handnet.metrics.summary import summarize_outcome, summarize_ranking
+from handnet.metrics.ranking_summary import summarize_outcome, summarize_ranking
 
 MAX_VALUES = 12
 FEW_PEOPLE = 5

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from handnet.files import new_folder
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone, read_any_weights
-from handnet.networks.weights.fetch import new_folder
+from handnet.networks.weights.fetch import refuse_existing
 from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, hash_file, read_manifest, write_manifest
 from handnet.networks.weights.safetensors import write_safetensors
 
@@ -29,6 +30,7 @@ def convert_weights(arch: str, source: str, folder: Path) -> Path:
         ConfigError: for an unknown architecture.
         WeightsError: the source is out of reach, damaged or does not fit, or the folder exists.
     """
+    refuse_existing(folder)
     pretrained = read_any_weights(arch, source)
     with new_folder(folder) as part:
         file = part / FILE_NAME

@@ -1,4 +1,4 @@
-"""Which device and precision a run uses, and a loud word where a GPU lies idle."""
+"""Which device and precision a run uses, and a warning where a GPU is not used."""
 
 import importlib.metadata
 import shutil

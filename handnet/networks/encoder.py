@@ -17,8 +17,8 @@ from handnet.config.settings import Config
 from handnet.errors import RunError, WeightsError
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.lora import merge_lora
 from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from handnet.networks.device import set_precision
 from handnet.networks.heads import select_head
 

@@ -1,4 +1,6 @@
-"""Formats that other runtimes read: a network written in each, and run by its own runtime."""
+"""Formats that other runtimes read: a network written in each, and run by its own runtime. Without Keras until one is written."""
+
+from __future__ import annotations
 
 import contextlib
 import importlib
@@ -6,14 +8,16 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
+from handnet.config.presets import check_name
 from handnet.errors import ConfigError, RunError
-from handnet.networks.backbones.lora import merge_lora
+
+if TYPE_CHECKING:
+    import keras
 
 # onnx.TensorProto.DOUBLE
 _ONNX_DOUBLE = 11
@@ -41,6 +45,7 @@ def check_format(name: str) -> None:
     Raises:
         ConfigError: an unknown format, or a package that it needs is not installed.
     """
+    check_name("format", name, FORMATS)
     for package in FORMATS[name].packages:
         try:
             importlib.import_module(package)
@@ -57,13 +62,17 @@ def write_network(name: str, encoder: keras.Model, size_px: int, folder: Path) -
         name: a key of FORMATS that has a `load`.
         encoder: float32 (B, S, S, 3), values 0..255 → (B, D).
         size_px: S.
-        folder: made here.
+        folder: made here, unless it is there and empty.
 
     Raises:
         RunError: the encoder has operations that the format's converter does not know.
     """
+    import keras
+
+    from handnet.networks.backbones.vision_transformer.lora import merge_lora
+
     encoder = merge_lora(encoder)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if name == "onnx":
         teach_erfc()
     # Without it Keras refuses to export a model that was never called.

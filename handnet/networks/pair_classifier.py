@@ -92,7 +92,7 @@ def build_pair_classifier(num_features: int, config: PairsConfig, seed: int = 0)
         )(x)
         x = keras.layers.Dropout(config.dropout, seed=seed + 100 + k, name=f"pair_dropout_{k}")(x)
     logit = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed + 50), name="pair_logit")(x)
-    score = keras.Model(joined, logit, name="pair_judge")
+    score = keras.Model(joined, logit, name="pair_score")
     output = score(form.join(first, second))
     if not form.symmetric:
         output = (output + score(form.join(second, first))) / 2

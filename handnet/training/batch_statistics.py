@@ -1,11 +1,11 @@
-"""What a batch looks like to the loss, logged by `model.fit` each epoch: is there still something to learn, or collapse?"""
+"""Statistics of the batches that `model.fit` logs each epoch: is there still something to learn, or has it collapsed?"""
 
 import keras
 from keras import ops
 
 from handnet.losses.distances import DISTANCES, Tensor, pairwise_distances, to_float
-from handnet.losses.options import check_choice, check_number
-from handnet.losses.pairs import VIEW_MODES, compare_labels, integer_labels
+from handnet.losses.option_checks import check_choice, check_number
+from handnet.losses.pair_masks import VIEW_MODES, compare_labels, integer_labels
 from handnet.losses.replicas import gather_rows
 from handnet.losses.triplet import all_terms
 
@@ -24,7 +24,7 @@ class BatchStatistics(keras.metrics.Metric):
         margin: the triplet loss's margin, in units of the distance, > 0.
         distance: "l2", "squared_l2" or "cosine".
         views: "any" or "cross": which pairs of views are looked at.
-        name: name of the metric; the figures go by their own names.
+        name: name of the metric; the figures are logged under their own names.
 
     Raises:
         ConfigError: an invalid option.

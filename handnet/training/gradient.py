@@ -241,7 +241,7 @@ def _list_callbacks(
     chance_rank = (count_people(people.validation) + 1) / 2
     return [
         *callbacks,
-        EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, chance_rank),
+        EpochLines(config.train.epochs, first_epoch, plan.steps_per_epoch, chance_rank, job.echo),
         CollapseDetector(margin if isinstance(margin, float) else None, job.warn),
         keras.callbacks.TensorBoard(str(folder), write_graph=False),
     ]

@@ -95,7 +95,7 @@ def build_training_model(network: keras.Model, loss: MetricLoss) -> keras.Model:
 
 
 def build_statistics(loss: MetricLoss) -> list[keras.metrics.Metric]:
-    """Return what is logged of the batches besides the loss: active triplets, distances, collapse; pairs have none."""
+    """Return what is logged of the batches in addition to the loss: active triplets, distances, collapse; pairs have none."""
     if loss.consumes == "distances":
         return []
     margin = getattr(loss, "margin", None)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import keras
@@ -14,10 +13,10 @@ from handnet.config.settings import Config, OptimizerConfig, PairsConfig
 from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
-from handnet.data.pair_table import PairTable, halve_people, select_pairs, thin_pairs
+from handnet.data.pair_table import PairTable, halve_people, select_pairs
 from handnet.data.splits.rules import make_split
 from handnet.embedding.encode import compute_vectors
-from handnet.errors import ConfigError, RunError
+from handnet.errors import RunError
 from handnet.files import hold_lock, write_with
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.pair_list import collect_pairs
@@ -25,12 +24,10 @@ from handnet.metrics.pairs.verification import build_curve, compute_auc
 from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.optimizer import build_optimizer
-from handnet.training.session import Job, People, open_session
 
-WEIGHTS_FILE = "pairs.weights.h5"
+PAIR_WEIGHTS_FILE = "pairs.weights.h5"
 _ROWS_AT_ONCE = 4096
-_OVERFIT_EPOCHS, _OVERFIT_BATCH = 500, 20
-CALIBRATION_FILE = "pairs_calibration.json"
+PAIR_CALIBRATION_FILE = "pairs_calibration.json"
 Floats = npt.NDArray[np.float32]
 
 
@@ -85,16 +82,16 @@ def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> 
         for table in (learnt, kept_back)
     )
     echo(
-        f"training the classifier of pairs ({config.pairs.form} of {features.shape[1]} features) on {_count(learnt)}; "
-        f"keeping back {_count(kept_back)} of other people"
+        f"training the classifier of pairs ({config.pairs.form} of {features.shape[1]} features) on {describe_pairs(learnt)}; "
+        f"keeping back {describe_pairs(kept_back)} of other people"
     )
     classifier, history = fit_pairs(config.pairs, (features, learnt), (others, kept_back), seed=config.train.seed)
     losses = history["val_loss"]
     best = int(np.argmin(losses))
     scores = score_pairs_with(classifier, others[kept_back.rows[:, 0]], others[kept_back.rows[:, 1]])
     pairs = collect_pairs(scores, kept_back.same, kept_back.people)
-    write_with(run.folder / WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
-    save_calibration(run.folder / CALIBRATION_FILE, fit_calibration(pairs))
+    write_with(run.folder / PAIR_WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
+    save_calibration(run.folder / PAIR_CALIBRATION_FILE, fit_calibration(pairs))
     auc = compute_auc(build_curve(pairs))
     echo(f"kept epoch {best + 1} of {len(losses)}: loss {losses[best]:.3f}, AUC {auc:.3f} on the pairs kept back")
     facts = {
@@ -106,51 +103,6 @@ def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> 
         "seconds": round(time.monotonic() - begin, 1),
     }
     return update_facts(run, {"pairs": facts})
-
-
-def overfit_pairs(
-    config: Config, dataset: DataSet, count: int, *, echo: Echo = print, progress: Progress = hide_progress
-) -> int:
-    """Let the classifier learn a few training pairs exactly, without dropout and weight decay, from the encoder as it begins.
-
-    The sanity check before any long training: what cannot learn a hundred pairs exactly has a mistake in its labels, its
-    features or its gradients. Nothing is kept.
-
-    Args:
-        config: the settings, with a classifier.
-        dataset: the photos.
-        count: pairs, half of either kind where there are enough.
-        echo: prints one line.
-        progress: told of each piece of work.
-
-    Returns:
-        The epochs that it took until every pair was classified correctly.
-
-    Raises:
-        ConfigError: no classifier, or fewer than 2 pairs asked for.
-        RunError: pairs are still classified wrongly after 500 epochs.
-    """
-    if config.pairs.form == "none":
-        raise ConfigError(
-            "--overfit is for the classifier of pairs. Give one, e.g. --set pairs.form=absolute-difference."
-        )
-    if count < 2:
-        raise ConfigError(f"--overfit needs 2 pairs or more. Received: {count}.")
-    split = make_split(config.data.split, dataset, config.data.split_options)
-    table = thin_pairs(select_pairs(dataset, split, "train", config.pairs.num_drawn, config.train.seed), count)
-    job = Job(config, dataset, echo=echo, progress=progress)
-    encoder = open_session(job, People(split, list(table.examples), [])).encoder
-    features = compute_vectors(config, encoder, [example.path for example in table.examples], progress).features
-    watcher = _UntilNoError(features, table)
-    settings = replace(config.pairs, dropout=0.0, weight_decay=0.0, epochs=_OVERFIT_EPOCHS, batch_size=_OVERFIT_BATCH)
-    echo(f"learning {_count(table)} exactly")
-    fit_pairs(settings, (features, table), None, seed=config.train.seed, callbacks=[watcher])
-    if watcher.num_wrong:
-        raise RunError(
-            f"{watcher.num_wrong} of {len(table.same)} pairs are still classified wrongly after {_OVERFIT_EPOCHS} epochs. Look "
-            "for wrong labels or features that do not differ, or raise pairs.learning_rate or pairs.hidden_sizes."
-        )
-    return watcher.epochs
 
 
 def check_pairs(config: Config, dataset: DataSet) -> None:
@@ -236,7 +188,7 @@ def load_pair_classifier(run: Run) -> PairClassifier | None:
     """
     if run.config.pairs.form == "none":
         return None
-    facts, file = run.facts.get("pairs"), run.folder / WEIGHTS_FILE
+    facts, file = run.facts.get("pairs"), run.folder / PAIR_WEIGHTS_FILE
     if not facts or not file.exists():
         raise RunError(
             f"{str(run.folder)!r} has no classifier of pairs yet. Train it: handnet train --resume --run {run.folder}"
@@ -246,7 +198,7 @@ def load_pair_classifier(run: Run) -> PairClassifier | None:
         classifier.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
-    return PairClassifier(classifier, load_calibration(run.folder / CALIBRATION_FILE))
+    return PairClassifier(classifier, load_calibration(run.folder / PAIR_CALIBRATION_FILE))
 
 
 def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Floats]:
@@ -254,22 +206,6 @@ def _arrange(features: Floats, table: PairTable) -> tuple[dict[str, Floats], Flo
     return inputs, table.same.astype(np.float32)[:, None]
 
 
-def _count(table: PairTable) -> str:
+def describe_pairs(table: PairTable) -> str:
+    """Return how many pairs of either kind a table has."""
     return f"{int(table.same.sum()):,} pairs of one and {int((~table.same).sum()):,} of two people"
-
-
-class _UntilNoError(keras.callbacks.Callback):
-    """Stops once every pair is classified correctly, dropout off."""
-
-    def __init__(self, features: Floats, table: PairTable) -> None:
-        super().__init__()
-        self._features, self._table = features, table
-        self.num_wrong, self.epochs = len(table.same), 0
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Count the errors."""
-        first, second = (self._features[self._table.rows[:, k]] for k in (0, 1))
-        said = score_pairs_with(self.model, first, second) >= 0
-        self.num_wrong, self.epochs = int((said != self._table.same).sum()), epoch + 1
-        if self.num_wrong == 0:
-            self.model.stop_training = True

@@ -18,10 +18,11 @@ from handnet.config.run_folder import (
 from handnet.config.settings import Config
 from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
-from handnet.data.dataset import DataSet, people_to_match, require_both_views
+from handnet.data.dataset import DataSet, forget_views, has_one_view, people_to_match, require_both_views
 from handnet.data.example import Example
+from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_photos
 from handnet.data.splits.rules import make_split, select_part
-from handnet.errors import RunError
+from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
@@ -118,10 +119,14 @@ def select_people(job: Job) -> People:
         split = make_split(config.data.split, job.dataset, config.data.split_options)
     if split.note:
         job.echo(split.note)
-    training, note = require_both_views(select_part(job.dataset, split, "train"), "Training")
+    dataset = job.dataset
+    if has_one_view(dataset.examples) and config.loss.options.get("views") == "any":
+        job.echo("all photos are of one view: those of a person are matched with one another.")
+        dataset = forget_views(dataset)
+    training, note = require_both_views(select_part(dataset, split, "train"), "Training")
     if note:
         job.echo(note)
-    validation = select_part(job.dataset, split, "val") if split.val else []
+    validation = select_part(dataset, split, "val") if split.val else []
     # A head in closed form needs nobody to choose its epoch by.
     if split.val or select_head(config.model).fit is None:
         validation = _select_validation(validation, job.warn)
@@ -173,7 +178,9 @@ def begin_run(session: Session) -> Run:
         return read_run(job.folder)
     facts = collect_facts(job.config, job.command, session.data)
     facts |= {"precision": session.precision, "num_parameters": session.encoder.model.count_params()}
-    return create_run(job.folder, job.config, facts, session.people.split)
+    facts |= _find_leaks(job, session.people.split)
+    seen = collect_seen_photos(job.config.model.weights, session.photos.digests)
+    return create_run(job.folder, job.config, facts, session.people.split, seen)
 
 
 def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best: Mapping[str, float]) -> Run:
@@ -196,7 +203,7 @@ def _read_unfinished(folder: Path) -> Run:
     run = read_run(folder)
     # Another process may have finished it since the command was typed; its checkpoint is gone then.
     if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
-        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {folder}")
+        raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {quote(folder)}")
     return run
 
 
@@ -219,6 +226,21 @@ def _select_validation(examples: list[Example], warn: Echo) -> list[Example]:
         )
         return []
     return [example for example in examples if example.identity in both]
+
+
+def _find_leaks(job: Job, split: Split) -> dict[str, Any]:
+    """Warn of what makes figures too good, and return it for run.json."""
+    copies = find_copies(job.dataset, split)
+    for line in copies.describe():
+        job.warn(line)
+    facts: dict[str, Any] = {
+        "identical_photos": {"under_two_people": len(copies.under_two_people), "in_two_parts": len(copies.across_parts)}
+    }
+    seen = find_seen_test(job.config.model.weights, select_photos(job.dataset, split, "test"), job.dataset.directory)
+    if seen is not None:
+        job.warn(seen.describe())
+        facts["test_seen_by_weights"] = {**seen._asdict(), "text": seen.describe()}
+    return facts
 
 
 def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from handnet.config.settings import Config
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.files import hold_lock
+from handnet.networks.failures import explain_failures
 from handnet.networks.heads import select_head
 from handnet.training.closed_form import find_head
 from handnet.training.gradient import train_by_gradient
@@ -46,8 +47,9 @@ def train(
         DataError: the data do not suffice.
         WeightsError: the backbone's weights are out of reach.
         DiskError: the run cannot be written, or another process is writing it.
+        DeviceError: the memory of the device does not suffice.
     """
-    with hold_lock(folder):
+    with hold_lock(folder), explain_failures(folder):
         return METHODS[select_head(config.model).method](
             Job(config, dataset, folder, resume, command, echo, warn, progress)
         )

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import handnet.cli.main
+from handnet.data.checks import FORMATS
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.splits.rules import make_split, select_part
 from handnet.networks.backbones import BACKBONES
@@ -229,8 +230,8 @@ def break_all_photos(folder: Path) -> None:
 
 
 BROKEN_DATA: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no folder": (break_nothing_there, "11k Hands is to be had at https://"),
-    "a file": (break_by_a_file, "11k Hands is to be had at https://"),
+    "no folder": (break_nothing_there, "11k Hands can be downloaded from https://"),
+    "a file": (break_by_a_file, "11k Hands can be downloaded from https://"),
     "no table": (lambda folder: (folder / "HandInfo.csv").unlink(), "There is no HandInfo.csv in"),
     "no photo folder": (lambda folder: shutil.rmtree(folder / "Hands"), "There is no folder Hands in"),
     "no photos": (break_all_photos, "rows of hands/HandInfo.csv has a usable photo in"),
@@ -259,12 +260,16 @@ def test_data_that_cannot_be_read_are_one_line(kind: str, arguments: list[str], 
 
 def test_without_data_the_line_says_where_to_get_them(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     line = command.fail("train", "--arch", "dino", "--loss", "triplet")
-    assert "There is no data folder 'data/hands11k'. 11k Hands is to be had at https://" in line
+    assert "There is no data folder 'data/hands11k'. 11k Hands can be downloaded from https://" in line
     assert "DIR/HandInfo.csv and DIR/Hands/Hand_0000002.jpg" in line
     assert "--data synthetic" in line
     monkeypatch.setenv("HANDNET_DATA", "elsewhere")
     assert "There is no data folder 'elsewhere'" in command.fail("train", "--arch", "dino", "--loss", "triplet")
-    for reader, words in (("lfw", "LFW is"), ("tiny-imagenet", "Tiny ImageNet is"), ("folder", "Expected layout:")):
+    for reader, words in (
+        ("lfw", "LFW can be"),
+        ("tiny-imagenet", "Tiny ImageNet can be"),
+        ("folder", "Expected layout:"),
+    ):
         assert f"'elsewhere'. {words}" in command.fail("train", f"--set=data.reader={reader}")
 
 
@@ -337,7 +342,7 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     listed = {kind: photos[kind] for kind in kinds[:20]}
     reasons = {kind: outcome.out.split(f"{photo.name}: ")[1].splitlines()[0] for kind, photo in listed.items()}
     assert reasons["zero-byte"] == "empty file"
-    assert reasons["text"] == "not an image that can be read: expected JPEG, PNG, GIF, BMP (24-bit) or PGM (8-bit)"
+    assert reasons["text"] == f"not an image that can be read: expected {FORMATS}"
     assert reasons["truncated-jpeg"] == "truncated: the file ends before the picture does"
     assert reasons["png-bomb"] == "too large: 30,000 × 30,000 pixels, above the limit of 89 million"
     assert all(reasons.values())
@@ -347,7 +352,10 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     assert f"{len(photos)} of 30 photos cannot be used: " in line
     assert all(name in line for name in named[:5]), "the first five are named"
     assert not any(name in line for name in named[5:])
-    assert f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists them all)." in line
+    assert (
+        f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        in line
+    )
 
 
 def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, finished: Path) -> None:
@@ -416,7 +424,11 @@ def test_a_full_disk_is_said_before_any_work(
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("usage", (), {"free": 1_000_000}))
     monkeypatch.setattr("handnet.data.readers.hands11k._list_photos", lambda *_: pytest.fail("work was begun"))
     line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK)
-    assert "has 0.0 GB free and about 0.1 GB are needed. Free space or give another folder." in line
+    assert "has 1.0 MB free and about 100 MB are needed. Free space or give another folder." in line
+    monkeypatch.setattr("handnet.cli.export.start_tensorflow", lambda: pytest.fail("work was begun"))
+    monkeypatch.setattr("handnet.cli.cv.start_tensorflow", lambda: pytest.fail("work was begun"))
+    assert "has 1.0 MB free" in command.fail("export", finished / "run", "model")
+    assert "has 1.0 MB free" in command.fail("cv", f"--data={finished / 'hands'}", "--set=model.arch=tiny")
 
 
 def test_a_cache_that_cannot_be_written_is_said(

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from handnet.config.presets import merge_trees
 from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree, format_toml, parse_config, read_config, read_tree
 from handnet.errors import ConfigError
@@ -18,28 +17,6 @@ def test_every_shipped_config_is_valid_and_survives_a_round_trip(path: Path, tmp
     copy.write_text(format_toml(config))
     assert read_config(copy) == config
     assert path.read_text().startswith("# "), "a config begins with a comment: command, time, result"
-
-
-@pytest.mark.parametrize("arch", ["dino", "resnet50"])
-@pytest.mark.parametrize("loss", ["triplet", "contrastive"])
-def test_options_alone_give_the_published_config(arch: str, loss: str) -> None:
-    path = next(path for path in CONFIGS if path.stem == f"{arch}_{loss}")
-    from_options = complete_config({"model": {"arch": arch}, "loss": {"name": loss}})
-    assert from_options == complete_config(read_tree(path))
-    assert from_options == read_config(path), "the file says everything itself"
-
-
-def test_published_main_system_has_the_published_settings() -> None:
-    config = complete_config({"model": {"arch": "dino"}, "loss": {"name": "triplet"}})
-    assert (config.model.trainable, config.model.hidden_size, config.model.embedding_size) == ("none", 512, 256)
-    assert (config.sampler.people_per_batch, config.sampler.photos_per_view) == (8, 1)
-    assert dict(config.loss.options) == {"margin": 0.5}
-    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.weight_decay) == (
-        "adamw",
-        3e-4,
-        1e-4,
-    )
-    assert (config.optimizer.schedule, config.train.epochs) == ("cosine", 30)
 
 
 def test_overrides_come_last_and_are_typed() -> None:
@@ -89,31 +66,7 @@ def test_a_file_that_is_not_toml_or_not_there_is_named(tmp_path: Path) -> None:
         read_tree(tmp_path / "absent.toml")
 
 
-def test_merging_keeps_what_was_given() -> None:
-    assert merge_trees({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}, "b": 4}) == {"a": {"x": 1, "y": 3}, "b": 4}
-    given = {"model": {"arch": "dino", "trainable": "all"}, "image": {"size_px": 98}}
-    config = complete_config(given)
-    assert (config.model.trainable, config.image.size_px, config.model.embedding_size) == ("all", 98, 256)
-
-
 def test_tree_is_plain_and_complete() -> None:
     tree = config_to_tree(Config())
     assert tree["train"]["epochs"] == 30
     assert parse_config(tree) == Config()
-
-
-def test_mirrored_hands_cannot_be_told_left_from_right() -> None:
-    with pytest.raises(ConfigError, match="hand-upright"):
-        parse_config({"data": {"identity": "hand"}, "image": {"crop": "hand-canonical"}})
-
-
-def test_the_sampler_may_be_named_or_left_out() -> None:
-    named, without = parse_config({"sampler": {"name": "people"}}), parse_config({})
-    assert named == without, "runs of before name it"
-    with pytest.raises(ConfigError, match=r"Unknown value of sampler\.name: 'persons'"):
-        parse_config({"sampler": {"name": "persons"}})
-
-
-def test_keeping_the_last_weights_and_stopping_before_exclude_each_other() -> None:
-    with pytest.raises(ConfigError, match=r"train\.patience=3"):
-        parse_config({"train": {"keep": "last", "patience": 3}})

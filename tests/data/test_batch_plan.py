@@ -76,6 +76,13 @@ def test_too_few_people_for_a_batch() -> None:
         plan_pairs(pools[:1], 8, 0.5, 1, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_smaller_batch_is_not_advised_where_nobody_can_be_compared(count: int) -> None:
+    pools = build_pools(*make_photos(count, {"dorsal": 1, "palmar": 1}))
+    with pytest.raises(DataError, match=rf"Received: {count}\. Give photos of both views of at least 2 people"):
+        plan_people(pools, 8, 1, 1, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("positive_fraction", [0.0, 0.25, 0.5, 1.0])
 def test_pairs_are_dorsal_palmar_with_the_wanted_share_of_positives(positive_fraction: float) -> None:
     identities, views = make_photos(7, {"dorsal": 2, "palmar": 3})

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import handnet.data.cache
+from handnet.cli._data import find_data
 from handnet.config.settings import ImageConfig
 from handnet.data.cache import (
     clear_cache,
     digest_bytes,
+    find_cache_folder,
     find_drawn_folder,
     find_photo_folder,
     mark_used,
@@ -144,3 +146,12 @@ def test_the_limit_is_50_gb_unless_said(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_limit() == 50_000_000_000
     monkeypatch.setenv("HANDNET_CACHE_GB", "0.5")
     assert read_limit() == 500_000_000
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HANDNET_CACHE", "~/cache")
+    assert find_cache_folder() == tmp_path / "cache"
+    (tmp_path / "hands").mkdir()
+    monkeypatch.setenv("HANDNET_DATA", "~/hands")
+    assert find_data("") == tmp_path / "hands"

@@ -1,12 +1,22 @@
 import os
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handnet.data import checks
-from handnet.data.checks import FORMATS, MAX_PIXELS, check_photo, check_photos, find_duplicates, find_header_problem
+from handnet.data.checks import (
+    FORMATS,
+    MAX_PIXELS,
+    check_photo,
+    check_photos,
+    find_duplicates,
+    find_header_problem,
+    read_photo,
+)
 from tests.photos import (
     BY_PILLOW,
     DAMAGED_INSIDE,
@@ -179,3 +189,49 @@ def test_real_photos_are_healthy() -> None:
     assert len(paths) == 101
     assert check_photos(paths) == []
     assert find_duplicates(paths) == []
+
+
+def test_a_file_larger_than_any_photo_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(checks.MAX_FILE_BYTES + 1)
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("read"))
+    assert read_photo(str(tmp_path / "huge.jpg")) == (b"", "1,000,000,001 bytes: larger than any photo")
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iCCP"])
+def test_large_texts_in_a_png_are_no_fault(kind: str, tmp_path: Path) -> None:
+    photo = USABLE["png"](tmp_path / "photo.png").read_bytes()
+    text = {"zTXt": b"Comment\0\0", "iCCP": b"profile\0\0"}[kind] + zlib.compress(bytes(100_000_000))
+    body = kind.encode() + text
+    chunk = len(text).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    path = write_bytes(tmp_path / "large.png", photo[:33] + chunk + photo[33:])
+    assert check_photo(str(path)) is None
+    # The check of the chunks that are kept is as strict as before.
+    assert check_photo(str(write_bytes(path, photo[:33] + chunk + photo[33:-20]))) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(3, "damaged: 3 bytes after the end of the picture"), (-3, "truncated: ")]
+)
+def test_a_bitmap_longer_or_shorter_than_its_header_says_is_refused_as_tensorflow_does(
+    change: int, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "photo.bmp"
+    Image.new("RGB", (5, 4)).save(file)
+    assert check_photo(str(file)) is None
+    contents = file.read_bytes()
+    file.write_bytes(contents + b"abc" if change > 0 else contents[:change])
+    problem = check_photo(str(file))
+    assert problem is not None
+    assert not problem.usable
+    assert problem.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("at", [14, 30])
+def test_a_bitmap_of_a_kind_that_there_is_not_is_refused_by_its_header(at: int, tmp_path: Path) -> None:
+    # TensorFlow reads neither the size of the header nor the compression.
+    Image.new("RGB", (5, 4)).save(tmp_path / "photo.bmp")
+    contents = bytearray((tmp_path / "photo.bmp").read_bytes())
+    assert find_header_problem(bytes(contents)) == ""
+    contents[at] += 1
+    assert find_header_problem(bytes(contents)) == "damaged: its header makes no sense"

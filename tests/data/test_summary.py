@@ -9,6 +9,7 @@ from handnet.config.split import Split
 from handnet.data.checks import PhotoProblem
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
+from handnet.data.splits.by_photo import name_photo
 from handnet.data.summary import describe, describe_health, draw_histogram, draw_montage
 from handnet.errors import DataError, DiskError
 from tests.photos import UNUSABLE, picture, write_bytes, write_exif_jpeg, write_jpeg
@@ -167,3 +168,23 @@ def test_pictures_that_cannot_be_drawn_or_written(dataset: DataSet, tmp_path: Pa
             draw(dataset, tmp_path / "file" / "a.png")
     assert not any(name.endswith(".png") for name in os.listdir(tmp_path))
     assert describe(empty).startswith("test: /data\ntable: 5 rows, 3 people\nphotos: 0 of 0 people, 0 to 0 each")
+
+
+def test_a_split_by_photos_counts_photos(dataset: DataSet) -> None:
+    names = tuple(name_photo(dataset, example.path) for example in dataset.examples)
+    text = describe(dataset, Split(names[:2], (), names[2:], by="photo"))
+    header, train, val, test = text.splitlines()[-4:]
+    assert header.split()[:2] == ["split", "people"]
+    assert "with photos" not in header
+    assert val.split()[1] == "0"
+    assert "0" not in (train.split()[1], test.split()[1])
+    assert "in no part of the split" not in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    names = ("a$b$c", r"$\frac$", "漢字", "x_y")
+    examples = [Example(str(write_jpeg(tmp_path / f"{k}.jpg")), name) for k, name in enumerate(names)]
+    dataset = DataSet("folder", str(tmp_path), examples, examples)
+    draw_histogram(dataset, tmp_path / "bars.png")
+    assert (tmp_path / "bars.png").stat().st_size > 1000

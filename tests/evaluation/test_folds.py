@@ -48,6 +48,14 @@ def test_every_person_is_tested_once_by_a_model_that_has_not_seen_them(
     with pytest.raises(RunError, match="fold-0' is a fold of other settings"):
         validate(tiny_config(train={"epochs": 2}), tmp_path / "cv", dataset)
 
+    # Weights that were trained on people of a fold's test part.
+    seen = tiny_config(train={"epochs": 1}, model={"weights": str(tmp_path / "cv/fold-0")})
+    with pytest.raises(
+        DataError, match=r"have seen 7 of 8 test people .*Give weights that were trained on other people"
+    ):
+        validate(seen, tmp_path / "cv-seen", dataset)
+    assert not (tmp_path / "cv-seen").exists()
+
     # Vectors of other weights are made again.
     weights = [tmp_path / f"cv/fold-{fold}" / WEIGHTS_FILE for fold in range(2)]
     weights[0].write_bytes(weights[1].read_bytes())

@@ -22,7 +22,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def write(*arguments: Any) -> dict[str, Any]:
         (*_, folder, _head) = arguments
-        folder.mkdir()
         (folder / "saved_model.pb").write_bytes(b"model")
         return {}
 

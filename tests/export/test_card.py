@@ -143,3 +143,11 @@ def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:
     audit = {"conditions": {"whole": {"title": "x", "person_template": {"dorsal_to_palmar": figures(1.0, 1.0)}}}}
     (tmp_path / "audit.json").write_text(json.dumps(audit))
     assert read_audit(tmp_path / "audit.json") == audit
+
+
+def test_figures_on_people_whom_the_first_weights_have_seen_are_called_so() -> None:
+    text = "the weights of the run 'first' have seen 2 of 41 test people (8 of their photos) in training"
+    run = Run(Path("run"), tiny_config(), {**FACTS, "test_seen_by_weights": {"text": text}})
+    card = write_card_text("hands", run, Split(("a",), ("b",), ("c",)), None, None)
+    assert f"**Not unseen:** {text}" in card
+    assert "never seen in training" not in card

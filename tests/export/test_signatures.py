@@ -11,20 +11,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import handnet.export.archive
 import handnet.export.signatures
 from handnet.config.settings import ImageConfig
-from handnet.data.checks import _count_gif_pixels, find_header_problem, needs_pillow
 from handnet.embedding.encode import embed_files
-from handnet.errors import ConfigError, RunError
+from handnet.errors import ConfigError, DiskError, RunError
 from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
+from handnet.files import hold_lock
 from handnet.images.decode import decode, fit_photo, load_photo
-from handnet.images.header_guard import count_gif_pixels, has_usable_header, load_photos
+from handnet.images.header_guard import load_photos
 from handnet.images.store import load_cached, prepare_photos
 from tests.exported import CALIBRATION, Exported
-from tests.photos import BY_PILLOW, UNUSABLE, USABLE, find_real_data, picture
+from tests.photos import UNUSABLE, USABLE, find_real_data, picture
 
 NAMES = [name for pair in zip(USABLE, UNUSABLE, strict=False) for name in pair] + list(USABLE)[len(UNUSABLE) :]
+
+
 # What would tie the model to this program or machine, though TensorFlow lists it among its own.
 FOREIGN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "XlaCallModule", "GeneratorDataset"}
 
@@ -92,38 +95,6 @@ def test_only_operations_of_tensorflow_itself(clean: Any) -> None:
     assert summary["without_kernel"] == []
     assert not FOREIGN & set(summary["operations"])
     assert not {"keras", "keras_hub", "handnet"} & set(summary["loaded"])
-
-
-@pytest.mark.parametrize("name", [*USABLE, *BY_PILLOW, *UNUSABLE])
-def test_the_header_is_judged_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
-    contents = photos[name].read_bytes()
-    try:
-        usable = bool(has_usable_header(tf.constant(contents)))
-    except tf.errors.InvalidArgumentError:
-        usable = False
-    assert usable == (not find_header_problem(contents) and not needs_pillow(contents))
-
-
-@pytest.mark.parametrize("name", ["animated-gif", "truncated-gif", "gif-bomb"])
-def test_the_pixels_of_a_gif_are_counted_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
-    contents = photos[name].read_bytes()
-    assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1] > 0
-
-
-def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        contents = b"GIF89a" + rng.integers(0, 256, 7, dtype=np.uint8).tobytes()
-        contents += bytes(3 * 2 ** ((contents[10] & 7) + 1)) if contents[10] & 128 else b""
-        for _ in range(rng.integers(0, 6)):
-            size = rng.integers(0, 3000, 2).astype("<u2").tobytes()
-            contents += b"," + bytes(4) + size + b"\x00\x02" if rng.random() < 0.7 else b"!\xfe"
-            for _ in range(rng.integers(0, 3)):
-                length = int(rng.integers(1, 256))
-                contents += bytes([length]) + rng.integers(0, 256, length, dtype=np.uint8).tobytes()
-            contents += b"\x00"
-        contents += b";"
-        assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1]
 
 
 def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFunction:
@@ -242,6 +213,35 @@ def test_a_model_that_differs_is_refused(
     with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
         export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_export_left_is_swept_and_a_running_one_is_left_alone(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "hands"
+    half = folder / ".part-killed/model/variables/variables.data"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    with hold_lock(folder), pytest.raises(DiskError, match="is writing .*hands'. Wait until it ends"):
+        export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])])
+    assert half.exists()
+    export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])])
+    assert [path.name for path in folder.iterdir()] == ["1"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_during_an_export_is_one_line(
+    exported: Exported, photos: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: object) -> list[str]:
+        with tf.io.TFRecordWriter("/dev/full") as writer:
+            writer.write(b"x" * 1_000_000)
+        return []
+
+    monkeypatch.setattr(handnet.export.archive, "write_format", write)
+    with pytest.raises(DiskError, match=r"^Cannot write '.*full': No space left on device. Is the disk full\?$"):
+        export_encoder(exported.encoder, exported.image, tmp_path / "full", [str(photos["jpeg"])])
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_wrong_formats_are_refused(exported: Exported, photos: Mapping[str, Path], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@ import colorsys
 import dataclasses
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,12 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from handnet.config.augmentation import NO_AUGMENTATION, AugmentConfig
-from handnet.errors import ConfigError, DataError, DiskError
 from handnet.images.augment import DRAWS, augment_batch, augment_with_draws
-from handnet.images.augment_preview import draw_augmentations
 from tests.photos import picture
 
 Floats = npt.NDArray[np.float32]
+
+
 KINDS = [f.name.removesuffix("_probability") for f in dataclasses.fields(AugmentConfig) if "probability" in f.name]
 
 
@@ -265,47 +264,3 @@ def test_any_shape_at_the_extremes_stays_finite_and_in_range(shape: tuple[int, .
         assert np.isfinite(images).all()
         assert tf.reduce_all((images >= 0) & (images <= 255))
         assert sides.shape == shape[:1]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "high"),
-    [
-        ("rotation_probability", 1.1, "1"),
-        ("flip_probability", -0.1, "1"),
-        ("rotation_degrees", 181.0, "180"),
-        ("blur_sigma_fraction", 0.06, "0.05"),
-        ("zoom_fraction", float("nan"), "9"),
-    ],
-)
-def test_settings_out_of_range_are_refused(name: str, value: float, high: str) -> None:
-    with pytest.raises(ConfigError, match=f"`augment.{name}` must lie between 0 and {high}. Received: {value}"):
-        AugmentConfig(**{name: value})
-
-
-def test_the_preview_shows_every_kind_at_every_strength(tmp_path: Path) -> None:
-    photos = np.stack([square_picture(), square_picture()[::-1]])
-    path = tmp_path / "new" / "preview.png"
-    config = AugmentConfig(blur_sigma_fraction=0.05)
-    draw_augmentations(photos, config, path, background=0.0)
-    sheet = np.asarray(Image.open(path)).astype(float)
-    assert sheet.shape == (2 * 22 + (len(KINDS) + 3) * 128, 150 + 8 * 128 + 12, 3)
-
-    def tile(row: int, column: int) -> npt.NDArray[np.float64]:
-        left = 150 + column * 128 + (12 if column >= 4 else 0)
-        return sheet[22 + row * 128 : 22 + (row + 1) * 128, left : left + 128]
-
-    for row, kind in enumerate(KINDS):
-        for first in (0, 4):
-            changes = [np.abs(tile(row, first + n) - tile(row, first)).mean() for n in (1, 2, 3)]
-            assert changes[2] > 0.05, kind
-            assert changes == sorted(changes), kind
-    draw_augmentations(photos, config, tmp_path / "again.png", background=0.0)
-    assert (tmp_path / "again.png").read_bytes() == path.read_bytes()
-
-
-def test_a_preview_that_cannot_be_drawn(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="There is no photo"):
-        draw_augmentations(np.zeros((0, 8, 8, 3), np.uint8), AugmentConfig(), tmp_path / "a.png")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DiskError, match="Cannot write"):
-        draw_augmentations(square_picture()[None], AugmentConfig(), tmp_path / "file" / "a.png")

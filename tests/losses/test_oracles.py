@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handnet.losses import build_loss
-from handnet.losses.pairs import Pairs, compare_labels
+from handnet.losses.pair_masks import Pairs, compare_labels
 from handnet.losses.triplet import hard_triplets
 from tests.losses.cases import loss_and_gradient
 

@@ -200,3 +200,18 @@ def test_people_of_another_part_or_data_set_are_named():
     part = draw()
     with pytest.raises(EvaluationError, match=r"Received: 9 people in both \(p00, p01"):
         check_disjoint(part, part)
+
+
+def test_an_id_that_became_a_number_does_not_hide_an_overlap():
+    one, other = (make_part(np.eye(2), ids, ["dorsal", "palmar"]) for ids in ([1, 2], [1.0, 3.0]))
+    with pytest.raises(EvaluationError, match=r"1 people in both \(0000001\)"):
+        check_disjoint(one, other)
+
+
+def test_a_row_without_a_person_is_refused_and_a_column_of_labels_is_read(tmp_path):
+    file, views = tmp_path / "e.npz", np.array([["dorsal"], ["palmar"]])
+    np.savez(file, embeddings=np.eye(2), identities=np.array([1.0, np.nan]), views=views)
+    with pytest.raises(EvaluationError, match=r"must name the person of each row. Received: 'nan' in row 1"):
+        load_part(file)
+    np.savez(file, embeddings=np.eye(2), identities=np.array([["a"], ["b"]]), views=views)
+    assert load_part(file).identities.tolist() == ["a", "b"]

@@ -7,28 +7,13 @@ import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
-from handnet.metrics.chance import compute_chance
-from handnet.metrics.embedded import make_part
-from handnet.metrics.protocols import rank_photos, rank_templates
 from handnet.metrics.ranking import (
     average_by_identity,
     compute_person_ranks,
     rank_queries,
 )
-from handnet.metrics.summary import summarize_ranking
-from tests.metrics.oracles import draw_part, enumerate_chance, retrieve
-
-
-def compute_retrieval(embeddings, identities, views):
-    """The figures of the published protocol and of photos, both ways."""
-    part = make_part(embeddings, identities, views)
-    return {
-        level: {
-            direction: summarize_ranking(rank(part, direction).ranking)
-            for direction in ("dorsal_to_palmar", "palmar_to_dorsal")
-        }
-        for level, rank in (("person", rank_templates), ("photo", rank_photos))
-    }
+from tests.metrics.oracles import draw_part, retrieve
+from tests.metrics.published import compute_retrieval
 
 
 def on_circle(*degrees):
@@ -107,97 +92,6 @@ def test_template_is_the_normalised_mean_of_unit_vectors():
     np.testing.assert_allclose(template, on_circle(30, 200), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("num_gallery", "num_relevant"), [(1, 1), (2, 1), (7, 1), (8, 1), (7, 3), (9, 4), (5, 5), (6, 2)]
-)
-def test_chance_equals_enumeration(num_gallery, num_relevant):
-    expected = enumerate_chance(num_gallery, num_relevant)
-    chance = compute_chance(num_gallery, [num_relevant, num_relevant])
-    assert chance.mean_rank == pytest.approx(float(expected["mean_rank"]), abs=1e-12)
-    assert chance.median_rank == expected["median_rank"]
-    assert chance.cmc.tolist() == pytest.approx([float(f) for f in expected["cmc"]], abs=1e-12)
-    assert chance.mean_average_precision == pytest.approx(float(expected["mean_average_precision"]), abs=1e-12)
-
-
-def test_chance_averages_over_queries():
-    one, two = enumerate_chance(9, 1), enumerate_chance(9, 4)
-    chance = compute_chance(9, [1, 4, 4])
-    assert chance.mean_rank == pytest.approx(float((one["mean_rank"] + 2 * two["mean_rank"]) / 3))
-    assert chance.recall_at(5) == pytest.approx(float((one["cmc"][4] + 2 * two["cmc"][4]) / 3))
-    expected = float((one["mean_average_precision"] + 2 * two["mean_average_precision"]) / 3)
-    assert chance.mean_average_precision == pytest.approx(expected)
-
-
-def test_chance_of_the_published_gallery():
-    # 41 people against 41: R@1 1/41 = 2.4 %, mean rank 21, not "0.5 %, 100".
-    chance = compute_chance(41, np.ones(41))
-    assert (chance.mean_rank, chance.median_rank) == (21, 21)
-    assert chance.recall_at(1) == pytest.approx(1 / 41)
-    assert chance.recall_at(10) == pytest.approx(10 / 41)
-    assert compute_chance(3, [1]).recall_at(10) == pytest.approx(1)
-
-
-def test_random_vectors_score_as_chance_says():
-    generator = np.random.default_rng(2)
-    identities = np.repeat(np.arange(40), 6)
-    views = np.tile(["dorsal"] * 3 + ["palmar"] * 3, 40)
-    runs = []
-    for _ in range(40):
-        embeddings = generator.normal(size=(240, 16))
-        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-        runs.append(compute_retrieval(embeddings, identities, views)["photo"]["dorsal_to_palmar"])
-    chance = runs[0]["chance"]
-    for name in ("mean_rank", "median_rank", "recall_at_10", "mean_average_precision"):
-        values = [run[name] for run in runs]
-        assert abs(np.mean(values) - chance[name]) < 4 * np.std(values) / np.sqrt(len(values)), name
-
-
-def bad(what):
-    embeddings, identities, views = draw_part(np.random.default_rng(0))
-    embeddings, identities, views = embeddings.copy(), identities.copy(), views.astype(object)
-    match what:
-        case "nan":
-            embeddings[3, 2] = np.nan
-        case "unnormalised":
-            embeddings *= 7
-        case "flat":
-            embeddings = embeddings[:, 0]
-        case "empty":
-            embeddings = embeddings[:0]
-        case "integers":
-            embeddings = np.ones(embeddings.shape, int)
-        case "labels":
-            identities = identities[:-1]
-        case "view":
-            views[0] = "back"
-        case "one person":
-            identities[:] = "p"
-        case "one view":
-            views[:] = "dorsal"
-    return embeddings, identities, views
-
-
-@pytest.mark.parametrize(
-    ("what", "message"),
-    [
-        ("nan", r"must be finite\. Received: NaN or infinity in 1 of \d+ rows \(rows 3\)"),
-        ("unnormalised", r"must have unit norm\. Received: norms from 7 to 7.*--normalize"),
-        ("flat", r"must have the shape \(photos, dimensions\)\. Received: shape \(\d+,\)"),
-        ("empty", "at least one row"),
-        ("integers", "must be floating-point numbers. Received: dtype int64"),
-        ("labels", r"`identities` must have one entry per embedding, \d+\. Received: \d+ entries\..*another data set"),
-        ("view", "must be one of: dorsal, palmar. Received: 'back'"),
-        ("one person", "at least two people with both dorsal and palmar photos. Received: 1 such, of 1 person"),
-        ("one view", "at least two people with both dorsal and palmar photos. Received: 0 such, of 9 people"),
-    ],
-)
-def test_bad_input_is_named(what, message):
-    with pytest.raises(EvaluationError, match=message):
-        compute_retrieval(*bad(what))
-    with pytest.raises(EvaluationError, match=message):
-        compute_person_ranks(*bad(what))
-
-
 def test_queries_without_gallery_are_named():
     with pytest.raises(EvaluationError, match=r"Every query identity must appear in the gallery\. Received: 1 .*\(z\)"):
         rank_queries(on_circle(0, 5), on_circle(1, 2), ["a", "z"], ["a", "b"])
@@ -212,22 +106,6 @@ def test_opposite_photos_have_no_average():
         average_by_identity(on_circle(0, 180), np.array(["a", "a"]))
 
 
-def test_low_precision_embeddings_are_taken_as_they_are():
-    part = draw_part(np.random.default_rng(1))
-    half = compute_retrieval(part[0].astype(np.float16), *part[1:])
-    assert half["person"]["dorsal_to_palmar"]["num_queries"] == 8
-
-
 def test_importing_retrieval_imports_no_tensorflow():
     code = "import sys, handnet.metrics.ranking; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_chance_averages_over_galleries_of_different_sizes():
-    one, two = enumerate_chance(5, 1), enumerate_chance(8, 3)
-    chance = compute_chance([5, 8], [1, 3])
-    assert chance.mean_rank == pytest.approx(float((one["mean_rank"] + two["mean_rank"]) / 2))
-    assert chance.recall_at(2) == pytest.approx(float((one["cmc"][1] + two["cmc"][1]) / 2))
-    assert chance.recall_at(6) == pytest.approx(1)
-    with pytest.raises(EvaluationError, match="at least one correct gallery entry"):
-        compute_chance(5, [0, 1])

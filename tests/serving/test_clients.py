@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,17 +22,16 @@ from handnet.metrics.embedded import load_part
 from handnet.serving.client.calls import connect, embed_photos, verify_photos
 from handnet.serving.client.server import (
     Server,
-    ServerBusyError,
     ServerError,
     parse_server,
-    repeat_while_busy,
-    split_requests,
 )
 from tests.exported import CALIBRATION, Exported
 from tests.photos import USABLE
 from tests.serving.standin import SERVERS, Model
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is absent: pip install 'handnet[serving]'")
+
+
 FAST = {"timeout_s": 20.0, "pause_s": 0.01}
 
 
@@ -170,53 +170,6 @@ def test_http_at_the_grpc_port_is_told_apart(model: Model, photos: Mapping[str, 
         embed_with(parse_server(url.replace("grpc", "http"), "hands", attempts=1, **FAST), [photos["jpeg"]])
 
 
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("127.0.0.1:8500", "must be grpc://HOST:PORT"),
-        ("ftp://host:1", "must be grpc://HOST:PORT"),
-        ("http://host:99999", "must be grpc://HOST:PORT"),
-        ("http://host:8501/v1/models/hands", "nothing behind"),
-        ("grpc://", "must be grpc://HOST:PORT"),
-    ],
-)
-def test_wrong_addresses_are_refused(address: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        parse_server(address, "hands")
-
-
-def test_addresses_get_the_ports_of_tensorflow_serving() -> None:
-    assert parse_server("grpc://example.org", "hands").address == "grpc://example.org:8500"
-    assert parse_server("http://example.org", "hands").address == "http://example.org:8501"
-    assert parse_server("grpc://[::1]:9", "hands").address == "grpc://[::1]:9"
-    with pytest.raises(ConfigError, match=r"`timeout_s` must be positive. Received: 0"):
-        parse_server("grpc://example.org", "hands", timeout_s=0)
-
-
-def test_requests_are_as_few_as_the_limits_allow() -> None:
-    assert list(split_requests([5, 5, 5, 1], 10, 9)) == [slice(0, 2), slice(2, 4)]
-    assert list(split_requests([1] * 5, 10, 2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert list(split_requests([10, 10], 10, 9)) == [slice(0, 1), slice(1, 2)]
-    assert list(split_requests([], 10, 9)) == []
-
-
-def test_pauses_grow_and_end_with_the_last_attempt() -> None:
-    pauses: list[float] = []
-    calls = 0
-
-    def fail() -> None:
-        nonlocal calls
-        calls += 1
-        raise ServerBusyError("busy")
-
-    server = parse_server("grpc://example.org", "hands", attempts=6, pause_s=1.0)
-    with pytest.raises(ServerBusyError):
-        repeat_while_busy(fail, server, pauses.append, seed=0)
-    assert calls == 6
-    limits = [1, 2, 4, 8, 8]
-    assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
-
-
 def test_a_data_set_embedded_by_a_server_is_what_evaluation_reads(
     address: str, photos: Mapping[str, Path], tmp_path: Path
 ) -> None:
@@ -260,3 +213,15 @@ def test_the_commands_print_vectors_and_verdicts(address: str, photos: Mapping[s
     assert lines[1].endswith("one of the photos cannot be decoded")
     with pytest.raises(ConfigError, match=r"an even number. Received: 3"):
         CliRunner().invoke(client_commands, ["verify", good, good, good, *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"), [("grpc://localhost", True), ("grpc://[::1]:9", True), ("grpc://host", False)]
+)
+def test_a_proxy_is_not_asked_for_this_machine(url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[str, int]] = []
+    service = SimpleNamespace(PredictionServiceStub=lambda channel: None)
+    monkeypatch.setattr("handnet.serving.client.grpc.load_protocol", lambda: SimpleNamespace(service=service))
+    monkeypatch.setattr("grpc.insecure_channel", lambda target, options: given.extend(options))
+    connect(parse_server(url, "hands"))
+    assert (("grpc.enable_http_proxy", 0) in given) == direct

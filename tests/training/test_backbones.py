@@ -24,8 +24,7 @@ from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table
 from handnet.training.train import train
 from tests.goldens.drawn import draw_state
-from tests.networks.backbones.sources import write_source
-from tests.networks.backbones.test_sources import TINY_SHAPES
+from tests.networks.backbones.sources import TINY_SHAPES, write_source
 from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 State = dict[str, np.ndarray]

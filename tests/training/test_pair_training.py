@@ -1,10 +1,9 @@
-"""Pairs of photos from end to end: drawn, learnt, judged, verified; on made-up things of one colour each."""
+"""Pairs of photos from end to end: drawn, learnt, evaluated, verified; on synthetic photos of one colour each."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,9 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from handnet.cli.main import cli
 from handnet.config.run_folder import Run, read_run, read_run_split
-from handnet.config.settings import OptimizerConfig, PairsConfig
-from handnet.data.example import Example
-from handnet.data.pair_table import PairTable, draw_pairs, halve_people, select_pairs, thin_pairs
+from handnet.config.settings import PairsConfig
+from handnet.data.pair_table import PairTable, select_pairs
 from handnet.data.readers import read_dataset
 from handnet.data.readers.folder import read_folder
 from handnet.data.splits.rules import make_split
@@ -24,8 +22,7 @@ from handnet.evaluation.verify import load_verifier, verify_photos
 from handnet.metrics.pairs.calibration import load_calibration
 from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.networks.encoder import load_encoder
-from handnet.networks.pair_classifier import EPSILON, PAIR_FORMS, build_pair_classifier, build_siamese
-from handnet.training.optimizer import OneCycle, build_optimizer
+from handnet.networks.pair_classifier import PAIR_FORMS, build_pair_classifier, build_siamese
 from handnet.training.pair_training import fit_pairs, load_pair_classifier, score_pairs_with
 from tests.photos import find_real_data
 from tests.tiny import tiny_backbone
@@ -43,55 +40,6 @@ def write_colours(folder: Path, num_classes: int = 18, photos: int = 4) -> Path:
             pixels = color + rng.normal(0, 10, (32, 32, 3))
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"c{k:02d}" / f"{number}.png")
     return folder
-
-
-def faces(num_people: int = 6, photos: int = 3) -> list[Example]:
-    return [Example(f"/p{p}/{k}.jpg", f"p{p}") for p in range(num_people) for k in range(photos)]
-
-
-# Which pairs
-
-
-def test_drawn_pairs_are_balanced_and_none_comes_twice() -> None:
-    table = draw_pairs(faces(20, 4), 100, seed=3)
-    assert (len(table.same), int(table.same.sum())) == (100, 50)
-    assert ((table.people[:, 0] == table.people[:, 1]) == table.same).all()
-    assert (table.rows[:, 0] != table.rows[:, 1]).all()
-    assert len({frozenset(row) for row in table.rows.tolist()}) == 100
-    again = draw_pairs(faces(20, 4), 100, seed=3)
-    assert (again.rows == table.rows).all()
-    assert (draw_pairs(faces(20, 4), 100, seed=4).rows != table.rows).any()
-
-
-def test_few_photos_give_few_pairs_of_either_kind() -> None:
-    table = draw_pairs(faces(6, 3), 1_000, seed=0)
-    assert (int(table.same.sum()), int((~table.same).sum())) == (18, 18), "3 pairs each of 6 people"
-
-
-def test_with_views_pairs_cross_them() -> None:
-    hands = [Example(f"{p}{v}{k}", f"p{p}", v) for p in range(8) for v in ("dorsal", "palmar") for k in range(2)]
-    table = draw_pairs(hands, 40, seed=0)
-    views = np.asarray([example.view for example in table.examples])[table.rows]
-    assert (views == ["dorsal", "palmar"]).all()
-
-
-def test_pairs_need_people_to_pair() -> None:
-    with pytest.raises(DataError, match="Received: a train part of 3 people, 0 of them such"):
-        draw_pairs(faces(3, 1), 10, 0, "train")
-    with pytest.raises(DataError, match="Received: a data set part of 1 people"):
-        draw_pairs(faces(1, 3), 10, 0)
-
-
-def test_halves_share_nobody() -> None:
-    for table in (draw_pairs(faces(40, 4), 300, 0), draw_pairs(faces(40, 4), 60, 0)):
-        first, second = halve_people(table, seed=0)
-        assert not set(first.people.ravel()) & set(second.people.ravel())
-        assert min(len(first.same), len(second.same)) > len(table.same) / 8
-    with pytest.raises(DataError, match="too few to learn from one half"):
-        halve_people(draw_pairs(faces(2, 2), 4, 0), seed=0)
-
-
-# The classifier
 
 
 @pytest.mark.parametrize("form", PAIR_FORMS)
@@ -113,41 +61,6 @@ def test_every_form_is_symmetric_and_learns(form: str) -> None:
     assert roc_auc_score(fresh.same, forward) > (0.6 if form == "concatenation" else 0.85)
     loss = float(np.mean(-np.log(np.where(fresh.same, (1 + forward) / 2, (1 - forward) / 2))))
     assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3), "the best epoch's weights are kept"
-
-
-def test_chi_square_is_the_weighted_sum_of_its_terms() -> None:
-    a, b = RNG.uniform(0, 1, (2, 5, 4)).astype(np.float32)
-    terms = np.asarray(keras.ops.convert_to_numpy(PAIR_FORMS["chi-square"].join(a, b)))
-    assert terms[:, :4] == pytest.approx((a - b) ** 2 / (a + b + EPSILON), abs=1e-6)
-    assert (terms[:, 4:] == 0).all(), "nothing is negative"
-    zeros = np.zeros((1, 4), np.float32)
-    assert (np.asarray(PAIR_FORMS["chi-square"].join(zeros, zeros)) == 0).all()
-    model = build_pair_classifier(4, PairsConfig(form="chi-square"))
-    weights = {variable.path for variable in model.trainable_variables}
-    assert not any("hidden" in path for path in weights)
-
-
-def test_an_unknown_form_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"Unknown value of pairs.form: 'l1-sigmod'. Did you mean 'l1-sigmoid'"):
-        build_pair_classifier(4, PairsConfig(form="l1-sigmod"))
-
-
-def test_one_cycle_rises_and_falls_as_published() -> None:
-    schedule = OneCycle(0.1, 100)
-    rates = np.asarray([float(schedule(step)) for step in range(101)])
-    assert rates[0] == pytest.approx(0.1 / 25)
-    assert rates[29] == pytest.approx(0.1)
-    assert rates[99] == pytest.approx(0.1 / 250_000, rel=1e-3)
-    assert rates[100] == rates[99]
-    assert (np.diff(rates[:30]) > 0).all()
-    assert (np.diff(rates[29:100]) < 0).all()
-    # Half-way up a half cosine lies half-way between its ends.
-    assert np.interp(14.5, range(101), rates) == pytest.approx((0.1 / 25 + 0.1) / 2, rel=1e-2)
-    optimizer = build_optimizer(OptimizerConfig(schedule="one-cycle", learning_rate=0.1), 100)
-    assert float(optimizer.learning_rate) == pytest.approx(0.1 / 25)
-
-
-# From the command line
 
 
 SETTINGS = [
@@ -339,7 +252,7 @@ def test_the_siamese_model_has_one_output_for_two_images(run: Run, features: str
         assert scores[:, 0] == pytest.approx((one * two).sum(axis=1), abs=1e-6)
 
 
-def test_a_hundred_pairs_are_learnt_by_heart(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_pairs_are_learnt_exactly(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = [f"--set={setting}" for setting in SETTINGS]
     arguments = ["train", "--data", str(run.folder.parent / "data"), "--arch", "tiny", "--overfit", "40", *settings]
     result = CliRunner().invoke(cli, [*arguments, "--run", str(tmp_path / "run")], catch_exceptions=False)
@@ -352,18 +265,12 @@ def test_a_hundred_pairs_are_learnt_by_heart(run: Run, tmp_path: Path, monkeypat
     # The same photos in either kind of pair: nothing can tell them apart.
     contradiction = PairTable([], np.asarray([(0, 1), (0, 1)]), np.asarray([True, False]))
     monkeypatch.setattr(
-        "handnet.training.pair_training.thin_pairs",
+        "handnet.training.overfit.thin_pairs",
         lambda table, count: contradiction._replace(examples=table.examples),
     )
-    monkeypatch.setattr("handnet.training.pair_training._OVERFIT_EPOCHS", 3)
+    monkeypatch.setattr("handnet.training.overfit._EPOCHS", 3)
     with pytest.raises(RunError, match="1 of 2 pairs are still classified wrongly after 3 epochs"):
         CliRunner().invoke(cli, arguments, catch_exceptions=False)
-
-
-def test_thinned_pairs_are_half_of_either_kind() -> None:
-    table = thin_pairs(draw_pairs(faces(30, 4), 200, 0), 11)
-    assert (int(table.same.sum()), int((~table.same).sum())) == (6, 5)
-    assert len(table.examples) == len(np.unique(table.rows))
 
 
 @pytest.mark.parametrize("suggestion", [0.00123, None])

@@ -12,7 +12,8 @@ from handnet.config.split import write_split
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.data.splits.rules import make_split
-from handnet.errors import DiskError, RunError
+from handnet.errors import DataError, DiskError, RunError
+from handnet.evaluation.hands import describe_run
 from handnet.files import hold_lock
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
@@ -81,3 +82,33 @@ def test_a_wrong_sampler_is_said_before_photos_are_decoded(
     with pytest.raises(Exception, match=r"takes batches of people\. Received: sampler\.name='pairs'") as caught:
         train(config, tmp_path / "run", dataset, echo=lambda _: None)
     assert getattr(caught.value, "exit_code", None) == 2
+
+
+def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(dataset: DataSet, tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {"data": {"split": "k-fold"}, "train": {"epochs": 1}}
+    first = train(tiny_config(**settings), tmp_path / "first", dataset, echo=lambda _: None, warn=lines.append)
+    assert not any("have seen" in line for line in lines)
+    other = tiny_config(
+        train={"epochs": 1},
+        data={"split": "k-fold", "split_options": {"fold": 1}},
+        model={"weights": str(first.folder)},
+    )
+    second = train(other, tmp_path / "second", dataset, echo=lambda _: None, warn=lines.append)
+    (line,) = (line for line in lines if "have seen" in line)
+    assert f"the weights of the run {str(first.folder)!r} have seen 1 of 2 test people (4 of their photos)" in line
+    assert second.facts["test_seen_by_weights"]["num_people"] == 1
+    assert describe_run(second, tmp_path)["warning"] == line
+    assert second.facts["identical_photos"] == {"under_two_people": 0, "in_two_parts": 0}
+
+
+def test_photos_of_one_view_are_trained_on_where_the_loss_takes_any(dataset: DataSet, tmp_path: Path) -> None:
+    backs = [example for example in dataset.examples if example.view == "dorsal"]
+    lines: list[str] = []
+    config = tiny_config(train={"epochs": 1}, loss={"name": "triplet", "options": {"margin": 0.5, "views": "any"}})
+    one_view = replace(dataset, examples=backs, rows=backs)
+    run = train(config, tmp_path / "run", one_view, echo=lines.append, warn=lines.append)
+    assert run.facts["status"] == "finished"
+    assert "all photos are of one view: those of a person are matched with one another." in lines
+    with pytest.raises(DataError, match="give --set loss.options.views=any"):
+        train(tiny_config(), tmp_path / "other", one_view, echo=lines.append)

@@ -1,18 +1,27 @@
-"""The official layout of 11k Hands: HandInfo.csv beside a folder Hands/ of photos."""
+"""The official layout of 11k Hands: HandInfo.csv next to a folder Hands/ of photos."""
 
-import os
 from pathlib import Path
 
-from handnet.data.dataset import PHOTO_SUFFIXES, DataSet, normalise_identity
-from handnet.data.example import SIDES, VIEWS, Example
-from handnet.data.table import read_table
-from handnet.errors import DataError, count_and_name, name_few, printable
+from handnet.data.dataset import IDENTITY_COLUMNS, DataSet, normalise_identity
+from handnet.data.example import Example
+from handnet.data.label_words import parse_hand_words
+from handnet.data.photo_files import FoundPhotos, check_folder_name, index_names, is_photo, scan_folder
+from handnet.data.table import is_missing, read_table
+from handnet.errors import DataError, count_and_name, printable
 
 TABLE_NAME = "HandInfo.csv"
 PHOTO_FOLDER = "Hands"
 REQUIRED_COLUMNS = ("id", "aspectOfHand", "imageName")
+_OTHER_READER = " If your photos lie in one folder for each person, give --reader folder (the setting data.reader)."
+_SYNONYMS = {
+    "id": ("identity", *(name for name in IDENTITY_COLUMNS if name != "id")),
+    "aspectOfHand": ("aspect", "view"),
+    "imageName": ("image", "file", "file_name", "photo", "photo_name", "path"),
+    # Known in any case, so that figures for each of their values find them.
+    **dict.fromkeys(("age", "gender", "skinColor", "accessories", "nailPolish", "irregularities"), ()),
+}
 WHERE_TO_GET = (
-    "11k Hands is to be had at https://sites.google.com/view/11khands; expected layout: DIR/HandInfo.csv and "
+    "11k Hands can be downloaded from https://sites.google.com/view/11khands; expected layout: DIR/HandInfo.csv and "
     "DIR/Hands/Hand_0000002.jpg and so on"
 )
 
@@ -38,7 +47,8 @@ def read_hands11k(directory: Path) -> DataSet:
     directory = Path(directory)
     table = _find_table(directory)
     photo_folder = directory.absolute() / PHOTO_FOLDER
-    present = _list_photos(photo_folder)
+    present, found = _list_photos(photo_folder)
+    find_name = index_names(present)
 
     rows: list[Example] = []
     examples: list[Example] = []
@@ -47,10 +57,10 @@ def read_hands11k(directory: Path) -> DataSet:
     incomplete: list[str] = []
     repeated: list[str] = []
     line_of_name: dict[str, tuple[int, Example]] = {}
-    for line, cells in read_table(table, REQUIRED_COLUMNS):
-        name = cells["imageName"].strip()
+    for line, cells in read_table(table, REQUIRED_COLUMNS, _SYNONYMS):
+        name = find_name(cells["imageName"].strip())
         identity = normalise_identity(cells["id"])
-        if not identity:
+        if is_missing(identity):
             incomplete.append(f"line {line}")
             continue
         view, side = _parse_aspect(cells["aspectOfHand"])
@@ -85,9 +95,11 @@ def read_hands11k(directory: Path) -> DataSet:
             f"{printable(Path(rows[0].path).name)} there. {WHERE_TO_GET}."
         )
     problems = []
+    notes = []
     if missing:
-        problems.append(
-            f"{len(missing):,} of {len(rows):,} rows have no file in {PHOTO_FOLDER}/ ({name_few(missing)})."
+        notes.append(
+            f"{len(rows) - len(missing):,} of the {len(rows):,} rows have a photo in {PHOTO_FOLDER}/. The rest, "
+            f"{count_and_name(missing, 'row', 'rows')}, matters only where a split is made of the whole table."
         )
     if without_row := sorted(present - line_of_name.keys()):
         problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
@@ -100,7 +112,9 @@ def read_hands11k(directory: Path) -> DataSet:
         problems.append(f"{count_and_name(incomplete, 'row', 'rows')} without an id or imageName, left out.")
     if repeated:
         problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
-    return DataSet("hands11k", str(directory.absolute()), examples, rows, tuple(problems))
+    return DataSet(
+        "hands11k", str(directory.absolute()), examples, rows, (*problems, *found.describe()), notes=tuple(notes)
+    )
 
 
 def _find_table(directory: Path) -> Path:
@@ -113,27 +127,23 @@ def _find_table(directory: Path) -> Path:
         return table
     nearby = [*sorted(path.parent for path in directory.glob(f"*/{TABLE_NAME}")), directory.parent]
     hint = next((f" Did you mean {folder}?" for folder in nearby if (folder / TABLE_NAME).is_file()), "")
-    raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint} {WHERE_TO_GET}.")
+    raise DataError(f"There is no {TABLE_NAME} in {directory}.{hint or _OTHER_READER} {WHERE_TO_GET}.")
 
 
-def _list_photos(folder: Path) -> set[str]:
+def _list_photos(folder: Path) -> tuple[set[str], FoundPhotos]:
+    """Return the names of the photos in a folder, and what is passed over there."""
     if not folder.is_dir():
-        raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}. {WHERE_TO_GET}.")
-    try:
-        with os.scandir(folder) as entries:
-            return {e.name for e in entries if e.name.lower().endswith(PHOTO_SUFFIXES) and e.is_file()}
-    except OSError as error:
-        raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+        raise DataError(f"There is no folder {PHOTO_FOLDER} in {folder.parent}.{_OTHER_READER} {WHERE_TO_GET}.")
+    check_folder_name(folder)
+    found = FoundPhotos()
+    names = {e.name for e, kind in scan_folder(folder, found, str(folder)) if kind == "file" and is_photo(e.name)}
+    return names, found
 
 
 def _parse_aspect(text: str) -> tuple[str, str]:
     """Return view and side; a row whose view is not clear has neither."""
-    words = text.lower().split()
-    views = [word for word in words if word in VIEWS]
-    sides = [word for word in words if word in SIDES]
-    if len(views) != 1 or len(sides) > 1 or len(words) != len(views) + len(sides):
-        return "", ""
-    return views[0], sides[0] if sides else ""
+    view, side = parse_hand_words(text) or ("", "")
+    return (view, side) if view else ("", "")
 
 
 def _refuse_path(table: Path, line: int, name: str) -> None:

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from handnet.data.dataset import DataSet, PhotoPair
+from handnet.data.dataset import DataSet, PhotoPair, normalise_identity
 from handnet.data.example import Example
+from handnet.data.photo_files import FoundPhotos, scan_folder
 from handnet.errors import DataError, count_and_name, name_few, printable
 
 TRAIN_FILE, TEST_FILE, FOLDS_FILE = "pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"
-# Where the archives unpack their people's folders, when not beside the pairs files.
+# Where the archives unpack their people's folders, when not next to the pairs files.
 PHOTO_FOLDERS = (".", "lfw", "lfw-deepfunneled", "lfw_funneled")
 WHERE_TO_GET = (
-    f"LFW is to be had at https://vis-www.cs.umass.edu/lfw; expected layout: DIR/{TRAIN_FILE} (and {TEST_FILE}) or "
+    f"LFW can be downloaded from https://vis-www.cs.umass.edu/lfw; expected layout: DIR/{TRAIN_FILE} (and {TEST_FILE}) or "
     f"DIR/{FOLDS_FILE}, and DIR/Aaron_Peirsol/Aaron_Peirsol_0001.jpg and so on"
 )
 
@@ -37,7 +38,7 @@ def read_lfw(directory: Path) -> DataSet:
 
     Args:
         directory: the folder of the pairs files, with the people's folders in it or in `lfw`, `lfw-deepfunneled` or
-            `lfw_funneled` below it. Raw, funneled and deep-funneled photos are laid out alike.
+            `lfw_funneled` below it. Raw, funneled and deep-funneled photos have one layout.
 
     Returns:
         All photos of the people whom the pairs name, by person and number, and the pairs whose two photos are there.
@@ -138,8 +139,9 @@ def _collect(name: str, directory: Path, parts: Sequence[Sequence[PairLine]], fi
     lines = [line for part in parts for line in part]
     people = sorted({person for line in lines for person, _ in (line.first, line.second)})
     root = next((f for f in (directory / f for f in PHOTO_FOLDERS) if any((f / p).is_dir() for p in people)), directory)
-    present = {photo: person for person in people for photo in _list_photos(root, person)}
-    examples = [Example(photo, person) for photo, person in present.items()]
+    passed_over = FoundPhotos()
+    present = {photo: person for person in people for photo in _list_photos(root, person, passed_over)}
+    examples = [Example(photo, normalise_identity(person)) for photo, person in present.items()]
     pairs, missing = [], dict[str, str]()
     for line in lines:
         paths = [str(root / person / f"{person}_{number:04d}.jpg") for person, number in (line.first, line.second)]
@@ -160,8 +162,8 @@ def _collect(name: str, directory: Path, parts: Sequence[Sequence[PairLine]], fi
         )
     if nobody := [person for person in people if person not in set(present.values())]:
         problems.append(f"{count_and_name(nobody, 'person', 'people')} without a photo.")
-    rows = examples + [Example(path, person) for path, person in missing.items()]
-    return DataSet(name, str(directory), examples, rows, tuple(problems), tuple(pairs))
+    rows = examples + [Example(path, normalise_identity(person)) for path, person in missing.items()]
+    return DataSet(name, str(directory), examples, rows, (*problems, *passed_over.describe()), tuple(pairs))
 
 
 def _refuse_overlap(parts: Sequence[Sequence[PairLine]], files: Sequence[Path]) -> None:
@@ -177,14 +179,9 @@ def _refuse_overlap(parts: Sequence[Sequence[PairLine]], files: Sequence[Path]) 
                     )
 
 
-def _list_photos(root: Path, person: str) -> list[str]:
-    try:
-        with os.scandir(root / person) as entries:
-            names = (f"{person}_", ".jpg")
-            return sorted(
-                e.path for e in entries if e.name.startswith(names[0]) and e.name.endswith(names[1]) and e.is_file()
-            )
-    except (FileNotFoundError, NotADirectoryError):
+def _list_photos(root: Path, person: str, passed_over: FoundPhotos) -> list[str]:
+    folder = root / person
+    if not folder.is_dir():
         return []
-    except OSError as error:
-        raise DataError(f"Cannot read the folder {printable(str(root / person))}: {error.strerror}.") from error
+    files = [e for e, kind in scan_folder(folder, passed_over, str(root)) if kind == "file"]
+    return [e.path for e in files if e.name.startswith(f"{person}_") and e.name.endswith(".jpg")]

@@ -17,7 +17,7 @@ from handnet.errors import DataError, count_and_name, printable
 CLASSES_FILE, WORDS_FILE = "wnids.txt", "words.txt"
 VAL_FOLDER, VAL_FILE = Path("val") / "images", Path("val") / "val_annotations.txt"
 WHERE_TO_GET = (
-    "Tiny ImageNet is to be had at http://cs231n.stanford.edu/tiny-imagenet-200.zip; expected layout: "
+    "Tiny ImageNet can be downloaded from http://cs231n.stanford.edu/tiny-imagenet-200.zip; expected layout: "
     f"DIR/train/WNID/images/*.JPEG, and if you like DIR/{CLASSES_FILE}, DIR/{WORDS_FILE} and DIR/val"
 )
 

@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from handnet.config.split import PARTS, Split
-from handnet.data.dataset import normalise_identity
+from handnet.data.dataset import IDENTITY_COLUMNS, normalise_identity
+from handnet.data.label_words import parse_part_word
 from handnet.data.splits.options import check_integer, check_number, check_options
-from handnet.data.table import read_table
+from handnet.data.table import is_missing, read_table
 from handnet.errors import ConfigError, DataError, count_and_name, format_unknown, printable
 
 NUM_PUBLISHED_PEOPLE = 189
 
 
 _UNUSED = "unused"
+_SYNONYMS = {"identity": IDENTITY_COLUMNS, "part": ("split", "set", "subset")}
 
 
 def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, object]) -> Split:
@@ -123,15 +125,21 @@ def split_file(identities: Sequence[str], options: Mapping[str, object]) -> Spli
         raise ConfigError(f'Split "file" needs `path`, the file. Received: {values["path"]!r}.')
     path = Path(values["path"])
     known = set(identities)
+    spelt = {normalise_identity(identity): identity for identity in identities}
     part_of: dict[str, str] = {}
-    for line, cells in read_table(path, ("identity", "part")):
-        identity, part = cells["identity"], cells["part"].strip()
+    for line, cells in read_table(path, ("identity", "part"), _SYNONYMS):
+        identity, part = cells["identity"], parse_part_word(cells["part"])
+        if is_missing(identity):
+            raise DataError(f"{path}, line {line}: expected a person. Received: {printable(identity)!r}.")
         # A spreadsheet takes the leading zeros off numeric ids.
-        person = identity if identity in known else normalise_identity(identity)
+        person = (
+            identity if identity in known else spelt.get(normalise_identity(identity), normalise_identity(identity))
+        )
         if person in part_of:
             raise DataError(f"{path}, line {line}: {printable(person)} is there twice. Each person has one part.")
-        if part not in (*PARTS, _UNUSED):
-            raise DataError(f"{path}, line {line}: {format_unknown('part', printable(part), (*PARTS, _UNUSED))}")
+        if not part:
+            received = printable(cells["part"].strip())
+            raise DataError(f"{path}, line {line}: {format_unknown('part', received, (*PARTS, _UNUSED))}")
         part_of[person] = part
     lacking = [identity for identity in identities if identity not in part_of]
     if lacking:

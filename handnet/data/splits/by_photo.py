@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from handnet.config.split import PARTS, Split
 from handnet.data.dataset import DataSet
+from handnet.data.label_words import parse_part_word
 from handnet.data.splits.options import check_integer, check_number, check_options
-from handnet.errors import ConfigError, DataError, count_and_name, format_unknown
+from handnet.errors import ConfigError, DataError, count_and_name, format_unknown, printable
 
 
 def split_pairs(dataset: DataSet, options: Mapping[str, object]) -> Split:
@@ -154,11 +155,13 @@ def split_column(dataset: DataSet, options: Mapping[str, object]) -> Split:
     part_of: dict[str, str] = {}
     torn = []
     for example in dataset.examples:
-        part = example.attributes.get(column, "").lower()
+        cell = example.attributes.get(column, "")
+        part = parse_part_word(cell)
+        if cell and not part:
+            unknown = format_unknown("part", printable(cell), (*PARTS, "unused"))
+            raise DataError(f"{printable(example.path)}, {column}: {unknown}")
         if part in ("", "unused"):
             continue
-        if part not in PARTS:
-            raise DataError(f"{example.path}, {column}: {format_unknown('part', part, (*PARTS, 'unused'))}")
         key = example.identity if by == "identity" else name_photo(dataset, example.path)
         if part_of.setdefault(key, part) != part:
             torn.append(example.identity)

@@ -71,7 +71,7 @@ def draw_batch(
 def draw_photo(
     seed: int, person: Person, view: str, side: str, photo: int, size_px: tuple[int, int] = (256, 192)
 ) -> Photo:
-    """Draw the photo of a given number; the same whatever else is drawn, and in which order.
+    """Draw the photo of a given number; independent of what else is drawn, and in which order.
 
     Args:
         seed: seed of the data set.

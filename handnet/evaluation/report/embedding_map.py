@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.evaluation.report.maps import compute_tsne
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.protocols import rank_templates
 from handnet.metrics.ranking import average_by_identity
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.console import Echo
+from handnet.data.plain_names import draw_plain_names
 from handnet.evaluation.report.projector import rank_rows
 from handnet.files import write_with
 from handnet.metrics.embedded import EmbeddedPart
@@ -52,7 +53,7 @@ def draw_maps(
         except ImportError as error:
             echo(f"no {name} map: {error}. Install it: pip install 'handnet[maps]'")
             continue
-        file = folder / f"{name}.png"
+        file = folder / f"{name.lower().replace('-', '')}.png"
         _draw(file, name, points, part, part_names)
         written.append(file)
     return written
@@ -91,6 +92,7 @@ def compute_umap(embeddings: npt.NDArray[np.float32], seed: int) -> Points:
         return np.asarray(reducer.fit_transform(embeddings), np.float64)
 
 
+@draw_plain_names()
 def _draw(file: Path, name: str, points: Points, part: EmbeddedPart, part_names: Sequence[str]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -105,9 +107,8 @@ def _draw(file: Path, name: str, points: Points, part: EmbeddedPart, part_names:
         axes.set_yticks([])
     parts = ", ".join(dict.fromkeys(part_names))
     people = len(np.unique(part.identities))
-    title = {"tsne": "t-SNE", "umap": "UMAP"}[name]
     figure.suptitle(
-        f"{title} of {len(points):,} photos of {people} people ({parts}); distances between groups mean little"
+        f"{name} of {len(points):,} photos of {people} people ({parts}); distances between groups mean little"
     )
     write_with(file, lambda draft: figure.savefig(draft, format="png", dpi=110))
 
@@ -161,4 +162,5 @@ def _draw_views(axes: "Axes", points: Points, part: EmbeddedPart) -> None:
     axes.set_title("colour: view; ring: another person is nearer")
 
 
-MAPS: dict[str, Callable[[npt.NDArray[np.float32], int], Points]] = {"tsne": compute_tsne, "umap": compute_umap}
+# By the name in the title; the file is named after it in small letters.
+MAPS: dict[str, Callable[[npt.NDArray[np.float32], int], Points]] = {"t-SNE": compute_tsne, "UMAP": compute_umap}

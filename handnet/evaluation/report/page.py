@@ -6,7 +6,7 @@ from typing import Any
 
 from handnet.evaluation.report import plots
 from handnet.evaluation.report.embedding_map import draw_map
-from handnet.evaluation.report.errors import show_look_alikes, show_worst_queries
+from handnet.evaluation.report.error_browser import show_look_alikes, show_worst_queries
 from handnet.evaluation.report.render import Cell, Plot, Table, render
 from handnet.files import write_bytes
 from handnet.metrics.all_figures import describe_part
@@ -101,9 +101,8 @@ def _list_heads(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _head(figures: Mapping[str, Any], name: str) -> tuple[str, str]:
     value, small = cell(figures, name)
-    unit = "" if FIGURES[name].unit == "rank" else " %"
     interval, chance = small.split("\n")
-    return f"{value}{unit}", f"95 %: {interval}; {chance}; dorsal → palmar"
+    return f"{value}{FIGURES[name].suffix}", f"95 %: {interval}; {chance}; dorsal → palmar"
 
 
 def _bounds(interval: Sequence[float]) -> str:

@@ -12,6 +12,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
+from handnet.data.plain_names import draw_plain_names
+from handnet.metrics.figures import list_means
+
+# Of a run's name in a picture, characters.
+_LONGEST_NAME = 32
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 _DIRECTION_COLOURS = {"dorsal_to_palmar": BLUE, "palmar_to_dorsal": ORANGE}
@@ -35,18 +40,19 @@ _STYLE: Any = {
 }
 
 
-def draw_svg(draw: Callable[[Axes], None], width_in: float = 4.2, height_in: float = 3.2) -> str:
+def draw_svg(draw: Callable[..., None], width_in: float = 4.2, height_in: float = 3.2, columns: int = 1) -> str:
     """Return what `draw` puts on an axes as SVG text, the same for the same input.
 
     Args:
-        draw: called with the axes.
+        draw: called with the axes, from left to right.
         width_in: inches, of 72 units each.
         height_in: inches.
+        columns: axes next to each other.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), draw_plain_names():
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
+        draw(*figure.subplots(1, columns, squeeze=False)[0])
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue().decode("utf-8")
@@ -239,34 +245,48 @@ def plot_rows(
     return draw_svg(draw, 4.2, 1.2 + 0.27 * len(labels))
 
 
-def plot_matrix(runs: Sequence[Mapping[str, Any]], figure: str = "recall_at_1") -> str:
-    """Plot a figure of runs as a matrix of backbone × loss; the mean where several runs share a cell.
+def plot_differences(comparison: Mapping[str, Any]) -> str:
+    """Plot every run's fractions with chance, and beside them the paired differences from the first run with 0 marked.
 
     Args:
-        runs: `compare_runs`' runs.
-        figure: a fraction.
+        comparison: `compare_runs`' result.
     """
-    backbones = sorted({str(run["backbone"]) for run in runs})
-    losses = sorted({str(run["loss"]) for run in runs})
-    cells = {(b, q): [r for r in runs if (r["backbone"], r["loss"]) == (b, q)] for b in backbones for q in losses}
+    figures = {key: figure for key, figure in list_means().items() if figure.unit == "fraction"}
+    runs, differences = comparison["runs"], comparison["differences"]
+    step = len(runs) + 0.6
+    heights = {(key, k): i * step + k for i, key in enumerate(figures) for k in range(len(runs))}
+    longest = max(len(str(run["name"])) for run in runs)
 
-    def draw(axes: Axes) -> None:
-        table = np.array([[np.mean([r[figure] for r in cells[b, q]] or [np.nan]) for q in losses] for b in backbones])
-        axes.imshow(table * 100, cmap="Blues", vmin=0, vmax=max(100 * np.nanmax(table) * 1.6, 1), aspect="auto")
-        for (i, b), (j, q) in ((i, j) for i in enumerate(backbones) for j in enumerate(losses)):
-            here = cells[b, q]
-            text = f"{100 * table[i, j]:.1f} %" if here else "no run"
-            if len(here) == 1:
-                low, high = here[0]["interval"][figure]
-                text += f"\n{100 * low:.0f}–{100 * high:.0f}"
-            axes.text(j, i, text, ha="center", va="center", fontsize=11)
-        axes.set_xticks(range(len(losses)), losses)
-        axes.set_yticks(range(len(backbones)), backbones)
-        axes.set_xticks(np.arange(1, len(losses)) - 0.5, minor=True)
-        axes.set_yticks(np.arange(1, len(backbones)) - 0.5, minor=True)
-        axes.grid(visible=False)
-        axes.grid(visible=True, which="minor", color="white", linewidth=4)
-        axes.tick_params(which="both", length=0)
-        axes.spines[:].set_visible(False)
+    def draw_bar(axes: Axes, height: float, value: float, interval: Sequence[float], colour: str) -> None:
+        axes.plot(np.array(interval) * 100, [height] * 2, color=colour, alpha=0.5, linewidth=3, solid_capstyle="butt")
+        axes.scatter([value * 100], [height], color=colour, zorder=3, s=28)
 
-    return draw_svg(draw, 4.2, 1.0 + 0.8 * len(backbones))
+    def draw(values: Axes, changes: Axes) -> None:
+        for (key, k), height in heights.items():
+            run = runs[k]
+            draw_bar(values, height, run[key], run["interval"][key], GREY if k == 0 else BLUE)
+            values.scatter([run["chance"][key] * 100], [height], color=ORANGE, marker="|", s=90, zorder=2)
+            if k:
+                change = differences[k - 1][key]
+                draw_bar(changes, height, change["difference"], change["interval"], GREEN if change["clear"] else BLUE)
+        names = [f"{figures[key].label}  {_shorten(str(runs[k]['name']))}" for key, k in heights]
+        values.set_yticks(list(heights.values()), names)
+        values.scatter([], [], color=ORANGE, marker="|", s=90, label="chance")
+        changes.axvline(0, color=GREY, linestyle="--", linewidth=1, label="no difference")
+        changes.scatter([], [], color=GREEN, s=28, label="interval leaves out 0")
+        changes.set_yticks([])
+        for axes in (values, changes):
+            axes.set_ylim(max(heights.values()) + 0.6, -0.6)
+            axes.grid(visible=False, axis="y")
+            axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+        values.set_xlim(0, 103)
+        values.set_xlabel("% and 95 % interval")
+        changes.set_xlabel(f"points more than {_shorten(str(runs[0]['name']))}, paired")
+
+    width_in = 6.0 + 0.07 * min(longest, _LONGEST_NAME)
+    return draw_svg(draw, width_in, 1.2 + 0.22 * (max(heights.values()) + 1), columns=2)
+
+
+def _shorten(name: str) -> str:
+    # The end of a folder's path tells runs apart, not its beginning.
+    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]

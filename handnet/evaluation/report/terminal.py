@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handnet.errors import printable
-from handnet.metrics.checks import list_some
+from handnet.metrics.embedding_checks import list_some
 from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, format_figure, format_interval, format_percent
 
 _NAME_WIDTH = 24

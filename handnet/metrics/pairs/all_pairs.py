@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.metrics.checks import find_two_view_people
 from handnet.metrics.embedded import EmbeddedPart
+from handnet.metrics.embedding_checks import find_two_view_people
 
 HISTOGRAM_BINS = 4000
 _BLOCK_CELLS = 1 << 22
@@ -46,7 +46,7 @@ def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScore
 
     Args:
         part: the photos.
-        thresholds: similarities at which impostors are to be counted besides the genuine ones.
+        thresholds: similarities at which impostors are counted in addition to the genuine ones.
 
     Raises:
         EvaluationError: fewer than two people with both views.

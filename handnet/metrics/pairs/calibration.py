@@ -179,15 +179,17 @@ def load_calibration(path: Path) -> Calibration:
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
         values.pop("fitted_on", None)
-        lists = {
+        lists: dict[str, Any] = {
             name: tuple(float(v) for v in values.pop(name))
             for name in ("isotonic_similarities", "isotonic_probabilities")
         }
         fields = {field.name: field.type for field in dataclasses.fields(Calibration) if field.name not in lists}
-        numbers = {name: (int if fields[name] is int else float)(value) for name, value in values.items()}
+        numbers: dict[str, Any] = {
+            name: (int if fields[name] is int else float)(value) for name, value in values.items()
+        }
         if not np.isfinite(list(numbers.values())).all() or len(set(map(len, lists.values()))) != 1:
             raise ValueError("numbers missing or not finite")
-        return Calibration(**numbers, **lists)  # type: ignore[arg-type]
+        return Calibration(**numbers, **lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
             f"{path} cannot be read as a calibration: {error}. Evaluate the run again to write a new one."

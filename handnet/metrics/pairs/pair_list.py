@@ -11,7 +11,6 @@ from handnet.metrics.pairs.all_pairs import PairScores, count_bins
 from handnet.metrics.pairs.verification import build_curve, measure_threshold, summarize_pairs, thin_curve
 
 Array = npt.NDArray[np.float64]
-INTERVAL_FIGURES = ("auc", "f1", "accuracy", "precision", "false_accept_rate", "false_reject_rate")
 
 
 def score_cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -34,7 +33,7 @@ def collect_pairs(
         scores: (N,) -1..1, higher for the same person.
         same: (N,) whether it is.
         people: (N, 2) the two people of each pair: a person in many pairs still counts once.
-        thresholds: scores at which impostors are counted, besides the genuine scores.
+        thresholds: scores at which impostors are counted in addition to the genuine scores.
 
     Raises:
         EvaluationError: lengths that do not fit, one kind of pair is missing, or scores are not finite.
@@ -138,7 +137,8 @@ def bootstrap_pair_list(
         seed: random seed for the draws.
 
     Returns:
-        (R',) of each of INTERVAL_FIGURES; draws without a pair of either kind are left out.
+        (R',) each of auc, f1, accuracy, precision, false_accept_rate and false_reject_rate; draws without a pair of either
+        kind are left out.
     """
     names, codes = np.unique(people, return_inverse=True)
     codes = codes.reshape(people.shape)

@@ -7,9 +7,9 @@ added by one entry, which says all about it: builder, blocks, default settings, 
 
 from handnet.errors import ConfigError, format_unknown
 from handnet.networks.backbones.convolutional import CONVOLUTIONAL
-from handnet.networks.backbones.dino import DINO
 from handnet.networks.backbones.entry import Backbone
 from handnet.networks.backbones.own import OWN
+from handnet.networks.backbones.vision_transformer.dino import DINO
 
 BACKBONES: dict[str, Backbone] = {**OWN, **CONVOLUTIONAL, **DINO}
 

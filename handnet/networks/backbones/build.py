@@ -134,7 +134,8 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if weights == "preset":
         if not backbone.preset:
             raise WeightsError(f"keras-hub has no preset for {arch!r}. {_say_what_fits(backbone)}")
-        return read_preset(backbone.preset, backbone.rename)
+        fetchable = next((name for name, published in backbone.published.items() if published.url), "")
+        return read_preset(backbone.preset, backbone.rename, fetchable)
     path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)

@@ -26,12 +26,13 @@ _RENAMES = (
 )
 
 
-def read_preset(preset: str, rename: Rename) -> Pretrained:
+def read_preset(preset: str, rename: Rename, fetchable: str = "") -> Pretrained:
     """Read a keras-hub preset of DINOv2, DINOv3, ResNet or VGG; another network's weights will not fit.
 
     Args:
         preset: its name in keras-hub, a "kaggle://" or "hf://" address, or a local folder.
         rename: from transformers' or torchvision's names to the reference's; of the backbone's entry.
+        fetchable: name of the same weights for `handnet weights fetch`, for the message; "" where there are none.
 
     Raises:
         WeightsError: the hub cannot be reached, or the preset is unknown or damaged.
@@ -42,9 +43,11 @@ def read_preset(preset: str, rename: Rename) -> Pretrained:
     try:
         backbone = keras_hub.models.Backbone.from_preset(preset, dtype="float32")
     except OSError as error:
+        fetch = f"`handnet weights fetch {fetchable} DIR` there" if fetchable else "what `handnet weights list` names"
         raise WeightsError(
-            f"The preset {preset!r} cannot be fetched ({type(error).__name__}). Without a hub, give weights from disk "
-            "(`--weights PATH`; `handnet weights list` says what fits) or train from scratch (`--weights none`)."
+            f"The preset {preset!r} cannot be fetched from {_find_address(preset)} ({type(error).__name__}). On another machine, "
+            f"which has a network: {fetch}, and `--weights DIR` here. Works now, without a network: `--arch hand`, or to train "
+            "from scratch with `--weights none`."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         first_line = str(error).splitlines()[0]
@@ -85,6 +88,15 @@ def _to_torch_layout(path: str, array: np.ndarray) -> np.ndarray:
     if path.endswith("/kernel"):
         return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
     return array
+
+
+def _find_address(preset: str) -> str:
+    """Return the address that a preset is fetched from, for people to look at."""
+    import keras_hub
+
+    handle = preset if "://" in preset else keras_hub.models.Backbone.presets.get(preset, {}).get("kaggle_handle", "")
+    kind, _, name = handle.partition("://")
+    return {"kaggle": "https://www.kaggle.com/models/", "hf": "https://huggingface.co/"}.get(kind, "its hub ") + name
 
 
 def _read_pixels(preset: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

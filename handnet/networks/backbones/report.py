@@ -5,8 +5,6 @@ import hashlib
 import keras
 import numpy as np
 
-from handnet.networks.backbones.vit_size import VitSize
-
 MIB = 2**20
 
 
@@ -53,24 +51,6 @@ def estimate_memory(model: keras.Model, batch_size: int) -> dict[str, int]:
     values = _count_activations(model) * batch_size
     itemsize = 2 if "16" in keras.config.dtype_policy().name else 4
     return {"weights": 4 * (total + 3 * trained), "activations": values * itemsize}
-
-
-def count_transformer_parameters(size: VitSize, image_size_px: int) -> int:
-    """Return the parameters of a transformer without building it.
-
-    Args:
-        size: the architecture.
-        image_size_px: side of the input.
-    """
-    width, hidden = size.width, size.hidden_width
-    inner = 2 * hidden if size.gated else hidden
-    attention = width * 3 * width + 3 * width + width * width + width
-    feed = width * inner + inner + hidden * width + width
-    block = attention + feed + 6 * width
-    patches = 3 * size.patch_px**2 * width + width
-    grid = image_size_px // size.patch_px
-    positions = 0 if size.rope_theta else (1 + grid * grid) * width
-    return size.num_blocks * block + patches + positions + (1 + size.num_registers) * width + 2 * width + 6
 
 
 def digest_weights(model: keras.Model) -> str:

@@ -1,16 +1,13 @@
 """Published weights fetched into a folder, with their checksum."""
 
 import http.client
-import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from handnet.console import Count, Progress, hide_progress
-from handnet.errors import ConfigError, DiskError, WeightsError, format_unknown
-from handnet.files import check_free_space
+from handnet.errors import ConfigError, WeightsError, format_unknown
+from handnet.files import check_free_space, new_folder
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import Published
 from handnet.networks.weights.catalogue import collect_published
@@ -45,6 +42,7 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
             f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "
             f"give its path, or use the keras-hub preset {BACKBONES[arch].preset!r}."
         )
+    refuse_existing(folder)
     with new_folder(folder) as part:
         file = part / published.url.rsplit("/", 1)[-1]
         _download(published, file, progress(f"fetch {name}"))
@@ -55,28 +53,10 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
     return folder
 
 
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
-
-    Args:
-        folder: where it is to appear; it must not exist.
-
-    Raises:
-        WeightsError: it exists.
-        DiskError: it cannot be written.
-    """
+def refuse_existing(folder: Path) -> None:
+    """Raise WeightsError where a folder that is to be made exists already."""
     if folder.exists():
         raise WeightsError(f"{str(folder)!r} exists. Give another folder, or remove it first.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as temporary:
-            part = Path(temporary) / folder.name
-            part.mkdir()
-            yield part
-            part.rename(folder)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
 
 
 def _download(published: Published, file: Path, count: Count) -> None:

@@ -18,7 +18,7 @@ from handnet.serving.client.server import (
     repeat_while_busy,
 )
 
-# What a request has besides the photos: names, shapes, lengths.
+# What a request holds in addition to the photos: names, shapes, lengths.
 _OVERHEAD_BYTES = 1_000_000
 
 
@@ -45,6 +45,11 @@ def load_protocol() -> Protocol:
     return Protocol(predict_pb2, prediction_service_pb2_grpc)
 
 
+def is_this_machine(host: str) -> bool:
+    """Return whether a host's name or address is that of the machine itself."""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
 class GrpcClient:
     """Asks a model over gRPC; one open connection, for any number of threads.
 
@@ -64,6 +69,8 @@ class GrpcClient:
             options=[
                 ("grpc.max_send_message_length", limit),
                 ("grpc.max_receive_message_length", limit),
+                # A proxy leads out of this machine, and never back into it.
+                *([("grpc.enable_http_proxy", 0)] if is_this_machine(server.host) else []),
                 # A server that comes back is found at the next attempt, not at gRPC's own leisure.
                 ("grpc.initial_reconnect_backoff_ms", int(1000 * server.pause_s)),
                 ("grpc.max_reconnect_backoff_ms", int(1000 * MAX_PAUSE_S)),

@@ -36,7 +36,7 @@ _MAX_ANSWER_BYTES = 256_000_000
 
 
 class RestClient:
-    """Asks a model over HTTP; each request opens a connection of its own.
+    """Asks a model over HTTP; each request opens its own connection.
 
     Args:
         server: where and how patiently.

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -44,8 +44,8 @@ class Server:
         timeout_s: seconds for each attempt.
         attempts: how often a request is sent at most while the server is absent or overloaded.
         pause_s: seconds before the second attempt, doubled before each further one, 8 at most.
-        max_request_bytes: photos are put into requests of at most so many bytes; a larger photo is refused.
-        max_request_photos: and of at most so many photos.
+        max_request_bytes: the most bytes in a request; a larger photo is refused.
+        max_request_photos: the most photos in a request.
     """
 
     scheme: str
@@ -66,7 +66,7 @@ class Server:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-def parse_server(address: str, model: str, **limits: float) -> Server:
+def parse_server(address: str, model: str, **limits: Any) -> Server:
     """Read an address such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501.
 
     Args:
@@ -88,7 +88,7 @@ def parse_server(address: str, model: str, **limits: float) -> Server:
         raise ConfigError(
             f"`--server` must be grpc://HOST:PORT or http://HOST:PORT and nothing behind. Received: {address!r}."
         )
-    server = Server(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], model, **limits)  # type: ignore[arg-type]
+    server = Server(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], model, **limits)
     for name in ("timeout_s", "attempts", "max_request_bytes", "max_request_photos"):
         if getattr(server, name) <= 0:
             raise ConfigError(f"`{name}` must be positive. Received: {getattr(server, name)}.")
@@ -145,7 +145,7 @@ def repeat_while_busy(
     Args:
         attempt: sends the request; raises ServerBusyError where another attempt may succeed.
         server: number of attempts and first pause.
-        sleep: waits so many seconds.
+        sleep: waits the given seconds.
         seed: of the pauses; None draws one from the system.
 
     Raises:
@@ -199,7 +199,7 @@ def explain_absence(server: Server, reason: str) -> ServerBusyError:
     """Say that nobody answers at an address and what to do."""
     return ServerBusyError(
         f"No server answers at {server.address} ({' '.join(reason.split())[:200]}), after {server.attempts} attempts. Start "
-        "one: docker compose -f serving/docker-compose.yml up; or mend --server (gRPC is at port 8500, REST at 8501)."
+        "one: docker compose -f serving/docker-compose.yml up; or correct --server (gRPC is at port 8500, REST at 8501)."
     )
 
 

@@ -18,8 +18,6 @@ from handnet.errors import RunError
 from handnet.files import reserve_space, write_bytes, write_with
 
 CHECKPOINT_FOLDER = "checkpoint"
-
-
 # Measured: 1.7 to 4.2 kB in addition to the values.
 _HDF5_BYTES_PER_VARIABLE = 8192
 

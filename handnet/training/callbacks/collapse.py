@@ -7,8 +7,6 @@ from handnet.console import Echo
 
 # Unit vectors whose mean is longer than this all point one way.
 _COLLAPSED_MEAN_NORM = 0.99
-
-
 _STUCK_EPOCHS = 3
 
 

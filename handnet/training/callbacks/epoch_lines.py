@@ -5,12 +5,23 @@ import time
 
 import keras
 
+from handnet.console import Echo
+
 
 class EpochLines(keras.callbacks.Callback):
-    """Prints one line an epoch: loss, validation figures, time left; and where it is in the epoch, on a terminal."""
+    """Prints one line an epoch: loss, validation figures, time left; and a progress bar of the epoch, on a terminal.
 
-    def __init__(self, epochs: int, first_epoch: int, steps: int, chance_rank: float | None) -> None:
+    Args:
+        epochs: epochs in all.
+        first_epoch: the first one that is trained now, from 0.
+        steps: batches in an epoch.
+        chance_rank: mean rank of a random order of the validation people.
+        echo: prints one line.
+    """
+
+    def __init__(self, epochs: int, first_epoch: int, steps: int, chance_rank: float, echo: Echo = print) -> None:
         super().__init__()
+        self._echo = echo
         self._epochs, self._first, self._steps, self._chance_rank = epochs, first_epoch, steps, chance_rank
         self._begin = self._drawn = 0.0
 
@@ -45,4 +56,4 @@ class EpochLines(keras.callbacks.Callback):
             )
         if "val_auc" in logs:
             figures += f", AUC {logs['val_auc']:.3f}"
-        print(f"epoch {epoch + 1}/{self._epochs}  {figures}  {elapsed:.0f} s, about {left:.0f} s left", flush=True)
+        self._echo(f"epoch {epoch + 1}/{self._epochs}  {figures}  {elapsed:.0f} s, about {left:.0f} s left")

@@ -1,10 +1,16 @@
 import os
+import string
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from handnet.cli._data import find_photos
+from handnet.data.dataset import normalise_identity
 from handnet.data.example import Example
-from handnet.data.readers.folder import read_folder
+from handnet.data.readers.folder import read_folder, read_places
 from handnet.errors import DataError
 from tests.photos import HOSTILE_NAME, find_real_data, write_bytes, write_jpeg
 
@@ -42,6 +48,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
         "2 folders (empty, faces) without a photo.",
         "2 files (a/notes.txt, faces/1.raw) of another kind than jpg, jpeg, png, gif, bmp, "
         "webp, tif, tiff, heic, heif, avif, pgm, ppm, left out.",
+        "2 folders or files (.git, a/.hidden.jpg), hidden or the system's, passed over.",
     )
 
 
@@ -111,3 +118,177 @@ def test_a_folder_without_photos(tmp_path: Path) -> None:
 def test_real_classes() -> None:
     dataset = read_folder(find_real_data("tiny-imagenet-200") / "train")
     assert (len(dataset.identities), len(dataset.examples)) == (40, 2_400)
+
+
+def labels_of(directory: Path) -> list[tuple[str, str, str, str]]:
+    """Return (path, person, view, side) of each photo."""
+    return [(os.path.relpath(e.path, directory), e.identity, e.view, e.side) for e in read_folder(directory).examples]
+
+
+def test_views_and_sides_are_read_from_folders(tmp_path: Path) -> None:
+    make_tree(tmp_path, "ann/Dorsal/1.jpg", "ann/palm/2.jpg", "bob/left hand/back/3.jpg", "bob/RightPalm/4.jpg")
+    make_tree(tmp_path, "bob/unsorted/5.jpg", "bob/6.jpg")
+    assert labels_of(tmp_path) == [
+        ("ann/Dorsal/1.jpg", "ann", "dorsal", ""),
+        ("ann/palm/2.jpg", "ann", "palmar", ""),
+        ("bob/RightPalm/4.jpg", "bob", "palmar", "right"),
+        ("bob/left hand/back/3.jpg", "bob", "dorsal", "left"),
+    ]
+    dataset = read_folder(tmp_path)
+    assert dataset.notes == ("views and sides are read from the names of folders.",)
+    assert dataset.problems == (
+        "2 photos (bob/6.jpg, bob/unsorted/5.jpg) without a view, dorsal or palmar, left out: only photos with one can be "
+        "matched.",
+    )
+
+
+def test_outermost_folders_may_be_views_or_parts_of_a_split(tmp_path: Path) -> None:
+    make_tree(tmp_path / "views", "dorsal/ann/1.jpg", "palmar/ann/2.jpg")
+    assert labels_of(tmp_path / "views") == [
+        ("dorsal/ann/1.jpg", "ann", "dorsal", ""),
+        ("palmar/ann/2.jpg", "ann", "palmar", ""),
+    ]
+    make_tree(
+        tmp_path / "parts", "train/ann/1.jpg", "train/bob/dorsal/2.jpg", "Validation/eve/3.jpg", "train/stray.jpg"
+    )
+    dataset = read_folder(tmp_path / "parts")
+    assert {(row.identity, row.attributes["split"]) for row in dataset.rows} == {
+        ("ann", "train"),
+        ("bob", "train"),
+        ("eve", "val"),
+    }
+    assert dataset.notes[0].startswith(
+        "the folders Validation, train are parts of a split, not people. To use them: data.sp"
+    )
+    assert "1 photo (train/stray.jpg) in no person's folder, left out." in dataset.problems
+    make_tree(tmp_path / "no-person", "dorsal/1.jpg", "palmar/2.jpg")
+    assert read_folder(tmp_path / "no-person").identities == ["dorsal", "palmar"]
+
+
+def test_photos_without_views_are_said_to_be_so(tmp_path: Path) -> None:
+    make_tree(tmp_path, "ann/1.jpg", "bob/2.jpg")
+    assert read_folder(tmp_path).notes == (
+        "the photos have no views (no labels.csv, and no folders named dorsal and palmar): the photos of a person are matched "
+        "with one another.",
+    )
+    (tmp_path / "persons.xlsx").write_bytes(b"PK")
+    assert "persons.xlsx is not read: the table of labels must be called labels.csv." in read_folder(tmp_path).notes
+
+
+def test_a_blank_view_among_others_is_found_and_named(tmp_path: Path) -> None:
+    make_tree(tmp_path, "a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg")
+    table = "File,Person,Aspect\na/1.jpg,Ann,dorsal left\na/2.jpg,Ann,back\na/3.jpg,nan,palm\na/4.jpg,Ann,NaN\n"
+    (tmp_path / "Labels.CSV").write_text(table)
+    assert labels_of(tmp_path) == [("a/1.jpg", "Ann", "dorsal", "left"), ("a/2.jpg", "Ann", "dorsal", "")]
+    assert read_folder(tmp_path).problems == (
+        "1 row (line 4) of Labels.CSV without an identity, left out.",
+        "1 photo (a/3.jpg) without a row in Labels.CSV, left out.",
+        "1 photo (a/4.jpg) without a view, dorsal or palmar, left out: only photos with one can be matched.",
+    )
+
+
+def test_a_table_without_views_takes_them_from_the_folders(tmp_path: Path) -> None:
+    make_tree(tmp_path, "a/dorsal/1.jpg", "a/palmar/2.jpg")
+    (tmp_path / "labels.csv").write_text("path,age\na/dorsal/1.jpg,30\na/palmar/2.jpg,30\n")
+    assert [(e.identity, e.view, e.attributes) for e in read_folder(tmp_path).examples] == [
+        ("a", "dorsal", {"age": "30"}),
+        ("a", "palmar", {"age": "30"}),
+    ]
+
+
+def test_one_person_has_one_spelling(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "José")
+    make_tree(tmp_path, f"{decomposed}/1.jpg", "José/2.jpg", "7/3.jpg")
+    assert read_folder(tmp_path).identities == ["0000007", "José"]
+    (tmp_path / "labels.csv").write_text(f"path,identity\nJosé/1.jpg,José\nJosé/2.jpg,{decomposed}\n7/3.jpg,7.0\n")
+    dataset = read_folder(tmp_path)
+    assert (dataset.identities, len(dataset.examples)) == (["José", "0000007"], 3)
+
+
+def test_what_systems_leave_behind_is_neither_person_nor_photo(tmp_path: Path) -> None:
+    make_tree(tmp_path, "ann/1.jpg", "ann/@eaDir/1.jpg", "#recycle/x.jpg", "__MACOSX/ann/._1.jpg", "ann/._1.jpg")
+    make_tree(tmp_path, "ann/.ipynb_checkpoints/1.jpg")
+    write_bytes(tmp_path / "ann" / ".DS_Store", b"")
+    write_bytes(tmp_path / "ann" / "Thumbs.db", b"")
+    dataset = read_folder(tmp_path)
+    assert [os.path.relpath(e.path, tmp_path) for e in dataset.examples] == ["ann/1.jpg"]
+    assert dataset.problems == (
+        "5 folders or files (#recycle, __MACOSX, ann/._1.jpg, …), hidden or the system's, passed over.",
+    )
+    assert [e.path for e in find_photos((tmp_path,), "")] == [e.path for e in dataset.examples]
+
+
+def test_a_link_to_itself_is_passed_over_and_said(tmp_path: Path) -> None:
+    make_tree(tmp_path / "set", "ann/1.jpg")
+    (tmp_path / "set" / "loop").symlink_to("loop")
+    (tmp_path / "set" / "ann" / "2.jpg").symlink_to("2.jpg")
+    (tmp_path / "set" / "ann" / "3.jpg").symlink_to("nowhere.jpg")
+    dataset = read_folder(tmp_path / "set")
+    assert len(dataset.examples) == 1
+    assert dataset.problems == ("3 links (ann/2.jpg, ann/3.jpg, loop) to nothing or to itself, passed over.",)
+
+
+def test_embed_and_the_reader_walk_alike(tmp_path: Path) -> None:
+    make_tree(tmp_path, "store/x.heic", "set/a/1.jpg", "set/a/deep/2.webp")
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "store")
+    (tmp_path / "set" / "a" / "up").symlink_to(tmp_path / "set")
+    expected = ["a/1.jpg", "a/deep/2.webp", "b/x.heic"]
+    assert [os.path.relpath(e.path, tmp_path / "set") for e in find_photos((tmp_path / "set",), "")] == expected
+    assert [os.path.relpath(e.path, tmp_path / "set") for e in read_folder(tmp_path / "set").examples] == expected
+
+
+def test_names_that_are_not_utf8_are_said(tmp_path: Path) -> None:
+    make_tree(tmp_path, "ann/1.jpg")
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller")
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    write_jpeg(Path(folder) / "1.jpg")
+    dataset = read_folder(tmp_path)
+    assert dataset.identities == ["ann"]
+    assert dataset.problems[-1].startswith(
+        r"1 photo (M\udcfcller/1.jpg) whose names are not UTF-8, left out. Rename them"
+    )
+    with pytest.raises(DataError, match=r"M\\udcfcller is not UTF-8. Rename the folder"):
+        read_folder(Path(folder))
+
+
+WORDS = st.sampled_from(
+    ["train", "val", "dorsal", "palmar", "left", "R", "ann", "bob", "1", "1.0", "Back of hand", "x y"]
+)
+NAMES = st.text(string.ascii_letters + string.digits + " .äé\u0301#@_-", min_size=1, max_size=6)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(WORDS | NAMES, max_size=5).map(tuple)))
+def test_any_folders_are_read_to_labels_that_are_settled(folders: list[tuple[str, ...]]) -> None:
+    places = read_places(folders)
+    assert places.keys() == set(folders)
+    for names, place in places.items():
+        assert place.view in ("dorsal", "palmar", "")
+        assert place.side in ("left", "right", "")
+        assert place.part in ("train", "val", "test", "unused", "")
+        assert place.identity == "" or place.identity in map(normalise_identity, names)
+    # Whatever their order, and however often.
+    assert read_places([*reversed(folders), *folders]) == places
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(NAMES, NAMES, st.sampled_from(["", "dorsal", "palmar"])), min_size=1, max_size=6))
+def test_every_photo_of_any_tree_is_read_or_named(
+    tmp_path_factory: pytest.TempPathFactory, photos: list[tuple[str, str, str]]
+) -> None:
+    directory = tmp_path_factory.mktemp("tree")
+    for person, name, view in photos:
+        if person.strip(" .") == person and name.strip(" .") == name:
+            make_tree(directory, "/".join(part for part in (f"p{person}", view, f"n{name}.jpg") if part))
+    written = sum(len(files) for _, _, files in os.walk(directory))
+    try:
+        dataset = read_folder(directory)
+    except DataError:
+        assert written == 0
+        return
+    named = [problem for problem in dataset.problems if "without a view" in problem]
+    left_out = sum(int(problem.split()[0]) for problem in named)
+    assert len(dataset.examples) + left_out == len(dataset.rows) == written

@@ -50,7 +50,11 @@ def test_rows_keep_file_order_and_every_field(small: Path) -> None:
     ]
     assert dataset.identities == ["0000007", "0000000"]
     assert dataset.all_identities == ["0000007", "0000000", "1200000"]
-    assert dataset.problems == ("1 of 4 rows have no file in Hands/ (absent.jpg).",)
+    assert dataset.problems == ()
+    assert dataset.notes == (
+        "3 of the 4 rows have a photo in Hands/. The rest, 1 row (absent.jpg), matters only where a split is made of the "
+        "whole table.",
+    )
     assert people_with_both_views(dataset.examples) == ["0000007"]
 
 
@@ -80,7 +84,8 @@ def test_the_official_table() -> None:
     assert dataset.all_identities[:3] == ["0000000", "0000559", "0000065"]
     assert sum(r.view == "dorsal" for r in dataset.rows) == 2_892 + 2_788
     assert sum(r.view == "palmar" and r.side == "left" for r in dataset.rows) == 2_583
-    assert len(dataset.problems) == 1
+    assert dataset.problems == ()
+    assert dataset.notes[0].startswith("856 of the 11,076 rows have a photo in Hands/. The rest, 10,220 rows (")
 
 
 def test_what_does_not_fit_is_counted_and_named(tmp_path: Path) -> None:
@@ -144,9 +149,10 @@ def test_names_from_the_table_cannot_drive_the_terminal(tmp_path: Path) -> None:
     rows = [row("1", "dorsal left", "a.jpg"), row("\x1b[2J", "dorsal left", HOSTILE_NAME)]
     rows.append(row("1", "dorsal \x1b[31m", "b.jpg"))
     dataset = read_hands11k(make_dataset(tmp_path, rows, ["a.jpg", HOSTILE_NAME + "x.jpg"]))
-    assert len(dataset.problems) == 3
-    assert all(problem.isprintable() for problem in dataset.problems)
-    assert r"new\nline \x1b[31mred\x1b[0m \u202egpj.jpg" in dataset.problems[0]
+    lines = (*dataset.notes, *dataset.problems)
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+    assert r"new\nline \x1b[31mred\x1b[0m \u202egpj.jpg" in lines[0]
 
 
 def test_one_name_for_two_people_is_refused(tmp_path: Path) -> None:
@@ -161,12 +167,12 @@ def test_one_name_for_two_people_is_refused(tmp_path: Path) -> None:
         (b"", "is empty. Expected a header with the columns id, aspectOfHand, imageName"),
         (b"\n\n", "is empty"),
         (HEADER.encode(), "has a header and no rows"),
-        (b"id;aspectOfHand;imageName\n1;dorsal left;a.jpg\n", "lacks the columns id, aspectOfHand, imageName"),
+        (b"id|aspectOfHand|imageName\n1|dorsal left|a.jpg\n", "lacks the columns id, aspectOfHand, imageName"),
         (b"id,imageName\n1,a.jpg\n", "lacks the column aspectOfHand. Received: id, imageName"),
         (b"id,id,aspectOfHand,imageName\n", "has the column 'id' twice"),
         (b"id,aspectOfHand,imageName\n1,dorsal left\n", r"line 2: expected 3 cells. Received: 2"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "is not a table of comma-separated text"),
-        ("id,aspectOfHand,imageName\n".encode("utf-16"), "is not a table of comma-separated text"),
+        ("id,aspectOfHand,imageName\n".encode("utf-16-le"), "is not a table of comma-separated text"),
         (b"id,aspectOfHand,imageName\n1,dorsal left,a\0.jpg\n", "must be the plain name"),
         (b'id,aspectOfHand,imageName\n1,dorsal left,"' + b"x" * 200_000, "is not a table of comma-separated text"),
         (b"id,aspectOfHand,imageName\n1,dorsal left,b.jpg\n", "None of the 1 rows of .* has a usable photo"),
@@ -183,7 +189,7 @@ def test_a_wrong_table_is_one_clear_line(tmp_path: Path, contents: bytes, messag
 
 def test_a_missing_folder_says_where_the_data_is_to_be_had(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"There is no folder .*nowhere. 11k Hands is to be had at https://sites.google"
+        DataError, match=r"There is no folder .*nowhere. 11k Hands can be downloaded from https://sites.google"
     ):
         read_hands11k(tmp_path / "nowhere")
     with pytest.raises(
@@ -230,3 +236,30 @@ def test_readers_by_name(small: Path) -> None:
 def test_every_reader_refuses_a_missing_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere"):
         read_dataset(name, tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_table_is_told_of_the_reader_that_needs_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="one folder for each person, give --reader folder"):
+        read_hands11k(tmp_path)
+
+
+def test_litter_among_the_photos_is_no_photo_without_a_row(tmp_path: Path) -> None:
+    make_dataset(tmp_path, [row("1", "back left", "a.jpg")], ["a.jpg", "._a.jpg", ".thumb.jpg"])
+    (tmp_path / "Hands" / "loop.jpg").symlink_to("loop.jpg")
+    dataset = read_hands11k(tmp_path)
+    assert [(e.view, e.side) for e in dataset.examples] == [("dorsal", "left")]
+    assert dataset.problems == (
+        "2 folders or files (._a.jpg, .thumb.jpg), hidden or the system's, passed over.",
+        "1 link (loop.jpg) to nothing or to itself, passed over.",
+    )
+
+
+def test_columns_are_known_in_any_case_and_by_their_common_names(tmp_path: Path) -> None:
+    make_dataset(
+        tmp_path, ["1;Dorsal Left;a.jpg;female", "NaN;palmar left;b.jpg;male"], ["a.jpg"], "Person;View;File;GENDER"
+    )
+    dataset = read_hands11k(tmp_path)
+    assert [(e.identity, e.view, e.attributes) for e in dataset.examples] == [
+        ("0000001", "dorsal", {"gender": "female"})
+    ]
+    assert "1 row (line 3) without an id or imageName, left out." in dataset.problems

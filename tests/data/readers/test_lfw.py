@@ -65,7 +65,7 @@ def test_missing_photos_cost_their_pairs(tmp_path: Path) -> None:
     )
     for photo in tmp_path.glob("*/*.jpg"):
         photo.unlink()
-    with pytest.raises(DataError, match=r"None of the 4 pairs has its two photos in .*LFW is to be had at"):
+    with pytest.raises(DataError, match=r"None of the 4 pairs has its two photos in .*LFW can be downloaded from"):
         read_lfw(tmp_path)
 
 
@@ -137,9 +137,11 @@ def test_view_2_has_folds_of_people(tmp_path: Path) -> None:
 
 
 def test_without_pairs_files_it_is_said_where_they_are_to_be_had(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="There is neither pairsDevTrain.txt nor pairsDevTest.txt .*to be had at"):
+    with pytest.raises(
+        DataError, match="There is neither pairsDevTrain.txt nor pairsDevTest.txt .*can be downloaded from"
+    ):
         read_lfw(tmp_path)
-    with pytest.raises(DataError, match="There is no pairs.txt in .*to be had at"):
+    with pytest.raises(DataError, match="There is no pairs.txt in .*can be downloaded from"):
         read_lfw_folds(tmp_path)
     write_bytes(tmp_path / TRAIN_FILE, b"\xff\xfe1")
     with pytest.raises(DataError, match="pairsDevTrain.txt cannot be read"):

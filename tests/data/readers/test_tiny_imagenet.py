@@ -62,7 +62,7 @@ def test_empty_and_unlisted_classes_are_said(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_no_image(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="There is no folder train in .*to be had at"):
+    with pytest.raises(DataError, match="There is no folder train in .*can be downloaded from"):
         read_tiny_imagenet(tmp_path)
     (tmp_path / "train" / "n01" / "images").mkdir(parents=True)
     with pytest.raises(DataError, match="There is no photo to use in"):

@@ -115,7 +115,7 @@ def test_a_hand_written_file(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "is empty. Expected a header with the columns identity, part"),
-        ("person,part\n", "lacks the column identity. Received: person, part"),
+        ("who,part\n", "lacks the column identity. Received: who, part"),
         ("identity,part\na,train\n", r"lacks 1 person \(b\) of the data set"),
         ("identity,part\na,train\nb,train,x\n", "line 3: expected 2 cells. Received: 3"),
         ("identity,part\na,train\nb,trian\n", "line 3: Unknown part 'trian'. Did you mean 'train'"),

@@ -141,11 +141,11 @@ def test_map_pictures_are_drawn_and_a_missing_package_is_named(tmp_path: Path, m
     def refuse(*_: object) -> np.ndarray:
         raise ImportError("No module named 'umap'")
 
-    monkeypatch.setitem(MAPS, "umap", refuse)
+    monkeypatch.setitem(MAPS, "UMAP", refuse)
     lines: list[str] = []
     part = build_part(8)
     files = draw_maps(tmp_path, part, ["test"] * 16, seed=0, echo=lines.append)
     assert [file.name for file in files] == ["tsne.png"]
     assert Image.open(files[0]).size == (1430, 704)
-    assert lines == ["no umap map: No module named 'umap'. Install it: pip install 'handnet[maps]'"]
+    assert lines == ["no UMAP map: No module named 'umap'. Install it: pip install 'handnet[maps]'"]
     assert draw_maps(tmp_path, part.select(np.arange(9)), ["test"] * 9, echo=lines.append) == []

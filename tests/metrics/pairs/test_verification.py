@@ -8,7 +8,6 @@ from sklearn import metrics
 from handnet.errors import EvaluationError
 from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
-from handnet.metrics.pairs.pair_intervals import bin_pairs, bootstrap_pairs, choose_edges
 from handnet.metrics.pairs.verification import (
     build_curve,
     choose_threshold,
@@ -83,25 +82,6 @@ def test_perfect_and_reversed_scores():
     assert (compute_auc(collapsed), compute_eer(collapsed)[0]) == (0.5, 0.5)
 
 
-def test_streamed_pairs_equal_all_pairs(monkeypatch):
-    monkeypatch.setattr("handnet.metrics.pairs.all_pairs._BLOCK_CELLS", 40)
-    part = make_part(*draw_part(np.random.default_rng(2), num_people=12))
-    genuine, impostor = brute_force(part)
-    pairs = score_pairs(part, [0.25])
-    assert (len(pairs.genuine), pairs.num_impostor) == (len(genuine), len(impostor))
-    np.testing.assert_allclose(pairs.genuine, np.sort(genuine), atol=1e-6)
-    assert pairs.impostor_histogram.sum() == len(impostor)
-    truth, scores = label(genuine, impostor)
-    assert compute_auc(build_curve(pairs)) == pytest.approx(metrics.roc_auc_score(truth, scores), abs=1e-6)
-    at = dict(zip(pairs.thresholds.tolist(), pairs.impostors_at.tolist(), strict=True))
-    assert at[0.25] == (impostor >= 0.25).sum()
-    # The last person has dorsal photos only: 11 people with both views, 55 pairs, and 11 with the last person.
-    assert (pairs.num_people, pairs.num_person_pairs) == (12, 66)
-    for person in set(pairs.genuine_people):
-        dorsal, palmar = (((part.identities == person) & (part.views == view)).sum() for view in ("dorsal", "palmar"))
-        assert (pairs.genuine_people == person).sum() == dorsal * palmar
-
-
 def test_figures_at_a_threshold_equal_scikit_learn():
     part = make_part(*draw_part(np.random.default_rng(3), num_people=10))
     genuine, impostor = brute_force(part)
@@ -155,78 +135,6 @@ def test_thin_curves_keep_their_shape():
     assert len(thin.thresholds) <= 202
     assert (thin.false_accept[0], thin.true_accept[0], thin.false_accept[-1], thin.true_accept[-1]) == (0, 0, 1, 1)
     assert compute_auc(thin) == pytest.approx(compute_auc(curve), abs=0.01)
-
-
-def test_binned_pairs_are_the_pairs_of_every_two_people():
-    part = make_part(*draw_part(np.random.default_rng(6), num_people=7))
-    edges = np.array([-0.2, 0.1, 0.5], np.float32)
-    genuine, impostor = bin_pairs(part, edges)
-    a, b = (part.identities == "p01") & (part.views == "dorsal"), (part.identities == "p03") & (part.views == "palmar")
-    scores = (part.embeddings[a] @ part.embeddings[b].T).ravel()
-    expected = [
-        (scores < -0.2).sum(),
-        ((scores >= -0.2) & (scores < 0.1)).sum(),
-        ((scores >= 0.1) & (scores < 0.5)).sum(),
-    ]
-    assert impostor[1, 3].tolist() == [*expected, (scores >= 0.5).sum()]
-    assert impostor[2, 2].sum() == 0
-    same, different = brute_force(part)
-    assert (genuine.sum(), impostor.sum()) == (len(same), len(different))
-
-
-def draw_people(generator, num_people, photos):
-    """Verification figures of these people vary from draw to draw: they differ in how well they match."""
-    rows, people, views = (
-        [],
-        np.repeat(np.arange(num_people), 2 * photos),
-        np.tile(["dorsal", "palmar"], num_people * photos),
-    )
-    centres = generator.normal(size=(num_people, 8))
-    spread = 0.7 * np.exp(0.5 * generator.normal(size=(num_people, 1)))
-    rows = centres[people] + spread[people] * generator.normal(size=(len(people), 8))
-    return make_part(rows / np.linalg.norm(rows, axis=1, keepdims=True), people, views)
-
-
-@pytest.mark.slow
-def test_coverage_of_the_intervals_on_simulated_people():
-    generator = np.random.default_rng(7)
-    points, bounds = [], []
-    for trial in range(300):
-        part = draw_people(generator, 30, 2)
-        pairs = score_pairs(part, [0.5])
-        figures, judged = summarize_pairs(pairs), measure_threshold(pairs, 0.5)
-        interval = bootstrap_pairs(part, pairs, figures, {"t": 0.5}, num_replicates=300, seed=trial)
-        points.append(
-            {"auc": figures["auc"], "eer": figures["eer"], "tar": figures["true_accept_rate"]["0.1"]} | judged
-        )
-        tar = {"tar": interval["true_accept_rate"]["0.1"]}
-        bounds.append(interval["thresholds"]["t"] | {"auc": interval["auc"], "eer": interval["eer"]} | tar)
-    for name in ("auc", "eer", "tar", "f1", "false_reject_rate", "false_accept_rate"):
-        truth = np.mean([point[name] for point in points])
-        coverage = np.mean([bound[name][0] <= truth <= bound[name][1] for bound in bounds])
-        # Weighing a pair by both of its people is known to overstate the spread of a mean over pairs.
-        assert 0.93 <= coverage <= (0.995 if name == "false_accept_rate" else 0.97), (name, coverage)
-
-
-def test_intervals_hold_the_figure_and_are_repeatable():
-    part = draw_people(np.random.default_rng(0), 20, 3)
-    pairs = score_pairs(part, [0.4])
-    figures = summarize_pairs(pairs)
-    interval = bootstrap_pairs(part, pairs, figures, {"t": 0.4}, num_replicates=200, seed=3)
-    assert interval == bootstrap_pairs(part, pairs, figures, {"t": 0.4}, num_replicates=200, seed=3)
-    for name in ("auc", "eer"):
-        assert interval[name][0] < figures[name] < interval[name][1]
-    assert len(choose_edges(pairs, [0.4])) <= 161
-
-
-def test_more_people_than_groups_give_much_the_same_interval(monkeypatch):
-    part = draw_people(np.random.default_rng(1), 120, 1)
-    pairs = score_pairs(part)
-    figures = summarize_pairs(pairs)
-    whole = bootstrap_pairs(part, pairs, figures, {}, num_replicates=400)["auc"]
-    monkeypatch.setattr("handnet.metrics.pairs.pair_intervals.MAX_GROUPS", 40)
-    grouped = bootstrap_pairs(part, pairs, figures, {}, num_replicates=400)["auc"]
-    assert (grouped[1] - grouped[0]) / (whole[1] - whole[0]) == pytest.approx(1, abs=0.35)
 
 
 def test_bad_scores_are_named():

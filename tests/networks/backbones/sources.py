@@ -74,3 +74,34 @@ def write_pth(path: Path, state: dict[str, np.ndarray], extra: object = None) ->
         archive.writestr("archive/byteorder", b"little")
         for tensor in tensors.values():
             archive.writestr(f"archive/data/{tensor.key}", tensor.array.tobytes())
+
+
+TINY_SHAPES = {
+    "cls_token": (1, 1, 64),
+    "pos_embed": (1, 26, 64),
+    "mask_token": (1, 64),
+    "patch_embed.proj.weight": (64, 3, 14, 14),
+    "patch_embed.proj.bias": (64,),
+    "norm.weight": (64,),
+    "norm.bias": (64,),
+    **{
+        f"blocks.{block}.{name}": shape
+        for block in range(3)
+        for name, shape in {
+            "norm1.weight": (64,),
+            "norm1.bias": (64,),
+            "attn.qkv.weight": (192, 64),
+            "attn.qkv.bias": (192,),
+            "attn.proj.weight": (64, 64),
+            "attn.proj.bias": (64,),
+            "ls1.gamma": (64,),
+            "norm2.weight": (64,),
+            "norm2.bias": (64,),
+            "mlp.fc1.weight": (128, 64),
+            "mlp.fc1.bias": (128,),
+            "mlp.fc2.weight": (64, 128),
+            "mlp.fc2.bias": (64,),
+            "ls2.gamma": (64,),
+        }.items()
+    },
+}

@@ -8,12 +8,12 @@ from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.report import (
     count_parameters,
-    count_transformer_parameters,
     describe_parameters,
     digest_weights,
     estimate_memory,
 )
 from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.vision_transformer.vit_size import VitSize
 from handnet.networks.weights.catalogue import collect_published
 
 PUBLISHED = collect_published()
@@ -21,6 +21,24 @@ PUBLISHED = collect_published()
 
 def size_of(arch: str):
     return BACKBONES[arch].build.args[0]
+
+
+def count_transformer_parameters(size: VitSize, image_size_px: int) -> int:
+    """Return the parameters of a transformer without building it.
+
+    Args:
+        size: the architecture.
+        image_size_px: side of the input.
+    """
+    width, hidden = size.width, size.hidden_width
+    inner = 2 * hidden if size.gated else hidden
+    attention = width * 3 * width + 3 * width + width * width + width
+    feed = width * inner + inner + hidden * width + width
+    block = attention + feed + 6 * width
+    patches = 3 * size.patch_px**2 * width + width
+    grid = image_size_px // size.patch_px
+    positions = 0 if size.rope_theta else (1 + grid * grid) * width
+    return size.num_blocks * block + patches + positions + (1 + size.num_registers) * width + 2 * width + 6
 
 
 @pytest.mark.parametrize("arch", ["dino-tiny", "dino-tiny-reg", "dino3-tiny"])

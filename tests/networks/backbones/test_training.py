@@ -5,26 +5,9 @@ import numpy as np
 import pytest
 
 from handnet.errors import ConfigError
-from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.lora import merge_lora
 from handnet.networks.backbones.training import find_depths, find_layer_rates, list_blocks, scale_rates, set_trainable
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (4, 70, 70, 3), dtype=np.uint8)
-TARGETS = np.random.default_rng(1).standard_normal((4, 64)).astype(np.float32)
-
-
-def read(model: keras.Model) -> dict[str, np.ndarray]:
-    return {v.path: np.array(keras.ops.convert_to_numpy(v.value)) for v in model.weights}
-
-
-def fit(model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int = 2) -> set[str]:
-    """Train on the whole batch; return the paths of the weights that changed."""
-    before, side = read(model), model.input_shape[1]
-    targets = np.resize(TARGETS, (4, model.output_shape[1]))
-    model.compile(optimizer, "mse")
-    model.fit(IMAGES[:, :side, :side], targets, batch_size=4, epochs=steps, verbose=0, shuffle=False)
-    return {path for path, values in read(model).items() if not np.array_equal(values, before[path])}
+from tests.networks.backbones.fitting import IMAGES, fit, read
 
 
 @pytest.mark.parametrize("arch", ["small", "dino-tiny"])
@@ -118,48 +101,6 @@ def test_each_variable_moves_at_its_own_rate(name, accumulate, weight_decay):
         assert np.abs(plain[path]).max() > 0.005
 
 
-def test_lora_begins_as_nothing_trains_alone_and_merges(tmp_path):
-    plain = build_backbone("dino-tiny", image_size_px=70, seed=2)
-    model = build_backbone("dino-tiny", image_size_px=70, seed=7, lora_rank=4, lora_alpha=8.0)
-    for variable in plain.weights:
-        next(v for v in model.weights if v.path == variable.path).assign(variable)
-    start = keras.ops.convert_to_numpy(plain(IMAGES))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(IMAGES)), start)
-    set_trainable(model, "lora")
-    changed = fit(model, keras.optimizers.Adam(0.01), steps=3)
-    assert changed == {v.path for v in model.weights if "_lora_" in v.path}
-    trained = keras.ops.convert_to_numpy(model(IMAGES))
-    assert np.abs(trained - start).max() > 0.01
-    merged = merge_lora(model)
-    assert merged.count_params() == plain.count_params()
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(merged(IMAGES)), trained, atol=2e-6)
-    # The updates themselves are saved: Keras's own enable_lora saves the merged matrix and loads zeros, which never
-    # train again, since each half's gradient is multiplied by the other.
-    model.save_weights(tmp_path / "x.weights.h5")
-    again = build_backbone("dino-tiny", image_size_px=70, seed=8, lora_rank=4, lora_alpha=8.0)
-    again.load_weights(tmp_path / "x.weights.h5")
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(again(IMAGES)), trained)
-
-
-def test_lora_merges_inside_a_larger_model():
-    backbone = build_backbone("dino-tiny", image_size_px=42, lora_rank=2)
-    for variable in backbone.weights:
-        if "_lora_up" in variable.path:
-            variable.assign(0.1 * np.random.default_rng(0).standard_normal(variable.shape))
-    images = keras.Input((42, 42, 3))
-    model = keras.Model(images, keras.layers.Dense(5, name="head")(backbone(images)))
-    inputs = IMAGES[:, :42, :42]
-    expected = keras.ops.convert_to_numpy(model(inputs))
-    merged = merge_lora(model)
-    assert not any("_lora_" in v.path for v in merged.weights)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(merged(inputs)), expected, atol=2e-6)
-
-
-def test_without_lora_there_is_nothing_to_merge():
-    model = build_backbone("dino-tiny", image_size_px=42)
-    assert merge_lora(model) is model
-
-
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_average_and_accumulation_work_together_in_half_precision(policy):
     # One weight whose gradient is -1: each update adds the rate. The schedule counts batches (rates 1.0, 0.9, …) and
@@ -184,25 +125,3 @@ def test_average_and_accumulation_work_together_in_half_precision(policy):
         averages.append(float(inner._model_variables_moving_average[0].numpy()[0, 0]))
     np.testing.assert_allclose(weights, [0.0, 0.9, 0.9, 1.6, 1.6, 2.1], atol=1e-3)
     np.testing.assert_allclose(averages, [0.0, 0.9, 0.9, 1.25, 1.425, 1.7625], atol=1e-3)
-
-
-def test_recomputed_activations_give_the_same_step():
-    after = []
-    for recompute in (False, True):
-        model = build_backbone("dino-tiny", image_size_px=70, recompute=recompute)
-        fit(model, keras.optimizers.SGD(0.01), steps=2)
-        after.append(read(model))
-    for path in after[0]:
-        np.testing.assert_allclose(after[1][path], after[0][path], rtol=1e-4, atol=1e-6, err_msg=path)
-
-
-def test_dropped_paths_drop_whole_images_in_training_alone():
-    model = build_backbone("dino-tiny", image_size_px=42, drop_path_rate=0.9)
-    block = model.get_layer("block2")
-    tokens = np.random.default_rng(0).standard_normal((64, 10, 64)).astype(np.float32)
-    np.testing.assert_array_equal(block(tokens, training=False), block(tokens, training=False))
-    changed = np.abs(keras.ops.convert_to_numpy(block(tokens, training=True)) - tokens).max((1, 2)) > 0
-    # Both branches of an image are dropped with probability 0.81: 12 of 64 change on average.
-    assert 2 <= changed.sum() <= 28
-    assert model.get_layer("block0").drop_path_rate == 0.0
-    assert BACKBONES["dino-tiny"].is_transformer

@@ -1,6 +1,5 @@
 """A picture of an upright hand turned, scaled and shifted a little, until its outline lies on that of a mean hand."""
 
-import math
 from typing import Any
 
 import keras
@@ -10,7 +9,7 @@ from keras import ops
 
 Floats = npt.NDArray[np.float32]
 
-# The outline is compared on so many cells along each side, blurred by so much of the picture's side: a hand with its
+# The outline is compared on this many cells along each side, blurred by this share of the picture's side: a hand with its
 # fingers apart then still overlaps one with its fingers closed.
 TEMPLATE_CELLS = 32
 BLUR_FRACTION = 5.0 / 128.0
@@ -157,30 +156,3 @@ def _place(pose: Any, size: int) -> tuple[Any, Any]:
     down = (cosine * y - sine * x + pose[:, 2:3]) * size + middle
     right = (sine * y + cosine * x + pose[:, 3:4]) * size + middle
     return down, right
-
-
-def find_mean_outline(images: Floats, alignment: HandAlignment, rounds: int = 6) -> Floats:
-    """Return the mean outline of hands that are aligned to it, from none (Learned-Miller's congealing).
-
-    Args:
-        images: (N, S, S, 3), 0..255: upright hands on white.
-        alignment: a layer built for them, whose weights are changed.
-        rounds: of aligning all hands and taking their mean.
-
-    Returns:
-        (32, 32), 0..1; the alignment's weights are made from it.
-    """
-    rows = gaussian_rows(images.shape[1], TEMPLATE_CELLS, BLUR_FRACTION * images.shape[1])
-    batches = np.array_split(images, math.ceil(len(images) / 128))
-    template = np.zeros((TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32)
-    for _ in range(rounds):
-        sums = [
-            np.sum(rows @ ops.convert_to_numpy(cover_hand(alignment(batch))) @ rows.T, axis=0, dtype=np.float64)
-            for batch in batches
-        ]
-        template = (np.sum(sums, axis=0) / len(images)).astype(np.float32)
-        gain, decay = find_gain(template)
-        alignment.template.assign(template)
-        alignment.gain.assign(gain)
-        alignment.decay.assign(decay)
-    return template

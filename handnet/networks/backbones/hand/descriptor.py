@@ -13,7 +13,7 @@ from handnet.networks.backbones.hand.alignment import Floats, cover_hand, gaussi
 REFERENCE_PX = 128
 ORIENTATIONS = 8
 CELLS = 8
-# Colours are ratios to white, lifted by this much of 255, lest dark pixels count for most.
+# Colours are ratios to white, raised by this much of 255, so that dark pixels do not count for most.
 _DARK = 8.0
 # The luminance's logarithm is taken above this.
 _DIM = 16.0

@@ -1,0 +1,221 @@
+"""What the commands of a gallery share: their options, opening it with its key and model, and how answers are printed."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handnet.cli._console import echo, show_progress
+from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from handnet.gallery.encoder import Encoder
+    from handnet.gallery.gallery import Gallery, Verification
+    from handnet.gallery.matching import Answer
+    from handnet.gallery.pairings import Matching
+
+Command = Callable[..., Any]
+
+_STORE = click.option(
+    "--store",
+    default="",
+    envvar="HANDNET_STORE",
+    metavar="ADDRESS",
+    help="A server: milvus+http://HOST:19530.  [default: a folder]",
+)
+_KEY_FILE = click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    envvar="HANDNET_GALLERY_KEY_FILE",
+    help="File of the key of a protected gallery.  [default: $HANDNET_GALLERY_KEY, if set]",
+)
+_RUN = click.option(
+    "--run", "run_folder", type=click.Path(path_type=Path), help="The model: a run.  [default: as at its creation]"
+)
+_MODEL = click.option(
+    "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME/1."
+)
+_VIEW = click.option(
+    "--view", type=click.Choice(["dorsal", "palmar"]), default=None, help="Which side of the hand is seen."
+)
+_SIDE = click.option("--side", type=click.Choice(["left", "right"]), default=None, help="Which hand it is.")
+
+
+def with_gallery(command: Command) -> Command:
+    """Give a command the argument G and the options --store and --key-file."""
+    for option in (_KEY_FILE, _STORE):
+        command = option(command)
+    return click.argument("gallery", metavar="G")(command)
+
+
+def with_model(command: Command) -> Command:
+    """Give a command the options --run and --model."""
+    return _RUN(_MODEL(command))
+
+
+def with_hand(command: Command) -> Command:
+    """Give a command the options --view and --side."""
+    return _VIEW(_SIDE(command))
+
+
+def is_gallery(place: str) -> bool:
+    """Tell whether a folder is a gallery."""
+    return (Path(place) / "gallery.sqlite").is_file()
+
+
+def open_gallery(gallery: str, store: str, key_file: Path | None) -> "Gallery":
+    """Open a gallery for what needs no model."""
+    from handnet.gallery.gallery import Gallery
+    from handnet.gallery.protection import read_key
+
+    return Gallery.open(gallery, store=store, key=read_key(key_file))
+
+
+def open_with_model(
+    gallery: str, store: str, key_file: Path | None, run_folder: Path | None = None, model_folder: Path | None = None
+) -> "Gallery":
+    """Open a gallery with its model: the one that is named, else the one that it was made with."""
+    from handnet.gallery.gallery import Gallery
+    from handnet.gallery.protection import read_key
+
+    key = read_key(key_file)
+    opened = Gallery.open(gallery, store=store, key=key)
+    try:
+        source = choose_model(run_folder, model_folder) or dict(opened.header.source)
+        opened.bind(load_model(source))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def choose_model(run_folder: Path | None, model_folder: Path | None) -> dict[str, str]:
+    """Return where the model that --run or --model names is; {} where neither was given.
+
+    Raises:
+        ConfigError: both were given.
+    """
+    if run_folder is not None and model_folder is not None:
+        raise ConfigError("Give --run or --model, not both.")
+    if run_folder is not None:
+        return {"kind": "run", "path": str(run_folder)}
+    return {"kind": "saved_model", "path": str(model_folder)} if model_folder is not None else {}
+
+
+def load_model(source: dict[str, str]) -> "Encoder":
+    """Start TensorFlow and load a model."""
+    start_tensorflow()
+    from handnet.gallery.models import load_model as load
+
+    return load(source)
+
+
+def calibrate_model(encoder: "Encoder", source: dict[str, str], data: str) -> "Matching":
+    """Calibrate a run on its validation people, or an exported model on the people of --data.
+
+    Raises:
+        ConfigError: an exported model without --data.
+    """
+    from handnet.cli._data import read_data
+    from handnet.cli._run import open_run
+    from handnet.gallery.models import calibrate
+
+    if source["kind"] == "run":
+        opened = open_run(Path(source["path"]), data, "val")
+        examples, whose = opened.examples, f"the validation people of the run {Path(source['path']).name}"
+    elif data:
+        folder = Path(data)
+        reader = "hands11k" if (folder / "HandInfo.csv").is_file() else "folder"
+        examples, whose = read_data(reader, data).examples, f"the people of {folder.name}"
+    else:
+        raise ConfigError(
+            "An exported model has no people to calibrate with. Give photos of people whom it was not trained on: --data DIR."
+        )
+    return calibrate(encoder, examples, whose, progress=show_progress("calibrate"))
+
+
+def answers_to_json(answers: "Sequence[Answer]") -> str:
+    """Return answers as a JSON list."""
+    rows = []
+    for answer in answers:
+        row = answer._asdict()
+        row["matches"] = [match._asdict() for match in answer.matches]
+        row["threshold"] = answer.threshold._asdict() if answer.threshold else None
+        rows.append(row)
+    return json.dumps(rows, indent=2)
+
+
+def answers_to_csv(answers: "Sequence[Answer]") -> str:
+    """Return answers as a table with a row for each match; a photo without any has one row."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        [
+            "photo",
+            "rank",
+            "name",
+            "probability",
+            "log_ratio",
+            "similarity",
+            "accepted",
+            "nobody",
+            "threshold",
+            "problem",
+        ]
+    )
+    for answer in answers:
+        threshold = f"{answer.threshold.log_ratio:.4f}" if answer.threshold else ""
+        last = [f"{answer.nobody:.6f}", threshold, answer.problem]
+        for match in answer.matches:
+            numbers = [f"{match.probability:.6f}", f"{match.log_ratio:.4f}", f"{match.similarity:.6f}"]
+            writer.writerow([answer.photo, match.rank, match.name, *numbers, int(match.accepted), *last])
+        if not answer.matches:
+            writer.writerow([answer.photo, "", "", "", "", "", "", *last])
+    return buffer.getvalue().rstrip("\n")
+
+
+def print_answers(answers: "Sequence[Answer]") -> None:
+    """Print answers for people."""
+    from handnet.gallery.open_set import describe_threshold
+
+    for answer in answers:
+        if answer.problem:
+            echo(f"{answer.photo}: cannot be used: {answer.problem}")
+            continue
+        who = answer.name or "nobody enrolled"
+        best = answer.matches[0].probability if answer.name else answer.nobody
+        hand = ", ".join(part for part in (answer.side, answer.view) if part) or "hand not known"
+        echo(f"{answer.photo} ({hand}): {who}, probability {best:.3f} (prior {answer.prior:g} of somebody enrolled)")
+        for match in answer.matches:
+            mark = "*" if match.accepted else " "
+            echo(
+                f"{match.rank:4d} {mark} {match.probability:6.1%}  {match.name}  (log ratio {match.log_ratio:+.2f}, cosine "
+                f"{match.similarity:.3f}; {match.pairing})"
+            )
+        if answer.matches:
+            echo(f"       {answer.nobody:6.1%}  nobody enrolled")
+        if answer.threshold:
+            echo(f"  {describe_threshold(answer.threshold)}")
+        for remark in answer.remarks:
+            echo(f"  {remark}")
+
+
+def print_verifications(answers: "Sequence[Verification]", as_json: bool) -> None:
+    """Print whether photos show a person."""
+    if as_json:
+        echo(json.dumps([answer._asdict() for answer in answers], indent=2))
+        return
+    for answer in answers:
+        if answer.problem:
+            echo(f"{answer.photo}: no answer: {answer.problem}")
+            continue
+        verdict = f"{answer.name}" if answer.same else f"not {answer.name}"
+        echo(
+            f"{answer.photo}: {verdict}, probability of {answer.name} {answer.probability:.3f} (prior 0.5); cosine "
+            f"{answer.similarity:.3f}, threshold {answer.threshold:.3f} of equal errors ({answer.pairing}; from {answer.origin})"
+        )

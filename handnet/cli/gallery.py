@@ -1,0 +1,378 @@
+"""`handnet gallery`: make a gallery, enrol people, look after it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._gallery import (
+    calibrate_model,
+    choose_model,
+    load_model,
+    open_gallery,
+    open_with_model,
+    with_gallery,
+    with_hand,
+    with_model,
+)
+from handnet.errors import ConfigError, DataError, GalleryError
+
+if TYPE_CHECKING:
+    from handnet.gallery.enrolment import Enrolment
+
+_LEVELS = click.Choice(["off", "standard", "strict"])
+_REVIEW = click.option("--review", type=_LEVELS, help="Review of these photos.  [default: the gallery's]")
+
+
+@click.group()
+def gallery() -> None:
+    """Enrol people, to be found by `handnet identify` and `handnet verify`; no training when somebody joins."""
+
+
+@gallery.command()
+@with_gallery
+@with_model
+@click.option(
+    "--data", default="", metavar="DIR", help="People to calibrate with.  [default: the run's validation people]"
+)
+@click.option("--keep-photos", is_flag=True, help="Keep the photos too; another model can then be migrated to.")
+@click.option(
+    "--review", type=_LEVELS, default="standard", show_default=True, help="How photos are reviewed at enrolment."
+)
+def create(
+    gallery: str,
+    store: str,
+    key_file: Path | None,
+    run_folder: Path | None,
+    model_folder: Path | None,
+    data: str,
+    keep_photos: bool,
+    review: str,
+) -> None:
+    """Make the empty gallery G, bound to one model. With a key its templates are protected."""
+    from handnet.gallery.gallery import Gallery
+    from handnet.gallery.protection import read_key
+
+    source = choose_model(run_folder, model_folder)
+    if not source:
+        raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
+    if not store and Path(gallery).exists():
+        raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
+    key = read_key(key_file)
+    encoder = load_model(source)
+    matching = calibrate_model(encoder, source, data)
+    with Gallery.create(
+        gallery, encoder, matching, store=store, key=key, keep_photos=keep_photos, review=review
+    ) as made:
+        protected = "protected by its key" if made.header.protection else "not protected: see make-key and rotate-key"
+        echo(f"made {gallery}: vectors of {made.header.width} numbers, {protected}")
+        echo(f"calibrated on {matching.origin}: {len(matching.fits)} ways to compare two photos")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+@click.argument("photos", metavar="PHOTO…", nargs=-1, required=True)
+@with_hand
+@_REVIEW
+@with_model
+def add(
+    gallery: str,
+    name: str,
+    photos: tuple[str, ...],
+    store: str,
+    key_file: Path | None,
+    view: str | None,
+    side: str | None,
+    review: str | None,
+    run_folder: Path | None,
+    model_folder: Path | None,
+) -> None:
+    """Enrol photos of the person NAME, new or enrolled already. The exit code is 1 where every photo was refused."""
+    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+        done = opened.add(name, list(photos), view=view or "", side=side or "", review=review or "")
+    _print_enrolment(done)
+    if not done.accepted:
+        raise DataError(f"None of the {len(done.refused)} photos of {done.name!r} was enrolled.")
+
+
+@gallery.command("import")
+@with_gallery
+@click.argument("source", metavar="DIR|TABLE.csv", type=click.Path(path_type=Path))
+@with_hand
+@_REVIEW
+@with_model
+def import_(
+    gallery: str,
+    source: Path,
+    store: str,
+    key_file: Path | None,
+    view: str | None,
+    side: str | None,
+    review: str | None,
+    run_folder: Path | None,
+    model_folder: Path | None,
+) -> None:
+    """Enrol many people: DIR/PERSON/photo.jpg, or a table with the columns path and identity, and view and side if known.
+
+    Words in the names of folders and files say view and side, as in DIR/Ada/left palmar/1.jpg. What was printed is on disk.
+    """
+    from handnet.gallery.entries import read_entries
+
+    entries = read_entries(source, view or "", side or "")
+    for problem in entries.problems:
+        warn(problem)
+    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+        done = opened.import_(entries.people, review=review or "", progress=_print_enrolment)
+    accepted, refused = sum(len(row.accepted) for row in done), sum(len(row.refused) for row in done)
+    people = sum(bool(row.accepted) for row in done)
+    echo(f"enrolled {accepted:,} photos of {people:,} people; {refused:,} photos were refused")
+    if not accepted:
+        raise DataError("No photo was enrolled.")
+
+
+@gallery.command("list")
+@with_gallery
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def list_people(gallery: str, store: str, key_file: Path | None, as_json: bool) -> None:
+    """List the enrolled people."""
+    with open_gallery(gallery, store, key_file) as opened:
+        rows = opened.list()
+    if as_json:
+        listed = [
+            {
+                "name": row.name,
+                "num_photos": row.num_photos,
+                "created": row.created,
+                "hands": [{"view": kind.view, "side": kind.side, "num_photos": n} for kind, n in row.kinds.items()],
+            }
+            for row in rows
+        ]
+        echo(json.dumps(listed, indent=2))
+        return
+    for row in rows:
+        kinds = "; ".join(f"{count} × {kind}" for kind, count in sorted(row.kinds.items()))
+        echo(f"{row.name}  {row.num_photos} photos ({kinds})  since {row.created}")
+    echo(f"{len(rows):,} people, {sum(row.num_photos for row in rows):,} photos")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def show(gallery: str, name: str, store: str, key_file: Path | None, as_json: bool) -> None:
+    """Show the enrolled photos of NAME with their ids."""
+    with open_gallery(gallery, store, key_file) as opened:
+        person, photos = opened.show(name)
+    if as_json:
+        rows = [
+            {"id": p.id, "view": p.kind.view, "side": p.kind.side, "quality": p.quality, "created": p.created}
+            for p in photos
+        ]
+        echo(json.dumps({"name": person.name, "id": person.id, "created": person.created, "photos": rows}, indent=2))
+        return
+    echo(f"{person.name}, since {person.created}")
+    for photo in photos:
+        echo(f"  {photo.id[:12]}  {photo.kind}; quality {photo.quality:.2f}; {photo.evidence}; {photo.created}")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+@click.argument("new_name", metavar="NEW_NAME")
+def rename(gallery: str, name: str, new_name: str, store: str, key_file: Path | None) -> None:
+    """Give the person NAME another name."""
+    with open_gallery(gallery, store, key_file) as opened:
+        opened.rename(name, new_name)
+    echo(f"renamed {name!r} to {new_name!r}")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+@click.option("--photo", default="", metavar="ID", help="Only this photo; the beginning of its id will do.")
+def remove(gallery: str, name: str, photo: str, store: str, key_file: Path | None) -> None:
+    """Remove the person NAME, or one photo, from the gallery and from its files."""
+    with open_gallery(gallery, store, key_file) as opened:
+        count = opened.remove(name, photo)
+    echo(f"removed {count} photo{'s' * (count != 1)} of {name!r}" + ("" if photo else ", and the person"))
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+def forget(gallery: str, name: str, store: str, key_file: Path | None) -> None:
+    """Remove the person NAME, and prove it by searching the gallery's files for what was stored of them."""
+    with open_gallery(gallery, store, key_file) as opened:
+        done = opened.forget(name)
+    echo(f"removed {name!r} with {done.num_photos} photos")
+    echo(f"{done.num_traces} byte strings of theirs were found before and are found nowhere now")
+    if done.unsearched:
+        echo(f"not searched: {done.unsearched}")
+    echo("backups that were made before still hold them: delete those")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("name", metavar="NAME")
+@click.argument("other", metavar="OTHER")
+def merge(gallery: str, name: str, other: str, store: str, key_file: Path | None) -> None:
+    """Make one person of two: the photos of OTHER go to NAME."""
+    with open_gallery(gallery, store, key_file) as opened:
+        count = opened.merge(name, other)
+    echo(f"{count} photos of {other!r} are {name!r}'s now")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+def export(gallery: str, target: Path, store: str, key_file: Path | None) -> None:
+    """Write vectors and names, not protected, to a file: .npz, or .parquet (pyarrow), as `handnet embed` does."""
+    with open_gallery(gallery, store, key_file) as opened:
+        count = opened.export(target)
+    echo(f"wrote {count:,} vectors to {target}; they are not protected there")
+
+
+@gallery.command()
+@with_gallery
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+def backup(gallery: str, target: Path, store: str, key_file: Path | None) -> None:
+    """Write the gallery as of now into the new folder DIR, which is a gallery under the same key."""
+    with open_gallery(gallery, store, key_file) as opened:
+        opened.backup(target)
+    echo(f"wrote {target}")
+
+
+@gallery.command()
+@with_gallery
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def check(gallery: str, store: str, key_file: Path | None, as_json: bool) -> None:
+    """Look for damage and for label noise: people who may be one, photos that may be another's, pictures that are there twice.
+
+    The exit code is 1 where rows are damaged.
+    """
+    with open_gallery(gallery, store, key_file) as opened:
+        report = opened.check()
+    if as_json:
+        rows = {
+            name: [row._asdict() for row in getattr(report, name)]
+            for name in ("same_people", "misplaced", "duplicates")
+        }
+        echo(json.dumps({"damage": list(report.damage), **rows}, indent=2))
+    else:
+        for same in report.same_people:
+            echo(
+                f"may be one person: {same.first!r} and {same.second!r} (probability {same.probability:.2f}; {same.pairing})"
+            )
+        for photo in report.misplaced:
+            echo(
+                f"may be in the wrong place: photo {photo.photo[:12]} of {photo.person!r} looks like {photo.looks_like!r} "
+                f"(probability {photo.probability:.2f})"
+            )
+        for pair in report.duplicates:
+            echo(
+                f"nearly the same picture: {pair.first[:12]} of {pair.first_person!r} and {pair.second[:12]} of "
+                f"{pair.second_person!r} (cosine {pair.similarity:.4f})"
+            )
+        if not any(report):
+            echo("every row is as it was written; no label noise was found")
+    if report.damage:
+        raise GalleryError(f"{len(report.damage):,} rows are damaged: {report.damage[0]}. Restore from a backup.")
+
+
+@gallery.command()
+@with_gallery
+def compact(gallery: str, store: str, key_file: Path | None) -> None:
+    """Remove from the files what deleted rows left behind, where another process kept `remove` from it."""
+    with open_gallery(gallery, store, key_file) as opened:
+        opened.compact()
+    echo("done")
+
+
+@gallery.command()
+@with_gallery
+@with_model
+@click.option(
+    "--data", default="", metavar="DIR", help="People to calibrate with.  [default: the run's validation people]"
+)
+@click.option(
+    "--photos", type=click.Path(path_type=Path), help="Folder of the enrolled photos, where they were not kept."
+)
+@click.option("--dry-run", is_flag=True, help="Only say who can be migrated.")
+def migrate(
+    gallery: str,
+    store: str,
+    key_file: Path | None,
+    run_folder: Path | None,
+    model_folder: Path | None,
+    data: str,
+    photos: Path | None,
+    dry_run: bool,
+) -> None:
+    """Embed everybody again with another model, and bind the gallery to it; all of them, or nothing is changed."""
+    source = choose_model(run_folder, model_folder)
+    if not source:
+        raise ConfigError("Say which model to migrate to: --run RUN or --model saved_models/NAME/1.")
+    with open_gallery(gallery, store, key_file) as opened:
+        encoder = load_model(source)
+        matching = calibrate_model(encoder, source, data)
+        done = opened.migrate(encoder, matching, dry_run=dry_run, photos=photos, progress=show_progress("embed photos"))
+    for stuck in done.stuck:
+        echo(f"cannot be migrated: {stuck.name!r}, {stuck.num_photos} photos: {stuck.reason}")
+    verb = "migrated" if done.done else "can be migrated"
+    echo(f"{done.num_photos:,} photos of {done.num_people - len(done.stuck):,} of {done.num_people:,} people {verb}")
+
+
+@gallery.command("make-key")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def make_key(file: Path) -> None:
+    """Write a new random key to FILE, readable by you alone. Without it a protected gallery is lost: keep a copy."""
+    from handnet.gallery.protection import write_new_key
+
+    write_new_key(file)
+    echo(f"wrote {file}")
+
+
+@gallery.command("rotate-key")
+@with_gallery
+@click.option(
+    "--new-key-file",
+    type=click.Path(path_type=Path),
+    help="File of the new key.  [default: $HANDNET_GALLERY_NEW_KEY]",
+)
+@click.option("--unprotect", is_flag=True, help="Take the protection away instead.")
+def rotate_key(gallery: str, store: str, key_file: Path | None, new_key_file: Path | None, unprotect: bool) -> None:
+    """Give the gallery another key, in one transaction; it also protects a gallery that was not."""
+    from handnet.gallery.protection import NEW_KEY_VARIABLE, read_key
+
+    new_key = None if unprotect else read_key(new_key_file, NEW_KEY_VARIABLE)
+    if new_key is None and not unprotect:
+        raise ConfigError(f"Give the new key: --new-key-file FILE, or the variable {NEW_KEY_VARIABLE}.")
+    with open_gallery(gallery, store, key_file) as opened:
+        opened.rotate_key(new_key)
+        generation = opened.header.protection.get("generation")
+    echo(
+        "not protected any longer"
+        if unprotect
+        else f"protected by the new key (generation {generation}); the old one opens nothing"
+    )
+
+
+@gallery.command()
+@with_gallery
+def log(gallery: str, store: str, key_file: Path | None) -> None:
+    """Print what was done to the gallery: time, action, id of the person. There are no names in it."""
+    with open_gallery(gallery, store, key_file) as opened:
+        entries = opened.read_audit()
+    for entry in entries:
+        echo(f"{entry.number:6d}  {entry.time}  {entry.action}  {entry.subject[:12]}  {entry.detail}")
+
+
+def _print_enrolment(done: "Enrolment") -> None:
+    for accepted in done.accepted:
+        remarks = f"; {'; '.join(accepted.remarks)}" if accepted.remarks else ""
+        echo(f"{done.name}: enrolled {accepted.photo} ({accepted.kind}; quality {accepted.quality:.2f}{remarks})")
+    for refused in done.refused:
+        warn(f"{done.name}: refused {refused.photo}: {refused.reason}")

@@ -1,0 +1,82 @@
+"""`handnet identify`."""
+
+from pathlib import Path
+
+import click
+
+from handnet.cli._console import echo
+from handnet.cli._gallery import (
+    answers_to_csv,
+    answers_to_json,
+    open_with_model,
+    print_answers,
+    with_gallery,
+    with_hand,
+    with_model,
+)
+from handnet.errors import ConfigError
+
+
+def _read_rate(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return a rate that was given as a fraction or in percent: 0.01 or 1%."""
+    if text is None:
+        return None
+    try:
+        rate = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        rate = -1.0
+    if not 0 < rate < 1:
+        raise click.BadParameter(
+            f"expected a rate such as 1% or 0.01, between 0 and 1. Received: {text!r}.", context, option
+        )
+    return rate
+
+
+@click.command()
+@with_gallery
+@click.argument("photos", metavar="PHOTO…", nargs=-1, required=True)
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 1000), help="People to list.")
+@click.option(
+    "--fpir",
+    metavar="RATE",
+    callback=_read_rate,
+    help="Of people who are not enrolled at most this share is to be named.  [default: the lowest of 1, 5, 10, 30% that the "
+    "calibration carries]",
+)
+@click.option(
+    "--prior", default=0.5, show_default=True, type=float, help="Probability that a hand is of somebody enrolled."
+)
+@with_hand
+@click.option("--together", is_flag=True, help="All photos show one person: one answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table.")
+@with_model
+def identify(
+    gallery: str,
+    photos: tuple[str, ...],
+    store: str,
+    key_file: Path | None,
+    top: int,
+    fpir: float | None,
+    prior: float,
+    view: str | None,
+    side: str | None,
+    together: bool,
+    as_json: bool,
+    as_csv: bool,
+    run_folder: Path | None,
+    model_folder: Path | None,
+) -> None:
+    """Say whose hands PHOTO… show, among the people of the gallery G, or that it is nobody enrolled."""
+    if as_json and as_csv:
+        raise ConfigError("Give --json or --csv, not both.")
+    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+        answers = opened.identify(
+            list(photos), top=top, fpir=fpir, prior=prior, view=view or "", side=side or "", together=together
+        )
+    if as_json:
+        echo(answers_to_json(answers))
+    elif as_csv:
+        echo(answers_to_csv(answers))
+    else:
+        print_answers(answers)

@@ -1,0 +1,200 @@
+"""The models that a gallery can be bound to: a trained run, or an exported SavedModel."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
+
+from handnet.config.run_folder import Run, is_run, read_run
+from handnet.data.example import Example
+from handnet.embedding.encode import embed_batches
+from handnet.errors import DataError, GalleryError
+from handnet.export.archive import FACTS_FILE, digest_encoder
+from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
+from handnet.gallery.pairings import Matching, fit_matching
+from handnet.gallery.quality import Seen, look_at_photo
+from handnet.gallery.records import HandKind
+from handnet.images.store import build_decoder
+from handnet.networks.encoder import load_encoder
+
+Look = Callable[[bytes], Seen]
+Vectors = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+_BATCH = 32
+
+
+class RunEncoder:
+    """The encoder of a run, with the decode that it was trained with."""
+
+    def __init__(self, run: Run, look: Look = look_at_photo) -> None:
+        """Load the run's best weights.
+
+        Args:
+            run: the run.
+            look: rates photos: quality, and view and side where it knows them.
+
+        Raises:
+            RunError: the weights are missing or do not fit.
+        """
+        encoder = load_encoder(run)
+        self._model = encoder.model
+        self._decode = build_decoder(run.config.image)
+        self._look = look
+        self.width = int(self._model.output_shape[-1])
+        self.digest = digest_encoder(encoder, run.config.image)
+        self.source = {"kind": "run", "path": str(run.folder.absolute())}
+
+    def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
+        """Embed photos; see `Encoder`."""
+        return _embed_all(photos, self._look, self._embed_contents)
+
+    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
+        decoded = [self._decode(photo) for photo in contents]
+        good = [pixels for pixels, _ in decoded if pixels is not None]
+        vectors = np.zeros((len(contents), self.width), np.float32)
+        if good:
+            vectors[[pixels is not None for pixels, _ in decoded]] = embed_batches(self._model, [np.stack(good)])
+        return vectors, [reason for _, reason in decoded]
+
+
+class SavedModelEncoder:
+    """An exported model: it decodes by itself, and its training data need not be there."""
+
+    def __init__(self, folder: Path, look: Look = look_at_photo) -> None:
+        """Load a version of a SavedModel, e.g. saved_models/hands/1.
+
+        Args:
+            folder: the version's folder.
+            look: rates photos: quality, and view and side where it knows them.
+
+        Raises:
+            GalleryError: it is no SavedModel that handnet exported.
+        """
+        try:
+            facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+            self._loaded = tf.saved_model.load(str(folder))
+            self._call = self._loaded.signatures["embed"]
+            self.width = int(facts["embedding_size"])
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise GalleryError(
+                f"{str(folder)!r} is no SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
+                "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
+            ) from None
+        self._look = look
+        self.digest = str(facts.get("digest") or _digest_files(folder))
+        self.source = {"kind": "saved_model", "path": str(folder.absolute())}
+
+    def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
+        """Embed photos; see `Encoder`."""
+        return _embed_all(photos, self._look, self._embed_contents)
+
+    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
+        outputs = self._call(photos=tf.constant(list(contents), tf.string))
+        reasons = ["" if ok else "damaged or truncated: it cannot be decoded whole" for ok in outputs["ok"].numpy()]
+        return outputs["embeddings"].numpy(), reasons
+
+
+def load_model(source: Mapping[str, str]) -> Encoder:
+    """Load the model that a gallery names.
+
+    Args:
+        source: {"kind": a key of MODELS, "path": its folder}.
+
+    Raises:
+        GalleryError: it is not there any more.
+    """
+    kind, path = source.get("kind", ""), Path(source.get("path", ""))
+    if kind not in MODELS or not path.is_dir():
+        raise GalleryError(
+            f"There is no model at {str(path)!r}. Say where the gallery's model is: --run RUN or --model saved_models/NAME/1."
+        )
+    return MODELS[kind](path)
+
+
+def calibrate(
+    encoder: Encoder, examples: Sequence[Example], origin: str, *, seed: int = 0, progress: Progress | None = None
+) -> Matching:
+    """Calibrate a model for a gallery on photos of people whom it was not trained on.
+
+    Args:
+        encoder: the model.
+        examples: photos with person, and view and side where known.
+        origin: where these people come from, in words; printed with every answer.
+        seed: random seed for the draws of photos.
+        progress: called with (photos done, photos in all).
+
+    Raises:
+        DataError: none of the photos can be used.
+        EvaluationError: too few people, or too few photos of each.
+    """
+    vectors: list[Vectors] = []
+    used: list[Example] = []
+    for start in range(0, len(examples), _BATCH):
+        block = examples[start : start + _BATCH]
+        for example, result in zip(block, encoder.embed([Path(row.path) for row in block]), strict=True):
+            if result.vector is not None:
+                vectors.append(result.vector)
+                used.append(example)
+        if progress is not None:
+            progress(start + len(block), len(examples))
+    if not used:
+        raise DataError(f"None of the {len(examples):,} photos to calibrate with can be used.")
+    kinds = [HandKind(example.view, example.side) for example in used]
+    return fit_matching(np.stack(vectors), [example.identity for example in used], kinds, seed=seed, origin=origin)
+
+
+def _embed_all(
+    photos: Sequence[PhotoInput], look: Look, embed: Callable[[Sequence[bytes]], tuple[Vectors, list[str]]]
+) -> list[Embedded]:
+    results: list[Embedded] = []
+    for start in range(0, len(photos), _BATCH):
+        contents, problems = [], []
+        for photo in photos[start : start + _BATCH]:
+            try:
+                contents.append(_to_file(photo))
+                problems.append("")
+            except DataError as error:
+                contents.append(b"")
+                problems.append(str(error))
+        seen = [Seen(reason=problem) if problem else look(raw) for raw, problem in zip(contents, problems, strict=True)]
+        # The decoder never sees the bytes of what must not be used.
+        rows = [row for row, verdict in enumerate(seen) if not verdict.reason]
+        vectors, reasons = embed([contents[row] for row in rows]) if rows else (np.zeros((0, 0), np.float32), [])
+        found = dict(zip(rows, zip(vectors, reasons, strict=True), strict=True))
+        for row, verdict in enumerate(seen):
+            vector, reason = found.get(row, (None, verdict.reason))
+            usable = vector if not reason else None
+            results.append(Embedded(usable, reason, verdict.kind, verdict.quality, verdict.remarks))
+    return results
+
+
+def _to_file(photo: PhotoInput) -> bytes:
+    """Return the bytes of a photo's file; an array becomes a PNG, which loses nothing."""
+    if not isinstance(photo, np.ndarray):
+        return read_contents(photo)
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise DataError(f"An array of a photo must be uint8 (H, W, 3). Received: {photo.dtype} {photo.shape}.")
+    buffer = BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _digest_files(folder: Path) -> str:
+    """Return the digest of a model that was exported before exports named theirs."""
+    files = [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]
+    return digest_model([file.read_bytes() for file in files])
+
+
+def _load_run(folder: Path) -> Encoder:
+    if not is_run(folder):
+        raise GalleryError(f"{str(folder)!r} is not a run. Give a folder that handnet train made.")
+    return RunEncoder(read_run(folder))
+
+
+MODELS: Mapping[str, Callable[[Path], Encoder]] = {"run": _load_run, "saved_model": SavedModelEncoder}

@@ -1,0 +1,168 @@
+"""The review of photos at enrolment: what would poison a gallery is refused or said."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from handnet.errors import ConfigError, format_unknown
+from handnet.gallery.encoder import Embedded
+from handnet.gallery.index import Hits, choose_pairing
+from handnet.gallery.pairings import Matching
+from handnet.gallery.records import HandKind, Photo, Vector
+from handnet.gallery.templates import build_templates
+
+POOR_QUALITY = 0.3
+HOPELESS_QUALITY = 0.1
+# Cosine: another compression or size of one picture lies above; two pictures of one hand seldom do.
+NEAR_DUPLICATE = 0.999
+CONTRADICTION_PROBABILITY = 0.05
+
+
+class Finding(NamedTuple):
+    """What the review says of a photo.
+
+    Attributes:
+        kind: a key of the levels in LEVELS.
+        message: for people.
+        refuses: the photo is not enrolled for it.
+    """
+
+    kind: str
+    message: str
+    refuses: bool
+
+
+class Candidate(NamedTuple):
+    """A photo before it is enrolled.
+
+    Attributes:
+        embedded: what the model says of it.
+        kind: the hand and the view that it would be enrolled by.
+        vector: float32 (D,), turned as the collection's.
+    """
+
+    embedded: Embedded
+    kind: HandKind
+    vector: Vector
+
+
+def review_photo(
+    candidate: Candidate, own: Sequence[Photo], others: Hits, matching: Matching, num_people: int, level: str
+) -> list[Finding]:
+    """Look for what speaks against enrolling a photo.
+
+    Args:
+        candidate: the photo.
+        own: photos of the person so far.
+        others: nearest people other than this person.
+        matching: the calibrations.
+        num_people: enrolled people.
+        level: a key of LEVELS.
+    """
+    found = [
+        *_review_quality(candidate),
+        *_review_kind(candidate),
+        *_review_duplicates(candidate, own),
+        *_review_own(candidate, own, matching),
+        *_review_others(candidate, own, others, matching, num_people),
+    ]
+    actions = LEVELS[level]
+    return [Finding(kind, message, actions[kind]) for kind, message in found if kind in actions]
+
+
+def check_level(level: str) -> str:
+    """Return a level's name.
+
+    Raises:
+        ConfigError: there is no such level.
+    """
+    if level not in LEVELS:
+        raise ConfigError(format_unknown("review level", level, LEVELS))
+    return level
+
+
+def _review_quality(candidate: Candidate) -> list[tuple[str, str]]:
+    quality, remarks = candidate.embedded.quality, candidate.embedded.remarks
+    if quality >= POOR_QUALITY and not remarks:
+        return []
+    text = f"poor quality ({quality:.2f} of 1{': ' if remarks else ''}{', '.join(remarks)})"
+    return [("hopeless quality" if quality < HOPELESS_QUALITY else "poor quality", text)]
+
+
+def _review_kind(candidate: Candidate) -> list[tuple[str, str]]:
+    seen, said = candidate.embedded.kind, candidate.kind
+    differing = [f"the photo shows a {a} and {b} was given" for a, b in zip(seen, said, strict=True) if a and a != b]
+    if differing:
+        return [("other hand", " and ".join(differing))]
+    return (
+        [] if said.view and said.side else [("unknown hand", f"it is not known which hand it is from where ({said})")]
+    )
+
+
+def _review_duplicates(candidate: Candidate, own: Sequence[Photo]) -> list[tuple[str, str]]:
+    if own and max(float(photo.vector @ candidate.vector) for photo in own) >= NEAR_DUPLICATE:
+        return [("near-duplicate", "nearly the same picture is enrolled already: it adds nothing")]
+    return []
+
+
+def _review_own(candidate: Candidate, own: Sequence[Photo], matching: Matching) -> list[tuple[str, str]]:
+    ratio = score_own(candidate.kind, candidate.vector, own, matching)
+    if ratio is None or expit(ratio) >= CONTRADICTION_PROBABILITY:
+        return []
+    return [("contradicts", f"it does not look like the person's other photos (probability {expit(ratio):.3f})")]
+
+
+def _review_others(
+    candidate: Candidate, own: Sequence[Photo], others: Hits, matching: Matching, num_people: int
+) -> list[tuple[str, str]]:
+    if not others.people:
+        return []
+    ratio = float(others.log_ratios[0])
+    mine = score_own(candidate.kind, candidate.vector, own, matching)
+    # One of so many people looks like everybody by chance: the ratio must outweigh that.
+    probability = float(expit(ratio - np.log(max(num_people, 1))))
+    if probability <= 0.5 or (mine is not None and mine >= ratio):
+        return []
+    return [("resembles", f"it looks like {others.people[0].name!r} (probability {probability:.2f})")]
+
+
+def score_own(kind: HandKind, vector: Vector, own: Sequence[Photo], matching: Matching) -> float | None:
+    """Return the log-likelihood ratio of a photo against a person's photos; None where they cannot be compared.
+
+    Args:
+        kind: of the photo.
+        vector: its vector, turned as the collection's.
+        own: the person's photos, without it.
+        matching: the calibrations.
+    """
+    found = choose_pairing(matching, kind, build_templates(own))
+    if found is None:
+        return None
+    template, _, fit = found
+    return float(fit.compute_log_ratio(template.vector @ vector))
+
+
+# Whether a finding refuses the photo; what a level does not name, it does not look for.
+LEVELS: Mapping[str, Mapping[str, bool]] = {
+    "off": {},
+    "standard": {
+        "hopeless quality": True,
+        "poor quality": False,
+        "unknown hand": False,
+        "other hand": False,
+        "near-duplicate": False,
+        "contradicts": False,
+        "resembles": False,
+    },
+    "strict": {
+        "hopeless quality": True,
+        "poor quality": True,
+        "unknown hand": False,
+        "other hand": True,
+        "near-duplicate": True,
+        "contradicts": True,
+        "resembles": True,
+    },
+}

@@ -1,0 +1,76 @@
+"""Where a gallery's rows lie: embedded in a folder, or on a server."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from handnet.errors import ConfigError, format_unknown
+from handnet.gallery.protection import Key
+from handnet.gallery.records import Header
+from handnet.gallery.stores.sqlite import SqliteStore
+from handnet.gallery.stores.store import Store
+
+
+class StoreKind(NamedTuple):
+    """A kind of store.
+
+    Attributes:
+        create: (gallery, address, header, key) → a new store, open.
+        open: (gallery, address, key) → the store.
+    """
+
+    create: Callable[[str, str, Header, Key | None], Store]
+    open: Callable[[str, str, Key | None], Store]
+
+
+def create_store(gallery: str, address: str, header: Header, key: Key | None = None) -> Store:
+    """Make a new store and open it.
+
+    Args:
+        gallery: its folder, or its name on a server.
+        address: "" for a folder; else SCHEME://HOST:PORT of a server.
+        header: of the collection.
+        key: the collection's key.
+    """
+    return _find_kind(address).create(gallery, address, header, key)
+
+
+def open_store(gallery: str, address: str = "", key: Key | None = None) -> Store:
+    """Open a store; as `create_store`."""
+    return _find_kind(address).open(gallery, address, key)
+
+
+def _find_kind(address: str) -> StoreKind:
+    scheme = address.partition("://")[0] if address else "folder"
+    if scheme not in STORES or (address and "://" not in address):
+        raise ConfigError(f"{format_unknown('store', address, STORES)} Expected e.g. milvus+http://127.0.0.1:19530.")
+    return STORES[scheme]
+
+
+def _create_folder(gallery: str, address: str, header: Header, key: Key | None) -> Store:
+    return SqliteStore.create(Path(gallery), header, key)
+
+
+def _open_folder(gallery: str, address: str, key: Key | None) -> Store:
+    return SqliteStore(Path(gallery), key)
+
+
+def _create_milvus(gallery: str, address: str, header: Header, key: Key | None) -> Store:
+    from handnet.gallery.stores.milvus import MilvusStore
+
+    return MilvusStore.create(gallery, address, header, key)
+
+
+def _open_milvus(gallery: str, address: str, key: Key | None) -> Store:
+    from handnet.gallery.stores.milvus import MilvusStore
+
+    return MilvusStore(gallery, address, key)
+
+
+_MILVUS = StoreKind(_create_milvus, _open_milvus)
+
+STORES: Mapping[str, StoreKind] = {
+    "folder": StoreKind(_create_folder, _open_folder),
+    "milvus+http": _MILVUS,
+    "milvus+https": _MILVUS,
+}

@@ -1,0 +1,454 @@
+"""The store on a Milvus server: one collection for many programs, searched there.
+
+Milvus has no transactions. A commit is made of rows that carry the number of their batch, and of one head row, written
+last: what is newer than the newest head does not exist. Whatever changes every row (another key, another model, removal
+for good) is written into a new collection of the server, to which the gallery's alias is then turned.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from handnet.errors import ConfigError, DiskError, GalleryError
+from handnet.gallery.protection import Codec, Key
+from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
+from handnet.gallery.stores.milvus_client import Server
+from handnet.gallery.stores.milvus_lock import WriterLock
+from handnet.gallery.stores.milvus_rows import (
+    MARK_BYTES,
+    READ_FIELDS,
+    Head,
+    RowWriter,
+    ServerRow,
+    compose,
+    keep_newest,
+    name_group,
+    read_composition,
+    read_head,
+    read_header,
+    read_person,
+    read_photo,
+    read_template,
+    to_bytes,
+    write_composition,
+)
+from handnet.gallery.stores.rows import RowCodec
+from handnet.gallery.stores.sqlite import SqliteStore
+from handnet.gallery.stores.store import Candidates, Changes, Group, Snapshot
+from handnet.gallery.templates import build_templates
+
+TIMEOUT_S = 30.0
+_POLL_S = 0.05
+_MAX_TRIES = 20
+
+_Value = TypeVar("_Value")
+
+
+class MilvusStore:
+    """A collection on a Milvus server, or on `milvus-lite server`."""
+
+    def __init__(self, gallery: str, address: str, key: Key | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Open a collection.
+
+        Args:
+            gallery: its name on the server.
+            address: "milvus+http://HOST:PORT".
+            key: its key where it is protected.
+            timeout_s: how long to wait for the server, and for another writer.
+
+        Raises:
+            GalleryError: the server is out of reach, has no such gallery, or the key is not its key.
+        """
+        self.location = f"{address}/{gallery}"
+        self.unsearched = "the files of the server, which are out of reach: its rows were searched instead"
+        self._server = Server(gallery, address, timeout_s)
+        try:
+            if not self._server.has_gallery():
+                raise GalleryError(f"There is no gallery {gallery!r} on {address}. Make one with create --store.")
+            self._server.load()
+            head = self._read_any_head()
+            rows = self._server.query("kind == 'header'", ("item", "body"))
+            fields = read_header(rows, head.header_parts)
+            if fields is None:
+                raise GalleryError(f"The header of the gallery {self.location} is damaged. Restore it from a backup.")
+            self.header, self._epoch = Header(**fields), head.epoch
+            self._use(Codec(self.header.width, key, self.header.protection))
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, gallery: str, address: str, header: Header, key: Key | None = None) -> "MilvusStore":
+        """Make a new collection and open it.
+
+        Raises:
+            GalleryError: the server is out of reach, or has such a gallery.
+            ConfigError: photos were to be kept, which a server does not.
+        """
+        if header.keep_photos:
+            raise ConfigError("A server keeps no photos. Leave out --keep-photos; migrate takes them from a folder.")
+        server = Server(gallery, address, TIMEOUT_S)
+        try:
+            if server.has_gallery():
+                raise GalleryError(f"The gallery {gallery!r} exists on {address} already. Give another name.")
+            writer = RowWriter(
+                RowCodec(Codec(header.width, key, header.protection), header.collection), header.width, 0
+            )
+            rows = writer.make_header(json.dumps(asdict(header)))
+            rows.append(writer.make_head(Head(0, 0, len(rows), {})))
+            _fill_collection(server, header.width, rows)
+        finally:
+            server.close()
+        return cls(gallery, address, key)
+
+    def read_version(self) -> int:
+        """Return the collection's version."""
+        return self._read_head().version
+
+    def read_since(self, version: int) -> Snapshot:
+        """Return what changed after `version`; -1: everything."""
+
+        def read(head: Head) -> Snapshot:
+            rows = self._server.query(f"kind == 'person' and batch <= {head.version}", ("item", "batch"))
+            newest = keep_newest(rows, self._read_gone(head))
+            changed = None if version < 0 else [row["item"] for row in newest if row["batch"] > version]
+            people, photos = self._read_people(head, changed), self._read_photos(head, "owner", changed)
+            return Snapshot(head.version, frozenset(row["item"] for row in newest), people, photos)
+
+        return self._read_consistently(read)
+
+    def find_person(self, name: str) -> Person | None:
+        """Return the person of a name, whatever its case."""
+
+        def read(head: Head) -> Person | None:
+            rows = self._server.query(f"kind == 'person' and mark == '{self._rows.key_name(name)}'", ("item",))
+            people = self._read_people(head, sorted({row["item"] for row in rows}))
+            # An older row may bear a name that its person has no longer.
+            return next((person for person in people if person.name.casefold() == name.casefold()), None)
+
+        return self._read_consistently(read)
+
+    def read_photos(self, people: Collection[str]) -> list[Photo]:
+        """Return the photos of some people, the oldest first."""
+        return self._read_consistently(lambda head: self._read_photos(head, "owner", people))
+
+    def find_photos(self, digests: Sequence[str]) -> list[Photo]:
+        """Return the enrolled photos whose contents have one of these digests."""
+        marks = [self._rows.key_digest(digest) for digest in digests]
+        return self._read_consistently(lambda head: self._read_photos(head, "mark", marks))
+
+    def read_picture(self, photo: str) -> bytes | None:
+        """Return None: a server keeps no photos."""
+        return None
+
+    def read_audit(self) -> list[AuditEntry]:
+        """Return the log, the oldest first."""
+        head = self._read_head()
+        rows = self._server.query(f"kind == 'audit' and batch <= {head.version}", ("item", "body"))
+        return sorted((AuditEntry(int(row["item"]), *json.loads(row["body"])) for row in rows), key=lambda e: e.number)
+
+    @contextmanager
+    def write(self) -> Iterator[Changes]:
+        """Enter a transaction; its changes are committed when it is left without an error."""
+        lock = self._make_lock()
+        with lock.hold():
+            self._recover()
+            changes = Changes()
+            yield changes
+            if changes.is_empty:
+                return
+            if changes.header is None:
+                self._commit(changes, lock)
+            else:
+                self._replace_all(changes.header, self.codec.fit(changes.header.width), changes, lock)
+
+    def rekey(self, key: Key | None) -> None:
+        """Turn every row with another key, or with none, into a new collection of the server."""
+        generation = int(self.header.protection.get("generation", 0)) + 1
+        header = replace(self.header, protection=Codec.describe_new(self.header.width, key, generation))
+        codec = Codec(header.width, key, header.protection)
+        lock = self._make_lock()
+        with lock.hold():
+            self._recover()
+            changes = Changes(action="rotate-key", detail=f"generation {generation}")
+            for photo in self.read_since(-1).photos:
+                vector = codec.turn(self.codec.turn_back(photo.vector[None]))[0]
+                changes.put_photos.append(replace(photo, vector=vector / np.linalg.norm(vector)))
+            self._replace_all(header, codec, changes, lock)
+
+    def find_candidates(self, groups: Collection[Group], vector: Vector, limit: int) -> Candidates:
+        """Search on the server."""
+
+        def read(head: Head) -> Candidates:
+            found: set[str] = set()
+            for group in groups:
+                condition = f"kind == 'template' and mark == '{name_group(group)}' and batch <= {head.version}"
+                found.update(self._server.search(condition, vector.tolist(), limit))
+            people = self._read_people(head, sorted(found))
+            versions = {person.id: person.version for person in people}
+            rows = self._server.query_in("kind == 'template'", "owner", sorted(versions), READ_FIELDS)
+            # A template that was not made with its person's last change waits to be swept away.
+            templates = [read_template(row) for row in rows if versions[row["owner"]] == row["batch"]]
+            composition = read_composition(head.composition)
+            return Candidates(people, templates, composition, sum(composition.values()))
+
+        return self._read_consistently(read)
+
+    def compact(self) -> None:
+        """Write what lives into a new collection of the server, and drop the old one with all that was deleted there."""
+        lock = self._make_lock()
+        with lock.hold():
+            self._recover()
+            self._replace_all(self.header, self.codec, None, lock)
+
+    def backup(self, target: Path) -> None:
+        """Write the collection as of now into a new folder, which is a gallery without the server; the log stays here."""
+        if target.exists():
+            raise GalleryError(f"{str(target)!r} exists already. Give another name, or remove it first.")
+        snapshot = self.read_since(-1)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        except OSError as error:
+            raise DiskError(
+                f"Cannot write {str(target)!r}: {error.strerror}. Give a folder that can be written."
+            ) from None
+        try:
+            store = SqliteStore.create(folder / target.name, self.header, self.codec.key)
+            with store.write() as changes:
+                changes.put_people, changes.put_photos = snapshot.people, snapshot.photos
+                changes.action, changes.detail = "backup", f"of version {snapshot.version}"
+            store.close()
+            (folder / target.name).rename(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def check(self) -> list[str]:
+        """Read every row and return what is damaged, one line each."""
+
+        def read(head: Head) -> list[str]:
+            damage: list[str] = []
+            gone = self._read_gone(head)
+            rows = self._server.query(f"kind == 'person' and batch <= {head.version}", READ_FIELDS)
+            people = {row["item"]: row for row in keep_newest(rows, gone)}
+            rows = self._server.query(f"kind == 'photo' and batch <= {head.version}", READ_FIELDS)
+            photos: list[Photo] = []
+            for row in people.values():
+                _try(partial(read_person, row, self._rows), damage)
+            for row in keep_newest(rows, gone):
+                photos += _try(partial(read_photo, row, self._rows), damage)
+                if row["owner"] not in people:
+                    damage.append(f"photo {row['item']} is of nobody")
+            if not damage and dict(compose(people, photos)) != read_composition(head.composition):
+                damage.append("the templates are not those of the photos")
+            return damage
+
+        return self._read_consistently(read)
+
+    def read_traces(self, person: str) -> list[bytes]:
+        """Return byte strings by which a person's rows would be known on the server."""
+        rows = self._server.query(f"owner == '{person}'", ("kind", "item", "mark", "vector"))
+        traces = {row["item"].encode() for row in rows if row["kind"] == "photo"}
+        traces |= {row["mark"].encode() for row in rows if len(row["mark"]) == MARK_BYTES}
+        return sorted(traces | {to_bytes(row["vector"]) for row in rows if any(row["vector"])})
+
+    def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
+        """Return the rows of the server in which any of these byte strings lies."""
+        found = []
+        for row in self._server.query("batch >= 0", ("key", *READ_FIELDS)):
+            text = " ".join(str(row[field]) for field in ("key", "item", "owner", "mark", "body")).encode()
+            vector = to_bytes(row["vector"])
+            if any(needle in text or needle == vector for needle in needles):
+                found.append(f"{self.location}, row {row['key']}")
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._server.close()
+
+    def _use(self, codec: Codec) -> None:
+        self.codec = codec
+        self._rows = RowCodec(codec, self.header.collection, seal_vectors=False)
+
+    def _make_lock(self) -> WriterLock:
+        return WriterLock(self._server, self.header.width, self._server.timeout_s)
+
+    def _read_any_head(self) -> Head:
+        for _ in range(_MAX_TRIES):
+            rows = self._server.query("kind == 'head'", ("body",))
+            if rows:
+                return read_head(rows)
+            time.sleep(_POLL_S)
+        raise GalleryError(f"The gallery {self.location} is damaged: it has no head. Restore it from a backup.")
+
+    def _read_head(self) -> Head:
+        head = self._read_any_head()
+        if head.epoch != self._epoch:
+            raise GalleryError(
+                f"The gallery {self.location} was given another key or model by another process. Open it again."
+            )
+        return head
+
+    def _read_consistently(self, read: Callable[[Head], _Value]) -> _Value:
+        """Read as of one commit: where there was another meanwhile, read again."""
+        for _ in range(_MAX_TRIES):
+            head = self._read_head()
+            value = read(head)
+            if self._read_head().version == head.version:
+                return value
+        raise GalleryError(f"The gallery {self.location} is being changed too often to be read. Repeat.")
+
+    def _read_gone(self, head: Head) -> dict[str, int]:
+        rows = self._server.query(f"kind == 'gone' and batch <= {head.version}", ("item", "batch"))
+        return {row["item"]: row["batch"] for row in rows}
+
+    def _read_people(self, head: Head, ids: Sequence[str] | None) -> list[Person]:
+        condition = f"kind == 'person' and batch <= {head.version}"
+        if ids is None:
+            rows = self._server.query(condition, READ_FIELDS)
+        else:
+            rows = self._server.query_in(condition, "item", ids, READ_FIELDS)
+        return [read_person(row, self._rows) for row in keep_newest(rows, self._read_gone(head))]
+
+    def _read_photos(self, head: Head, field: str, values: Collection[str] | None) -> list[Photo]:
+        condition = f"kind == 'photo' and batch <= {head.version}"
+        rows: list[ServerRow]
+        if values is None:
+            rows = keep_newest(self._server.query(condition, READ_FIELDS), self._read_gone(head))
+        else:
+            # A photo that was merged has an older row of another owner: the newest row counts.
+            items = {row["item"] for row in self._server.query_in(condition, field, list(values), ("item",))}
+            rows = self._server.query_in(condition, "item", sorted(items), READ_FIELDS)
+            wanted = set(values)
+            rows = [row for row in keep_newest(rows, self._read_gone(head)) if row[field] in wanted]
+        photos = [read_photo(row, self._rows) for row in rows]
+        return sorted(photos, key=lambda photo: (photo.created, photo.id))
+
+    def _commit(self, changes: Changes, lock: WriterLock) -> None:
+        head = self._read_head()
+        number = head.version + 1
+        removed_people, removed_photos = set(changes.remove_people), set(changes.remove_photos)
+        put = {photo.id: photo for photo in changes.put_photos}
+        owners = self._server.query_in("kind == 'photo'", "item", sorted({*put, *removed_photos}), ("owner",))
+        touched = {row["owner"] for row in owners} | {photo.person for photo in changes.put_photos}
+        touched |= {person.id for person in changes.put_people} | removed_people
+        before = self._read_photos(head, "owner", sorted(touched))
+        known = {person.id: person for person in self._read_people(head, sorted(touched))}
+        people = {**known, **{person.id: person for person in changes.put_people}}
+        staying = [people[person] for person in sorted(touched - removed_people)]
+        after = [photo for photo in before if photo.id not in put and photo.id not in removed_photos]
+        after = [photo for photo in [*after, *changes.put_photos] if photo.person not in removed_people]
+        after_ids = {photo.id for photo in after}
+        gone = [photo.id for photo in before if photo.id not in after_ids] + changes.remove_people
+
+        writer = RowWriter(self._rows, self.header.width, number)
+        rows = [writer.make_person(replace(person, version=number)) for person in staying]
+        rows += [writer.make_photo(photo) for photo in changes.put_photos]
+        rows += [writer.make_template(template) for template in build_templates(after)]
+        rows += [writer.make("gone", item) for item in gone]
+        rows.append(_make_log(writer, number, changes))
+        composition = Counter(head.composition)
+        composition.subtract(write_composition(compose(known, before)))
+        composition.update(write_composition(compose([person.id for person in staying], after)))
+        kept = {text: count for text, count in composition.items() if count}
+        self._server.insert(rows)
+        lock.check()
+        self._server.insert([writer.make_head(head._replace(version=number, composition=kept))])
+        self._server.flush()
+        # From here on the commit stands; what follows is done by the next writer where this one dies.
+        self._server.delete_in(f"kind == 'template' and batch < {number}", "owner", sorted(touched))
+        items = [*(person.id for person in staying), *put]
+        self._server.delete_in(f"kind in ['person', 'photo'] and batch < {number}", "item", [*items, *gone])
+        self._server.delete(f"kind == 'gone' and batch <= {number}")
+        # Last: more than one head tells the next writer that this was not done to its end.
+        self._server.delete(f"kind == 'head' and batch < {number}")
+
+    def _recover(self) -> None:
+        """Finish what a writer that died had begun: drop what was not committed, sweep away what was superseded."""
+        head = self._read_head()
+        self._server.delete(f"batch > {head.version}")
+        if len(self._server.query("kind == 'head'", ("key",))) == 1:
+            return
+        fields = ("key", "kind", "item", "owner", "batch")
+        rows = self._server.query("kind in ['person', 'photo', 'gone', 'template']", fields)
+        newest: dict[str, int] = {}
+        for row in rows:
+            if row["kind"] != "template":
+                newest[row["item"]] = max(row["batch"], newest.get(row["item"], -1))
+        gone = {row["item"] for row in rows if row["kind"] == "gone" and row["batch"] == newest[row["item"]]}
+
+        def is_superseded(row: ServerRow) -> bool:
+            subject = row["owner"] if row["kind"] == "template" else row["item"]
+            return row["kind"] == "gone" or subject in gone or row["batch"] < newest.get(subject, -1)
+
+        # The marks of what is gone only after what they mark.
+        superseded = sorted((row["kind"] == "gone", row["key"]) for row in rows if is_superseded(row))
+        self._server.delete_in("", "key", [key for _, key in superseded])
+        self._server.delete(f"kind == 'head' and batch < {head.version}")
+
+    def _replace_all(self, header: Header, codec: Codec, changes: Changes | None, lock: WriterLock) -> None:
+        """Write everything into a new collection and turn the alias to it, which is the commit."""
+        snapshot, head, log = self.read_since(-1), self._read_head(), self.read_audit()
+        number = head.version + 1
+        photos = snapshot.photos
+        if changes is not None:
+            put = {photo.id for photo in changes.put_photos}
+            if left := sum(photo.id not in put for photo in photos):
+                raise GalleryError(f"{left:,} photos have no vector of the new model. Nothing was changed.")
+            photos = changes.put_photos
+        writer = RowWriter(RowCodec(codec, header.collection, seal_vectors=False), header.width, number)
+        rows = writer.make_header(json.dumps(asdict(header)))
+        epoch = head.epoch + (changes is not None)
+        composition = dict(write_composition(compose(sorted(snapshot.ids), photos)))
+        new_head = Head(number, epoch, len(rows), composition)
+        rows += [writer.make_person(replace(person, version=number)) for person in snapshot.people]
+        rows += [writer.make_photo(photo) for photo in photos]
+        rows += [writer.make_template(template) for template in build_templates(photos)]
+        rows += [_make_entry(writer, entry) for entry in log]
+        if changes is not None:
+            rows.append(_make_log(writer, number, changes))
+        rows.append(writer.make_head(new_head))
+        _fill_collection(self._server, header.width, rows, lock)
+        self.header, self._epoch = header, epoch
+        self._use(codec)
+
+
+def _fill_collection(server: Server, width: int, rows: Sequence[ServerRow], lock: WriterLock | None = None) -> None:
+    name = server.create_collection(width)
+    try:
+        server.insert(rows, name)
+        server.flush(name)
+        if lock is not None:
+            lock.check()
+    except BaseException:
+        server.drop(name)
+        raise
+    server.turn_alias(name)
+
+
+def _make_log(writer: RowWriter, number: int, changes: Changes) -> ServerRow:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return _make_entry(writer, AuditEntry(number, now, changes.action, changes.subject, changes.detail))
+
+
+def _make_entry(writer: RowWriter, entry: AuditEntry) -> ServerRow:
+    body = json.dumps([entry.time, entry.action, entry.subject, entry.detail])
+    return writer.make("audit", str(entry.number), body=body)
+
+
+def _try(read: Callable[[], _Value], damage: list[str]) -> list[_Value]:
+    try:
+        return [read()]
+    except (GalleryError, ValueError) as error:
+        damage.append(str(error))
+        return []

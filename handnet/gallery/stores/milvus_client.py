@@ -1,0 +1,192 @@
+"""What is asked of a Milvus server: rows by a condition, in blocks, each call with a time-out and errors in words."""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from handnet.errors import ConfigError, GalleryError
+from handnet.gallery.stores.milvus_rows import ServerRow
+
+_PAGE_ROWS = 1000
+_INSERT_ROWS = 500
+_VALUES = 500
+_GRPC_OPTIONS = {
+    # The client's own default, a ping every 10 s on an idle connection, is more than servers put up with: they hang up.
+    "grpc.keepalive_time_ms": 300_000,
+    "grpc.keepalive_permit_without_calls": False,
+    # Back at once where a server was started again: neither wait long, nor share what another connection found out.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+
+
+class Server:
+    """One gallery on one server. The alias `handnet_NAME` stands for the collection that holds it now."""
+
+    def __init__(self, gallery: str, address: str, timeout_s: float) -> None:
+        """Connect.
+
+        Args:
+            gallery: its name.
+            address: "milvus+http://HOST:PORT".
+            timeout_s: of each call.
+
+        Raises:
+            ConfigError: a name that a server cannot take, or pymilvus is not installed.
+            GalleryError: the server is out of reach.
+        """
+        if not _NAME.fullmatch(gallery):
+            raise ConfigError(
+                "On a server a gallery's name is a letter, then letters, digits and _, 100 at most. "
+                f"Received: {gallery[:120]!r}."
+            )
+        try:
+            from pymilvus import MilvusClient
+        except ImportError:
+            raise ConfigError(
+                "A gallery on a server needs the package pymilvus: pip install 'handnet[milvus]'."
+            ) from None
+        # It prints each failure with a stack before it raises it.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+        self.alias = f"handnet_{gallery}"
+        self.address = address
+        self.timeout_s = timeout_s
+        with self.explaining():
+            self.client = MilvusClient(
+                address.removeprefix("milvus+"), timeout=timeout_s, dedicated=True, grpc_options=_GRPC_OPTIONS
+            )
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turn the client's errors into those that a user can mend."""
+        import grpc
+        from pymilvus import MilvusException
+
+        try:
+            yield
+        except (MilvusException, grpc.RpcError) as error:
+            text = " ".join(str(getattr(error, "message", "") or error).split())[:200]
+            raise GalleryError(
+                f"The server {self.address} does not answer as it should ({text}). What was not acknowledged was not "
+                "written. Is it running? Then repeat."
+            ) from error
+
+    def has_gallery(self) -> bool:
+        """Whether the server has the gallery."""
+        with self.explaining():
+            return bool(self.client.has_collection(self.alias, timeout=self.timeout_s))
+
+    def load(self) -> None:
+        """Make a collection ready to be searched, e.g. after the server was started again."""
+        with self.explaining():
+            self.client.load_collection(self.alias, timeout=self.timeout_s)
+
+    def create_collection(self, width: int) -> str:
+        """Make an empty collection with a name of its own and return that."""
+        from pymilvus import DataType
+
+        name = f"{self.alias}_{secrets.token_hex(4)}"
+        schema = self.client.create_schema(auto_id=False)
+        schema.add_field("key", DataType.VARCHAR, max_length=160, is_primary=True)
+        for field, length in (("kind", 16), ("item", 100), ("owner", 64), ("mark", 64), ("body", 65_535)):
+            schema.add_field(field, DataType.VARCHAR, max_length=length)
+        schema.add_field("batch", DataType.INT64)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=width)
+        index = self.client.prepare_index_params()
+        # Exact, as in memory.
+        index.add_index("vector", index_type="FLAT", metric_type="IP")
+        with self.explaining():
+            self.client.create_collection(
+                name, schema=schema, index_params=index, consistency_level="Strong", timeout=self.timeout_s
+            )
+            self.client.load_collection(name, timeout=self.timeout_s)
+        return name
+
+    def turn_alias(self, name: str) -> None:
+        """Let the gallery be this collection from now on; the old one is dropped with everything in it."""
+        with self.explaining():
+            if not self.has_gallery():
+                self.client.create_alias(name, self.alias, timeout=self.timeout_s)
+                return
+            old = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            self.client.alter_alias(name, self.alias, timeout=self.timeout_s)
+            self.client.drop_collection(old, timeout=self.timeout_s)
+
+    def drop(self, name: str) -> None:
+        """Drop a collection that never became the gallery."""
+        with self.explaining():
+            self.client.drop_collection(name, timeout=self.timeout_s)
+
+    def query(self, condition: str, fields: Sequence[str]) -> list[ServerRow]:
+        """Return all rows that meet a condition."""
+        more = {"output_fields": list(fields), "consistency_level": "Strong", "timeout": self.timeout_s}
+        with self.explaining():
+            rows = [dict(row) for row in self.client.query(self.alias, filter=condition, limit=_PAGE_ROWS, **more)]
+            if len(rows) < _PAGE_ROWS:
+                return rows
+            rows = []
+            pages = self.client.query_iterator(self.alias, filter=condition, batch_size=_PAGE_ROWS, **more)
+            while page := pages.next():
+                rows += [dict(row) for row in page]
+            pages.close()
+        return rows
+
+    def query_in(self, condition: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[ServerRow]:
+        """Return the rows that meet a condition and have one of these values in a field."""
+        return [row for some in _list_conditions(condition, field, values) for row in self.query(some, fields)]
+
+    def search(self, condition: str, vector: Sequence[float], limit: int) -> list[str]:
+        """Return the owners of the nearest rows that meet a condition."""
+        with self.explaining():
+            hits = self.client.search(
+                self.alias,
+                [list(vector)],
+                filter=condition,
+                limit=limit,
+                output_fields=["owner"],
+                consistency_level="Strong",
+                timeout=self.timeout_s,
+            )
+        return [str(hit["entity"]["owner"]) for hit in hits[0]]
+
+    def insert(self, rows: Sequence[ServerRow], name: str = "") -> None:
+        """Write rows; acknowledged rows survive a stop of the server."""
+        with self.explaining():
+            for start in range(0, len(rows), _INSERT_ROWS):
+                block: Any = list(rows[start : start + _INSERT_ROWS])
+                self.client.insert(name or self.alias, block, timeout=self.timeout_s)
+
+    def upsert(self, row: ServerRow) -> None:
+        """Write one row, or write it over."""
+        with self.explaining():
+            self.client.upsert(self.alias, [row], timeout=self.timeout_s)
+
+    def delete(self, condition: str) -> None:
+        """Delete the rows that meet a condition."""
+        with self.explaining():
+            self.client.delete(self.alias, filter=condition, timeout=self.timeout_s)
+
+    def delete_in(self, condition: str, field: str, values: Sequence[str]) -> None:
+        """Delete the rows that meet a condition and have one of these values in a field."""
+        for some in _list_conditions(condition, field, values):
+            self.delete(some)
+
+    def flush(self, name: str = "") -> None:
+        """Seal what was written, after which it is searched."""
+        with self.explaining():
+            self.client.flush(name or self.alias, timeout=self.timeout_s)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.client.close()
+
+
+def _list_conditions(condition: str, field: str, values: Sequence[str]) -> Iterator[str]:
+    for start in range(0, len(values), _VALUES):
+        quoted = ", ".join(f"'{value}'" for value in values[start : start + _VALUES])
+        yield f"{condition} and {field} in [{quoted}]" if condition else f"{field} in [{quoted}]"

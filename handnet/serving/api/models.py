@@ -1,0 +1,330 @@
+"""What requests hold and answers return; unknown fields are refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=200, description="1 to 200 printable characters.")]
+Identifier = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
+View = Annotated[Literal["", "dorsal", "palmar"], Field(description="Of all photos; blank: as the model sees it.")]
+Side = Annotated[Literal["", "left", "right"], Field(description="Of all photos; blank: as the model sees it.")]
+Review = Annotated[Literal["", "off", "standard", "strict"], Field(description="Blank: the collection's level.")]
+
+
+class Strict(BaseModel):
+    """A model that knows all its fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Rename(Strict):
+    """A person's new name."""
+
+    name: Name
+
+
+class Merge(Strict):
+    """Who is the same person."""
+
+    other: Annotated[Identifier, Field(description="Whose photos are moved; that person is removed.")]
+
+
+class HandFields(Strict):
+    """Fields of a form beside its photos: which hand they show."""
+
+    view: View = ""
+    side: Side = ""
+
+
+class PhotoFields(HandFields):
+    """Fields of photos for a person who is enrolled."""
+
+    review: Review = ""
+
+
+class EnrolFields(PhotoFields):
+    """Fields of an enrolment."""
+
+    name: Name
+
+
+class IdentifyFields(HandFields):
+    """Fields of a search."""
+
+    top: Annotated[int, Field(ge=1, le=1000, description="People to list.")] = 10
+    fpir: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="At most this share of people who are not enrolled is to be named."),
+    ] = None
+    prior: Annotated[float, Field(gt=0, lt=1, description="Probability that a hand is of somebody enrolled.")] = 0.5
+    together: Annotated[bool, Field(description="All photos show one person: one answer.")] = False
+
+
+class VerifyFields(HandFields):
+    """Fields of the question whether photos show a person."""
+
+    person: Identifier
+
+
+class CompareFields(Strict):
+    """Fields of the question whether two photos show one person."""
+
+    first_view: View = ""
+    first_side: Side = ""
+    second_view: View = ""
+    second_side: Side = ""
+
+
+class Status(Strict):
+    """Whether the server works."""
+
+    status: str
+
+
+class CollectionOut(Strict):
+    """A collection."""
+
+    name: str
+    model: Annotated[str, Field(description="Digest of the model that it is bound to.")]
+    num_people: int
+    keeps_photos: bool
+    review: str
+    protected: Annotated[bool, Field(description="Templates are encrypted and turned by a secret key.")]
+    calibration: Annotated[str, Field(description="Where its calibration comes from.")]
+    created: str
+
+
+class HandOut(Strict):
+    """Which hand is seen from where."""
+
+    view: str
+    side: str
+
+
+class PersonLine(Strict):
+    """A line of the list of people."""
+
+    id: str
+    name: str
+    num_photos: int
+    created: str
+
+
+class People(Strict):
+    """Some of the people of a collection, sorted by name."""
+
+    people: list[PersonLine]
+    total: Annotated[int, Field(description="People who match, on all pages.")]
+
+
+class PhotoOut(Strict):
+    """An enrolled photo."""
+
+    id: str
+    hand: HandOut
+    quality: float
+    created: str
+    has_picture: bool
+
+
+class PersonOut(Strict):
+    """A person and the enrolled photos."""
+
+    id: str
+    name: str
+    created: str
+    photos: list[PhotoOut]
+
+
+class AcceptedOut(Strict):
+    """A photo that was enrolled."""
+
+    photo: str
+    id: str
+    hand: HandOut
+    quality: float
+    remarks: list[str]
+
+
+class RefusedOut(Strict):
+    """A photo that was not enrolled."""
+
+    photo: str
+    reason: str
+
+
+class EnrolmentOut(Strict):
+    """What came of an enrolment."""
+
+    person: Annotated[str, Field(description="Id of the person; blank where nobody was enrolled.")]
+    name: str
+    is_new: bool
+    accepted: list[AcceptedOut]
+    refused: list[RefusedOut]
+
+
+class Count(Strict):
+    """How many photos were moved."""
+
+    num_photos: int
+
+
+class ThresholdOut(Strict):
+    """From which log ratio on somebody is named."""
+
+    log_ratio: float
+    probability: Annotated[float, Field(description="The same for the likeliest person, all else as it is.")]
+    fpir: float
+    predicted: float
+    interval: tuple[float, float]
+    num_people: int
+    num_calibration_people: int
+    origin: str
+    text: str
+
+
+class MatchOut(Strict):
+    """An enrolled person as the answer to a search."""
+
+    rank: int
+    person: str
+    name: str
+    probability: float
+    log_ratio: float
+    similarity: float
+    pairing: str
+    accepted: bool
+    picture: Annotated[str, Field(description="Id of an enrolled photo whose picture is kept, or blank.")]
+
+
+class AnswerOut(Strict):
+    """Who a hand belongs to."""
+
+    photo: str
+    problem: str
+    hand: HandOut
+    name: Annotated[str, Field(description="Who it is; blank: nobody enrolled.")]
+    matches: list[MatchOut]
+    nobody: Annotated[float, Field(description="Probability of nobody enrolled.")]
+    prior: float
+    threshold: ThresholdOut | None
+    remarks: list[str]
+    num_people: int
+    num_compared: int
+
+
+class Answers(Strict):
+    """An answer for each photo, or one for all."""
+
+    answers: list[AnswerOut]
+
+
+class VerificationOut(Strict):
+    """Whether a photo shows a person."""
+
+    photo: str
+    name: str
+    problem: str
+    same: bool
+    probability: float
+    log_ratio: float
+    similarity: float
+    threshold: float
+    pairing: str
+    origin: str
+
+
+class Verifications(Strict):
+    """A verdict for each photo."""
+
+    answers: list[VerificationOut]
+
+
+class DistributionsOut(Strict):
+    """Histograms of the scores of calibration people."""
+
+    edges: list[float]
+    genuine: list[float]
+    impostor: list[float]
+
+
+class ComparisonOut(Strict):
+    """Whether two photos show one person."""
+
+    problem: str
+    hands: tuple[HandOut, HandOut]
+    same: bool
+    probability: float
+    log_ratio: float
+    similarity: float
+    threshold: float
+    pairing: str
+    origin: str
+    distributions: DistributionsOut | None
+
+
+class EmbeddingOut(Strict):
+    """A photo's vector."""
+
+    photo: str
+    problem: str
+    vector: list[float]
+    hand: HandOut
+    quality: float
+    remarks: list[str]
+
+
+class Embeddings(Strict):
+    """A vector for each photo that can be used."""
+
+    model: str
+    embeddings: list[EmbeddingOut]
+
+
+class TestPerson(Strict):
+    """A person of a run's test part."""
+
+    name: str
+    photos: list[int]
+
+
+class ExplorerOut(Strict):
+    """A run's test part."""
+
+    name: str
+    num_people: int
+    num_dorsal: int
+    num_palmar: int
+    people: list[TestPerson]
+
+
+class Neighbour(Strict):
+    """A person of the test part, by the photo nearest to the query."""
+
+    rank: int
+    photo: int
+    name: str
+    similarity: float
+    right: bool
+
+
+class QueryOut(Strict):
+    """A query and who is nearest to it."""
+
+    photo: int
+    name: str
+    view: str
+    side: str
+    rank: Annotated[int, Field(description="Of the right person; 0 where that person has no photo of the other view.")]
+    num_ranked: int
+    neighbours: list[Neighbour]
+
+
+class ProblemOut(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None

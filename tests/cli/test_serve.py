@@ -1,0 +1,101 @@
+"""`handnet serve`: whom it lets in, its keys, and a process that serves and stops."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from handnet.cli.serve import serve
+from handnet.errors import ConfigError, HandnetError
+from handnet.gallery import Gallery
+from handnet.serving.api.keys import KeyFile
+from tests.gallery.conftest import find_port
+from tests.gallery.simulated import SimulatedEncoder, fit_simulated
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("fastapi") is None, reason="FastAPI is not installed: pip install 'handnet[serve]'"
+)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Path:
+    Gallery.create(tmp_path / "people", SimulatedEncoder(), fit_simulated(20)).close()
+    return tmp_path / "people"
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(serve, [str(part) for part in arguments])
+    if isinstance(result.exception, HandnetError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_keys_are_made_listed_and_revoked(gallery: Path) -> None:
+    key = run(gallery, "--add-key", "enrol").strip()
+    file = KeyFile(gallery / "api_keys.json")
+    found = file.find(key)
+    assert found is not None
+    assert run(gallery, "--list-keys").split()[:2] == [found.id, "enrol"]
+    run(gallery, "--revoke-key", found.id)
+    assert file.find(key) is None
+    with pytest.raises(ConfigError, match="admin"):
+        run(gallery, "--add-key", "owner")
+
+
+def test_other_machines_need_keys(gallery: Path) -> None:
+    with pytest.raises(ConfigError, match="--add-key admin"):
+        run(gallery, "--host", "0.0.0.0")
+
+
+def test_a_port_that_is_taken_is_one_line(gallery: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="Give another --port"):
+            run(gallery, "--port", taken.getsockname()[1])
+
+
+PROCESS = """
+import sys
+import handnet.cli._gallery
+from tests.serving.api.hands import PhotoEncoder
+handnet.cli._gallery.load_model = lambda source: PhotoEncoder()
+from handnet.cli.main import main
+sys.argv = ["handnet", "serve", sys.argv[1], "--port", sys.argv[2], "--access-log"]
+main()
+"""
+
+
+def test_a_process_serves_and_stops_when_it_is_told(gallery: Path) -> None:
+    httpx = pytest.importorskip("httpx")
+    port = find_port()
+    command = [sys.executable, "-c", PROCESS, str(gallery), str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        deadline_s = time.monotonic() + 60
+        while True:
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/v1/collections").json()[0]["name"] == "people"
+                break
+            except httpx.TransportError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline_s
+                time.sleep(0.2)
+        assert httpx.get(f"http://127.0.0.1:{port}/", headers={"host": "evil.example"}).status_code == 421
+        os.kill(process.pid, signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert f"http://127.0.0.1:{port}/" in out
+    assert "finished" in out
+    assert "GET /v1/collections 200" in err

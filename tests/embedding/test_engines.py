@@ -1,0 +1,96 @@
+"""What runs an encoder over many photos."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import handnet.embedding.engines
+import handnet.embedding.job
+from handnet.config.settings import Config
+from handnet.embedding.engines import (
+    ENGINES,
+    Engine,
+    build_engine,
+    check_engine,
+    choose_engine,
+    has_bfloat16,
+    read_cpu_flags,
+)
+from handnet.errors import ConfigError, RunError
+from handnet.images.store import load_cached, prepare_photos
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.encoder import build_encoder
+from tests.photos import picture, write_jpeg
+from tests.tiny import tiny_backbone, tiny_config
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return tiny_config()
+
+
+@pytest.fixture(scope="module")
+def encoder(config: Config) -> keras.Model:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
+        return build_encoder(config).model
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    """Eleven good photos."""
+    return [str(write_jpeg(tmp_path / f"{k:02}.jpg", np.roll(picture(), 5 * k, axis=1))) for k in range(11)]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engines_agree_with_the_encoder_whatever_the_batch(
+    name: str, photos: list[str], config: Config, encoder: keras.Model
+) -> None:
+    for package in {"tensorflow": [], "openvino": ["openvino"]}[name]:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    images = load_cached(prepare_photos(photos, config.image).files, config.image.size_px)
+    expected = np.asarray(encoder.predict_on_batch(images))
+    engine = build_engine(name, encoder, config.image, 6, images)
+    for count in (6, 1, 5):
+        received = engine.embed(images[:count])
+        assert (received.dtype, received.shape) == (np.float32, (count, 8))
+        tolerance = {"f32": 1e-5, "float32": 1e-5, "bf16": 0.05}[engine.precision]
+        np.testing.assert_allclose(received, expected[:count], atol=tolerance)
+        np.testing.assert_allclose(np.linalg.norm(received, axis=1), 1.0, atol=1e-5)
+    cosine = check_engine(engine, encoder, images[:6])
+    assert cosine > 0.999
+    assert not np.allclose(expected[0], expected[5], atol=1e-3), "photos differ"
+
+
+def test_an_engine_that_gives_other_vectors_is_refused(photos: list[str], config: Config, encoder: keras.Model) -> None:
+    images = load_cached(prepare_photos(photos[:3], config.image).files, config.image.size_px)
+    turned = Engine("openvino", "bf16", lambda x: np.roll(np.asarray(encoder.predict_on_batch(x)), 1, axis=1))
+    with pytest.raises(RunError, match="The engine openvino in bf16 gives other vectors than the encoder: cosine"):
+        check_engine(turned, encoder, images)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({"avx2", "fma"}, "tensorflow"), ({"avx2", "amx_bf16"}, "openvino"), ({"avx512_bf16"}, "openvino")],
+)
+def test_auto_goes_by_the_processor(flags: set[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handnet.embedding.engines, "read_cpu_flags", lambda: flags)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    assert choose_engine() == expected
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert choose_engine() == "tensorflow", "OpenVINO is not installed"
+    assert has_bfloat16(flags) == (expected == "openvino")
+
+
+def test_flags_are_words() -> None:
+    assert all(flag and " " not in flag for flag in read_cpu_flags())
+
+
+def test_an_unknown_engine_is_said(config: Config, encoder: keras.Model) -> None:
+    with pytest.raises(ConfigError, match="Unknown engine 'openvin'. Did you mean 'openvino'?"):
+        build_engine("openvin", encoder, config.image, 4)

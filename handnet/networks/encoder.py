@@ -17,6 +17,7 @@ from handnet.config.settings import Config
 from handnet.errors import RunError, WeightsError
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.build import build_backbone
+from handnet.networks.backbones.taps import list_sources
 from handnet.networks.backbones.training import set_trainable
 from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from handnet.networks.device import set_precision
@@ -95,13 +96,14 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
         lora_rank=int(rank) if rank.isdecimal() and rank != settings.trainable else 0,
         drop_path_rate=settings.drop_path,
         recompute=settings.recompute,
+        taps=settings.taps,
     )
     if from_run:
         copy_weights(_load_backbone(Path(weights), settings.arch), backbone, weights)
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
     images = keras.Input((size, size, 3), name="image")
     features = backbone(images)
-    embeddings = UnitNormalization(name=UNIT_LAYER)(head.build(config, features))
+    embeddings = UnitNormalization(name=UNIT_LAYER)(head.build(config, features, list_sources(backbone)))
     # The head's layers lie flat in the encoder, next to the backbone: so weight files have always held them.
     return Encoder(
         keras.Model(images, embeddings, name=ENCODER_NAME),

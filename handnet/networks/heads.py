@@ -9,18 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import Config, ModelConfig
 from handnet.errors import ConfigError, format_unknown
+from handnet.metrics.joined_lda import Source, fit_joined_discriminant
 from handnet.metrics.lda import fit_discriminant
 
 if TYPE_CHECKING:
     import keras
 
 Floats = npt.NDArray[Any]
-# Settings, features (N, F), and the identity and, where there are any, the view of each row → the head's weights.
-Fit = Callable[[ModelConfig, Floats, Sequence[str], Sequence[str] | None], list[Floats]]
+# Settings, features (N, F), what they consist of, and the identity and, where there are any, the view of each row → the
+# head's weights.
+Fit = Callable[[ModelConfig, Floats, Sequence[Source], Sequence[str], Sequence[str] | None], list[Floats]]
 
 
 def _check_nothing(_: ModelConfig) -> None:
@@ -32,14 +35,14 @@ class Head:
     """One projection head.
 
     Attributes:
-        build: settings and the backbone's features (B, F) → (B, `model.embedding_size`).
+        build: settings, the backbone's features (B, F) and what they consist of → (B, `model.embedding_size`).
         fit: finds the head's weights from the training features at once, in the order of `Encoder.head.weights`; None
             where the head is trained by gradient.
         check: raises ConfigError where the settings do not suit the head.
         describe: settings → how the head was found, for the model card; only of heads with a `fit`.
     """
 
-    build: Callable[[Config, Any], keras.KerasTensor]
+    build: Callable[[Config, Any, Sequence[Source]], keras.KerasTensor]
     fit: Fit | None = None
     check: Callable[[ModelConfig], None] = _check_nothing
     describe: Callable[[ModelConfig], str] = lambda _: ""
@@ -68,11 +71,14 @@ def name_objective(config: Config) -> str:
     return config.loss.name if select_head(config.model).fit is None else config.model.head
 
 
-def _build_mlp(config: Config, features: Any) -> keras.KerasTensor:
+def _build_mlp(config: Config, features: Any, sources: Sequence[Source]) -> keras.KerasTensor:
     import keras
 
     settings, seed = config.model, config.train.seed
     glorot = keras.initializers.GlorotUniform
+    if any(len(source.widths) > 1 for source in sources):
+        # Depths of a network differ in scale by more than ten times: each feature is brought to one, as the batches have it.
+        features = keras.layers.BatchNormalization(center=False, scale=False, name="head_scale")(features)
     x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(features)
     x = keras.layers.BatchNormalization(name="head_norm")(x)
     x = keras.layers.ReLU(name="head_relu")(x)
@@ -80,7 +86,7 @@ def _build_mlp(config: Config, features: Any) -> keras.KerasTensor:
     return keras.layers.Dense(settings.embedding_size, kernel_initializer=glorot(seed + 2), name="head_embedding")(x)
 
 
-def _build_linear(config: Config, features: Any) -> keras.KerasTensor:
+def _build_linear(config: Config, features: Any, _: Sequence[Source]) -> keras.KerasTensor:
     import keras
 
     # Random until it is found from the features; float32 under every policy, as it was found.
@@ -98,9 +104,46 @@ def _check_frozen(model: ModelConfig) -> None:
 
 
 def _fit_lda(
-    model: ModelConfig, features: Floats, identities: Sequence[str], views: Sequence[str] | None
+    model: ModelConfig,
+    features: Floats,
+    _: Sequence[Source],
+    identities: Sequence[str],
+    views: Sequence[str] | None,
 ) -> list[Floats]:
     return list(fit_discriminant(features, list(identities), views, model.embedding_size, model.lda_penalty))
+
+
+def _build_joined(config: Config, features: Any, sources: Sequence[Source]) -> keras.KerasTensor:
+    from handnet.networks.joined_discriminant import JoinedDiscriminantLayer
+
+    size = config.model.embedding_size
+    return JoinedDiscriminantLayer(
+        [sum(source.widths) for source in sources], _count_directions(size, sources), size, config.train.seed
+    )(features)
+
+
+def _count_directions(embedding_size: int, sources: Sequence[Source]) -> int:
+    # Two coordinates are the view's.
+    directions = (embedding_size - 2) // len(sources)
+    if directions < 1:
+        raise ConfigError(
+            f"`model.embedding_size` must be at least {len(sources) + 2} for head 'joined-lda' on {len(sources)} sources "
+            f"of features. Received: {embedding_size}."
+        )
+    return directions
+
+
+def _fit_joined(
+    model: ModelConfig,
+    features: Floats,
+    sources: Sequence[Source],
+    identities: Sequence[str],
+    views: Sequence[str] | None,
+) -> list[Floats]:
+    directions = _count_directions(model.embedding_size, sources)
+    found = fit_joined_discriminant(features, sources, identities, views, directions, model.lda_penalty)
+    arrays = [array for source in found.maps for array in source]
+    return [*arrays, found.view_kernel, found.view_bias, np.asarray(found.has_views, np.float32)]
 
 
 HEADS: dict[str, Head] = {
@@ -110,5 +153,14 @@ HEADS: dict[str, Head] = {
         fit=_fit_lda,
         check=_check_frozen,
         describe=lambda model: f"discriminant analysis in closed form, penalty {model.lda_penalty:g}",
+    ),
+    "joined-lda": Head(
+        _build_joined,
+        fit=_fit_joined,
+        check=_check_frozen,
+        describe=lambda model: (
+            f"discriminant analysis in closed form of each source of features, penalty {model.lda_penalty:g}, lengths by the "
+            "variance between people"
+        ),
     ),
 }

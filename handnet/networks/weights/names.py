@@ -8,7 +8,7 @@ from handnet.networks.weights.pth import State
 
 # In every published file, and in no backbone: heads, counters, and what follows from the architecture.
 _UNUSED = re.compile(
-    r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|pre_logits|classifier|pooler|local_cls_norm)\."
+    r"(^|\.)(mask_token|num_batches_tracked|bias_mask)$|^(rope_embed|head|fc|logits|pre_logits|classifier|_fc|pooler|local_cls_norm)\."
 )
 _WRAPPERS = ("module.", "backbone.", "_orig_mod.")
 

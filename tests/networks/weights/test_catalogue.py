@@ -4,12 +4,20 @@ import re
 from pathlib import Path
 
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.weights.catalogue import collect_published, list_published
+from handnet.networks.weights.catalogue import SHIPPED, collect_published, list_published
 
 
 def test_every_published_backbone_exists_and_says_where_its_weights_are():
     trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
-    assert set(BACKBONES) - {listed.arch for listed in collect_published().values()} == trial
+    joined = {arch for arch, backbone in BACKBONES.items() if len(backbone.pip) > 1}
+    assert set(BACKBONES) - {listed.arch for listed in collect_published().values()} - joined == trial
+
+
+def test_weights_of_packages_are_shipped_or_published_with_their_package():
+    names = {name for backbone in BACKBONES.values() for name in backbone.pip}
+    assert names
+    published = collect_published()
+    assert all(name in SHIPPED or published[name].weights.package for name in names)
 
 
 def test_the_document_lists_what_is_published():

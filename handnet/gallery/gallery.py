@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from handnet.errors import DataError, EvaluationError, GalleryError
+from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
 from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
-from handnet.gallery.enrolment import Enrolment, Entry, decide_kind, enrol, new_id, now
+from handnet.gallery.enrolment import Enrolment, Entry, Refused, decide_kind, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.index import TemplateIndex, choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
@@ -260,7 +260,13 @@ class Gallery:
         """
         done = []
         for name, photos in entries.items():
-            done.append(self.add(name, list(photos), review=review))
+            try:
+                clean_name(name)
+            except ConfigError as error:
+                # One unusable name must not keep those after it from being enrolled.
+                done.append(_refuse_all(name, photos, str(error)))
+            else:
+                done.append(self.add(name, list(photos), review=review))
             if progress is not None:
                 progress(done[-1])
         return done
@@ -651,6 +657,11 @@ class Gallery:
 def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:
     single = isinstance(photos, str | Path | bytes | np.ndarray | Entry)
     return [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
+
+
+def _refuse_all(name: str, photos: Sequence[Entry], reason: str) -> Enrolment:
+    titles = [entry.title or name_photo(entry.photo, number) for number, entry in enumerate(photos, 1)]
+    return Enrolment(name, (), tuple(Refused(title, reason) for title in titles), is_new=False)
 
 
 def _explain_no_pairing(kind: HandKind) -> str:

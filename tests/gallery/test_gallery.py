@@ -412,3 +412,11 @@ def test_photos_for_a_migration_are_measured_before_they_are_read(
     assert people.migrate(*new, dry_run=True, photos=tmp_path / "photos").num_photos == 1
     monkeypatch.setattr("handnet.data.checks.MAX_FILE_BYTES", 5)
     assert people.migrate(*new, dry_run=True, photos=tmp_path / "photos").num_photos == 0
+
+
+def test_an_unusable_name_does_not_end_an_import(gallery: Gallery) -> None:
+    entries = {name: [Entry(take_photo(number, "palmar"))] for number, name in enumerate(["Ada", "x" * 201, "Bob"])}
+    done = gallery.import_(entries)
+    assert [len(row.accepted) for row in done] == [1, 0, 1]
+    assert "1 to 200 printable characters" in done[1].refused[0].reason
+    assert [row.name for row in gallery.list()] == ["Ada", "Bob"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def with_hand(command: Command) -> Command:
 
 def is_gallery(place: str) -> bool:
     """Tell whether a folder is a gallery."""
-    return (Path(place) / "gallery.sqlite").is_file()
+    return os.path.isfile(Path(place) / "gallery.sqlite")
 
 
 def open_gallery(gallery: str, store: str, key_file: Path | None) -> "Gallery":

@@ -1,6 +1,7 @@
 """`handnet gallery`: make a gallery, enrol people, look after it."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def create(
         raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
     if not gallery.strip():
         raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
-    if not store and Path(gallery).exists():
+    if not store and os.path.lexists(gallery):
         raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
     key = read_key(key_file)
     encoder = load_model(source)

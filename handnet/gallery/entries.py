@@ -1,5 +1,6 @@
 """Whom to enrol: a folder for each person, or a table."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -39,7 +40,7 @@ def read_entries(source: Path, view: str = "", side: str = "") -> Entries:
     Raises:
         DataError: there is no photo, or the table is malformed.
     """
-    if source.is_dir():
+    if os.path.isdir(source):
         # Read as a plain folder, everybody's photos would be those of one person called Hands.
         dataset = read_hands11k(source) if (source / "HandInfo.csv").is_file() else read_folder(source)
         rows = [

@@ -1,6 +1,7 @@
 """The models that a gallery can be bound to: a trained run, or an exported SavedModel."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -110,7 +111,7 @@ def load_model(source: Mapping[str, str]) -> Encoder:
         GalleryError: it is not there any more.
     """
     kind, path = source.get("kind", ""), Path(source.get("path", ""))
-    if kind not in MODELS or not path.is_dir():
+    if kind not in MODELS or not os.path.isdir(path):
         raise GalleryError(
             f"There is no model at {str(path)!r}. Say where the gallery's model is: --run RUN or --model saved_models/NAME/1."
         )

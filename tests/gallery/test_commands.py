@@ -245,3 +245,11 @@ def test_a_blank_photo_does_not_remove_the_person(gallery: Path) -> None:
 
 def test_a_blank_name_of_a_gallery_is_refused(world: World) -> None:
     assert "needs a name" in fail("gallery", "create", "", "--run", world.run)
+
+
+def test_names_that_no_file_system_takes_are_one_line(gallery: Path, world: World) -> None:
+    long = "x" * 300
+    assert "Cannot read the gallery" in fail("gallery", "list", long)
+    assert "Cannot write" in fail("gallery", "create", long, "--run", world.run)
+    assert "There is no model" in fail("gallery", "create", gallery.parent / "new", "--run", long)
+    assert "Expected a folder of people" in fail("gallery", "import", gallery, long)

@@ -54,7 +54,13 @@ class SqliteStore:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        if not self._file.is_file():
+        try:
+            is_there = self._file.is_file()
+        except OSError as error:
+            raise GalleryError(
+                f"Cannot read the gallery {str(folder)!r}: {error.strerror}. A gallery is its owner's alone."
+            ) from None
+        if not is_there:
             raise GalleryError(f"There is no gallery in {str(folder)!r}. Make one with handnet gallery create.")
         self._writable = os.access(folder, os.W_OK | os.X_OK) and os.access(self._file, os.W_OK)
         try:
@@ -413,7 +419,7 @@ def _create_file(folder: Path) -> Path:
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `folder`, or vanishes where something fails."""
-    if folder.exists() or folder.is_symlink():
+    if os.path.lexists(folder):
         raise GalleryError(f"{str(folder)!r} exists already. Give another name, or remove it first.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

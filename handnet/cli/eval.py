@@ -75,7 +75,7 @@ def evaluate(
     check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
-    if has_one_view(dataset.examples):
+    if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
         # There is nothing to rank one view against.
         dataset = forget_views(dataset)
     if not has_views(dataset.examples):

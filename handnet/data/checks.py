@@ -231,8 +231,11 @@ def _find_decoding_problem(contents: bytes) -> str:
 
 def _find_bmp_problem(contents: bytes, width: int, height: int) -> str:
     """Return "" or what is wrong with a 24-bit BMP; TensorFlow ignores its kind, and takes no byte more or less."""
-    offset, header = struct.unpack_from("<II", contents, 10)
-    (compression,) = struct.unpack_from("<I", contents, 30)
+    try:
+        offset, header = struct.unpack_from("<II", contents, 10)
+        (compression,) = struct.unpack_from("<I", contents, 30)
+    except struct.error:
+        return "truncated: the BMP ends within its header"
     if header not in BMP_HEADERS or compression:
         return _NO_SENSE
     excess = len(contents) - offset - (3 * width + 3) // 4 * 4 * height

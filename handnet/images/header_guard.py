@@ -89,7 +89,9 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
     height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
     known = tf.reduce_any([tf.equal(little(14, 4), size) for size in BMP_HEADERS]) & tf.equal(little(30, 4), 0)
-    bmp = is_signed(b"BM") & known & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
+    num_bytes = (3 * little(18, 4) + 3) // 4 * 4 * height
+    whole = tf.equal(tf.cast(tf.strings.length(contents), tf.int64) - little(10, 4), num_bytes)
+    bmp = is_signed(b"BM") & known & whole & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
     return jpeg | gif | png | bmp
 
 

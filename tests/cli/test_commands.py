@@ -464,7 +464,7 @@ def test_a_hub_out_of_reach_says_how_to_go_on_without(
     for arch in ("dino", "resnet50"):
         line = command.fail("train", f"--data={finished / 'hands'}", f"--arch={arch}", "--loss=triplet")
         assert "cannot be fetched" in line
-        assert "--weights PATH" in line
+        assert "`--weights DIR` here" in line
         assert "--weights none" in line
     assert 0 < len(attempts) <= 8, "it gives up at once"
 

@@ -203,7 +203,7 @@ def test_a_full_disk_is_an_error_before_any_work(
 ) -> None:
     usage = type("usage", (), {"free": 1_000_000})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    with pytest.raises(DiskError, match=r"has 0.0 GB free and about 0.\d GB are needed"):
+    with pytest.raises(DiskError, match=r"has 1.0 MB free and about \d+ MB are needed"):
         run_quietly(tiny_config(), tmp_path / "run", dataset)
     assert not (tmp_path / "run").exists()
 

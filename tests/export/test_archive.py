@@ -13,7 +13,7 @@ from handnet.errors import DiskError, RunError
 from handnet.export.archive import export_encoder, find_next_version
 from handnet.networks.formats import FORMATS
 
-ENCODER: Any = SimpleNamespace(model=SimpleNamespace(output_shape=(None, 8)))
+ENCODER: Any = SimpleNamespace(model=SimpleNamespace(output_shape=(None, 8), weights=[]))
 
 
 @pytest.fixture(autouse=True)

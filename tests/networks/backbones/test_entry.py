@@ -27,7 +27,7 @@ def test_the_defaults_of_each_backbone_are_whole_settings(arch: str) -> None:
     entry = BACKBONES[arch]
     config = complete_config({"model": {"arch": arch}})
     assert config.image.size_px == entry.defaults["image"]["size_px"] >= entry.min_image_px
-    assert config.model.weights in ("none", "preset", *SHIPPED)
+    assert config.model.weights in ("none", "preset", "pip", *SHIPPED)
     assert config.model.weights not in SHIPPED or config.model.weights in entry.shipped
     assert complete_config({"model": {"arch": arch}, "image": {"size_px": 512 * 3}}).image.size_px == 1536
 

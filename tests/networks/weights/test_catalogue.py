@@ -10,7 +10,8 @@ from handnet.networks.weights.catalogue import SHIPPED, collect_published, list_
 def test_every_published_backbone_exists_and_says_where_its_weights_are():
     trial = {"hand", "hand-photo", "mini", "small", "dino-tiny", "dino-tiny-reg", "dino3-tiny", "dino3-tiny-plus"}
     joined = {arch for arch, backbone in BACKBONES.items() if len(backbone.pip) > 1}
-    assert set(BACKBONES) - {listed.arch for listed in collect_published().values()} - joined == trial
+    # Other tests of the same process may have put a backbone of their own there.
+    assert set(BACKBONES) - {"tiny"} - {listed.arch for listed in collect_published().values()} - joined == trial
 
 
 def test_weights_of_packages_are_shipped_or_published_with_their_package():

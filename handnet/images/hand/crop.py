@@ -15,7 +15,7 @@ OUTLINE_CELLS = 8
 
 
 # A linear rule on the left half of the outline less its mirror image: positive where the thumb is on the right. Ridge regression
-# on 1,400 photos of 700 made-up people (benchmarks/thumb_side.py); right for 98.1 % of 856 real photos.
+# on 1,400 photos of 700 synthetic people (benchmarks/thumb_side.py); right for 98.1 % of 856 real photos.
 THUMB_SIDE = (
     (0.00, 0.17, -0.00, -0.20),
     (0.01, 0.13, -1.19, -0.20),
@@ -63,7 +63,7 @@ def crop_hand(
         sign = tf.where(score_thumb_side(measure_outline(mask, pose)) > 0, -1.0, 1.0)
     step, y, x = lay_grid(pose, size_px, up, sign)
 
-    # Shrink the photo to the resolution of the crop before sampling it, lest the crop alias.
+    # Shrink the photo to the resolution of the crop before sampling it, so that the crop does not alias.
     ratio = shape[:2] / small_shape[1:3]
     shrink = tf.minimum(1.0, 1.0 / (step * tf.reduce_max(ratio)))
     shrunk_px = tf.cast(tf.math.ceil(shape[:2] * shrink), tf.int32)

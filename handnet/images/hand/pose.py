@@ -35,7 +35,7 @@ def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
     """Return where the hand of each mask lies, from its outline.
 
     Args:
-        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, lest it take long.
+        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, so that it is quick.
         start: (B, 2) unit vector (y, x) that points roughly to the fingers, where that is known; else it follows from
             where the arm leaves the picture.
 

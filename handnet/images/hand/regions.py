@@ -17,7 +17,7 @@ MARGIN_FRACTION = 1.0 / 6.0
 # The parts of a photo for a closer look: their side as a fraction of the longer one, and where their centres lie.
 PART_FRACTION, PARTS_SHORT, PARTS_LONG = 0.55, (0.27, 0.73), (0.25, 0.5, 0.75)
 UP = (-1.0, 0.0)
-# Where points lie further apart than this in the photo, the photo is halved until they do not, lest the result alias. Bilinear
+# Where points lie further apart than this in the photo, the photo is halved until they do not, against aliasing. Bilinear
 # samples at up to twice the distance of the pixels find the landmarks as well as closer ones.
 MAX_STEP_PX = 2.0
 # Enough for photos of 24,000 pixels.

@@ -1,7 +1,6 @@
 """What runs an encoder over many photos."""
 
 import importlib.util
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,28 +20,6 @@ from handnet.embedding.engines import (
 )
 from handnet.errors import ConfigError, RunError
 from handnet.images.store import load_cached, prepare_photos
-from handnet.networks.backbones import BACKBONES
-from handnet.networks.encoder import build_encoder
-from tests.photos import picture, write_jpeg
-from tests.tiny import tiny_backbone, tiny_config
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    return tiny_config()
-
-
-@pytest.fixture(scope="module")
-def encoder(config: Config) -> keras.Model:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
-        return build_encoder(config).model
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[str]:
-    """Eleven good photos."""
-    return [str(write_jpeg(tmp_path / f"{k:02}.jpg", np.roll(picture(), 5 * k, axis=1))) for k in range(11)]
 
 
 @pytest.mark.parametrize("name", ENGINES)

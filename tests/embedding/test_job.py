@@ -24,30 +24,11 @@ from handnet.files import hold_lock
 from handnet.images.store import prepare_photos
 from handnet.metrics.embedded import load_part
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.encoder import build_encoder
 from handnet.networks.weights.manifest import hash_file
 from tests.photos import UNUSABLE, picture, write_jpeg
-from tests.tiny import tiny_backbone, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, write_tiny
 
 BATCH_SIZE = 4
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    return tiny_config()
-
-
-@pytest.fixture(scope="module")
-def encoder(config: Config) -> keras.Model:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
-        return build_encoder(config).model
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[str]:
-    """Eleven good photos."""
-    return [str(write_jpeg(tmp_path / f"{k:02}.jpg", np.roll(picture(), 5 * k, axis=1))) for k in range(11)]
 
 
 def embed(

@@ -1,0 +1,24 @@
+"""`handnet verify` of two photos by a run; of people of a gallery: tests/gallery/test_commands.py."""
+
+from pathlib import Path
+
+from tests.cli.command_line import CommandLine, copy_run
+from tests.photos import write_jpeg
+
+
+def test_two_photos_are_needed_and_both_must_be_usable(command: CommandLine, finished: Path) -> None:
+    copy_run(finished, Path("run"))
+    write_jpeg(Path("a.jpg"))
+    Path("empty.jpg").write_bytes(b"")
+    asked = "Expected RUN and two photos: handnet verify run A.jpg B.jpg. Received: "
+    assert f"{asked}1 photo." in command.fail("verify", "run", "a.jpg", code=2)
+    assert f"{asked}3 photos." in command.fail("verify", "run", "a.jpg", "-i1", "a.jpg", "-i2", "a.jpg", code=2)
+    assert "'empty.jpg' cannot be used: empty file." in command.fail("verify", "run", "a.jpg", "empty.jpg")
+    assert "There is no run folder 'x'" in command.fail("verify", "x", "a.jpg", "a.jpg")
+
+
+def test_a_run_without_a_calibration_says_how_to_get_one(command: CommandLine, finished: Path) -> None:
+    copy_run(finished, Path("run"))
+    write_jpeg(Path("a.jpg"))
+    line = command.fail("verify", "run", "a.jpg", "a.jpg")
+    assert "'run' has no calibration yet: evaluate it first with handnet eval run" in line

@@ -9,11 +9,7 @@ from handnet.data.synthetic.placement import Placement, compute_mirror
 from handnet.data.synthetic.skeleton import Pose, pose_hand
 
 VIEW_SIDES = [("dorsal", "right"), ("dorsal", "left"), ("palmar", "right"), ("palmar", "left")]
-
-
 FLAT = Pose((0.0,) * 5, (0.0,) * 5, (1.0,) * 5, 0.0, None)
-
-
 PLAIN = Scene(
     light=(0.0, 0.0, 1.0),
     ambient=0.6,
@@ -28,8 +24,6 @@ PLAIN = Scene(
     noise=0.0,
     sleeve_color=(0.0, 0.0, 0.0),
 )
-
-
 SIZE = (256, 192)
 
 

@@ -15,7 +15,7 @@ def test_photos_become_vectors_with_the_digest_of_the_weights(command: CommandLi
     assert ".npz" in command.fail("embed", run, "a.jpg", "--output=vectors.txt", code=2)
     assert "There is no photo or folder 'b.jpg'" in command.fail("embed", run, "b.jpg", "--output=vectors.npz")
     Path("bad.jpg").write_bytes(b"")
-    line = command.fail("embed", run, "bad.jpg", "--output=vectors.npz", "--engine=no")
+    line = command.fail("embed", run, "bad.jpg", "--output=vectors.npz", "--engine=no", code=2)
     assert "Unknown engine 'no'" in line
     outcome = command.run("embed", run, "a.jpg", "bad.jpg", "--output=vectors.npz", "--engine=tensorflow", "--skip-bad")
     assert outcome.code == 0

@@ -1,4 +1,4 @@
-"""`handnet client`, as far as no server answers; with one: tests/serving/test_clients.py."""
+"""`handnet client`, as far as no server answers; with one: tests/serving/client/test_calls.py."""
 
 from pathlib import Path
 

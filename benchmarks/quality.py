@@ -124,9 +124,10 @@ def main() -> None:
     from handnet.config.run_folder import read_run, read_run_split
     from handnet.data.leaks import select_photos
     from handnet.data.readers.hands11k import read_hands11k
+    from handnet.images.hand.findings import NONE, ONE
     from handnet.images.hand.front_end import Hands, find_hands
     from handnet.images.hand.quality import Measures, measure_quality
-    from handnet.images.hand.quality_rule import GOOD, NO_HAND, REFUSE, rate_measures, refuse
+    from handnet.images.hand.quality_rule import GOOD, REFUSE, rate_photo
     from handnet.images.hand_models.models import load_hand_models
     from handnet.images.store import build_decoder
     from handnet.networks.encoder import load_encoder
@@ -175,7 +176,7 @@ def main() -> None:
             hands, measures = look(tf.constant(np.asarray(photo)))
             values = {field: float(value[0]) for field, value in measures._asdict().items()}
             found = bool(hands.found[0])
-            verdicts.append(rate_measures(values) if found else refuse(NO_HAND))
+            verdicts.append(rate_photo("", ONE if found else NONE, values))
             if found:
                 measured.append([values[field] for field in SHOWN])
                 views.append((float(hands.palmar[0]) > 0.5) == (labels[k][1] == "palmar"))

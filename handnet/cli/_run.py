@@ -54,6 +54,6 @@ def open_run(folder: Path, data: str = "", part: str = "") -> OpenRun:
     from handnet.config.run_folder import read_run, read_run_split
 
     run = read_run(folder)
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"], run.config.data.fill_labels)
     opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
     return opened._replace(examples=opened.select(part)) if part else opened

@@ -78,7 +78,7 @@ def train(
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
     if overfit is None:
         _check_target(run_folder)
-    dataset = read_data(config.data.reader, data or config.data.path)
+    dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.training.overfit import overfit_pairs
     from handnet.training.pair_training import check_pairs
@@ -154,7 +154,7 @@ def _resume(run_folder: Path, data: str) -> None:
         return
     file = run_folder / WEIGHTS_FILE
     check_free_space(run_folder, 4 * file.stat().st_size if file.is_file() else _LEAST_FREE_BYTES)
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"], run.config.data.fill_labels)
     start_tensorflow()
     _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)
 

@@ -56,7 +56,9 @@ def draw_sheet(examples: Sequence[Example], path: Path, models_folder: Path | No
     for number, (example, report) in enumerate(zip(chosen, reports, strict=True)):
         place = GAP_PX + number % COLUMNS * width, GAP_PX + number // COLUMNS * height
         sheet.paste(_draw_tile(report), place)
-        _write_caption(ImageDraw.Draw(sheet), (place[0], place[1] + TILE_PX[1] + 5), example, report)
+        draw = ImageDraw.Draw(sheet)
+        draw.rectangle((*place, place[0] + TILE_PX[0] - 1, place[1] + TILE_PX[1] - 1), outline="#bbbbbb")
+        _write_caption(draw, (place[0], place[1] + TILE_PX[1] + 5), example, report)
     write_with(Path(path), lambda draft: sheet.save(draft, format="PNG"))
 
 

@@ -110,7 +110,8 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
 def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
     from handnet.evaluation.hands import describe_run
     from handnet.evaluation.pairs import evaluate_pairs
-    from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
+    from handnet.evaluation.report.pairs_page import write_pair_report
+    from handnet.evaluation.report.pairs_terminal import format_pair_metrics
     from handnet.metrics.all_figures import write_metrics
 
     metrics, table, scores, main = evaluate_pairs(of)

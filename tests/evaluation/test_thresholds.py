@@ -11,7 +11,8 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import DiskError, RunError
 from handnet.evaluation.pairs import evaluate_pairs
-from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
+from handnet.evaluation.report.pairs_page import write_pair_report
+from handnet.evaluation.report.pairs_terminal import format_pair_metrics
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import CALIBRATION_FILE, find_thresholds, load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, save_calibration

@@ -23,7 +23,8 @@ THROUGH = {
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
-    "images/hand/test_front_end.py": ("images/hand/finding",),
+    "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
+    "images/test_hand_check.py": ("images/hand_sheet",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_fetch.py": ("images/hand_models/models",),

@@ -23,7 +23,7 @@ HEADINGS = (
     "Shortcut audit",
     "Slices",
     "Worst queries",
-    "People who look alike",
+    "People who look similar",
     "Embedding map",
     "How to read this",
 )

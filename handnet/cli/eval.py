@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.data.dataset import DataSet
-
-_LEAST_FREE_BYTES = 10_000_000
 
 
 @click.command("eval")
@@ -65,14 +64,12 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
-    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.data.dataset import forget_views, has_one_view, has_views
-    from handnet.files import check_free_space
 
     opened = open_run(run_folder, data, part)
     run, dataset = opened.run, opened.dataset
     target = output or run_folder / f"eval-{part}"
-    check_free_space(target, _LEAST_FREE_BYTES)
+    claim_output(target)
 
     start_tensorflow()
     if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
@@ -84,18 +81,18 @@ def evaluate(
     if run.config.pairs.form != "none":
         _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
     from handnet.evaluation.hands import describe_run, evaluate_run
+    from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
-    from handnet.networks.weights.manifest import hash_file
 
+    origin = describe_origin(run, dataset, opened.examples)
     metrics, embedded = evaluate_run(
         run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
     )
-    weights = hash_file(run_folder / WEIGHTS_FILE)
-    replace(embedded, model=weights).save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", {**metrics, "weights": weights})
+    replace(embedded, model=origin["weights"]).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, **origin})
     title = f"{run_folder.name}: {part} people"
     write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
     echo(format_metrics(metrics))
@@ -104,6 +101,7 @@ def evaluate(
 
 def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
     from handnet.evaluation.hands import describe_run
+    from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.pairs import evaluate_pairs
     from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
     from handnet.metrics.all_figures import write_metrics
@@ -112,7 +110,7 @@ def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, see
     metrics, table, scores, main = evaluate_pairs(
         run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress
     )
-    write_metrics(target / "pairs.json", metrics)
+    write_metrics(target / "pairs.json", {**metrics, **describe_origin(run, dataset, table.examples)})
     paths = [example.path for example in table.examples]
     photos = [(paths[a], paths[b]) for a, b in table.rows]
     about = describe_run(run, Path(dataset.directory))
@@ -125,7 +123,6 @@ def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, see
 def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
-    from handnet.files import check_free_space
     from handnet.metrics.all_figures import evaluate_part, write_metrics
     from handnet.metrics.embedded import check_disjoint, check_same_model, load_part
     from handnet.metrics.pairs.all_pairs import score_pairs
@@ -138,7 +135,7 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
         check_same_model(validation, part)
         check_disjoint(validation, part)
         calibration = fit_calibration(score_pairs(validation))
-    check_free_space(target, _LEAST_FREE_BYTES)
+    claim_output(target)
     metrics = evaluate_part(part, calibration, seed=seed)
     write_metrics(target / "metrics.json", metrics)
     write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._output import claim_output
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -36,6 +37,7 @@ def lr_find(
     from handnet.errors import ConfigError, RunError
     from handnet.networks.complete import complete_config
 
+    claim_output(output)
     if source.is_dir():
         if overrides:
             raise ConfigError("--set goes with CONFIG.toml: a run has its settings.")

@@ -303,7 +303,9 @@ def go_on(trial: Trial, work: Path, whole: Whole) -> str:
     begun = bool(trial.again) and (work / OUT / trial.made).exists()
     ended = fork(trial.again if begun else trial.first, work).wait()
     # What was finished before the fault is not made twice, and says so.
-    finished = ended.code == 1 and any(word in ended.err for word in ("exists already", "No photo was", "is finished"))
+    finished = ended.code == 1 and any(
+        word in ended.err for word in ("exists already", "No photo was", "is finished", "is not empty")
+    )
     if ended.code and not finished:
         return f"could not be continued: {ended.err.strip()[-300:]}"
     if "Traceback" in ended.err:
@@ -486,23 +488,28 @@ def main() -> None:
         _load()
         prepare(work)
     (work / OUT).mkdir(exist_ok=True)
-    draw, tried, lost = random.Random(given.seed), Counter[str](), list[str]()
     faults = [fault for fault in given.fault or FAULTS if fault not in FOR_ROOT or os.geteuid() == 0]
-    for name in names:
-        whole = observe(TRIALS[name], work)
-        print(f"{name}: {whole.seconds:.1f} s, {whole.num_writes} writes, {whole.num_bytes:,} bytes", flush=True)
-        for fault in faults:
-            for _ in range(1 if fault in ONCE else given.rounds):
-                lay_out(TRIALS[name], work)
-                tried[f"{name}: {fault}"] += 1
-                if what := FAULTS[fault](TRIALS[name], work, whole, draw):
-                    lost.append(f"{name}: {fault}: {what}")
-                    print(lost[-1], flush=True)
-                for file in work.glob("command-*"):
-                    file.unlink()
+    draw, tried, lost, whole = random.Random(given.seed), Counter[str](), list[str](), dict[str, Whole]()
+    try:
+        for number in range(given.rounds):
+            for name in names:
+                trial = TRIALS[name]
+                if name not in whole:
+                    whole[name] = observe(trial, work)
+                for fault in faults if number == 0 else [fault for fault in faults if fault not in ONCE]:
+                    lay_out(trial, work)
+                    what = FAULTS[fault](trial, work, whole[name], draw)
+                    tried[f"{name}: {fault}"] += 1
+                    lost += [f"{name}: {fault}: {what}"] if what else []
+                    print(f"{name}: {fault}: {what or 'nothing lost'}", flush=True)
+                    for file in work.glob("command-*"):
+                        file.unlink()
+    except KeyboardInterrupt:
+        print("stopped")
     for what, count in tried.items():
         print(f"{count:4} {what}")
-    print(f"{sum(tried.values())} faults; {len(lost)} lost something" if lost else "nothing was lost")
+    print(f"{sum(tried.values())} faults")
+    print("\n".join(lost) or "nothing was lost")
     sys.exit(1 if lost else 0)
 
 

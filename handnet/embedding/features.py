@@ -25,6 +25,7 @@ from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
+from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import PreparedPhotos, read_photos
 from handnet.networks.backbones.report import digest_weights
 
@@ -155,7 +156,7 @@ def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> 
         "weights": digest_weights(backbone),
         # A new setting of the model counts, unless it is listed as one that does not change the features.
         "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
-        "image": asdict(image),
+        "image": describe_pixels(image),
         "precision": backbone.dtype_policy.name,
     }
 

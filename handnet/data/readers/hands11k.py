@@ -78,7 +78,7 @@ class _SortedRows:
         lines: name of a photo → the line of its row, and the row.
         missing: names without a file.
         unknown_aspect: names and aspects that are not understood.
-        incomplete: lines without an id or a name.
+        incomplete: lines without an id or a name → the name, "" where it lacks.
         repeated: names in more than one row.
     """
 
@@ -87,7 +87,7 @@ class _SortedRows:
     lines: dict[str, tuple[int, Example]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unknown_aspect: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
+    incomplete: dict[str, str] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
 
 
@@ -98,7 +98,7 @@ def _sort_rows(table: Path, photo_folder: Path, present: set[str]) -> _SortedRow
         name = find_name(cells["imageName"].strip())
         identity = normalise_identity(cells["id"])
         if is_missing(identity):
-            found.incomplete.append(f"line {line}")
+            found.incomplete[f"line {line}"] = name
             continue
         view, side = _parse_aspect(cells["aspectOfHand"])
         attributes = {key: value.strip() for key, value in cells.items() if key not in REQUIRED_COLUMNS}
@@ -115,7 +115,7 @@ def _sort_rows(table: Path, photo_folder: Path, present: set[str]) -> _SortedRow
             continue
         found.rows.append(row)
         if not name:
-            found.incomplete.append(f"line {line}")
+            found.incomplete[f"line {line}"] = name
             continue
         found.lines[name] = (line, row)
         if not view:
@@ -130,7 +130,7 @@ def _sort_rows(table: Path, photo_folder: Path, present: set[str]) -> _SortedRow
 def _describe_problems(found: _SortedRows, present: set[str]) -> list[str]:
     """Return a line for each kind of row or photo that is left out."""
     problems = []
-    if without_row := sorted(present - found.lines.keys()):
+    if without_row := sorted(present - found.lines.keys() - set(found.incomplete.values())):
         problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
     if found.unknown_aspect:
         problems.append(
@@ -138,7 +138,9 @@ def _describe_problems(found: _SortedRows, present: set[str]) -> list[str]:
             'Expected "dorsal left", "dorsal right", "palmar left" or "palmar right".'
         )
     if found.incomplete:
-        problems.append(f"{count_and_name(found.incomplete, 'row', 'rows')} without an id or imageName, left out.")
+        problems.append(
+            f"{count_and_name(list(found.incomplete), 'row', 'rows')} without an id or imageName, left out."
+        )
     if found.repeated:
         problems.append(f"{count_and_name(found.repeated, 'row', 'rows')} repeating an earlier row, left out.")
     return problems

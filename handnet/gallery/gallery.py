@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from handnet.console import Count
 from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
 from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.enrolment import Enrolment, Entry, Refused, decide_kind, enrol, new_id, now
@@ -30,7 +31,6 @@ from handnet.gallery.templates import build_templates
 from handnet.metrics.embedded import EmbeddedPart, check_vector_file
 
 Photos = PhotoInput | Sequence[PhotoInput]
-Progress = Callable[[int, int], None]
 
 
 class PersonSummary(NamedTuple):
@@ -418,7 +418,7 @@ class Gallery:
         *,
         dry_run: bool = False,
         photos: str | Path | None = None,
-        progress: Progress | None = None,
+        progress: Count | None = None,
     ) -> Migration:
         """Embed everybody again with another model and bind the gallery to it; all of them, or nothing is changed.
 

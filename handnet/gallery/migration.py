@@ -1,12 +1,13 @@
 """From one model to another: every photo is embedded again, or nothing is changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from handnet.console import Count
 from handnet.data.checks import read_photo
 from handnet.errors import GalleryError
 from handnet.gallery.encoder import Encoder
@@ -16,8 +17,6 @@ from handnet.gallery.records import Photo
 from handnet.gallery.stores.store import Store
 
 _BATCH = 64
-
-Progress = Callable[[int, int], None]
 
 
 class Stuck(NamedTuple):
@@ -57,7 +56,7 @@ def migrate(
     *,
     dry_run: bool = False,
     photos: Path | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Migration:
     """Embed every enrolled photo with another model and bind the collection to it.
 

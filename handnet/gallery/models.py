@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config.run_folder import Run, is_run, read_run
+from handnet.console import Count
 from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
@@ -25,7 +26,6 @@ from handnet.networks.encoder import load_encoder
 
 Look = Callable[[bytes], Seen]
 Vectors = npt.NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 _BATCH = 32
 
@@ -119,7 +119,7 @@ def load_model(source: Mapping[str, str]) -> Encoder:
 
 
 def calibrate(
-    encoder: Encoder, examples: Sequence[Example], origin: str, *, seed: int = 0, progress: Progress | None = None
+    encoder: Encoder, examples: Sequence[Example], origin: str, *, seed: int = 0, progress: Count | None = None
 ) -> Matching:
     """Calibrate a model for a gallery on photos of people whom it was not trained on.
 

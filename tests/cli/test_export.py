@@ -21,6 +21,9 @@ def test_train_eval_export_are_three_commands(command: CommandLine, finished: Pa
     outcome = command.run("export", run, "saved_models/hands")
     assert (outcome.code, outcome.err) == (0, "")
     assert "wrote saved_models/hands/1; max abs error on 16 photos: " in outcome.out
+    data = json.loads((run / "eval-test/metrics.json").read_text())["data"]
+    card = Path("saved_models/hands/1/MODEL_CARD.md").read_text()
+    assert f"Computed on {data['num_photos']} test photos, fingerprint `{data['fingerprint']}`." in card
 
 
 def test_a_photo_that_was_damaged_since_is_named_by_eval_and_export(command: CommandLine, finished: Path) -> None:

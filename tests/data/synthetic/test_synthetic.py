@@ -268,3 +268,17 @@ def test_raw_pixels_find_few_people():
         templates.append(mean / np.linalg.norm(mean, axis=1, keepdims=True))
     hits = (templates[0] @ templates[1].T).argmax(axis=1) == people
     assert hits.sum() <= 8
+
+
+def test_the_same_hand_lies_on_paper_and_on_other_grounds():
+    ground = np.zeros((120, 160, 3), np.uint8)
+    person, size_px = sample_person(1, 0), (160, 120)
+    paper, mask = draw_hand_with_mask(person, "dorsal", "left", np.random.default_rng(2), size_px)
+    black, same = draw_hand_with_mask(person, "dorsal", "left", np.random.default_rng(2), size_px, ground)
+    assert np.array_equal(mask, same)
+    inside = ndimage.binary_erosion(mask, iterations=4)
+    assert np.abs(paper[inside].astype(int) - black[inside].astype(int)).max() <= 12
+    assert black[-4:, :4].mean() < 12 < 200 < paper[-4:, :4].mean()
+    drawn = draw_photo(1, person, "dorsal", "left", 0, size_px, on_grounds=True)
+    assert not np.array_equal(drawn, draw_photo(1, person, "dorsal", "left", 0, size_px))
+    assert np.array_equal(drawn, draw_photo(1, person, "dorsal", "left", 0, size_px, on_grounds=True))

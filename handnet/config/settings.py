@@ -11,6 +11,7 @@ Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
+HAND_FINDERS = ("colour", "landmarks", "auto")
 CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
 
 
@@ -50,23 +51,39 @@ class ImageConfig:
             "hand-and-photo": this crop in the upper left two thirds of the picture and the whole photo in the lower right third.
             "middle": the middle half of either side, for faces that are centred.
         background: grey level 0..255 of the padding and of the cropped hand's background.
+        hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
+            landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
+            where these networks are on this machine, else colour. A run records which of the two it is.
     """
 
     size_px: int = 224
     fit: str = "letterbox"
     crop: str = "none"
     background: int = 255
+    # Runs made before there was a choice do not say it, and went by colour.
+    hand_finder: str = "colour"
 
     def __post_init__(self) -> None:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
         _check_choice("image.crop", self.crop, CROPS)
+        _check_choice("image.hand_finder", self.hand_finder, HAND_FINDERS)
+        if self.hand_finder == "landmarks" and not self.is_hand_crop:
+            raise ConfigError(
+                f'image.hand_finder = "landmarks" finds the hand to crop, and image.crop = "{self.crop}" crops to no hand. '
+                'Leave one out, or give e.g. image.crop = "hand-canonical".'
+            )
         if self.crop == "hand-and-photo" and self.size_px % 3:
             raise ConfigError(
                 'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
                 f"Received: {self.size_px}. Give 192."
             )
+
+    @property
+    def is_hand_crop(self) -> bool:
+        """Whether the hand is looked for in each photo."""
+        return self.crop not in ("none", "middle")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from handnet.errors import DiskError
 if sys.platform != "win32":
     import fcntl
 
-_TEMPORARY = ".part-"
+# How the names of files and folders begin that are not whole yet.
+TEMPORARY = ".part-"
 _LOCK_TRIES = 100
 
 
@@ -30,7 +31,7 @@ def write_with(path: Path, write: Callable[[Path], None], *, private: bool = Fal
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix="".join(path.suffixes[-2:]))
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix="".join(path.suffixes[-2:]))
         os.close(handle)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error.strerror}. Give a folder that can be written.") from None
@@ -63,24 +64,25 @@ def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
 
     Args:
         folder: where it appears; nothing but an empty folder may be there.
+        private: for its owner's eyes alone.
 
     Raises:
         DiskError: it cannot be written, or something is there by the time that it is full.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
     except OSError as error:
         raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
     try:
         # mkdtemp makes folders private; a common one inside takes the name.
         inside = temporary / folder.name
-        inside.mkdir()
+        inside.mkdir(0o700 if private else 0o777)
         yield inside
         inside.rename(folder)
     except OSError as error:
@@ -94,7 +96,7 @@ def remove_leftovers(folder: Path) -> None:
 
     The caller holds the lock of what is written there, so that none is another process's that still writes.
     """
-    for path in list(folder.rglob(f"{_TEMPORARY}*")):
+    for path in list(folder.rglob(f"{TEMPORARY}*")):
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -69,7 +69,7 @@ class EmbeddedPart:
             self.model,
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, private: bool = False) -> None:
         """Write a file of vectors, whole or not at all; `load_part` reads it.
 
         An .npz file holds the arrays `embeddings` and `paths`, `name` and `model`, and of labelled photos `identities`,
@@ -78,6 +78,7 @@ class EmbeddedPart:
 
         Args:
             path: a file that `check_vector_file` accepts.
+            private: for its owner's eyes alone.
 
         Raises:
             ConfigError: as `check_vector_file`.
@@ -91,7 +92,7 @@ class EmbeddedPart:
             columns["attributes"] = np.array(attributes, dtype=np.str_)
         facts = {"name": self.name, "model": self.model}
         write = VECTOR_FORMATS[path.suffix].write
-        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
+        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts), private=private)
 
 
 def check_vector_file(path: Path) -> None:

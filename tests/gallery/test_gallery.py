@@ -91,9 +91,9 @@ def test_both_stores_answer_alike(tmp_path: Path, matching: Matching, milvus: tu
 
 
 def test_verify_against_a_person(people: Gallery) -> None:
-    right, wrong, unreadable = people.verify(
-        "person 3", [take_photo(3, "dorsal", "left", 4), take_photo(4, "dorsal"), b"?"]
-    )
+    answers = people.verify("person 3", [take_photo(3, "dorsal", "left", 4), take_photo(4, "dorsal"), b"?"])
+    assert [answer.name for answer in answers] == ["Person 3"] * 3
+    right, wrong, unreadable = (answer.verdict for answer in answers)
     assert right.same
     assert right.probability > 0.9
     assert right.pairing == "dorsal-palmar, the same hand, template of one"
@@ -115,7 +115,7 @@ def test_a_left_hand_is_not_compared_with_a_right_one_without_its_calibration(
         answer = gallery.identify(take_photo(1, "dorsal", "left"))[0]
         assert (answer.name, answer.matches, answer.num_compared) == ("", (), 0)
         assert "another hand" in answer.remarks[0]
-        assert gallery.verify("Ada", take_photo(1, "dorsal", "left"))[0].problem
+        assert gallery.verify("Ada", take_photo(1, "dorsal", "left"))[0].verdict.problem
 
 
 def test_photos_together_are_one_answer(people: Gallery) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,6 +295,7 @@ def test_exported_contents_are_in_the_model_s_space(tmp_path: Path, matching: Ma
     with Gallery.create(tmp_path / "g", SimulatedEncoder(), matching, key=KEY) as gallery:
         gallery.add("Ada", take_photo(1))
         assert gallery.export(tmp_path / "vectors.npz") == 1
+        assert stat.S_IMODE((tmp_path / "vectors.npz").stat().st_mode) == 0o600
     part = load_part(tmp_path / "vectors.npz")
     assert part.identities.tolist() == ["Ada"]
     assert (part.views[0], part.sides[0]) == ("dorsal", "left")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from handnet.errors import GalleryError
+from handnet.files import remove_dead
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
 from handnet.gallery.stores.file_traces import find_files, take_pieces
@@ -22,7 +23,6 @@ from handnet.gallery.stores.sqlite_folder import (
     new_gallery_folder,
     put_header,
     sum_header,
-    sweep_folder,
     sync,
     write_empty,
 )
@@ -61,7 +61,8 @@ class SqliteStore:
                     migrate_schema(connection, version)
                 self.header, self._epoch = self._read_header(connection)
             self._use(Codec(self.header.width, key, self.header.protection))
-            sweep_folder(folder.parent)
+            # What a process left that was killed in `create` or `backup`.
+            remove_dead(folder.absolute().parent)
             if verify and (damage := self._inspect(keep=True)):
                 more = f" (and {len(damage) - 1:,} more)" if len(damage) > 1 else ""
                 raise GalleryError(

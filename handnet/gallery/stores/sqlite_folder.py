@@ -1,8 +1,7 @@
-"""The folder of an embedded gallery: it appears with its file whole, or not at all; what a killed process left is swept."""
+"""The folder of an embedded gallery: it appears with its file whole, or not at all."""
 
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from handnet.errors import DiskError, GalleryError
-from handnet.files import TEMPORARY, hold_lock, new_folder
+from handnet.files import new_folder
 from handnet.gallery.protection import Codec
 from handnet.gallery.records import Header
 from handnet.gallery.stores.schema import migrate_schema
@@ -27,14 +26,12 @@ def new_gallery_folder(folder: Path) -> Iterator[Path]:
     """
     if os.path.lexists(folder):
         raise GalleryError(f"{str(folder)!r} exists already. Give another name, or remove it first.")
-    sweep_folder(folder.parent)
-    with hold_lock(folder):
-        with new_folder(folder, private=True) as inside:
-            try:
-                yield inside
-            except sqlite3.OperationalError as error:
-                raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from error
-        sync(folder.parent)
+    with new_folder(folder, private=True) as inside:
+        try:
+            yield inside
+        except sqlite3.OperationalError as error:
+            raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from error
+    sync(folder.absolute().parent)
 
 
 def write_empty(folder: Path, header: Header) -> None:
@@ -73,21 +70,6 @@ def create_file(folder: Path) -> Path:
     file = folder / FILE_NAME
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return file
-
-
-def sweep_folder(folder: Path) -> None:
-    """Delete the unfinished galleries that a process left in a folder when it was killed in `create` or `backup`.
-
-    Whoever makes a gallery holds the lock of its name, so one that can be locked has nobody who goes on with it.
-    """
-    for file in list(folder.glob(f"{TEMPORARY}*/*/{FILE_NAME}")):
-        unfinished = file.parent
-        try:
-            with hold_lock(folder / unfinished.name):
-                shutil.rmtree(unfinished.parent, ignore_errors=True)
-        except DiskError:
-            # Somebody is making it at this moment, or the folder cannot be written.
-            continue
 
 
 def sync(path: Path) -> None:

@@ -17,15 +17,10 @@ import pytest
 from handnet.errors import DiskError, GalleryError, HandnetError
 from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
-<<<<<<< HEAD:tests/gallery/test_sqlite.py
 from handnet.gallery.stores.sqlite import SqliteStore
 from handnet.gallery.stores.sqlite_connections import FILE_NAME
 from handnet.gallery.stores.sqlite_folder import new_gallery_folder, write_empty
 from tests.gallery.stores.test_store import KEY, dump, fill, make_header, make_person, make_photo
-=======
-from handnet.gallery.stores.sqlite import FILE_NAME, SqliteStore
-from tests.gallery.stores.test_store import KEY, dump, fill, make_header, make_person, make_photo
->>>>>>> main:tests/gallery/stores/test_sqlite.py
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork")
 

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ Columns = Mapping[str, npt.NDArray[Any]]
 _REQUIRED = ("embeddings", "identities", "views")
 # What is known of each photo, and its name in a table with a row for each.
 _SINGULAR = {"paths": "path", "identities": "identity", "views": "view", "sides": "side", "attributes": "attributes"}
-_OF_THE_FILE = ("name", "model")
+_OF_THE_FILE = ("name", "model", "photos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class EmbeddedPart:
         paths: N file names, "" where unknown.
         name: what the part is called, e.g. "test".
         model: digest of the weights that made the vectors, "" where unknown.
+        photos: digest of the bytes and labels of all these photos, "" where unknown.
     """
 
     embeddings: npt.NDArray[np.float32]
@@ -50,6 +51,7 @@ class EmbeddedPart:
     paths: tuple[str, ...]
     name: str = ""
     model: str = ""
+    photos: str = ""
 
     @property
     def hands(self) -> npt.NDArray[np.str_]:
@@ -73,9 +75,9 @@ class EmbeddedPart:
     def save(self, path: Path) -> None:
         """Write a file of vectors, whole or not at all; `load_part` reads it.
 
-        An .npz file holds the arrays `embeddings` and `paths`, `name` and `model`, and of labelled photos `identities`,
-        `views`, `sides` and `attributes` (the text of JSON objects). A .parquet file has a row for each photo: path,
-        identity, view, side, attributes and embedding, a list of D numbers.
+        An .npz file holds the arrays `embeddings` and `paths`, `name`, `model` and `photos`, and of labelled photos
+        `identities`, `views`, `sides` and `attributes` (the text of JSON objects). A .parquet file has a row for each photo:
+        path, identity, view, side, attributes and embedding, a list of D numbers.
 
         Args:
             path: a file that `check_vector_file` accepts.
@@ -90,7 +92,7 @@ class EmbeddedPart:
             attributes = [json.dumps(dict(row), sort_keys=True) for row in self.attributes]
             columns |= {"identities": self.identities, "views": self.views, "sides": self.sides}
             columns["attributes"] = np.array(attributes, dtype=np.str_)
-        facts = {"name": self.name, "model": self.model}
+        facts = {name: getattr(self, name) for name in _OF_THE_FILE}
         write = VECTOR_FORMATS[path.suffix].write
         write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
 
@@ -191,8 +193,8 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
     """Read embeddings and labels that handnet or any other program wrote.
 
     Needed: `embeddings` (N, D), `identities` (N,), `views` (N,); optional: `sides`, `paths` (N,) and `attributes` (N,),
-    the text of JSON objects, `name` and `model`. In a .parquet file these are the columns of `EmbeddedPart.save`. Nothing
-    is unpickled.
+    the text of JSON objects, `name`, `model` and `photos`. In a .parquet file these are the columns of `EmbeddedPart.save`.
+    Nothing is unpickled.
 
     Args:
         path: an .npz or .parquet file.
@@ -221,7 +223,7 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
             raise ValueError("an entry is no object")
     except ValueError as error:
         raise EvaluationError(f"`attributes` in {path} must be the text of JSON objects. Received: {error}.") from error
-    return make_part(
+    part = make_part(
         vectors,
         _check_identities(path, columns["identities"]),
         columns["views"].ravel(),
@@ -231,6 +233,7 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
         str(columns.get("name", path.stem)),
         str(columns.get("model", "")),
     )
+    return replace(part, photos=str(columns.get("photos", "")))
 
 
 def _check_identities(path: Path, identities: npt.NDArray[Any]) -> list[str]:

@@ -92,7 +92,7 @@ class EmbeddedPart:
             attributes = [json.dumps(dict(row), sort_keys=True) for row in self.attributes]
             columns |= {"identities": self.identities, "views": self.views, "sides": self.sides}
             columns["attributes"] = np.array(attributes, dtype=np.str_)
-        facts = {name: getattr(self, name) for name in _OF_THE_FILE}
+        facts = {"name": self.name, "model": self.model, **({"photos": self.photos} if self.photos else {})}
         write = VECTOR_FORMATS[path.suffix].write
         write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
 

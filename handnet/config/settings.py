@@ -25,6 +25,8 @@ class DataConfig:
         split: a name of `handnet.data.splits.by_person.SPLITS`.
         split_options: that split's own options.
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
+        fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models
+            that find hands are on this machine; a label that is given is never changed.
     """
 
     reader: str = "hands11k"
@@ -32,6 +34,7 @@ class DataConfig:
     split: str = "hands-cross-view"
     split_options: Options = field(default_factory=dict)
     identity: str = "person"
+    fill_labels: bool = True
 
     def __post_init__(self) -> None:
         _check_choice("data.identity", self.identity, ("person", "hand"))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
-from handnet.data.checks import find_damage, find_header_problem, needs_pillow, read_photo
+from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, shows_hand
@@ -170,7 +170,9 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
     fit_pixels = tf.function(fit, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
 
     def decode(contents: bytes) -> Decoded:
-        problem = find_header_problem(contents) or find_damage(contents)
+        if problem := find_header_problem(contents):
+            return Decoded(None, problem)
+        contents, problem = clean_jpeg(contents)
         if problem:
             return Decoded(None, problem)
         try:

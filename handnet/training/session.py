@@ -255,6 +255,7 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
         "num_people": {"train": count_people(training), "val": count_people(validation)},
         "num_photos": {"train": len(training), "val": len(validation)},
         "problems": list(dataset.problems),
+        "notes": list(dataset.notes),
     }
 
 

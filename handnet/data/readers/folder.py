@@ -9,6 +9,7 @@ from typing import NamedTuple
 from handnet.data.dataset import IDENTITY_COLUMNS, DataSet, has_views, normalise_identity
 from handnet.data.example import SIDES, VIEWS, Example
 from handnet.data.label_words import parse_hand_words, parse_part_word
+from handnet.data.missing_labels import See, fill_missing
 from handnet.data.photo_files import find_photos, index_names
 from handnet.data.table import is_missing, read_table
 from handnet.errors import DataError, count_and_name, format_unknown, name_few, printable
@@ -48,7 +49,7 @@ class Place(NamedTuple):
     part: str
 
 
-def read_folder(directory: Path) -> DataSet:
+def read_folder(directory: Path, see: See | None = None) -> DataSet:
     """Read a tree of one folder for each person or class, or the table `labels.csv` in it.
 
     Without the table every photo is a row, and its folders are its labels. The person is the outermost folder; but where
@@ -58,10 +59,12 @@ def read_folder(directory: Path) -> DataSet:
 
     With the table the rows are the table's: `path` is the photo's, relative to the directory; `view` is dorsal or palmar;
     `side` is left, right or blank; all other columns become attributes. A column that is missing is read from the folders.
-    Where some photos have a view, those without one cannot be matched: they are left out.
+    Views and sides that are still missing are filled by what `see` sees in the photos, as `fill_missing` says. Where some photos
+    have a view then, those without one cannot be matched: they are left out.
 
     Args:
         directory: the folder.
+        see: tells which hand photos show; without it nothing is filled.
 
     Returns:
         Photos sorted by path, or in the table's order.
@@ -77,11 +80,11 @@ def read_folder(directory: Path) -> DataSet:
     table = next((name for name in tables if name.casefold() == TABLE_NAME), None)
     notes: list[str] = []
     if table is not None:
-        rows, problems = _read_rows(directory, directory / table, found.photos)
+        rows, nobody, problems = _read_rows(directory, directory / table, found.photos)
         examples = [row for row in rows if row.path in found.photos]
         if missing := [os.path.relpath(row.path, directory) for row in rows if row.path not in found.photos]:
             problems.append(f"{len(missing):,} of {len(rows):,} rows have no file ({name_few(missing)}).")
-        if without_row := sorted(found.photos.keys() - {row.path for row in rows}):
+        if without_row := sorted(found.photos.keys() - {row.path for row in rows} - nobody):
             names = [os.path.relpath(path, directory) for path in without_row]
             problems.append(f"{count_and_name(names, 'photo', 'photos')} without a row in {table}, left out.")
     else:
@@ -94,6 +97,11 @@ def read_folder(directory: Path) -> DataSet:
         notes += _describe_places(found.photos.values(), places)
         if tables:
             notes.append(f"{name_few(tables)} is not read: the table of labels must be called {TABLE_NAME}.")
+    if see is not None:
+        examples, filled = fill_missing(examples, see)
+        known = {example.path: example for example in examples}
+        rows = [known.get(row.path, row) for row in rows]
+        notes += filled
     if has_views(rows):
         if unseen := [os.path.relpath(example.path, directory) for example in examples if not example.view]:
             problems.append(
@@ -176,9 +184,10 @@ def _list_tables(directory: Path) -> list[str]:
     return sorted((name for name in names if not name.startswith(".")), key=lambda name: (name != TABLE_NAME, name))
 
 
-def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[list[Example], list[str]]:
+def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[list[Example], set[str], list[str]]:
+    """Return the rows of people, the paths of nobody's, and a line for each kind of thing that was left out."""
     rows: list[Example] = []
-    nobody: list[str] = []
+    nobody: dict[str, str] = {}
     lines: dict[str, int] = {}
     find_name = index_names(present)
     cells_of = read_table(table, ("path",), _SYNONYMS)
@@ -200,15 +209,15 @@ def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[
         if "identity" in cells:
             place = place._replace(identity=normalise_identity(cells["identity"]))
         if is_missing(place.identity):
-            nobody.append(f"line {line}")
+            nobody[path] = f"line {line}"
             continue
         attributes = {key: value.strip() for key, value in cells.items() if key not in _LABELS}
         row = _label(path, place)
         rows.append(replace(row, attributes={**row.attributes, **attributes}))
-    problems = (
-        [f"{count_and_name(nobody, 'row', 'rows')} of {table.name} without an identity, left out."] if nobody else []
-    )
-    return rows, problems
+    if not nobody:
+        return rows, set(), []
+    left_out = count_and_name(list(nobody.values()), "row", "rows")
+    return rows, set(nobody), [f"{left_out} of {table.name} without an identity, left out."]
 
 
 def _read_path(table: Path, line: int, cell: str) -> PurePosixPath:

@@ -82,6 +82,29 @@ def state_facts(photo: tf.Tensor, hand: Hands) -> HandFacts:
     return HandFacts(*(tf.where(hand.found[0], fact, tf.zeros_like(fact)) for fact in facts))
 
 
+def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
+    """Return the facts of N photos by the names that an exported model gives them, view and side as words.
+
+    Args:
+        facts: (N, …), as `FACT_SPECS` says of one photo.
+
+    Returns:
+        `hand_score`, `view_confidence` and `quality`, float32 (N,); `view` and `side`, string (N,); `landmarks`, float32
+        (N, 21, 2). 0 and "" where no hand is found.
+    """
+    found = facts.score > 0.0
+    palmar, right = facts.palmar > 0.5, facts.right > 0.5
+    confidence = tf.maximum(facts.palmar, 1.0 - facts.palmar)
+    return {
+        "hand_score": facts.score,
+        "view": tf.where(found, tf.gather(VIEWS, tf.cast(palmar, tf.int32)), ""),
+        "side": tf.where(found, tf.gather(SIDES, tf.cast(right, tf.int32)), ""),
+        "view_confidence": tf.where(found, confidence, 0.0),
+        "landmarks": facts.landmarks,
+        "quality": facts.quality,
+    }
+
+
 def read_facts(facts: HandFacts) -> SeenHand:
     """Return the facts of a hand that was found, from tensors or arrays."""
     palmar, right = float(facts.palmar), float(facts.right)

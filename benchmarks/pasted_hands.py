@@ -4,7 +4,7 @@ Command: python benchmarks/pasted_hands.py --data DIR --out NEW_DIR [--seed 1] [
 
 DIR has the layout of 11k Hands, hands on plain paper. NEW_DIR gets the same layout: one photo for each of DIR, its hand turned
 by any angle, 15 to 90 % of the frame long, on wood, cloth, noise, clutter or a gradient, in other light; and Masks/*.png, the
-known mask. So `handnet cv` runs on NEW_DIR too. Then the front end is judged on it. --every 3 takes
+known mask. So `handnet cv` runs on NEW_DIR too. Then the front end is measured on it. --every 3 takes
 a third of the photos. --figures-only takes an existing NEW_DIR.
 Grounds are drawn from random numbers alone, and no photo leaves NEW_DIR.
 """

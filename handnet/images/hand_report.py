@@ -84,7 +84,7 @@ class HandReport(NamedTuple):
 
 
 def look_at_photos(photos: Iterable[Photo], models_folder: Path | None = None) -> Iterator[HandReport]:
-    """Look for the hand in photos, several at a time, whatever lies behind it.
+    """Look for the hand in photos, several at a time, on any background.
 
     Args:
         photos: files, their bytes, or upright photos, uint8 (H, W, 3); read as they are needed.

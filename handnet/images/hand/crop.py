@@ -10,7 +10,7 @@ from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
 HAND_SIZE_FRACTION = 0.56
 
 
-# A hand's outline is measured in so many cells along each side of its square.
+# Cells along each side of the square in which a hand's outline is measured.
 OUTLINE_CELLS = 8
 
 

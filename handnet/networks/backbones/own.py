@@ -37,7 +37,7 @@ _HAND: dict[str, Any] = {
     "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
     "train": {"precision": "float32"},
 }
-# The same beside the middle of a network that knows ImageNet: much better, and a Python package more.
+# The same, joined with the middle of a network trained on ImageNet: much better, for one more Python package.
 _HAND_PRETRAINED: dict[str, Any] = {
     **_HAND,
     "image": {"size_px": 260, "crop": "hand-canonical"},

@@ -59,7 +59,7 @@ def write_card_text(
         split=split,
         training=_describe_training(run),
         licence=find_licence(run.config.model),
-        hand_models=f"{hand_models.LICENCE}, {hand_models.PAGE}",
+        hand_models=hand_models,
         labels=[figure.label for figure in list_means().values()],
         galleries=_list_galleries(metrics),
         tested=(metrics or {}).get("data", {}),

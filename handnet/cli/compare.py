@@ -19,14 +19,16 @@ from handnet.cli._output import claim_output
     "--direction", default="dorsal_to_palmar", show_default=True, help="dorsal_to_palmar or palmar_to_dorsal."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
-@click.option("--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path), help="Folder to write."
+)
 def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
     """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
 
     Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and differences.svg,
-    the picture of both.
+    a plot of the figures and the differences.
     """
-    from handnet.config.run_folder import read_run
+    from handnet.config.run_folder import WEIGHTS_FILE, read_run
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
     from handnet.evaluation.report.plots.difference_plot import plot_differences
     from handnet.files import write_bytes
@@ -36,6 +38,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.metrics.protocols import PROTOCOLS
     from handnet.metrics.ranking import DIRECTIONS
     from handnet.networks.heads import name_objective
+    from handnet.networks.weights.manifest import hash_file
 
     if protocol not in PROTOCOLS:
         raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
@@ -50,7 +53,13 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
                 f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {quote(folder)} "
                 f"--part {part}"
             )
-        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
+        vectors = load_part(file)
+        if vectors.model and vectors.model != hash_file(folder / WEIGHTS_FILE):
+            raise EvaluationError(
+                f"{str(file)!r} holds vectors of other weights than the run has now. Evaluate it again: handnet eval "
+                f"{quote(folder)} --part {part}"
+            )
+        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), vectors))
     claim_output(output)
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)

@@ -12,6 +12,7 @@ from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand_report import NONE, ONE, HandReport
 
 GOOD = {name: limit.good for name, limit in LIMITS.items()}
+BETWEEN = (LIMITS["sharpness"].refuse + LIMITS["sharpness"].good) / 2
 
 
 def make_report(**changes: Any) -> HandReport:
@@ -39,8 +40,8 @@ def make_report(**changes: Any) -> HandReport:
         ({}, HandKind("palmar", "left"), 1.0, ""),
         ({"view_confidence": 0.7}, HandKind("", "left"), 1.0, ""),
         ({"side_confidence": 0.7}, HandKind("palmar", ""), 1.0, ""),
-        ({"measures": {**GOOD, "sharpness": 0.14}}, HandKind("palmar", "left"), 0.5, "blurred"),
-        ({"measures": {**GOOD, "sharpness": 0.01}}, HandKind("palmar", "left"), 0.0, "blurred"),
+        ({"measures": {**GOOD, "sharpness": BETWEEN}}, HandKind("palmar", "left"), 0.5, "blurred"),
+        ({"measures": {**GOOD, "sharpness": 0.0}}, HandKind("palmar", "left"), 0.0, "blurred"),
         ({"finding": NONE, "found": False}, UNKNOWN, 0.0, "no hand was found"),
     ],
 )

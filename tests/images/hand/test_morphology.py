@@ -45,3 +45,43 @@ def test_depth_is_the_distance_to_the_outside() -> None:
     inside = mask[0, ..., 0] > 0
     # An octagon instead of a circle: within a tenth, and half a pixel.
     assert np.abs(depth - true)[inside].max() < 0.1 * true.max() + 0.6
+
+
+def _draw_masks(size: tuple[int, int]) -> list[np.ndarray]:
+    """Return masks that all lack a corner: nothing, all else, speckles, and blots that touch each other and the border."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=size)
+    blots = [ndimage.gaussian_filter(noise, sigma) > 0 for sigma in (1, 2, 4)]
+    masks = [noise > 9, noise < 9, noise > 0.3, *blots, *(blot & (noise > -1.5) for blot in blots)]
+    # Without any outside there is no distance to it.
+    return [mask & (np.arange(noise.size).reshape(size) > 0) for mask in masks]
+
+
+@pytest.mark.parametrize("size", [(3, 5), (37, 50), (64, 48)])
+def test_regions_holes_and_depth_are_those_of_scipy(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    masks = np.stack(_draw_masks(size))[..., None]
+    seeds = rng.uniform(size=masks.shape) < 0.02
+    found = {
+        "grown": grow(seeds.astype(np.float32), masks.astype(np.float32)),
+        "filled": fill_holes(masks.astype(np.float32)),
+        "depth": measure_depth(masks.astype(np.float32)),
+    }
+    for number, (mask, seed) in enumerate(zip(masks[..., 0], seeds[..., 0], strict=True)):
+        expected = {
+            "grown": ndimage.binary_propagation(seed & mask, SQUARE, mask),
+            "filled": ndimage.binary_fill_holes(mask, SQUARE),
+            "depth": _peel(mask),
+        }
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name][number, ..., 0], values, err_msg=f"{name} of mask {number}")
+
+
+def _peel(mask: np.ndarray) -> np.ndarray:
+    """Count how often a pixel is still there when a cross and a square are worn off in turns, from outside alone."""
+    depth, left = mask.astype(int), mask
+    cross = ndimage.generate_binary_structure(2, 1)
+    for turn in range(2 * sum(mask.shape)):
+        left = ndimage.binary_erosion(left, (cross, SQUARE)[turn % 2], border_value=1)
+        depth = depth + left
+    return depth

@@ -4,11 +4,11 @@ import pytest
 
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed: pip install 'handnet[serve]'")
 
-from handnet.serving.api.figures import Figures
+from handnet.serving.api.counters import Counters
 
 
 def test_batches_are_counted_and_two_servers_count_apart() -> None:
-    figures, other = Figures(), Figures()
+    figures, other = Counters(), Counters()
     figures.count_batch(3)
     figures.count_batch(1)
     text = figures.write().decode()

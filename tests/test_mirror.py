@@ -28,6 +28,7 @@ THROUGH = {
     ),
     "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
+    "images/test_hand_finder.py": ("images/hand_facts",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_fetch.py": ("images/hand_models/models",),

@@ -14,7 +14,8 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.export.merging import merge_equal_nodes
 from handnet.images.decode import read_photo
-from handnet.images.header_guard import fit_and_check, load_photos
+from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
+from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
@@ -50,8 +51,10 @@ def build_signatures(
 
     - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF or BMP files (B,) → `embeddings`,
       float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded or,
-      where the hand is cropped, shows none.
-    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → `embeddings` and `ok`.
+      where the hand is cropped, shows none. Where the hand is found by its landmarks also, all of (B,): `hand_score` (0..1),
+      `view` ("dorsal", "palmar"), `side` ("left", "right"), `view_confidence` (0.5..1, of both), `landmarks` (B, 21, 2) as
+      (y, x) fractions of the upright photo's height and width, and `quality` (0: do not use it, to 1); 0 and "" without a hand.
+    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
       similarity is the cosine, or the score of the head.
@@ -87,7 +90,7 @@ def build_signatures(
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, ok = shared.load(tf.concat([first, second], axis=0))
+            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
         similarity, both_ok = shared.compare(pixels, ok)
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
@@ -95,7 +98,7 @@ def build_signatures(
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
             parts = [shared.fit(first), shared.fit(second)]
-        pixels, ok = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
+        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
         similarity, both_ok = shared.compare(pixels, ok)
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
@@ -106,9 +109,10 @@ class Steps(NamedTuple):
     """The steps of the signatures, each a graph function: the model holds it once, no matter how many signatures call it.
 
     Attributes:
-        load: bytes of photos (B,) → uint8 (B, S, S, 3) and bool (B,), as `load_photos`.
+        load: bytes of photos (B,) → uint8 (B, S, S, 3) and bool (B,), as `load_photos`; then the fields of `HandFacts`, where
+            hands are found by landmarks.
         fit: whole upright photos, uint8 (B, H, W, 3) → the same.
-        embed: (squares, ok) → `embeddings`, float32 (B, D), and `ok`.
+        embed: all of these → `embeddings`, float32 (B, D), `ok`, and the facts by their names.
         compare: (squares, ok) of first photos and then of as many second ones → similarity, float32 (B,), and ok, bool (B,).
     """
 
@@ -122,33 +126,37 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
     """Build the steps; see `build_signatures` for the arguments."""
     photo = tf.TensorSpec((None, None, 3), tf.uint8)
     squares, ok = tf.TensorSpec((None, image.size_px, image.size_px, 3), tf.uint8), tf.TensorSpec((None,), tf.bool)
-    each = (tf.TensorSpec(squares.shape[1:], tf.uint8), tf.TensorSpec((), tf.bool))
+    facts = tuple(FACT_SPECS) if image.hand_finder == "landmarks" else ()
+    each = (tf.TensorSpec(squares.shape[1:], tf.uint8), tf.TensorSpec((), tf.bool), *facts)
+    of_photos = [tf.TensorSpec((None, *fact.shape), fact.dtype) for fact in facts]
     of_backbone = head is not None and head.features == "backbone"
 
     def share(*specs: tf.TensorSpec) -> Callable[[Callable[..., Any]], Function]:
         return partial(tf.function, input_signature=specs, autograph=False)
 
     @share(photo)
-    def fit_one(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return fit_and_check(photo, image)
+    def fit_one(photo: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        square, ok, known = fit_with_facts(photo, image)
+        return square, ok, *(known or ())
 
     @share(tf.TensorSpec((None,), tf.string))
-    def load(photos: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return load_photos(photos, image, fit_one)
+    def load(photos: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return load_photos(photos, image, fit_one, facts)
 
     @share(tf.TensorSpec((None, None, None, 3), tf.uint8))
-    def fit(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def fit(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return tf.map_fn(fit_one, images, fn_output_signature=each)
 
     @share(squares)
     def describe(pixels: tf.Tensor) -> tf.Tensor:
         return encode(encoder.backbone if of_backbone else encoder.model, pixels)
 
-    @share(squares, ok)
-    def embed(pixels: tf.Tensor, ok: tf.Tensor) -> dict[str, tf.Tensor]:
+    @share(squares, ok, *of_photos)
+    def embed(pixels: tf.Tensor, ok: tf.Tensor, *known: tf.Tensor) -> dict[str, tf.Tensor]:
         described = describe(pixels)
         embeddings = encoder.head(described, training=False) if of_backbone else described
-        return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok}
+        seen = word_facts(HandFacts(*known)) if known else {}
+        return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok, **seen}
 
     @share(squares, ok)
     def compare(pixels: tf.Tensor, ok: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -3,12 +3,17 @@
 Only core TensorFlow operations are used, so that the same function is part of the exported graph.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
+from handnet.images.hand.front_end import find_hands
+from handnet.images.hand.palm_crop import crop_by_palm
+from handnet.images.hand_models.models import HandModels, load_hand_models
 from handnet.images.orientation import read_orientation
 
 # Like the published baselines: the short side becomes 256/224 of the square, whose middle is taken.
@@ -52,6 +57,8 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     Returns:
         uint8 (size_px, size_px, 3); a photo of that size is not changed unless it is cropped.
     """
+    if config.crop == "several":
+        return lay_tiles([fit_photo(photo, tile) for tile in config.tiles], config)
     if config.crop == "middle":
         before = tf.shape(photo)[:2] // 4
         after = tf.shape(photo)[:2] - before
@@ -65,9 +72,50 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Cut the hand out of an upright photo (H, W, 3) as `image.crop` says, for "none" as for "hand": float32 (S, S, 3)."""
+    if config.crop == "hand-palm":
+        return _crop_to_palm(photo, config)
     mirror = config.crop == "hand-canonical"
     turn = mirror or config.crop == "hand-upright"
     return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
+
+
+def _crop_to_palm(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    hands, ground = find_hands(photo, _load_models()), float(config.background)
+    return tf.cond(
+        hands.found[0],
+        lambda: crop_by_palm(photo, hands.landmarks[0], config.size_px, background=ground),
+        # What the landmarks cannot place, the outline may.
+        lambda: crop_hand(photo, config.size_px, canonical=True, mirror=True, background=ground),
+    )
+
+
+@cache
+def _load_models() -> HandModels:
+    return load_hand_models()
+
+
+def lay_tiles(tiles: Sequence[tf.Tensor], config: ImageConfig) -> tf.Tensor:
+    """Lay the crops of `image.crop = "several"` into one picture, row by row; what is left over is background.
+
+    Args:
+        tiles: (s, s, 3) each, of one type, in the order of `image.crops`.
+        config: `size_px`, a multiple of s, and `background`.
+
+    Returns:
+        (size_px, size_px, 3) of the same type.
+    """
+    side = config.tiles_per_side
+    blank = tf.fill(tf.shape(tiles[0]), tf.cast(config.background, tiles[0].dtype))
+    filled = [*tiles, *[blank] * (side * side - len(tiles))]
+    rows = [tf.concat(filled[begin : begin + side], axis=1) for begin in range(0, side * side, side)]
+    return tf.ensure_shape(tf.concat(rows, axis=0), (config.size_px, config.size_px, 3))
+
+
+def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
+    """Return the crops that `lay_tiles` has laid into a picture (S, S, 3)."""
+    side, size = config.tiles_per_side, config.size_px // config.tiles_per_side
+    places = [divmod(number, side) for number in range(len(config.tiles))]
+    return [picture[row * size : (row + 1) * size, column * size : (column + 1) * size] for row, column in places]
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -82,6 +130,9 @@ def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """
     if config.crop in ("none", "middle"):
         return tf.constant(True)
+    if config.crop == "several":
+        pairs = zip(cut_tiles(square, config), config.tiles, strict=True)
+        return tf.reduce_all([shows_hand(picture, tile) for picture, tile in pairs])
     if config.crop == "hand-and-photo":
         side = config.size_px - config.size_px // 3
         square = square[:side, :side]
@@ -135,11 +186,15 @@ def decode(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 def is_filled(config: ImageConfig) -> bool:
     """Return whether the photo's short side fills the square, so that the short side decides how large it must be decoded."""
+    if config.crop == "several":
+        return any(is_filled(tile) for tile in config.tiles)
     return config.crop in ("none", "middle") and config.fit in ("stretch", "center-crop")
 
 
 def find_needed_px(config: ImageConfig) -> int:
     """Return how many pixels the side that decides must have: the square's own, more where a part of the photo fills it."""
+    if config.crop == "several":
+        return max(find_needed_px(tile) for tile in config.tiles)
     needed = round(config.size_px * CENTER_CROP_SCALE) if config.fit == "center-crop" else config.size_px
     return 2 * needed if config.crop == "middle" else needed
 

@@ -37,19 +37,35 @@ _HAND: dict[str, Any] = {
     "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
     "train": {"precision": "float32"},
 }
-# The same beside the middle of a network that knows ImageNet: much better, and a Python package more.
+# Depths of EfficientNet-Lite, with the cells along each side of the grid on which their maps are averaged.
+_LITE2_TAPS = {"block4": 7, "block7": 7, "block10": 7, "block12": 5, "block14": 5, "block17": 4}
+_LITE0_TAPS = {"block4": 7, "block5": 7, "block7": 7, "block9": 5, "block10": 5, "block12": 4}
+_LITE2: dict[str, Any] = {"backbone": "efficientnet-lite2", "taps": _LITE2_TAPS}
+_LITE0: dict[str, Any] = {"backbone": "efficientnet-lite0", "taps": _LITE0_TAPS, "size_px": 224}
+_HAND_SOURCES: dict[str, Any] = {
+    "hand": {"backbone": "hand", "size_px": 128},
+    "lite2": {**_LITE2, "align": True},
+    "lite0": {**_LITE0, "align": True},
+    "lite2_palm": {**_LITE2, "crop": "hand-palm"},
+    "lite0_palm": {**_LITE0, "crop": "hand-palm"},
+}
+# The same with the middle of networks that know ImageNet: much better, with another Python package and the hand models.
 _HAND_PRETRAINED: dict[str, Any] = {
     **_HAND,
-    "image": {"size_px": 260, "crop": "hand-canonical"},
+    "image": {"size_px": 520, "fit": "stretch"},
     "model": {
         "weights": "pip",
         "trainable": "none",
         "head": "joined-lda",
         "lda_penalty": 0.3,
-        "embedding_size": 256,
+        "embedding_size": 512,
+        "sources": _HAND_SOURCES,
     },
 }
-_JOINED = ("handnet-synthetic", "efficientnet-lite2")
+_HAND_PHOTO_PRETRAINED: dict[str, Any] = {
+    **_HAND_PRETRAINED,
+    "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, "lite2_photo": {**_LITE2, "crop": "none"}}},
+}
 _SYNTHETIC = ("handnet-synthetic",)
 
 
@@ -71,24 +87,6 @@ def _lay_out_hand(state: State, _size_px: int, _rule: str) -> State:
     return lay_out_hand(state)
 
 
-def _build_hand_pretrained(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.hand.backbone import build_hand_pretrained
-
-    return build_hand_pretrained(image_size_px)
-
-
-def _build_hand_photo_pretrained(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.hand.backbone import build_hand_photo_pretrained
-
-    return build_hand_photo_pretrained(image_size_px)
-
-
-def _lay_out_hand_pretrained(state: State, _size_px: int, _rule: str) -> State:
-    from handnet.networks.backbones.hand.backbone import lay_out_hand_pretrained
-
-    return lay_out_hand_pretrained(state)
-
-
 def _build_mini(image_size_px: int) -> keras.Model:
     from handnet.networks.backbones.residual import build_mini
 
@@ -107,6 +105,13 @@ def _build_small(image_size_px: int) -> keras.Model:
     return build_small(image_size_px)
 
 
+def _join(defaults: Tree) -> Backbone:
+    def build(_image_size_px: int) -> keras.Model:
+        raise ValueError("A backbone that joins sources is built from `model.sources`.")
+
+    return Backbone(build, blocks="", defaults=defaults, joins_sources=True, min_image_px=96)
+
+
 OWN: dict[str, Backbone] = {
     "hand": Backbone(_build_hand, blocks="", defaults=_HAND, lay_out=_lay_out_hand, shipped=_SYNTHETIC),
     "hand-photo": Backbone(
@@ -117,22 +122,8 @@ OWN: dict[str, Backbone] = {
         shipped=_SYNTHETIC,
         min_image_px=48,
     ),
-    "hand-pretrained": Backbone(
-        _build_hand_pretrained,
-        blocks="",
-        defaults=_HAND_PRETRAINED,
-        lay_out=_lay_out_hand_pretrained,
-        pip=_JOINED,
-        min_image_px=64,
-    ),
-    "hand-photo-pretrained": Backbone(
-        _build_hand_photo_pretrained,
-        blocks="",
-        defaults={**_HAND_PRETRAINED, "image": {"size_px": 390, "crop": "hand-and-photo"}},
-        lay_out=_lay_out_hand_pretrained,
-        pip=_JOINED,
-        min_image_px=96,
-    ),
+    "hand-pretrained": _join(_HAND_PRETRAINED),
+    "hand-photo-pretrained": _join(_HAND_PHOTO_PRETRAINED),
     "mini": Backbone(_build_mini, blocks="", defaults=_FROM_SCRATCH, lay_out=_lay_out_mini, shipped=_SYNTHETIC),
     "small": Backbone(_build_small, blocks=r"layer\d+_\d+", defaults=_FROM_SCRATCH),
 }

@@ -152,7 +152,7 @@ def _open_lock(file: Path) -> int:
                 raise
             continue
         try:
-            _lock(handle)
+            _lock_if_possible(handle)
             # Its holder may have deleted the file between the two calls: then a lock on it keeps nobody out.
             if _is_open_as(handle, file):
                 os.truncate(handle, 0)
@@ -164,6 +164,15 @@ def _open_lock(file: Path) -> int:
         os.close(handle)
 
 
+def _lock_if_possible(handle: int) -> None:
+    try:
+        try_lock(handle)
+    except OSError as error:
+        # Where there are no locks, processes do not keep each other out.
+        if error.errno not in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
+            raise
+
+
 def _is_open_as(handle: int, file: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
@@ -171,16 +180,16 @@ def _is_open_as(handle: int, file: Path) -> bool:
         return False
 
 
-def _lock(handle: int) -> None:
+def try_lock(handle: int) -> None:
+    """Lock an open file until it is closed or this process ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: there are no locks here: on Windows, and on some network file systems.
+    """
     if sys.platform == "win32":
-        # Processes there do not keep each other out.
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # Some network file systems have no locks: there one goes on without.
-        if error.errno not in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
-            raise
+        raise OSError(errno.ENOTSUP, "Windows locks no files this way")
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _read_owner(file: Path) -> str:

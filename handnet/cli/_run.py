@@ -50,10 +50,16 @@ def open_run(folder: Path, data: str = "", part: str = "") -> OpenRun:
         ConfigError: an unknown part.
         DataError: there are no data, or no photos of the part.
     """
-    from handnet.cli._data import read_data
-    from handnet.config.run_folder import read_run, read_run_split
+    from handnet.config.run_folder import read_run
 
-    run = read_run(folder)
+    return open_data(read_run(folder), data, part)
+
+
+def open_data(run: "Run", data: str = "", part: str = "") -> OpenRun:
+    """Read the data of a run that has been read, the same way as `open_run`."""
+    from handnet.cli._data import read_data
+    from handnet.config.run_folder import read_run_split
+
     dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
     opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
     return opened._replace(examples=opened.select(part)) if part else opened

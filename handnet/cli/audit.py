@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._options import with_part, with_run
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
-@click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
+@with_run
+@with_part
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of audit.json.  [default: RUN/eval-PART]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
 def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int) -> None:

@@ -27,7 +27,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     """
     from handnet.config.run_folder import read_run
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
-    from handnet.evaluation.report.plots import plot_differences
+    from handnet.evaluation.report.plots.difference_plot import plot_differences
     from handnet.files import write_bytes
     from handnet.metrics.all_figures import write_metrics
     from handnet.metrics.comparison import ComparedRun, compare_runs

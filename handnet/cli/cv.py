@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._options import with_config_file, with_overrides
 from handnet.cli._tensorflow import start_tensorflow
 
 # Asked for before any work; each fold's training asks for what the network needs.
@@ -14,7 +15,7 @@ _LEAST_FREE_BYTES = 100_000_000
 
 
 @click.command("cv")
-@click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
+@with_config_file
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Number of folds.")
 @click.option("--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k.")
 @click.option("--reader", default="", help="How the data set is laid out: hands11k, folder, … (data.reader)")
@@ -28,7 +29,7 @@ _LEAST_FREE_BYTES = 100_000_000
     type=click.IntRange(0),
     help="Random seed for dealing people into folds.",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. train.epochs=10.")
+@with_overrides("train.epochs=10")
 def cross_validation(
     config_file: Path | None,
     folds: int,

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._options import with_settings
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -21,15 +22,7 @@ def data() -> None:
 @click.option(
     "--split-file", type=click.Path(path_type=Path), help="A split from a table with the columns identity and part."
 )
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="TOML file of settings, the same as for `handnet train`.",
-)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. data.split_options.seed=3."
-)
+@with_settings("data.split_options.seed=3")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: runs/data-check/NAME]"
 )
@@ -114,15 +107,7 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
 @data.command("augment-preview")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--data", "named", metavar="DIR", type=click.Path(path_type=Path), help="The same as DIR.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="TOML file of settings, the same as for `handnet train`.",
-)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. augment.rotation_degrees=30."
-)
+@with_settings("augment.rotation_degrees=30")
 @click.option(
     "--output",
     default=Path("augment-preview.png"),

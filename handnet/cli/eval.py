@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._options import with_data_of_run, with_part
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
-    from handnet.config.run_folder import Run
-    from handnet.data.dataset import DataSet
+    from handnet.evaluation.run_part import RunPart
 
 _LEAST_FREE_BYTES = 10_000_000
 
 
 @click.command("eval")
 @click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
-@click.option("--part", default="test", show_default=True, help="train, val or test people of the run's split.")
+@with_data_of_run
+@with_part
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.  [default: RUN/eval-PART]")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
@@ -65,7 +65,6 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
-    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.data.dataset import forget_views, has_one_view, has_views
     from handnet.files import check_free_space
 
@@ -75,48 +74,51 @@ def evaluate(
     check_free_space(target, _LEAST_FREE_BYTES)
 
     start_tensorflow()
+    from handnet.evaluation.run_part import RunPart
+    from handnet.networks.encoder import load_encoder
+
     if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
         # There is nothing to rank one view against.
         dataset = forget_views(dataset)
+    of = RunPart(run, load_encoder(run), dataset, part, seed, echo, show_progress)
     if not has_views(dataset.examples):
-        _evaluate_pairs(run, dataset, part, target, seed, "report.html")
+        _evaluate_pairs(of, target, "report.html")
         return
     if run.config.pairs.form != "none":
-        _evaluate_pairs(run, dataset, part, target, seed, "pairs.html")
+        _evaluate_pairs(of, target, "pairs.html")
+    _evaluate_hands(of, target, with_audit)
+
+
+def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
+    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.evaluation.hands import describe_run, evaluate_run
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import write_metrics
-    from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
 
-    metrics, embedded = evaluate_run(
-        run, load_encoder(run), dataset, part, seed=seed, with_audit=with_audit, echo=echo, progress=show_progress
-    )
-    weights = hash_file(run_folder / WEIGHTS_FILE)
+    metrics, embedded = evaluate_run(of, with_audit)
+    weights = hash_file(of.run.folder / WEIGHTS_FILE)
     replace(embedded, model=weights).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, "weights": weights})
-    title = f"{run_folder.name}: {part} people"
-    write_report(target / "report.html", metrics, embedded, title, describe_run(run, Path(dataset.directory)), seed)
+    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
+    write_report(target / "report.html", metrics, embedded, title, about, of.seed)
     echo(format_metrics(metrics))
     echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
 
 
-def _evaluate_pairs(run: "Run", dataset: "DataSet", part: str, target: Path, seed: int, page: str) -> None:
+def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
     from handnet.evaluation.hands import describe_run
     from handnet.evaluation.pairs import evaluate_pairs
-    from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
+    from handnet.evaluation.report.pairs_page import write_pair_report
+    from handnet.evaluation.report.pairs_terminal import format_pair_metrics
     from handnet.metrics.all_figures import write_metrics
-    from handnet.networks.encoder import load_encoder
 
-    metrics, table, scores, main = evaluate_pairs(
-        run, load_encoder(run), dataset, part, seed=seed, echo=echo, progress=show_progress
-    )
+    metrics, table, scores, main = evaluate_pairs(of)
     write_metrics(target / "pairs.json", metrics)
     paths = [example.path for example in table.examples]
     photos = [(paths[a], paths[b]) for a, b in table.rows]
-    about = describe_run(run, Path(dataset.directory))
-    title = f"{run.folder.name}: pairs of {part} people"
+    title, about = f"{of.run.folder.name}: pairs of {of.part} people", describe_run(of.run, Path(of.dataset.directory))
     write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
     echo(format_pair_metrics(metrics))
     echo(f"wrote {target / page} and pairs.json")

@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._options import with_overrides
+from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 
@@ -13,9 +15,7 @@ from handnet.cli._tensorflow import start_tensorflow
 @click.option(
     "--data", default="", metavar="DIR", help="Data set.  [default: as for `handnet train`, or the run's own]"
 )
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. sampler.people_per_batch=16."
-)
+@with_overrides("sampler.people_per_batch=16")
 @click.option("--low", default=1e-6, show_default=True, help="Lowest learning rate.")
 @click.option("--high", default=1.0, show_default=True, help="Highest learning rate.")
 @click.option("--steps", default=100, show_default=True, help="Number of batches.")
@@ -31,7 +31,6 @@ def lr_find(
     steps.
     """
     from handnet.cli._data import read_data
-    from handnet.config.run_folder import read_run
     from handnet.config.toml import read_tree
     from handnet.errors import ConfigError, RunError
     from handnet.networks.complete import complete_config
@@ -39,12 +38,11 @@ def lr_find(
     if source.is_dir():
         if overrides:
             raise ConfigError("--set goes with CONFIG.toml: a run has its settings.")
-        run = read_run(source)
-        dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+        opened = open_run(source, data)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_pair_rates
 
-        measured = try_pair_rates(run, dataset, low, high, steps, show_progress)
+        measured = try_pair_rates(opened.run, opened.dataset, low, high, steps, show_progress)
         key = "pairs.learning_rate"
     else:
         config = complete_config(read_tree(source, overrides))

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._options import with_run
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")
+@with_run
 @click.option(
     "--part", "parts", multiple=True, help="train, val or test; give it again for more parts.  [default: val and test]"
 )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handnet.cli._console import echo, show_progress, warn
+from handnet.cli._options import with_config_file, with_overrides
+from handnet.cli._run import open_data
 from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import quote
 
@@ -22,7 +24,7 @@ _LEAST_FREE_BYTES = 100_000_000
 
 
 @click.command()
-@click.argument("config_file", metavar="[CONFIG.toml]", required=False, type=click.Path(path_type=Path))
+@with_config_file
 @click.option(
     "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
 )
@@ -45,9 +47,7 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option(
     "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs exactly."
 )
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. optimizer.learning_rate=1e-3."
-)
+@with_overrides("optimizer.learning_rate=1e-3")
 def train(
     config_file: Path | None,
     data: str,
@@ -141,7 +141,6 @@ def _check_target(run_folder: Path) -> None:
 
 
 def _resume(run_folder: Path, data: str) -> None:
-    from handnet.cli._data import read_data
     from handnet.config.run_folder import WEIGHTS_FILE, read_run
     from handnet.files import check_free_space
 
@@ -154,7 +153,7 @@ def _resume(run_folder: Path, data: str) -> None:
         return
     file = run_folder / WEIGHTS_FILE
     check_free_space(run_folder, 4 * file.stat().st_size if file.is_file() else _LEAST_FREE_BYTES)
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    dataset = open_data(run, data).dataset
     start_tensorflow()
     _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)
 

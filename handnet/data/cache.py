@@ -25,13 +25,9 @@ from typing import Any, NamedTuple
 
 from handnet.config.settings import ImageConfig
 from handnet.errors import ConfigError, DiskError
+from handnet.files import try_lock
 
-try:
-    import fcntl
-except ImportError:  # Windows: processes there do not see each other's folders.
-    fcntl = None  # type: ignore[assignment]
-
-# Raised whenever the decode in images.py or the crop in segmentation.py changes its pixels.
+# Raised whenever the decode in images/decode.py or a crop in images/hand/ changes its pixels.
 PIXELS_VERSION = 2
 DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features")
@@ -75,8 +71,16 @@ class _Use:
         while True:
             name = str(root / _IN_USE / f"{os.getpid()}-{secrets.token_hex(4)}")
             handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            # Before it was locked another process may have taken it for a dead one's.
+            try:
+                try_lock(handle)
+            except BlockingIOError:
+                # Another process has taken it for a dead one's before it was locked, and deletes it.
+                os.close(handle)
+                continue
+            except OSError:
+                os.close(handle)
+                os.unlink(name)
+                raise
             if os.fstat(handle).st_nlink:
                 break
             os.close(handle)
@@ -115,12 +119,11 @@ def find_feature_folder(settings: Mapping[str, Any]) -> Path:
 
 def use_folder(folder: Path) -> None:
     """Tell other processes that this one works with a folder of the cache, before looking for files in it."""
-    if fcntl is None:
-        return
     try:
         _use.add_folder(folder)
     except OSError:
         # A cache that can be read and not written will do where all that is wanted is in it; else its first write tells.
+        # Where there are no locks, as on Windows, processes do not see each other's folders.
         return
 
 
@@ -247,14 +250,14 @@ def _list_folders_of_others(root: Path) -> list[str]:
     """Return the folders that other living processes use, and delete the registers of dead ones."""
     folders: list[str] = []
     for _, _, name in _list_files(root / _IN_USE):
-        if fcntl is None or name == _use.register:
+        if name == _use.register:
             continue
         try:
             handle = os.open(name, os.O_RDONLY)
         except OSError:
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(handle)
             Path(name).unlink(missing_ok=True)
         except OSError:
             # Locked: its process lives.

@@ -1,6 +1,6 @@
-"""From photos or features to unit vectors: one loop over batches, and what it is most often given."""
+"""From photos or features to unit vectors: what the loop over batches is most often given."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import Config, ImageConfig
-from handnet.console import Count, Progress, hide_progress
+from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
+from handnet.embedding.loop import embed
 from handnet.images.store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
@@ -31,30 +32,6 @@ class PhotoVectors(NamedTuple):
 
     features: Floats
     embeddings: Floats
-
-
-def embed(
-    network: Callable[[Any], Any], batches: Iterable[Any], width: int, total: int = 0, count: Count | None = None
-) -> Floats:
-    """Return the vectors of batches, one after the other: the one way from photos or features to vectors.
-
-    Args:
-        network: a batch (B, …) → (B, D): a model's `predict_on_batch`, or an engine's `embed`.
-        batches: pixels (B, S, S, 3) or features (B, F), in order.
-        width: D.
-        total: rows in all, for `count`.
-        count: called with (rows done, rows in all) after each batch.
-
-    Returns:
-        float32 (N, D); of no batches (0, D).
-    """
-    rows, done = [np.zeros((0, width), np.float32)], 0
-    for batch in batches:
-        rows.append(np.asarray(keras.ops.convert_to_numpy(network(batch)), np.float32))
-        done += len(rows[-1])
-        if count is not None:
-            count(done, total)
-    return np.concatenate(rows)
 
 
 def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:

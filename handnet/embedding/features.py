@@ -8,6 +8,7 @@ renamed: what a killed process has computed is kept, and several may fill one fo
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
@@ -185,14 +187,14 @@ def _compute(
         else:
             features[row] = known
     digests = list(missing)
-    photos_at_once = max(1, batch_size // num_views)
+    photos_at_once, done = max(1, batch_size // num_views), 0
     files = [photos.files[missing[digest][0]] for digest in digests]
-    for number, images in enumerate(read_photos(files, size_px, photos_at_once)):
-        begin = number * photos_at_once
-        some = digests[begin : begin + photos_at_once]
-        computed = _run(backbone, prepare(images, some), photos_at_once * num_views)
-        computed = computed.reshape(len(some), num_views, width)
-        for digest, values in zip(some, computed, strict=True):
+    groups = [digests[begin : begin + photos_at_once] for begin in range(0, len(digests), photos_at_once)]
+    images = zip(read_photos(files, size_px, photos_at_once), groups, strict=True)
+    pictures = (prepare(photo_images, some) for photo_images, some in images)
+    computed = embed_each(partial(_run, backbone, photos_at_once * num_views), pictures)
+    for some, rows in zip(groups, computed, strict=True):
+        for digest, values in zip(some, rows.reshape(len(some), num_views, width), strict=True):
             if not np.isfinite(values).all():
                 path = photos.files[missing[digest][0]]
                 raise DataError(
@@ -201,18 +203,18 @@ def _compute(
                 )
             _write(folder / digest[:2] / digest, values)
             features[missing[digest]] = values
-        count((begin + len(some)) * num_views, len(digests) * num_views)
+        done += len(some)
+        count(done * num_views, len(digests) * num_views)
     mark_used(folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
     if digests:
         trim_cache()
     return features
 
 
-def _run(backbone: keras.Model, images: tf.Tensor, batch_size: int) -> Floats:
+def _run(backbone: keras.Model, batch_size: int, images: tf.Tensor) -> Any:
     # Always filled up to one size, so that one shape is traced.
     padding = batch_size - len(images)
-    outputs = backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))
-    return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
+    return backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))[: len(images)]
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:

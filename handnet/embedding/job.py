@@ -21,8 +21,8 @@ from handnet.config.settings import ImageConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import PIXELS_VERSION
 from handnet.data.checks import read_photo
-from handnet.embedding.encode import embed
 from handnet.embedding.engines import Engine
+from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
 from handnet.images.store import Decode, build_decoder
 from handnet.networks.backbones.report import digest_weights

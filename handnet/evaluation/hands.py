@@ -5,19 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.config.run_folder import Run, read_run_split
-from handnet.console import Echo, Progress, hide_progress
-from handnet.data.dataset import DataSet
+from handnet.config.run_folder import Run
 from handnet.data.example import Example
-from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_batches, embed_part
 from handnet.evaluation.audit import audit_part
+from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
-from handnet.networks.encoder import Encoder
 from handnet.networks.heads import name_objective
 
 
@@ -28,44 +25,28 @@ class Evaluation(NamedTuple):
     part: EmbeddedPart
 
 
-def evaluate_run(
-    run: Run,
-    encoder: Encoder,
-    dataset: DataSet,
-    part: str,
-    *,
-    seed: int = 0,
-    with_audit: bool = False,
-    echo: Echo = print,
-    progress: Progress = hide_progress,
-) -> Evaluation:
+def evaluate_run(of: RunPart, with_audit: bool = False) -> Evaluation:
     """Evaluate a run on one part of its split.
 
     Thresholds and calibration are those of the validation people (`find_thresholds`), for the test part alone: what is fitted
     on people says nothing of those people.
 
     Args:
-        run: a finished run.
-        encoder: its encoder, from `load_encoder`.
-        dataset: the photos.
-        part: "train", "val" or "test".
-        seed: random seed for draws and bootstraps.
+        of: the run and its photos.
         with_audit: look for shortcuts too, on altered photos.
-        echo: prints one line.
-        progress: told of each piece of work.
 
     Raises:
         DataError: the part has no photos, or some that cannot be decoded.
         EvaluationError: fewer than two people of the part have both views.
     """
-    examples = select_part(dataset, read_run_split(run), part)
-    embedded = embed_part(encoder.model, examples, run.config.image, progress, part)
-    calibration = find_thresholds(run, encoder, dataset, echo) if part == "test" else None
-    metrics = evaluate_part(embedded, calibration, embed_baselines(run, examples), seed=seed)
+    image, model = of.run.config.image, of.encoder.model
+    examples = of.select_examples()
+    embedded = embed_part(model, examples, image, of.progress, of.part)
+    calibration = find_thresholds(of.run, of.encoder, of.dataset, of.echo) if of.part == "test" else None
+    metrics = evaluate_part(embedded, calibration, embed_baselines(of.run, examples), seed=of.seed)
     if with_audit:
-        metrics["audit"] = audit_part(
-            partial(embed_batches, encoder.model), embedded, run.config.image, seed=seed, progress=progress
-        )
+        embed = partial(embed_batches, model)
+        metrics["audit"] = audit_part(embed, embedded, image, seed=of.seed, progress=of.progress)
     return Evaluation(metrics, embedded)
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
-from handnet.console import Echo, Progress, hide_progress
-from handnet.data.dataset import DataSet
 from handnet.data.pair_table import PairTable, select_pairs
 from handnet.embedding.encode import compute_vectors
+from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.baselines import embed_raw_pixels
@@ -26,7 +25,6 @@ from handnet.metrics.pairs.calibration import (
 from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
-from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import choose_tables, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
@@ -49,42 +47,27 @@ class PairEvaluation(NamedTuple):
     main: str
 
 
-def evaluate_pairs(
-    run: Run,
-    encoder: Encoder,
-    dataset: DataSet,
-    part: str,
-    *,
-    seed: int = 0,
-    num_replicates: int = NUM_REPLICATES,
-    echo: Echo = print,
-    progress: Progress = hide_progress,
-) -> PairEvaluation:
+def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEvaluation:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
     The baselines are fitted on the pairs that the run's classifier learnt from. Thresholds (equal errors) and
     calibration come from the validation people; on the validation people themselves there are none.
 
     Args:
-        run: a finished run.
-        encoder: its encoder, from `load_encoder`.
-        dataset: the photos.
-        part: "train", "val" or "test".
-        seed: random seed for draws and bootstrap.
+        of: the run and its photos.
         num_replicates: bootstrap replicates over people.
-        echo: prints one line.
-        progress: told of each piece of work.
 
     Raises:
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
         RunError: the classifier is missing or damaged.
     """
+    run, dataset, part, seed = of.run, of.dataset, of.part, of.seed
     classifier = load_pair_classifier(run)
     learnt, kept_back = choose_tables(run, dataset)
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}
     paths = {name: [example.path for example in t.examples] for name, t in tables.items()}
-    vectors = {name: compute_vectors(run.config, encoder, paths[name], progress) for name in tables}
+    vectors = {name: compute_vectors(run.config, of.encoder, paths[name], of.progress) for name in tables}
     embeddings = {name: of.embeddings for name, of in vectors.items()}
     features = {name: of.features for name, of in vectors.items()}
 
@@ -108,7 +91,7 @@ def evaluate_pairs(
     with_thresholds = part != "val"
     calibrations: dict[str, Calibration | None] = {DISTANCE: None}
     if with_thresholds:
-        calibrations[DISTANCE] = find_thresholds(run, encoder, dataset, echo)
+        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo)
         if classifier is not None:
             calibrations[CLASSIFIER] = classifier.calibration
     metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}

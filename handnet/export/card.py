@@ -2,15 +2,13 @@
 
 import importlib.metadata
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.config.settings import ModelConfig
 from handnet.config.split import Split
+from handnet.evaluation.report.render import open_templates
 from handnet.metrics.all_figures import RETRIEVAL
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration
@@ -46,7 +44,8 @@ def write_card_text(
     """
     facts = run.facts
     data = facts.get("data", {})
-    card = _load_environment().get_template("card.md.j2")
+    # Markdown, not HTML: quotes stay as they are, and `_escape` takes care of what would end a cell or begin a tag.
+    card = open_templates("handnet.export", _escape).get_template("card.md.j2")
     return card.render(
         name=name,
         of_hands=data.get("reader", "hands11k") in ("hands11k", "synthetic"),
@@ -65,21 +64,6 @@ def write_card_text(
         verification=_describe_verification(metrics),
         audit=_list_conditions(audit),
     )
-
-
-@cache
-def _load_environment() -> Environment:
-    # Markdown, not HTML: quotes stay as they are, and `_escape` takes care of what would end a cell or begin a tag.
-    environment = Environment(
-        loader=PackageLoader("handnet.export"),
-        autoescape=False,
-        finalize=_escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["count"] = lambda number: f"{number:,}"
-    return environment
 
 
 def _escape(value: object) -> object:

@@ -165,12 +165,22 @@ def decode(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
     Grey, palette, CMYK and 16-bit pictures become 8-bit RGB; transparency is dropped; of an animation the first frame is taken.
     """
+    return decode_at_least(contents, int(_OVERSAMPLING * find_needed_px(config)), short_side=is_filled(config))
+
+
+def decode_at_least(contents: tf.Tensor, wanted_px: int, *, short_side: bool = False) -> tf.Tensor:
+    """Decode as `decode` does; a JPEG is shrunk to 1/2, 1/4 or 1/8 where its longer side then still has `wanted_px`.
+
+    Args:
+        contents: scalar string tensor, the bytes of the file.
+        wanted_px: how large it must stay.
+        short_side: let the shorter side decide.
+    """
     is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
-    wanted_px = int(_OVERSAMPLING * find_needed_px(config))
 
     def decode_scaled() -> tf.Tensor:
         sides = tf.io.extract_jpeg_shape(contents)[:2]
-        side_px = tf.reduce_min(sides) if is_filled(config) else tf.reduce_max(sides)
+        side_px = tf.reduce_min(sides) if short_side else tf.reduce_max(sides)
         index = tf.cast(side_px >= 2 * wanted_px, tf.int32)
         index += tf.cast(side_px >= 4 * wanted_px, tf.int32) + tf.cast(side_px >= 8 * wanted_px, tf.int32)
         branches = [lambda ratio=ratio: _decode_jpeg(contents, ratio) for ratio in (1, 2, 4, 8)]

@@ -37,7 +37,7 @@ def pictures_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     run = handnet.embedding.features._run
     monkeypatch.setattr(
-        handnet.embedding.features, "_run", lambda b, images, n: seen.append(len(images)) or run(b, images, n)
+        handnet.embedding.features, "_run", lambda b, n, images: seen.append(len(images)) or run(b, n, images)
     )
     return seen
 

@@ -11,7 +11,9 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import DiskError, RunError
 from handnet.evaluation.pairs import evaluate_pairs
-from handnet.evaluation.report.pairs_page import format_pair_metrics, write_pair_report
+from handnet.evaluation.report.pairs_page import write_pair_report
+from handnet.evaluation.report.pairs_terminal import format_pair_metrics
+from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import CALIBRATION_FILE, find_thresholds, load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, save_calibration
 from handnet.networks.backbones import BACKBONES
@@ -128,7 +130,7 @@ def pairs_config(**data: object) -> Config:
 def test_evaluating_pairs_first_changes_no_threshold(run: Run, dataset: DataSet) -> None:
     alone, _ = find(run, dataset)
     (run.folder / CALIBRATION_FILE).unlink()
-    evaluation = evaluate_pairs(run, load_encoder(run), dataset, "test", num_replicates=20)
+    evaluation = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "test"), num_replicates=20)
     assert evaluation.metrics["systems"]["distance"]["threshold"] == alone.equal_error_threshold
     assert find(run, dataset) == (alone, "")
 
@@ -141,7 +143,7 @@ def things(tmp_path: Path) -> tuple[Run, DataSet]:
 
 def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, DataSet], tmp_path: Path) -> None:
     run, dataset = things
-    evaluation = evaluate_pairs(run, load_encoder(run), dataset, "val", num_replicates=20)
+    evaluation = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "val"), num_replicates=20)
     metrics = evaluation.metrics
     assert metrics["calibration"] == {}
     for figures in metrics["systems"].values():
@@ -161,11 +163,11 @@ def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, 
 
 def test_thresholds_of_other_people_are_used_and_said(things: tuple[Run, DataSet]) -> None:
     run, dataset = things
-    metrics = evaluate_pairs(run, load_encoder(run), dataset, "test", num_replicates=20).metrics
+    metrics = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "test"), num_replicates=20).metrics
     assert metrics["notes"] == ["Thresholds were chosen on pairs of other people."]
     kept = json.loads((run.folder / CALIBRATION_FILE).read_text())
     assert metrics["systems"]["distance"]["threshold"] == kept["equal_error_threshold"]
     assert (
         "learnt from 4 of these 4"
-        in evaluate_pairs(run, load_encoder(run), dataset, "train", num_replicates=20).metrics["notes"][1]
+        in evaluate_pairs(RunPart(run, load_encoder(run), dataset, "train"), num_replicates=20).metrics["notes"][1]
     )

@@ -1,5 +1,6 @@
 """One entry of FIGURES is one figure: added in a test, it is found everywhere that figures are written or shown."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from handnet.evaluation.audit import format_audit
 from handnet.evaluation.report.page import write_report
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.export.card import write_card_text
-from handnet.metrics.all_figures import evaluate_part
+from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.chance import compute_chance
 from handnet.metrics.comparison import ComparedRun, compare_runs
 from handnet.metrics.figures import FIGURES, Figure, format_figure, format_interval, list_means
@@ -99,6 +100,38 @@ def test_a_new_figure_is_one_entry(monkeypatch, tmp_path):
     card = write_card(metrics, audit)
     assert f"| {shown} % (" in card
     assert card.count("| MRR |") == 2
+
+
+def test_a_new_figure_in_ranks_is_one_entry_too(monkeypatch, tmp_path):
+    """An example to copy: the rank of which no query counts for more than 5, lower is better, chance in closed form."""
+    clipped = Figure(
+        "rank to 5",
+        2,
+        "lower",
+        lambda ranking: np.minimum(ranking.ranks, 5),
+        # E[min(T, 5)] = Σ P(T > k), k from 0 to 4.
+        lambda chance: 1 + float(np.sum(1 - chance.cmc[:4])),
+        unit="rank",
+    )
+    monkeypatch.setitem(FIGURES, "clipped_rank", clipped)
+    better, worse = draw_hands(num_people=8, noise=0.5), draw_hands(num_people=8, noise=4.0)
+    write_metrics(tmp_path / "metrics.json", evaluate_part(worse, num_replicates=40))
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    figures = metrics["retrieval"]["person"]["dorsal_to_palmar"]
+    # Of eight templates one is right: (1 + 2 + 3 + 4 + 5 · 4) / 8.
+    assert figures["chance"]["clipped_rank"] == pytest.approx(30 / 8)
+    assert 1 < figures["clipped_rank"] <= 5
+
+    shown = f"{figures['clipped_rank']:.2f}"
+    heading, *rows = [line for line in format_metrics(metrics).splitlines() if "rank to 5" in line or shown in line]
+    assert "rank to 5 %" not in heading
+    assert rows
+    comparison = compare_runs([ComparedRun("a", "net", "loss", worse), ComparedRun("b", "net", "loss", better)])
+    change = comparison["differences"][0]["clipped_rank"]
+    assert change["difference"] < 0
+    assert change["improvement"] > 0
+    assert f"rank to 5    {change['difference']:+.2f} [" in format_comparison(comparison)
+    assert f"| {shown} (3.75)" in write_card(metrics, None)
 
 
 def test_an_evaluation_from_before_a_figure_still_has_a_card(monkeypatch):

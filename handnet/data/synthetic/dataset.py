@@ -2,9 +2,7 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +16,8 @@ from handnet.console import Progress, hide_progress
 from handnet.data.example import VIEWS
 from handnet.data.synthetic.person import Person, sample_person
 from handnet.data.synthetic.photo import MIN_SIDE_PX, draw_photo
-from handnet.errors import DataError, DiskError
+from handnet.errors import DataError
+from handnet.files import new_folder
 
 _COLUMNS = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
 _JPEG_QUALITY = 92
@@ -56,13 +55,8 @@ def write_synthetic(
     _check_target(directory)
     total = num_people * photos_per_view * len(VIEWS)
     workers = min(_count_processors() if workers is None else workers, -(-total // _PHOTOS_PER_WORKER))
-    temporary: Path | None = None
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        # mkdtemp makes folders private: the data set is a common folder inside.
-        folder = temporary / "data"
-        (folder / "Hands").mkdir(parents=True)
+    with new_folder(directory) as folder:
+        (folder / "Hands").mkdir()
         draw = partial(_write_person, folder, photos_per_view, seed, size_px)
         rows, count = [_COLUMNS], progress("draw hands")
         for done, lines in enumerate(_map_people(draw, num_people, workers), start=1):
@@ -70,17 +64,6 @@ def write_synthetic(
             count(done * photos_per_view * len(VIEWS), total)
         (folder / "HandInfo.csv").write_text("".join(f"{row}\r\n" for row in rows), encoding="ascii", newline="")
         _check_target(directory)
-        if directory.exists():
-            directory.rmdir()
-        folder.rename(directory)
-    except OSError as error:
-        raise DiskError(
-            f"Cannot write {str(directory)!r}: {error.strerror or error}. Give a folder that can be written, with room for "
-            f"{total} photos."
-        ) from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_numbers(

@@ -1,7 +1,7 @@
 """The pages of a report, filled in from templates by Jinja: every text from data is escaped."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -64,6 +64,26 @@ def render(template: str, **context: object) -> bytes:
     return _load_environment().get_template(template).render(context).encode("utf-8", "replace")
 
 
+def open_templates(package: str, escape: Callable[[object], object] | None = None) -> Environment:
+    """Open the templates of a package: what a template names and is not given is an error.
+
+    Args:
+        package: its folder "templates" holds them.
+        escape: what makes a value fit for the format that is written; None is for HTML.
+    """
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=escape is None,
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}"
+    return environment
+
+
 def encode_svg(svg: str) -> str:
     """Return a plot as a data address."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
@@ -71,17 +91,6 @@ def encode_svg(svg: str) -> str:
 
 @cache
 def _load_environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("handnet.evaluation.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "count": lambda number: f"{number:,}",
-        "data_address": encode_svg,
-        "read_thumbnail": read_thumbnail,
-    }
+    environment = open_templates("handnet.evaluation.report")
+    environment.filters |= {"data_address": encode_svg, "read_thumbnail": read_thumbnail}
     return environment

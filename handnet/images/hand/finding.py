@@ -22,10 +22,14 @@ def judge_finding(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar int32, the index of the words in `FINDINGS`; several hands go before one that is cut off.
     """
-    last = tf.cast(shape[:2], tf.float32) - 1.0
-    margin = OUTSIDE_FRACTION * hands.regions.side[:, tf.newaxis, tf.newaxis]
-    outside = tf.reduce_any((hands.landmarks < -margin) | (hands.landmarks > last + margin), -1)
-    cut_off = tf.reduce_any(outside[:, FIRST_FINGER_LANDMARK:], -1) & hands.found
+    cut_off = tf.reduce_any(find_outside(hands, shape)[:, FIRST_FINGER_LANDMARK:], -1) & hands.found
     num_found = tf.reduce_sum(tf.cast(hands.found, tf.int32))
     one = tf.where(tf.reduce_any(cut_off), CUT_OFF, ONE)
     return tf.where(num_found == 0, NONE, tf.where(num_found > 1, SEVERAL, one))
+
+
+def find_outside(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
+    """Return which landmarks of each hand lie outside the photo, (N, 21) bool; `shape` as for `judge_finding`."""
+    last = tf.cast(shape[:2], tf.float32) - 1.0
+    margin = OUTSIDE_FRACTION * hands.regions.side[:, tf.newaxis, tf.newaxis]
+    return tf.reduce_any((hands.landmarks < -margin) | (hands.landmarks > last + margin), -1)

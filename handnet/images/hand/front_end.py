@@ -18,6 +18,7 @@ from handnet.images.hand.regions import (
     cut_regions,
     enclose_hands,
     from_regions,
+    halve_photo,
     lay_closer,
     lay_whole,
 )
@@ -26,6 +27,8 @@ from handnet.images.hand_models.models import HandModels
 
 CROP_PX = 224
 NUM_LANDMARKS = 21
+# Photos as large as this or larger are halved before hands are looked for in them.
+MAX_SIDE_PX = 1024.0
 # A palm, then a hand, counts as found from this score on. The reference takes hands from 0.5 on; where there is one, the score is
 # 0.97 or more in 99 of 100 photos (hands11k-mini, and pasted on other grounds), and faces reach 0.8.
 MIN_PALM_SCORE = 0.5
@@ -77,6 +80,13 @@ def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hand
     Returns:
         `num_hands` hands, of which `found` says whether they are there.
     """
+    longer = tf.cast(tf.reduce_max(tf.shape(photo)[:2]), tf.float32)
+    # Shrunk once, or every look would shrink it anew.
+    photo, scale = halve_photo(tf.cast(photo, tf.float32), lambda scale: longer * scale >= MAX_SIDE_PX)
+    return _scale_places(_find_in_small(photo, models, num_hands), 1.0 / scale)
+
+
+def _find_in_small(photo: tf.Tensor, models: HandModels, num_hands: int) -> Hands:
     shape = tf.cast(tf.shape(photo)[:2], tf.float32)
 
     def look(step: tf.Tensor, _: Hands) -> tuple[tf.Tensor, Hands]:
@@ -139,6 +149,16 @@ def find_landmarks(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, mo
         tf.where(thumb_right, palmar, 1.0 - palmar),
         regions,
         features,
+    )
+
+
+def _scale_places(hands: Hands, scale: tf.Tensor) -> Hands:
+    """Return the hands in pixels of a photo that is `scale` times as large."""
+    regions = hands.regions
+    return hands._replace(
+        landmarks=(hands.landmarks + 0.5) * scale - 0.5,
+        depth=hands.depth * scale,
+        regions=Regions((regions.centre + 0.5) * scale - 0.5, regions.side * scale, regions.direction),
     )
 
 

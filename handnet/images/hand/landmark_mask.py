@@ -117,6 +117,28 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     return PlacedMask(mask * tf.cast(inside, tf.float32), region)
 
 
+def lay_on_photo(placed: PlacedMask, shape: tf.Tensor, scale: tf.Tensor | float = 1.0) -> tf.Tensor:
+    """Return a mask as it lies on the photo.
+
+    Args:
+        placed: a mask in its square.
+        shape: int32 (2,), height and width of the result.
+        scale: how many times as large the photo is in which the square lies.
+
+    Returns:
+        (H, W) bool.
+    """
+    y, x = (tf.range(shape[axis], dtype=tf.float32) for axis in range(2))
+    points = (tf.stack(tf.meshgrid(y, x, indexing="ij"), -1) + 0.5) * scale - 0.5
+    places = to_regions(tf.reshape(points, (1, -1, 2)), placed.region)[0]
+    size_px = placed.mask.shape[1]
+    # Beyond its own border the square says nothing, and there is no hand.
+    inside = tf.reduce_all((places >= 0.0) & (places < 1.0), -1)
+    pixels = tf.clip_by_value(tf.cast(tf.round(places * size_px), tf.int32), 0, size_px - 1)
+    covered = tf.gather_nd(placed.mask[0, ..., 0], pixels) > 0.5
+    return tf.reshape(covered & inside, shape[:2])
+
+
 def _number_colors(picture: tf.Tensor) -> tf.Tensor:
     """Return the number of each pixel's cell of colour, (1, S, S) int32, for (1, S, S, 3) in 0..1."""
     parts = tf.cast(tf.clip_by_value(tf.sqrt(picture) * COLOR_CELLS, 0.0, COLOR_CELLS - 1.0), tf.int32)

@@ -10,9 +10,6 @@ from handnet.images.hand.morphology import measure_depth
 WRIST_CUT_RADII = 1.35
 
 
-_PI = 3.141592653589793
-
-
 class Pose(NamedTuple):
     """Where a hand lies in a photo: fields (B, …) float32, in pixels of the photo unless said otherwise.
 

@@ -3,6 +3,7 @@
 Core TensorFlow operations only. Places are (y, x) in pixels of the photo; 0 is the centre of its first pixel.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -115,13 +116,26 @@ def sample_photo(photo: tf.Tensor, points: tf.Tensor, step_px: tf.Tensor) -> tf.
     Returns:
         (…, 3) float32, 0..1.
     """
-    photo = tf.cast(photo, tf.float32)[tf.newaxis] / 255.0
-    scale = tf.constant(1.0)
+    small, scale = halve_photo(tf.cast(photo, tf.float32) / 255.0, lambda scale: step_px * scale > MAX_STEP_PX)
+    return _sample(small, (points + 0.5) * scale - 0.5)
+
+
+def halve_photo(photo: tf.Tensor, is_large: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Shrink a photo by half, again and again, by the mean of 2 x 2 pixels.
+
+    Args:
+        photo: (H, W, 3) float32.
+        is_large: the scale so far, 1 or below -> whether the photo is still to be halved.
+
+    Returns:
+        The photo, and its scale: the place p of the photo is (p + 0.5) * scale - 0.5 in it.
+    """
+    photo, scale = photo[tf.newaxis], tf.constant(1.0)
     for _ in range(MAX_HALVINGS):
-        halve = step_px * scale > MAX_STEP_PX
+        halve = is_large(scale)
         photo = tf.cond(halve, lambda photo=photo: tf.nn.avg_pool2d(photo, 2, 2, "SAME"), lambda photo=photo: photo)
         scale = tf.where(halve, scale / 2.0, scale)
-    return _sample(photo[0], (points + 0.5) * scale - 0.5)
+    return photo[0], scale
 
 
 def from_regions(points: tf.Tensor, regions: Regions) -> tf.Tensor:

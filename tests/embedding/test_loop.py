@@ -1,8 +1,8 @@
-"""The one way from photos or features to vectors."""
+"""The one loop from batches to vectors."""
 
 import numpy as np
 
-from handnet.embedding.encode import embed
+from handnet.embedding.loop import embed
 
 
 def test_vectors_come_in_order_with_what_is_done() -> None:

@@ -1,0 +1,122 @@
+"""Tables and plots of decisions on pairs: error rates, thresholds, open set, calibration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handnet.evaluation.report.plots import verification_plots
+from handnet.evaluation.report.render import Cell, Plot, Table
+from handnet.metrics.figures import DIRECTION_NAMES, format_percent
+
+_THRESHOLDS = {"equal_error": "Equal errors", "best_f1": "Best F1"}
+
+
+def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the section of verification shows, from the figures of `metrics.pairs.verification`."""
+    interval, chance = figures["interval"], figures["chance"]
+    rows: list[list[Cell]] = [
+        [("AUC", ""), (format_percent(figures["auc"]), format_bounds(interval["auc"])), ("50 %", "")],
+        [("Equal error rate", ""), (format_percent(figures["eer"]), format_bounds(interval["eer"])), ("50 %", "")],
+    ]
+    for rate, value in figures["true_accept_rate"].items():
+        small = format_bounds(interval["true_accept_rate"][rate])
+        name = f"Same person accepted at {100 * float(rate):g} % false accepts"
+        rows.append(
+            [(name, ""), (format_percent(value), small), (format_percent(chance["true_accept_rate"][rate]), "")]
+        )
+    # Two people carry no rate at all; the axis still needs a length.
+    smallest = min(3 / figures["num_person_pairs"], 0.3)
+    thresholds = {name: at["threshold"] for name, at in figures["thresholds"].items()}
+    marked = " Dotted: thresholds from validation people." if thresholds else ""
+    return {
+        **{name: figures[name] for name in ("num_genuine", "num_impostor", "num_person_pairs")},
+        "table": Table(["Figure", "Value", "Chance"], rows),
+        "refused": [
+            f"False accept rate {100 * float(rate):g} % not stated: {reason}."
+            for rate, reason in figures["refused"].items()
+        ],
+        "thresholds": _tabulate_thresholds(figures["thresholds"]) if thresholds else None,
+        "confusion": _tabulate_confusion(figures["thresholds"]),
+        "plots": [
+            Plot(
+                verification_plots.plot_histogram(figures["histogram"], thresholds),
+                f"Similarity of pairs of photos.{marked}",
+            ),
+            Plot(
+                verification_plots.plot_roc(figures["curve"], smallest),
+                "ROC, as far as the number of people carries it.",
+            ),
+            Plot(
+                verification_plots.plot_det(figures["curve"], smallest),
+                "DET: both kinds of error on normal deviate scales.",
+            ),
+        ],
+    }
+
+
+def _tabulate_thresholds(thresholds: Mapping[str, Any]) -> Table:
+    shown = {
+        "false_accept_rate": "False accepts %",
+        "false_reject_rate": "False rejects %",
+        "f1": "F1 %",
+        "accuracy": "Accuracy %",
+        "balanced_accuracy": "Balanced accuracy %",
+    }
+    rows = []
+    for name, at in thresholds.items():
+        cells = [(_THRESHOLDS[name], f"similarity from {at['threshold']:.3f} on")]
+        for figure in shown:
+            chance = f"\nchance {100 * at['chance'][figure]:.1f}" if figure in at["chance"] else ""
+            cells.append((f"{100 * at[figure]:.1f}", format_bounds(at["interval"][figure]) + chance))
+        rows.append(cells)
+    return Table(["Threshold", *shown.values()], rows)
+
+
+def _tabulate_confusion(thresholds: Mapping[str, Any]) -> Table:
+    shown = {
+        "true_accepts": "Same person, accepted",
+        "false_rejects": "Same person, rejected",
+        "false_accepts": "Different, accepted",
+        "true_rejects": "Different, rejected",
+    }
+    rows = [
+        [(_THRESHOLDS[name], ""), *((f"{at['confusion'][key]:,}", "") for key in shown)]
+        for name, at in thresholds.items()
+    ]
+    return Table(["Threshold", *shown.values()], rows)
+
+
+def show_open_set(directions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of missed people at each rate of false alarms, direction → figures of `metrics.open_set`."""
+    rows: list[list[Cell]] = []
+    refused: dict[str, str] = {}
+    for direction, figures in directions.items():
+        for rate, value in figures["false_negative_rate"].items():
+            name = f"{DIRECTION_NAMES[direction]}, at {100 * float(rate):g} % false alarms"
+            small = f"{figures['num_gallery']} of {figures['num_people']} people enrolled"
+            missed = (format_percent(value), format_bounds(figures["interval"][rate]))
+            rows.append([(name, small), missed, (format_percent(figures["chance"][rate]), "")])
+        refused |= figures["refused"]
+    lines = [f"False alarm rate {100 * float(rate):g} % not stated: {reason}." for rate, reason in refused.items()]
+    return {"table": Table(["Search", "Missed", "Chance"], rows), "refused": lines}
+
+
+def show_calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the section of calibration shows, from the figures of `metrics.pairs.calibration`."""
+    low, high = figures["interval"]["cllr"]
+    isotonic = figures["isotonic"]
+    second = isotonic.get("refused") or f"Cllr {isotonic['cllr']:.3f}, ECE {format_percent(isotonic['ece'])}"
+    facts = {
+        "Cllr": f"{figures['cllr']:.3f} [{low:.3f}–{high:.3f}]; 0 is perfect, 1 says nothing",
+        "Best Cllr": f"{figures['min_cllr']:.3f}, had the calibration been fitted to these pairs themselves",
+        "ECE": format_percent(figures["ece"], figures["interval"]["ece"]),
+        "Isotonic": second,
+        "Logistic": f"log likelihood ratio = {figures['slope']:.3f} · cosine {'+' if figures['intercept'] >= 0 else '−'} "
+        f"{abs(figures['intercept']):.3f}, from {figures['num_validation_people']} validation people",
+    }
+    caption = "Stated probability against how often it was right; bars: 95 % interval."
+    return {"facts": facts, "plots": [Plot(verification_plots.plot_reliability(figures["reliability"]), caption)]}
+
+
+def format_bounds(interval: Sequence[float]) -> str:
+    """Return an interval of fractions in per cent."""
+    return "–".join(f"{100 * value:.1f}" for value in interval)

@@ -1,0 +1,162 @@
+"""How good a photo of a hand is, in numbers that the graph gives: sharp, lit, whole, open, certain.
+
+Core TensorFlow operations only, so an exported model can say it of each photo. The limits and the words are in
+`handnet.images.hand.quality_rule`.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from handnet.images.hand.finding import FIRST_FINGER_LANDMARK, find_outside
+from handnet.images.hand.front_end import Hands
+from handnet.images.hand.landmark_mask import enclose_landmarks, measure_distance, measure_palm_width
+from handnet.images.hand.quality_rule import LIMITS
+from handnet.images.hand.regions import cut_regions, to_regions
+
+# Hands are compared at one size, that at which networks see them: every hand is sharp if it is made small enough.
+PICTURE_PX = 224
+# Within so many radii of a bone there is hand and no background.
+INSIDE = 0.8
+LUMINANCE = (0.299, 0.587, 0.114)
+# From here on, of 0..1, a channel holds no more than "bright".
+CLIPPED = 0.96
+BLUR_WINDOW_PX = 5
+# Landmarks from root to tip of each finger but the thumb, which is straight in a fist too.
+FINGERS = ((5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
+WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE = 0, 5, 17
+
+
+class Measures(NamedTuple):
+    """Measures of the hands of a photo, fields (N,) float32 in the order of `LIMITS`; those of a hand not found mean nothing.
+
+    Attributes:
+        hand_score: 0..1, that there is a hand.
+        palm_width_px: in pixels of the photo as it was given.
+        share: of the photo that the hand takes, 0..1.
+        sharpness: 0..1, how much of the changes from pixel to pixel another blur would take away.
+        brightness: mean luminance of the hand, 0..1.
+        overexposed: share of the hand whose red, green and blue are all clipped, 0..1.
+        cut_off: share of the fingers' landmarks that lie outside the photo, 0..1.
+        straightness: of the finger that is bent most, root to tip: 1 straight, about 0.3 in a fist.
+        facing: how squarely the palm or the back faces the camera: 1 squarely, 0 from the side.
+        certainty: of back or palm, and with it of left or right: 0.5 a guess, 1 sure.
+    """
+
+    hand_score: tf.Tensor
+    palm_width_px: tf.Tensor
+    share: tf.Tensor
+    sharpness: tf.Tensor
+    brightness: tf.Tensor
+    overexposed: tf.Tensor
+    cut_off: tf.Tensor
+    straightness: tf.Tensor
+    facing: tf.Tensor
+    certainty: tf.Tensor
+
+
+def measure_quality(photo: tf.Tensor, hands: Hands) -> Measures:
+    """Measure how good each hand of a photo can be seen.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        hands: N hands of it.
+    """
+    regions = enclose_landmarks(hands.landmarks)
+    pictures = cut_regions(photo, regions, PICTURE_PX)
+    points = to_regions(hands.landmarks, regions)
+    # N is a static number: `find_hands` was asked for so many.
+    num_hands = hands.landmarks.shape[0]
+    distances = tf.stack([measure_distance(points[k], PICTURE_PX) for k in range(num_hands)])[..., tf.newaxis]
+    inside = tf.cast(distances < INSIDE, tf.float32)
+    luminance = tf.reduce_sum(pictures * tf.constant(LUMINANCE), -1, keepdims=True)
+    clipped = tf.cast(tf.reduce_min(pictures, -1, keepdims=True) > CLIPPED, tf.float32)
+    shape = tf.cast(tf.shape(photo)[:2], tf.float32)
+    covered = _mean(tf.cast(distances < 1.0, tf.float32), tf.ones_like(distances))
+    outside = find_outside(hands, tf.shape(photo))
+    return Measures(
+        hands.score,
+        tf.stack([measure_palm_width(hands.landmarks[k]) for k in range(num_hands)]),
+        covered * tf.square(regions.side) / tf.reduce_prod(shape),
+        1.0 - measure_blur(luminance, inside),
+        _mean(luminance, inside),
+        _mean(clipped, inside),
+        tf.reduce_mean(tf.cast(outside[:, FIRST_FINGER_LANDMARK:], tf.float32), -1),
+        measure_straightness(hands.world),
+        measure_facing(hands.world),
+        tf.maximum(hands.palmar, 1.0 - hands.palmar),
+    )
+
+
+def rate_quality(measures: Measures) -> tf.Tensor:
+    """Return one number for each hand, (N,) 0 (refuse) .. 1 (good): that of its worst measure, as `rate_measures` says it."""
+    rates = [
+        tf.clip_by_value((value - limit.refuse) / (limit.good - limit.refuse), 0.0, 1.0)
+        for value, limit in zip(measures, LIMITS.values(), strict=True)
+    ]
+    return tf.reduce_min(tf.stack(rates), 0)
+
+
+def measure_blur(luminance: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+    """Return how blurred the inside of pictures is: how little of its changes another blur takes away.
+
+    Args:
+        luminance: (N, S, S, 1), any range.
+        inside: (N, S, S, 1), 1 where to look, 0 elsewhere.
+
+    Returns:
+        (N,) 0 sharp .. 1 blurred or of one colour, in the direction that is blurred most.
+
+    Reference: Crete et al., "The Blur Effect: Perception and Estimation with a New No-Reference Perceptual Blur Metric" (2007);
+    theirs is over a whole picture and a window of 9 pixels.
+    """
+    blurs = []
+    for axis in (1, 2):
+        window = [BLUR_WINDOW_PX if axis == k else 1 for k in (1, 2)]
+        before = _change(luminance, axis)
+        after = _change(tf.nn.avg_pool2d(luminance, window, 1, "SAME"), axis)
+        weight = inside[:, 1:] if axis == 1 else inside[:, :, 1:]
+        lost = tf.reduce_sum(tf.nn.relu(before - after) * weight, [1, 2, 3])
+        total = tf.reduce_sum(before * weight, [1, 2, 3])
+        blurs.append(1.0 - tf.math.divide_no_nan(lost, total))
+    return tf.maximum(*blurs)
+
+
+def measure_straightness(world: tf.Tensor) -> tf.Tensor:
+    """Return how straight the finger is that is bent most, (N,) 0..1.
+
+    Args:
+        world: (N, 21, 3) in any unit.
+
+    Returns:
+        Its tip's distance from its knuckle, divided by the length of its bones.
+    """
+    straightness = []
+    for finger in FINGERS:
+        joints = tf.gather(world, finger, axis=1)
+        bones = tf.reduce_sum(tf.norm(joints[:, 1:] - joints[:, :-1], axis=-1), -1)
+        straightness.append(tf.math.divide_no_nan(tf.norm(joints[:, -1] - joints[:, 0], axis=-1), bones))
+    return tf.reduce_min(tf.stack(straightness), 0)
+
+
+def measure_facing(world: tf.Tensor) -> tf.Tensor:
+    """Return how squarely the palm's plane faces the camera, (N,) 0..1.
+
+    Args:
+        world: (N, 21, 3) as (y, x, z), z away from the camera.
+
+    Returns:
+        The cosine of the angle between the line of sight and what stands upright on the palm.
+    """
+    index, little = (world[:, k] - world[:, WRIST] for k in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
+    upright = tf.linalg.cross(index, little)
+    return tf.math.divide_no_nan(tf.abs(upright[:, 2]), tf.norm(upright, axis=-1))
+
+
+def _change(values: tf.Tensor, axis: int) -> tf.Tensor:
+    return tf.abs(values[:, 1:] - values[:, :-1] if axis == 1 else values[:, :, 1:] - values[:, :, :-1])
+
+
+def _mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return the mean of (N, S, S, 1) over the places that weigh, (N,); 0 where none does."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights, [1, 2, 3]), tf.reduce_sum(weights, [1, 2, 3]))

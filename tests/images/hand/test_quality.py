@@ -1,0 +1,108 @@
+"""Measures of a hand's photo: each falls with what it measures, and the graph's number is the one that the words belong to."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from handnet.images.hand.front_end import Hands, _make_none
+from handnet.images.hand.quality import (
+    Measures,
+    measure_blur,
+    measure_facing,
+    measure_quality,
+    measure_straightness,
+    rate_quality,
+)
+from handnet.images.hand.quality_rule import LIMITS, rate_measures
+from handnet.images.hand.regions import Regions
+
+# An open hand, fingers up, 120 pixels wide: (y, x) of 21 landmarks.
+ROOTS = ((40.0, 30.0), (38.0, 50.0), (40.0, 70.0), (45.0, 88.0))
+OPEN_HAND = np.array(
+    [(150, 60), (130, 30), (110, 12), (90, 0), (70, -10)] + [(60 + y - 20 * k, x) for y, x in ROOTS for k in range(4)],
+    np.float32,
+)
+
+
+def place_hand(offset=(20.0, 40.0), scale=1.0):
+    landmarks = tf.constant(scale * (OPEN_HAND + np.array(offset, np.float32)))[tf.newaxis]
+    world = tf.concat([landmarks, tf.zeros_like(landmarks[..., :1])], -1) / 1000.0
+    one = tf.ones(1)
+    region = Regions(tf.reduce_mean(landmarks, 1), 200.0 * scale * one, tf.constant([(-1.0, 0.0)]))
+    values = {"landmarks": landmarks, "world": world, "score": one, "palmar": 0.9 * one, "regions": region}
+    return _make_none(1)._replace(found=one > 0.0, **values)
+
+
+def draw_photo(low=90, high=150, shape=(200, 200)):
+    return np.random.default_rng(1).integers(low, high, (*shape, 3)).astype(np.uint8)
+
+
+def measure(photo, hands: Hands):
+    return {name: float(value[0]) for name, value in measure_quality(tf.constant(photo), hands)._asdict().items()}
+
+
+@pytest.fixture(scope="module")
+def good():
+    return measure(draw_photo(), place_hand())
+
+
+def test_measures_are_those_of_the_limits_in_their_order(good):
+    assert list(Measures._fields) == list(LIMITS) == list(good)
+
+
+def test_place_size_and_light_of_an_open_hand(good):
+    assert good["brightness"] == pytest.approx(119.5 / 255, abs=0.01)
+    # From index to little knuckle: 58 px, and 5 px down.
+    assert good["palm_width_px"] == pytest.approx(max(np.hypot(58, 5), np.hypot(52, 10) / 1.45), abs=3)
+    assert 0.15 < good["share"] < 0.5
+    assert good["cut_off"] == good["overexposed"] == 0.0
+    assert good["certainty"] == pytest.approx(0.9)
+
+
+def test_light_and_glare(good):
+    assert measure(draw_photo(0, 10), place_hand())["brightness"] < 0.05 < good["brightness"]
+    assert measure(draw_photo(250, 256), place_hand())["overexposed"] == 1.0
+
+
+def test_what_lies_outside_is_cut_off():
+    # The upper two landmarks of each finger and the tip of the thumb, of the 19 above the wrist.
+    assert measure(draw_photo(), place_hand((-80.0, 40.0)))["cut_off"] == pytest.approx(9 / 19)
+
+
+def test_a_small_hand_in_a_large_photo(good):
+    small = measure(draw_photo(), place_hand((120.0, 130.0), 0.25))
+    assert small["palm_width_px"] == pytest.approx(good["palm_width_px"] / 4, rel=0.01)
+    assert small["share"] == pytest.approx(good["share"] / 16, rel=0.05)
+
+
+def test_blur_grows_with_a_blur_and_a_picture_of_one_colour_is_blurred():
+    pictures = [tf.constant(np.random.default_rng(0).random((1, 64, 64, 1)), tf.float32)]
+    for _ in range(3):
+        pictures.append(tf.nn.avg_pool2d(pictures[-1], 3, 1, "SAME"))
+    blurs = [float(measure_blur(picture, tf.ones_like(picture))[0]) for picture in pictures]
+    assert blurs == sorted(blurs)
+    assert blurs[0] < 0.3 < 0.5 < blurs[-1]
+    assert float(measure_blur(tf.ones((1, 64, 64, 1)), tf.ones((1, 64, 64, 1)))[0]) == 1.0
+
+
+def test_a_bent_finger_is_not_straight():
+    world = np.concatenate([OPEN_HAND, np.zeros((21, 1))], -1)[np.newaxis].astype(np.float32)
+    assert float(measure_straightness(tf.constant(world))[0]) == pytest.approx(1.0)
+    bent = world.copy()
+    # The little finger's tip is back at its knuckle.
+    bent[0, 20] = bent[0, 17]
+    assert float(measure_straightness(tf.constant(bent))[0]) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_hand_seen_from_the_side_does_not_face_the_camera():
+    world = np.concatenate([OPEN_HAND, np.zeros((21, 1))], -1)[np.newaxis].astype(np.float32)
+    assert float(measure_facing(tf.constant(world))[0]) == pytest.approx(1.0)
+    turned = world[..., [0, 2, 1]]
+    assert float(measure_facing(tf.constant(turned))[0]) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_graphs_number_is_the_rules(good):
+    for worse in ({}, {"sharpness": 0.15}, {"cut_off": 0.2}, {"overexposed": 0.9}):
+        measures = good | worse
+        rated = rate_quality(Measures(*(tf.constant([value]) for value in measures.values())))
+        assert float(rated[0]) == pytest.approx(rate_measures(measures).quality, abs=1e-5)

@@ -1,16 +1,20 @@
 """Where a command's data come from: --data, $HANDNET_DATA, data/hands11k, or drawn on the spot."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
+from handnet.cli._tensorflow import start_tensorflow
 from handnet.data import photo_files
 from handnet.data.cache import find_drawn_folder, use_folder
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
+from handnet.data.missing_labels import See, SeenHand
+from handnet.data.readers import FILLING_READERS, hands11k, lfw, read_dataset, tiny_imagenet
 from handnet.data.readers import folder as any_folder
-from handnet.data.readers import hands11k, lfw, read_dataset, tiny_imagenet
 from handnet.errors import DataError
+from handnet.images.hand_models.files import has_hand_models
 
 DEFAULT_FOLDER = Path("data/hands11k")
 SYNTHETIC = "synthetic"
@@ -42,9 +46,23 @@ def find_data(data: str, reader: str = "hands11k") -> Path:
     return folder
 
 
-def read_data(reader: str, data: str) -> DataSet:
-    """Find and read a data set, and say what was left out of it."""
-    return _say(read_dataset(reader, find_data(data, reader)))
+def read_data(reader: str, data: str, fill_labels: bool = True) -> DataSet:
+    """Find and read a data set, and say what was left out of it; missing views and sides are filled as `choose_see` says."""
+    return _say(read_dataset(reader, find_data(data, reader), choose_see(reader, fill_labels)))
+
+
+def choose_see(reader: str, fill_labels: bool) -> See | None:
+    """Return what looks into photos for the labels that they lack, or None: not wanted, not of this reader, or no hand models."""
+    if not fill_labels or reader not in FILLING_READERS or not has_hand_models():
+        return None
+
+    def see(paths: Sequence[str]) -> Sequence[SeenHand | None]:
+        start_tensorflow()
+        from handnet.images.hand_survey import see_hands
+
+        return see_hands(paths, show_progress)
+
+    return see
 
 
 def _say(dataset: DataSet) -> DataSet:
@@ -69,7 +87,7 @@ def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
             tables = {"HandInfo.csv": "hands11k", any_folder.TABLE_NAME: "folder"}
             reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
         if reader:
-            return _say(read_dataset(reader, folder)).examples
+            return _say(read_dataset(reader, folder, choose_see(reader, fill_labels=True))).examples
     elif reader:
         raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
     paths: list[str] = []

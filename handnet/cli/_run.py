@@ -60,6 +60,6 @@ def open_data(run: "Run", data: str = "", part: str = "") -> OpenRun:
     from handnet.cli._data import read_data
     from handnet.config.run_folder import read_run_split
 
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"])
+    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"], run.config.data.fill_labels)
     opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
     return opened._replace(examples=opened.select(part)) if part else opened

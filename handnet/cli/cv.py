@@ -53,7 +53,7 @@ def cross_validation(
     from handnet.files import check_free_space
 
     check_free_space(folder, _LEAST_FREE_BYTES)
-    dataset = read_data(config.data.reader, data or config.data.path)
+    dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate
 

@@ -1,13 +1,16 @@
 """`handnet data`: check, synth, augment-preview."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_settings
 from handnet.cli._tensorflow import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.data.example import Example
 
 
 @click.group()
@@ -26,6 +29,12 @@ def data() -> None:
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder for the pictures.  [default: runs/data-check/NAME]"
 )
+@click.option(
+    "--hands/--no-hands",
+    default=None,
+    help="Look for the hand in each photo: wrong labels, quality, hands.png.  [default: where the models are]",
+)
+@click.option("--sheet", type=click.Path(path_type=Path), help="Another file for the picture hands.png.")
 def check(
     directory: Path,
     reader: str | None,
@@ -34,11 +43,17 @@ def check(
     config_file: Path | None,
     overrides: tuple[str, ...],
     output: Path | None,
+    hands: bool | None,
+    sheet: Path | None,
 ) -> None:
-    """Count and check the photos of DIR; draw photos per person and a montage.
+    """Count and check the photos of DIR; draw photos per person, a montage, and what is seen in nine photos.
+
+    Where the models that find hands are there (handnet weights fetch mediapipe-hands), each photo is looked at: labels that it
+    contradicts, no hand or several, cut off, and quality with the reason.
 
     The exit code is 1 if a photo cannot be used or there are too few people for the split.
     """
+    from handnet.cli._data import choose_see
     from handnet.config.toml import parse_config, read_tree
     from handnet.data.checks import check_photos, find_duplicates
     from handnet.data.readers import read_dataset
@@ -54,7 +69,9 @@ def check(
     given = {key: value for key, value in given.items() if value is not None}
     settings = parse_config(read_tree(config_file, overrides, {"data": given})).data
 
-    dataset = read_dataset(settings.reader, directory)
+    dataset = read_dataset(
+        settings.reader, directory, choose_see(settings.reader, settings.fill_labels and hands is not False)
+    )
     parts, unsplit = None, None
     try:
         parts = make_split(settings.split, dataset, settings.split_options)
@@ -69,10 +86,38 @@ def check(
     echo(describe_health(problems, find_duplicates(paths), dataset.examples))
     draw_montage(dataset, target / "montage.png")
     echo(f"wrote {target / 'photos-per-person.png'} and {target / 'montage.png'}")
+    unusable = {problem.path for problem in problems if not problem.usable}
+    _check_hands(
+        [example for example in dataset.examples if example.path not in unusable], hands, sheet or target / "hands.png"
+    )
     if unsplit is not None:
         raise unsplit
     if any(not problem.usable for problem in problems):
         raise click.exceptions.Exit(1)
+
+
+def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) -> None:
+    """Say what the photos show and draw nine of them; `wanted` is None where that is done only if it can be."""
+    from handnet.images.hand_models.files import NAME, has_hand_models
+
+    if wanted is False:
+        return
+    if wanted is None and not has_hand_models():
+        echo(f"hands are not looked for: their models are not on this machine. Run: handnet weights fetch {NAME}")
+        return
+    start_tensorflow()
+    from handnet.images.hand_check import describe_hands
+    from handnet.images.hand_sheet import choose_for_sheet, draw_sheet
+    from handnet.images.hand_survey import shows_hands, survey_photos
+
+    paths = [example.path for example in examples]
+    if not wanted and not shows_hands(paths):
+        echo("hands are not looked for: few of the photos show one. To look all the same: --hands")
+        return
+    surveyed = survey_photos(paths, show_progress)
+    echo(describe_hands(examples, surveyed))
+    draw_sheet([examples[row] for row in choose_for_sheet(surveyed)], sheet)
+    echo(f"wrote {sheet}")
 
 
 @data.command()
@@ -127,7 +172,7 @@ def augment_preview(
     if directory is not None and named is not None:
         raise ConfigError("Give DIR or --data DIR, not both.")
     config = complete_config(read_tree(config_file, overrides))
-    dataset = read_data(config.data.reader, str(directory or named or ""))
+    dataset = read_data(config.data.reader, str(directory or named or ""), config.data.fill_labels)
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations
     from handnet.images.store import load_cached, prepare_photos

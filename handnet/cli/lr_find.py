@@ -46,7 +46,7 @@ def lr_find(
         key = "pairs.learning_rate"
     else:
         config = complete_config(read_tree(source, overrides))
-        dataset = read_data(config.data.reader, data or config.data.path)
+        dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates
         from handnet.training.session import Job

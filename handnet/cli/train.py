@@ -78,7 +78,7 @@ def train(
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
     if overfit is None:
         _check_target(run_folder)
-    dataset = read_data(config.data.reader, data or config.data.path)
+    dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.training.overfit import overfit_pairs
     from handnet.training.pair_training import check_pairs

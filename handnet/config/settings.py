@@ -12,9 +12,12 @@ Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
+HAND_FINDERS = ("colour", "landmarks", "auto")
 CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-palm", "hand-and-photo", "middle", "several")
 # Those that are a picture of their own, not several in one.
 SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
+# Those for which no hand is looked for.
+WHOLE_CROPS = ("none", "middle")
 # Those in which left and right hands look the same.
 MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-and-photo")
 
@@ -29,6 +32,8 @@ class DataConfig:
         split: a name of `handnet.data.splits.by_person.SPLITS`.
         split_options: that split's own options.
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
+        fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models
+            that find hands are on this machine; a label that is given is never changed.
     """
 
     reader: str = "hands11k"
@@ -36,6 +41,7 @@ class DataConfig:
     split: str = "hands-cross-view"
     split_options: Options = field(default_factory=dict)
     identity: str = "person"
+    fill_labels: bool = True
 
     def __post_init__(self) -> None:
         _check_choice("data.identity", self.identity, ("person", "hand"))
@@ -57,13 +63,16 @@ class ImageConfig:
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
             right hands look the same then, and so do backs and palms: for identities that are people, not hands.
-            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; it needs the hand
-            models (`handnet weights fetch mediapipe-hands`). "hand-and-photo": "hand-canonical" in the upper left two thirds of
+            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; it needs
+            image.hand_finder = "landmarks". "hand-and-photo": "hand-canonical" in the upper left two thirds of
             the picture and the whole photo in the lower right third. "middle": the middle half of either side, for faces that
             are centred. "several": those of `crops`, in one picture.
         crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
             They follow from `model.sources`.
         background: grey level 0..255 of the padding and of the cropped hand's background.
+        hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
+            landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
+            where these networks are on this machine, else colour. A run records which of the two it is.
     """
 
     size_px: int = 224
@@ -71,12 +80,25 @@ class ImageConfig:
     crop: str = "none"
     crops: tuple[str, ...] = ()
     background: int = 255
+    # Runs made before there was a choice do not say it, and went by colour.
+    hand_finder: str = "colour"
 
     def __post_init__(self) -> None:
         _check_range("image.size_px", self.size_px, 16, 2048)
         _check_range("image.background", self.background, 0, 255)
         _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
         _check_choice("image.crop", self.crop, CROPS)
+        _check_choice("image.hand_finder", self.hand_finder, HAND_FINDERS)
+        if self.hand_finder == "landmarks" and not self.is_hand_crop:
+            raise ConfigError(
+                f'image.hand_finder = "landmarks" finds the hand to crop, and image.crop = "{self.crop}" crops to no hand. '
+                'Leave one out, or give e.g. image.crop = "hand-canonical".'
+            )
+        if self.hand_finder == "colour" and "hand-palm" in (self.crop, *self.crops):
+            raise ConfigError(
+                'image.crop = "hand-palm" is laid by landmarks. Received: image.hand_finder="colour". Fetch the networks that '
+                'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
+            )
         if self.crop == "hand-and-photo" and self.size_px % 3:
             raise ConfigError(
                 'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
@@ -106,7 +128,21 @@ class ImageConfig:
         if not self.crops:
             return (self,)
         size_px = self.size_px // self.tiles_per_side
-        return tuple(replace(self, size_px=size_px, crop=crop, crops=()) for crop in self.crops)
+        return tuple(
+            replace(
+                self,
+                size_px=size_px,
+                crop=crop,
+                crops=(),
+                hand_finder=self.hand_finder if crop not in WHOLE_CROPS else "colour",
+            )
+            for crop in self.crops
+        )
+
+    @property
+    def is_hand_crop(self) -> bool:
+        """Whether the hand is looked for in each photo."""
+        return self.crop not in WHOLE_CROPS
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.config.settings import ImageConfig
 from handnet.errors import ConfigError, DiskError
 from handnet.files import try_lock
 
@@ -107,9 +105,9 @@ def find_cache_folder() -> Path:
         raise DiskError("There is no home folder to keep the cache in. Set HANDNET_CACHE to a folder.") from None
 
 
-def find_photo_folder(config: ImageConfig) -> Path:
-    """Return the folder of the photos decoded with these settings."""
-    return find_cache_folder() / "photos" / _digest_settings({**asdict(config), "version": PIXELS_VERSION})
+def find_photo_folder(settings: Mapping[str, Any]) -> Path:
+    """Return the folder of the photos decoded with these settings, which JSON can write."""
+    return find_cache_folder() / "photos" / _digest_settings({**settings, "version": PIXELS_VERSION})
 
 
 def find_feature_folder(settings: Mapping[str, Any]) -> Path:

@@ -26,6 +26,7 @@ from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, augment_with_draws
+from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import PreparedPhotos, read_photos
 from handnet.networks.backbones.report import digest_weights
 from handnet.networks.backbones.sources import list_used
@@ -160,7 +161,7 @@ def _list_parts(
         yield backbone, _describe(backbone, image, model)
         return
     # By what a source sees: its features are known whatever the others are.
-    seen = {tile.crop: asdict(tile) for tile in image.tiles}
+    seen = {tile.crop: describe_pixels(tile) for tile in image.tiles}
     for name, source in list_used(model.sources).items():
         part = keras.Model(backbone.input, backbone.get_layer(name).output)
         known = {"version": [FEATURES_VERSION, PIXELS_VERSION], "weights": digest_weights(part), "name": name}
@@ -180,8 +181,12 @@ def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> 
         "version": [FEATURES_VERSION, PIXELS_VERSION],
         "weights": digest_weights(backbone),
         # A new setting of the model counts, unless it is listed as one that does not change the features.
-        "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
-        "image": asdict(image),
+        "model": {
+            name: value
+            for name, value in asdict(model).items()
+            if name not in _HEAD_SETTINGS and not (name == "sources" and not value)
+        },
+        "image": describe_pixels(image),
         "precision": backbone.dtype_policy.name,
     }
 

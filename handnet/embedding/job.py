@@ -9,7 +9,6 @@ import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from handnet.data.checks import read_photo
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
+from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import Decode, build_decoder
 from handnet.networks.backbones.report import digest_weights
 
@@ -111,7 +111,7 @@ def _describe(paths: Sequence[str], image: ImageConfig, engine: Engine, encoder:
 
     described = {
         "weights": digest_weights(encoder),
-        "image": [asdict(image), PIXELS_VERSION],
+        "image": [describe_pixels(image), PIXELS_VERSION],
         "engine": [engine.name, engine.precision],
         "photos": [look(path) for path in paths],
         "shard": SHARD_SIZE,

@@ -17,6 +17,7 @@ from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
+from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones.report import digest_weights
@@ -105,7 +106,7 @@ def digest_encoder(encoder: Encoder, image: ImageConfig) -> str:
         encoder: its weights count.
         image: how photos are decoded for it.
     """
-    described = [digest_weights(encoder.model), asdict(image), PIXELS_VERSION]
+    described = [digest_weights(encoder.model), describe_pixels(image), PIXELS_VERSION]
     return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

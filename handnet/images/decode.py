@@ -5,15 +5,15 @@ Only core TensorFlow operations are used, so that the same function is part of t
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
-from handnet.images.hand.front_end import find_hands
+from handnet.images.hand.front_end import Hands, find_hands
+from handnet.images.hand.landmark_crop import crop_by_landmarks
 from handnet.images.hand.palm_crop import crop_by_palm
-from handnet.images.hand_models.models import HandModels, load_hand_models
+from handnet.images.hand_models.models import share_hand_models
 from handnet.images.orientation import read_orientation
 
 # Like the published baselines: the short side becomes 256/224 of the square, whose middle is taken.
@@ -21,6 +21,8 @@ CENTER_CROP_SCALE = 256 / 224
 # The photo is decoded at 1/2, 1/4 or 1/8 by the JPEG library where that still leaves this many times the wanted size,
 # so that the antialiased resize, not the JPEG library's scaling, decides the pixels.
 _OVERSAMPLING = 1.5
+# A hand that takes a quarter of its photo still fills its crop with pixels of its own, and landmarks are found in this many.
+_HAND_OVERSAMPLING, _FINDER_PX = 4, 512
 # A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
 _STANDS_OUT = 12
 _LEAST_HAND_FRACTION = 0.05
@@ -47,51 +49,65 @@ def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return orient(decode(contents, config), read_orientation(contents))
 
 
-def fit_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+def find_hand(photo: tf.Tensor, config: ImageConfig) -> Hands | None:
+    """Return the surest hand of an upright photo (H, W, 3), as `Hands` of one; None where crops do not go by landmarks.
+
+    Raises:
+        WeightsError: the networks that find landmarks are missing.
+    """
+    return find_hands(photo, share_hand_models()) if config.hand_finder == "landmarks" else None
+
+
+def fit_photo(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = None) -> tf.Tensor:
     """Turn an upright photo into the square that the network sees.
 
     Args:
         photo: uint8 (H, W, 3).
-        config: size, fit, crop and background.
+        config: size, fit, crop, background and hand finder.
+        hand: what `find_hand` gives for it, where that is known already.
 
     Returns:
         uint8 (size_px, size_px, 3); a photo of that size is not changed unless it is cropped.
+
+    Raises:
+        WeightsError: the networks that find landmarks are needed and missing.
     """
     if config.crop == "several":
-        return lay_tiles([fit_photo(photo, tile) for tile in config.tiles], config)
+        hand = find_hand(photo, config) if hand is None else hand
+        return lay_tiles([fit_photo(photo, tile, hand if tile.is_hand_crop else None) for tile in config.tiles], config)
     if config.crop == "middle":
         before = tf.shape(photo)[:2] // 4
         after = tf.shape(photo)[:2] - before
         square = resize(photo[before[0] : after[0], before[1] : after[1]], config)
     elif config.crop == "hand-and-photo":
-        square = combine_crop_and_photo(photo, config)
+        square = combine_crop_and_photo(photo, config, hand)
     else:
-        square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config)
+        square = resize(photo, config) if config.crop == "none" else crop_to_hand(photo, config, hand)
     return tf.cast(tf.round(tf.clip_by_value(square, 0.0, 255.0)), tf.uint8)
 
 
-def crop_to_hand(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Cut the hand out of an upright photo (H, W, 3) as `image.crop` says, for "none" as for "hand": float32 (S, S, 3)."""
-    if config.crop == "hand-palm":
-        return _crop_to_palm(photo, config)
+def crop_to_hand(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = None) -> tf.Tensor:
+    """Cut the hand out of an upright photo as `image.crop` says, for "none" as for "hand".
+
+    Args:
+        photo: (H, W, 3), 0..255.
+        config: size, crop, background and hand finder.
+        hand: what `find_hand` gives for it, where that is known already.
+
+    Returns:
+        float32 (S, S, 3), 0..255; all background where no hand is found.
+    """
+    size, ground = config.size_px, float(config.background)
     mirror = config.crop == "hand-canonical"
     turn = mirror or config.crop == "hand-upright"
-    return crop_hand(photo, config.size_px, canonical=turn, mirror=mirror, background=float(config.background))
-
-
-def _crop_to_palm(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    hands, ground = find_hands(photo, _load_models()), float(config.background)
-    return tf.cond(
-        hands.found[0],
-        lambda: crop_by_palm(photo, hands.landmarks[0], config.size_px, background=ground),
-        # What the landmarks cannot place, the outline may.
-        lambda: crop_hand(photo, config.size_px, canonical=True, mirror=True, background=ground),
-    )
-
-
-@cache
-def _load_models() -> HandModels:
-    return load_hand_models()
+    hand = find_hand(photo, config) if hand is None else hand
+    if hand is None:
+        return crop_hand(photo, size, canonical=turn, mirror=mirror, background=ground)
+    if config.crop == "hand-palm":
+        crop = crop_by_palm(photo, hand.landmarks[0], size, background=ground)
+    else:
+        crop = crop_by_landmarks(photo, hand.landmarks[0], size, canonical=turn, mirror=mirror, background=ground)
+    return tf.where(hand.found[0], crop, ground)
 
 
 def lay_tiles(tiles: Sequence[tf.Tensor], config: ImageConfig) -> tf.Tensor:
@@ -128,7 +144,7 @@ def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         square: uint8 (S, S, 3) from `fit_photo`.
         config: `crop` and `background`.
     """
-    if config.crop in ("none", "middle"):
+    if not config.is_hand_crop:
         return tf.constant(True)
     if config.crop == "several":
         pairs = zip(cut_tiles(square, config), config.tiles, strict=True)
@@ -140,19 +156,20 @@ def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(stands_out, tf.float32)) >= _LEAST_HAND_FRACTION
 
 
-def combine_crop_and_photo(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+def combine_crop_and_photo(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = None) -> tf.Tensor:
     """Lay the hand alone and the whole photo into one picture, for `image.crop = "hand-and-photo"`.
 
     Args:
         photo: upright, (H, W, 3), 0..255.
-        config: `size_px`, a multiple of 3, and `background`.
+        config: `size_px`, a multiple of 3, `background` and `hand_finder`.
+        hand: what `find_hand` gives for it, where that is known already.
 
     Returns:
         float32 (S, S, 3), 0..255: the upper left two thirds are the canonical crop of the hand, the lower right third is
         the photo, stretched; the rest is background.
     """
     size, third = config.size_px, config.size_px // 3
-    hand = crop_to_hand(photo, replace(config, size_px=size - third, crop="hand-canonical"))
+    hand = crop_to_hand(photo, replace(config, size_px=size - third, crop="hand-canonical"), hand)
     small = tf.image.resize(tf.cast(photo, tf.float32), (third, third), antialias=True)
     ground = float(config.background)
     upper = tf.pad(hand, [[0, third], [0, third], [0, 0]], constant_values=ground)
@@ -205,6 +222,8 @@ def find_needed_px(config: ImageConfig) -> int:
     """Return how many pixels the side that decides must have: the square's own, more where a part of the photo fills it."""
     if config.crop == "several":
         return max(find_needed_px(tile) for tile in config.tiles)
+    if config.hand_finder == "landmarks":
+        return max(_HAND_OVERSAMPLING * config.size_px, _FINDER_PX)
     needed = round(config.size_px * CENTER_CROP_SCALE) if config.fit == "center-crop" else config.size_px
     return 2 * needed if config.crop == "middle" else needed
 

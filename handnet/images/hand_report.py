@@ -15,9 +15,12 @@ import tensorflow as tf
 from handnet.data.checks import find_damage, find_header_problem, needs_pillow, read_photo
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import decode_at_least, orient
-from handnet.images.hand.finding import CUT_OFF, FINDINGS, NONE, ONE, SEVERAL, judge_finding
+from handnet.images.hand.finding import judge_finding
+from handnet.images.hand.findings import CUT_OFF, FINDINGS, NONE, ONE, SEVERAL
 from handnet.images.hand.front_end import NUM_LANDMARKS, find_hands
 from handnet.images.hand.landmark_mask import lay_on_photo, segment_by_landmarks
+from handnet.images.hand.quality import measure_quality
+from handnet.images.hand.quality_rule import LIMITS, Verdict, rate_photo
 from handnet.images.hand.regions import halve_photo
 from handnet.images.hand_models.files import find_models_folder
 from handnet.images.hand_models.models import HandModels, load_hand_models
@@ -51,6 +54,7 @@ class HandReport(NamedTuple):
         shape_px: height and width of the upright photo.
         picture: uint8 (h, w, 3), the upright photo, shrunk so that its longer side is below 1,536 pixels.
         mask: bool (h, w), which of the picture's pixels are the hand.
+        measures: a value for each of `LIMITS` in `handnet.images.hand.quality_rule`: sharpness, brightness and so on.
     """
 
     problem: str
@@ -65,6 +69,12 @@ class HandReport(NamedTuple):
     shape_px: tuple[int, int]
     picture: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.bool_]
+    measures: dict[str, float]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the photo is good, usable or to be refused, and why in plain words."""
+        return rate_photo(self.problem, self.finding, self.measures)
 
     @property
     def picture_landmarks(self) -> npt.NDArray[np.float32]:
@@ -156,6 +166,7 @@ def _look(photo: tf.Tensor, shape: tf.Tensor, models: HandModels) -> dict[str, t
         "shape_px": shape,
         "picture": tf.cast(tf.round(picture), tf.uint8),
         "mask": lay_on_photo(placed, size) & hands.found[0],
+        "measures": tf.stack([value[0] for value in measure_quality(picture, hands)]),
     }
 
 
@@ -175,10 +186,11 @@ def _make_report(fields: dict[str, Any]) -> HandReport:
         (int(values["shape_px"][0]), int(values["shape_px"][1])),
         values["picture"],
         values["mask"],
+        dict(zip(LIMITS, values["measures"].tolist(), strict=True)),
     )
 
 
 def _make_empty(problem: str) -> HandReport:
     points = np.zeros((NUM_LANDMARKS, 2), np.float32)
     picture, mask = np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.bool_)
-    return HandReport(problem, NONE, False, 0.0, points, SIDES[0], 0.5, VIEWS[0], 0.5, (1, 1), picture, mask)
+    return HandReport(problem, NONE, False, 0.0, points, SIDES[0], 0.5, VIEWS[0], 0.5, (1, 1), picture, mask, {})

@@ -18,6 +18,7 @@ from handnet.data.checks import find_damage, find_header_problem, needs_pillow, 
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, load_photo, shows_hand
+from handnet.images.hand_finder import describe_pixels
 from handnet.images.pillow_decode import decode_with_pillow
 
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
@@ -27,7 +28,11 @@ Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
 _MAX_NAMED = 5
 
 
-NO_HAND = "no hand was found in it; expected a hand on a plain ground that is lighter than skin"
+# By the hand finder.
+NO_HAND = {
+    "colour": "no hand was found in it; expected a hand on a plain ground that is lighter than skin",
+    "landmarks": "no hand was found in it; expected a whole hand, back or palm, not a fist, on any background",
+}
 
 
 class PreparedPhotos(NamedTuple):
@@ -58,7 +63,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         DataError: some photos cannot be decoded, or show no hand where the hand is cropped; the first few are named with
             the reason.
     """
-    folder = find_photo_folder(config)
+    folder = find_photo_folder(describe_pixels(config))
     use_folder(folder)
     decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
@@ -83,7 +88,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
             raise
     if problems:
         advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
-        if NO_HAND in problems.values():
+        if NO_HAND.get(config.hand_finder) in problems.values():
             advice += " Whole photos need no hand to be found: --crop none."
         raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
     mark_used(Path(file) for file, _ in prepared)
@@ -120,7 +125,7 @@ def build_decoder(config: ImageConfig) -> Decode:
                 if needs_pillow(contents)
                 else load(tf.constant(contents))
             )
-            return (square.numpy(), "") if shows_hand(square, config) else (None, NO_HAND)
+            return (square.numpy(), "") if shows_hand(square, config) else (None, NO_HAND[config.hand_finder])
         except (tf.errors.InvalidArgumentError, ValueError):
             return None, "damaged or truncated: it cannot be decoded whole"
 

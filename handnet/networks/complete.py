@@ -1,12 +1,14 @@
 """Settings completed by what the chosen backbone and loss ask for, and checked. Without TensorFlow."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
 from handnet.config.settings import Config
 from handnet.config.toml import parse_config
 from handnet.errors import ConfigError
+from handnet.images.hand_finder import choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.sources import lay_picture
 from handnet.networks.heads import select_head
@@ -37,4 +39,5 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         joining = ", ".join(name for name, entry in BACKBONES.items() if entry.joins_sources)
         raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
     select_head(config.model)
-    return config
+    # Here and not where photos are decoded: a run never changes its crops by what lies in the cache.
+    return replace(config, image=choose_hand_finder(config.image))

@@ -24,6 +24,7 @@ from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test,
 from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
 from handnet.files import check_free_space
+from handnet.images.hand_finder import describe_hand_finder
 from handnet.images.store import PreparedPhotos, prepare_photos
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
@@ -151,6 +152,8 @@ def open_session(job: Job, people: People) -> Session:
     set_precision(precision)
     warn_device(job.warn)
     job.echo(describe_device(precision))
+    if finder := describe_hand_finder(config.image):
+        job.echo(finder)
     encoder = _build_encoder(job)
     if job.folder is not None:
         check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)
@@ -252,6 +255,7 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
         "num_people": {"train": count_people(training), "val": count_people(validation)},
         "num_photos": {"train": len(training), "val": len(validation)},
         "problems": list(dataset.problems),
+        "notes": list(dataset.notes),
     }
 
 

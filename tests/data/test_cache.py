@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,18 @@ from handnet.errors import ConfigError, DiskError
 
 def test_settings_and_contents_have_folders_and_names_of_their_own() -> None:
     folders = {
-        find_photo_folder(config)
+        find_photo_folder(asdict(config))
         for config in (ImageConfig(), ImageConfig(size_px=96), ImageConfig(crop="hand"), ImageConfig(background=0))
     }
     assert len(folders) == 4
-    assert find_photo_folder(ImageConfig()) == find_photo_folder(ImageConfig(size_px=224))
+    assert find_photo_folder(asdict(ImageConfig())) == find_photo_folder(asdict(ImageConfig(size_px=224)))
     assert digest_bytes(b"a") != digest_bytes(b"b")
     assert len(digest_bytes(b"a")) == 32
 
 
 def test_clearing_deletes_what_handnet_made_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDNET_CACHE", str(tmp_path))
-    for path in (find_photo_folder(ImageConfig()) / "ab" / "cd", find_drawn_folder("x") / "HandInfo.csv"):
+    for path in (find_photo_folder(asdict(ImageConfig())) / "ab" / "cd", find_drawn_folder("x") / "HandInfo.csv"):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"12345")
     (tmp_path / "letter.txt").write_text("mine")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.errors import WeightsError
+from handnet.images.hand.quality_rule import LIMITS, REFUSE
 from handnet.images.hand_report import NONE, ONE, look_at_photos
 from tests.hand_models import find_hand_models
 from tests.photos import write_truncated
@@ -57,6 +58,11 @@ def test_photos_of_all_kinds_are_reported_in_order(drawn, tmp_path):
     assert not empty.problem
     assert not empty.found
     assert empty.finding == NONE
+    assert set(hands[0].measures) == set(LIMITS)
+    assert 0.3 < hands[0].measures["brightness"] < 0.9
+    assert [report.verdict.level for report in (bad, empty)] == [REFUSE, REFUSE]
+    assert bad.verdict.reasons == (bad.problem,)
+    assert empty.verdict.reasons == ("no hand was found",)
     assert not empty.mask.any()
 
 

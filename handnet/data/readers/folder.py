@@ -9,6 +9,7 @@ from typing import NamedTuple
 from handnet.data.dataset import IDENTITY_COLUMNS, DataSet, has_views, normalise_identity
 from handnet.data.example import SIDES, VIEWS, Example
 from handnet.data.label_words import parse_hand_words, parse_part_word
+from handnet.data.missing_labels import See, fill_missing
 from handnet.data.photo_files import find_photos, index_names
 from handnet.data.table import is_missing, read_table
 from handnet.errors import DataError, count_and_name, format_unknown, name_few, printable
@@ -48,7 +49,7 @@ class Place(NamedTuple):
     part: str
 
 
-def read_folder(directory: Path) -> DataSet:
+def read_folder(directory: Path, see: See | None = None) -> DataSet:
     """Read a tree of one folder for each person or class, or the table `labels.csv` in it.
 
     Without the table every photo is a row, and its folders are its labels. The person is the outermost folder; but where
@@ -58,10 +59,12 @@ def read_folder(directory: Path) -> DataSet:
 
     With the table the rows are the table's: `path` is the photo's, relative to the directory; `view` is dorsal or palmar;
     `side` is left, right or blank; all other columns become attributes. A column that is missing is read from the folders.
-    Where some photos have a view, those without one cannot be matched: they are left out.
+    Views and sides that are still missing are filled by what `see` sees in the photos, as `fill_missing` says. Where some photos
+    have a view then, those without one cannot be matched: they are left out.
 
     Args:
         directory: the folder.
+        see: tells which hand photos show; without it nothing is filled.
 
     Returns:
         Photos sorted by path, or in the table's order.
@@ -94,6 +97,11 @@ def read_folder(directory: Path) -> DataSet:
         notes += _describe_places(found.photos.values(), places)
         if tables:
             notes.append(f"{name_few(tables)} is not read: the table of labels must be called {TABLE_NAME}.")
+    if see is not None:
+        examples, filled = fill_missing(examples, see)
+        known = {example.path: example for example in examples}
+        rows = [known.get(row.path, row) for row in rows]
+        notes += filled
     if has_views(rows):
         if unseen := [os.path.relpath(example.path, directory) for example in examples if not example.view]:
             problems.append(

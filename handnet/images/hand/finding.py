@@ -1,11 +1,10 @@
-"""What was found in a photo, in a number that a graph can give and the words for it."""
+"""Is there one hand in a photo, none, several, or one that is cut off? In the graph."""
 
 import tensorflow as tf
 
+from handnet.images.hand.findings import CUT_OFF, NONE, ONE, SEVERAL
 from handnet.images.hand.front_end import Hands
 
-FINDINGS = ("one hand", "no hand", "several hands", "a hand cut off by the border")
-ONE, NONE, SEVERAL, CUT_OFF = range(len(FINDINGS))
 # The wrist and the thumb's root may lie outside: many photos begin above the wrist.
 FIRST_FINGER_LANDMARK = 2
 # A landmark counts as cut off from this far outside the photo, as a fraction of the hand's square.
@@ -20,7 +19,7 @@ def judge_finding(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
         shape: (2,) or (3,) of the photo, height first.
 
     Returns:
-        Scalar int32, the index of the words in `FINDINGS`; several hands go before one that is cut off.
+        Scalar int32, one of `handnet.images.hand.findings`; several hands go before one that is cut off.
     """
     cut_off = tf.reduce_any(find_outside(hands, shape)[:, FIRST_FINGER_LANDMARK:], -1) & hands.found
     num_found = tf.reduce_sum(tf.cast(hands.found, tf.int32))

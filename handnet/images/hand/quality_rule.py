@@ -7,9 +7,11 @@ No TensorFlow.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from handnet.images.hand.findings import NONE, SEVERAL
+
 GOOD, USABLE, REFUSE = "good", "usable", "refuse"
-# The words for a photo in which no hand, or more than one, was found; they refuse it.
-NO_HAND, SEVERAL_HANDS = "no hand was found", "several hands: photograph one at a time"
+# What refuses a photo before any measure, by what was found in it.
+NOT_ONE = {NONE: "no hand was found", SEVERAL: "several hands: photograph one at a time"}
 
 
 class Limit(NamedTuple):
@@ -75,6 +77,13 @@ def rate_measure(value: float, limit: Limit) -> float:
     return min(rate, 1.0) if rate > 0.0 else 0.0
 
 
-def refuse(reason: str) -> Verdict:
-    """Return the verdict on a photo that cannot be used at all."""
-    return Verdict(REFUSE, 0.0, (reason,))
+def rate_photo(problem: str, finding: int, measures: Mapping[str, float]) -> Verdict:
+    """Return the verdict on a photo.
+
+    Args:
+        problem: why it cannot be read at all, or "".
+        finding: what was found in it, one of `handnet.images.hand.findings`.
+        measures: of its surest hand, a value for each of `LIMITS`; not looked at where there is none.
+    """
+    reason = problem or NOT_ONE.get(finding, "")
+    return Verdict(REFUSE, 0.0, (reason,)) if reason else rate_measures(measures)

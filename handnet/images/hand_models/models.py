@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,20 @@ def load_hand_models(folder: Path | None = None) -> HandModels:
         WeightsError: a file is missing or is another one.
     """
     return HandModels(_make_function(_read(DETECTOR, folder)), _make_function(_read_locator(folder)))
+
+
+@cache
+def _load_kept(folder: Path) -> HandModels:
+    return load_hand_models(folder)
+
+
+def share_hand_models() -> HandModels:
+    """Return the two networks of `find_models_folder`, read once in a process: for the decode, which has no place to keep them.
+
+    Raises:
+        WeightsError: a file is missing or is another one.
+    """
+    return _load_kept(find_models_folder())
 
 
 def build_hand_models(folder: Path | None = None) -> tuple[keras.Model, keras.Model]:

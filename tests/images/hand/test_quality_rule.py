@@ -4,7 +4,17 @@ import math
 
 import pytest
 
-from handnet.images.hand.quality_rule import GOOD, LIMITS, REFUSE, USABLE, Limit, rate_measure, rate_measures, refuse
+from handnet.images.hand.findings import CUT_OFF, NONE, ONE, SEVERAL
+from handnet.images.hand.quality_rule import (
+    GOOD,
+    LIMITS,
+    REFUSE,
+    USABLE,
+    Limit,
+    rate_measure,
+    rate_measures,
+    rate_photo,
+)
 
 BEST = {name: limit.good for name, limit in LIMITS.items()}
 
@@ -35,5 +45,8 @@ def test_a_low_value_may_be_the_better_one_and_no_number_is_the_worst():
     assert [rate_measure(value, limit) for value in (0.0, 0.3, 0.9, math.nan)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
 
 
-def test_refusal_has_its_reason():
-    assert refuse("no hand was found") == (REFUSE, 0.0, ("no hand was found",))
+def test_a_photo_without_one_hand_is_refused_whatever_its_measures_say():
+    assert rate_photo("empty file", NONE, {}) == (REFUSE, 0.0, ("empty file",))
+    assert rate_photo("", NONE, BEST) == (REFUSE, 0.0, ("no hand was found",))
+    assert rate_photo("", SEVERAL, BEST).reasons == ("several hands: photograph one at a time",)
+    assert [rate_photo("", finding, BEST).level for finding in (ONE, CUT_OFF)] == [GOOD, GOOD]

@@ -1,0 +1,43 @@
+"""Which hand finder crops go by: chosen once, recorded in the run, and part of all that is kept by an image's settings."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from handnet.config.settings import ImageConfig
+from handnet.images.hand_models.files import FILES, NAME, has_hand_models
+
+# Raised whenever the landmarks, or the crop that follows from them, change their pixels. The crop by colour has its own number:
+# `handnet.data.cache.PIXELS_VERSION`.
+LANDMARKS_VERSION = 1
+
+
+def choose_hand_finder(image: ImageConfig) -> ImageConfig:
+    """Return the settings with "auto" resolved: "landmarks" where their models are on this machine and a hand is cropped."""
+    if image.hand_finder != "auto":
+        return image
+    return replace(image, hand_finder="landmarks" if image.is_hand_crop and has_hand_models() else "colour")
+
+
+def describe_hand_finder(image: ImageConfig) -> str:
+    """Return one line for people: what the crop goes by; "" where no hand is cropped."""
+    if not image.is_hand_crop:
+        return ""
+    if image.hand_finder == "landmarks":
+        return "hands are found by their landmarks, on any background"
+    fetch = "" if has_hand_models() else f" (for any background: handnet weights fetch {NAME})"
+    return f"hands are found by colour, on plain backgrounds alone{fetch}"
+
+
+def describe_pixels(image: ImageConfig) -> dict[str, Any]:
+    """Return all that decides the pixels made of a photo, as JSON can write it, for the names of caches and digests of models.
+
+    By colour it is what it was before there was a choice: photos, features and galleries of then keep their names.
+    """
+    settings = asdict(image)
+    finder = settings.pop("hand_finder")
+    if not settings["crops"]:
+        del settings["crops"]
+    if finder == "colour":
+        return settings
+    models = [file.sha256 for file in FILES] if finder == "landmarks" else []
+    return {**settings, "hand_finder": finder, "hand_models": models, "landmarks_version": LANDMARKS_VERSION}

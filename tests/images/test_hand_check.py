@@ -1,0 +1,83 @@
+"""What the check of hands says: contradictions only against given labels, photos by finding, quality; and its sheet."""
+
+import pytest
+
+from handnet.data.example import Example
+from handnet.images.hand.findings import NONE, ONE, SEVERAL
+from handnet.images.hand.quality_rule import LIMITS
+from handnet.images.hand_check import MAX_NAMED, describe_hands, find_contradiction
+from handnet.images.hand_sheet import choose_for_sheet
+from handnet.images.hand_survey import Surveyed
+
+GOOD = {name: limit.good for name, limit in LIMITS.items()}
+BLURRED = GOOD | {"sharpness": (LIMITS["sharpness"].refuse + LIMITS["sharpness"].good) / 2}
+USELESS = GOOD | {"sharpness": LIMITS["sharpness"].refuse}
+
+
+def surveyed(finding=ONE, view="dorsal", side="right", confidence=0.99, measures=GOOD):
+    return Surveyed("", finding, finding != NONE, 0.99, side, confidence, view, confidence, dict(measures))
+
+
+@pytest.mark.parametrize(
+    ("labels", "filled", "seen", "words"),
+    [
+        (("dorsal", "right"), "", ("dorsal", "right", 0.99), ""),
+        (("dorsal", "right"), "", ("palmar", "left", 0.99), "labelled dorsal right, shows palmar left (99%)"),
+        (("dorsal", "left"), "", ("dorsal", "right", 0.95), "labelled dorsal left, shows dorsal right (95%)"),
+        (("dorsal", ""), "", ("palmar", "left", 0.99), "labelled dorsal, shows palmar (99%)"),
+        (("", "left"), "", ("palmar", "right", 0.99), "labelled left, shows palmar right (99%)"),
+        (("", ""), "", ("palmar", "left", 0.99), ""),
+        (("dorsal", "right"), "", ("palmar", "left", 0.85), ""),
+        # The side was filled from the photo with the given view: only the view can be wrong.
+        (("dorsal", "left"), "side", ("palmar", "right", 0.99), "labelled dorsal, shows palmar (99%)"),
+        (("palmar", "left"), "view and side", ("dorsal", "right", 0.99), ""),
+    ],
+)
+def test_contradictions_are_of_given_labels_alone(labels, filled, seen, words):
+    example = Example("a.jpg", "p", *labels, {"filled": filled} if filled else {})
+    view, side, confidence = seen
+    assert find_contradiction(example, surveyed(view=view, side=side, confidence=confidence)) == words
+
+
+def test_each_kind_of_photo_is_counted_and_named():
+    photos = {
+        "good.jpg": surveyed(),
+        "mislabelled.jpg": surveyed(view="palmar", side="left"),
+        "table.jpg": surveyed(NONE),
+        "two.jpg": surveyed(SEVERAL),
+        "blurred.jpg": surveyed(measures=BLURRED),
+        "useless.jpg": surveyed(measures=USELESS),
+        "damaged.jpg": Surveyed(problem="empty file"),
+    }
+    text = describe_hands([Example(path, "p", "dorsal", "right") for path in photos], list(photos.values()))
+    lines = text.splitlines()
+    assert lines[0] == (
+        "hands: one hand in 4, no hand in 1, several hands in 1, a hand cut off by the border in 0 of 6 photos"
+    )
+    assert "    table.jpg" in lines
+    assert "  mislabelled.jpg: labelled dorsal right, shows palmar left (99%)" in lines
+    assert "quality: good 2, usable 1, refuse 3" in lines
+    assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
+    assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines
+    assert "damaged.jpg" not in text
+
+
+def test_a_long_list_is_cut():
+    count = MAX_NAMED + 5
+    text = describe_hands([Example(f"{k}.jpg", "p") for k in range(count)], [surveyed(NONE)] * count)
+    assert text.count("… and 5 more") == 2
+    assert f"    {MAX_NAMED - 1}.jpg" in text
+    assert f"    {MAX_NAMED}.jpg" not in text
+
+
+def test_the_sheet_shows_the_worst_and_others_spread_evenly():
+    photos = [surveyed() for _ in range(40)]
+    photos[7], photos[30], photos[31], photos[32] = (surveyed(NONE), *(surveyed(measures=BLURRED) for _ in range(3)))
+    chosen = choose_for_sheet(photos)
+    assert len(chosen) == len(set(chosen)) == 9
+    assert chosen == sorted(chosen)
+    assert {7, 30, 31} <= set(chosen)
+    assert chosen[0] == 0
+    assert chosen[-1] == 39
+    assert choose_for_sheet(photos[:2]) == [0, 1]
+    assert choose_for_sheet([]) == []

@@ -1,0 +1,117 @@
+"""Which hand finder crops go by: chosen once, recorded, part of every key; old keys and old runs stay as they were."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from handnet.config.settings import ImageConfig
+from handnet.config.toml import format_toml, parse_config, read_config
+from handnet.data.cache import find_photo_folder
+from handnet.data.synthetic import draw_hand_with_mask, sample_person
+from handnet.errors import ConfigError, DataError, WeightsError
+from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
+from handnet.images.hand_models.files import FILES
+from handnet.images.header_guard import load_photos
+from handnet.images.store import load_cached, prepare_photos
+from handnet.networks.complete import complete_config
+from tests.hand_models import find_hand_models
+
+CANONICAL = ImageConfig(size_px=64, crop="hand-canonical", hand_finder="landmarks")
+
+
+@pytest.fixture
+def empty_models(tmp_path, monkeypatch):
+    """A folder that the hand models are looked for in, with none yet."""
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def real_models(monkeypatch):
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
+
+
+def write_hand(path: Path, ground: tuple[int, int, int] = (40, 70, 120)) -> str:
+    """Write a synthetic hand on a dark blue ground, which has no plain light border to be told by."""
+    photo, mask = draw_hand_with_mask(sample_person(3, 1), "dorsal", "right", np.random.default_rng(1), (320, 240))
+    stripes = np.where((np.arange(240) // 12 % 2)[:, None, None] > 0, 1.0, 1.6) * ground
+    pasted = np.where(np.asarray(mask)[..., None] > 0.5, photo, np.broadcast_to(stripes, photo.shape))
+    Image.fromarray(pasted.astype(np.uint8)).save(path, quality=95)
+    return str(path)
+
+
+def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
+    auto = replace(CANONICAL, hand_finder="auto")
+    assert choose_hand_finder(auto).hand_finder == "colour"
+    assert "handnet weights fetch" in describe_hand_finder(choose_hand_finder(auto))
+    for file in FILES:
+        (empty_models / file.name).write_bytes(b"")
+    assert choose_hand_finder(auto).hand_finder == "landmarks"
+    assert choose_hand_finder(replace(auto, crop="none")).hand_finder == "colour"
+    assert choose_hand_finder(replace(auto, hand_finder="colour")).hand_finder == "colour"
+    tree = {"model": {"arch": "hand"}, "image": {"hand_finder": "auto"}}
+    config = complete_config(tree)
+    assert config.image.hand_finder == "landmarks"
+    # What is recorded holds without the models.
+    (empty_models / FILES[0].name).unlink()
+    assert complete_config(tree).image.hand_finder == "colour"
+    path = empty_models / "config.toml"
+    path.write_text(format_toml(config))
+    assert read_config(path).image.hand_finder == "landmarks"
+
+
+def test_runs_and_caches_of_before_stay_as_they_were():
+    before = parse_config({"image": {"size_px": 128, "crop": "hand-canonical"}}).image
+    assert before.hand_finder == "colour"
+    assert find_photo_folder(describe_pixels(before)).name == "642d63ed3ba24282"
+
+
+def test_the_finder_and_its_models_are_part_of_the_key():
+    by_color, by_landmarks = (describe_pixels(replace(CANONICAL, hand_finder=name)) for name in ("colour", "landmarks"))
+    assert find_photo_folder(by_color) != find_photo_folder(by_landmarks)
+    assert by_landmarks["hand_models"] == [file.sha256 for file in FILES]
+
+
+def test_landmarks_for_a_crop_without_a_hand_are_refused():
+    with pytest.raises(ConfigError, match="crops to no hand"):
+        ImageConfig(crop="none", hand_finder="landmarks")
+    with pytest.raises(ConfigError, match="landmarks"):
+        ImageConfig(crop="hand", hand_finder="landmark")
+
+
+def test_missing_models_are_one_line(empty_models, tmp_path):
+    with pytest.raises(WeightsError, match="handnet weights fetch mediapipe-hands"):
+        prepare_photos([write_hand(tmp_path / "hand.jpg")], CANONICAL)
+
+
+def test_store_and_export_cut_the_same_hand_out_of_any_background(real_models, tmp_path):
+    paths = [write_hand(tmp_path / "hand.jpg"), str(tmp_path / "large.jpg")]
+    Image.open(paths[0]).resize((2400, 1800)).save(paths[1], quality=95)
+    squares = load_cached(prepare_photos(paths, CANONICAL).files, CANONICAL.size_px)
+    Image.fromarray(np.full((240, 320, 3), 200, np.uint8)).save(tmp_path / "blank.jpg")
+    contents = [Path(path).read_bytes() for path in (*paths, str(tmp_path / "blank.jpg"))]
+    pixels, ok = tf.function(lambda photos: load_photos(photos, CANONICAL))(tf.constant(contents))
+    assert ok.numpy().tolist() == [True, True, False]
+    assert (pixels.numpy()[:2] == squares).all()
+    # The ground is gone, and the hand is the same from the large photo.
+    assert (squares[:, :4] == 255).all()
+    assert 0.2 < (squares[0] < 250).any(-1).mean() < 0.6
+    assert np.abs(squares[0].astype(float) - squares[1]).mean() < 8.0
+    with pytest.raises(DataError, match="on any background"):
+        prepare_photos([str(tmp_path / "blank.jpg")], CANONICAL)
+
+
+@pytest.mark.parametrize("crop", ["hand", "hand-upright", "hand-canonical"])
+def test_each_crop_turns_the_hand_as_it_says(real_models, tmp_path, crop):
+    path, turned = write_hand(tmp_path / "hand.jpg"), str(tmp_path / "turned.png")
+    Image.open(path).rotate(90, expand=True).save(turned)
+    config = replace(CANONICAL, crop=crop)
+    first, second = load_cached(prepare_photos([path, turned], config).files, config.size_px).astype(float)
+    if crop == "hand":
+        second = np.rot90(second, -1)
+    assert np.abs(first - second).mean() < 8.0
+    assert np.abs(first - first[:, ::-1]).mean() > 12.0

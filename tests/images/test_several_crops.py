@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.errors import ConfigError
 from handnet.images.decode import cut_tiles, fit_photo, lay_tiles, shows_hand
-from tests.photos import draw_hand
 
 
 @pytest.mark.parametrize(("num_crops", "side"), [(2, 2), (4, 2), (5, 3), (9, 3)])
@@ -23,7 +23,8 @@ def test_tiles_are_cut_as_they_were_laid(num_crops: int, side: int) -> None:
 
 
 def test_each_crop_is_what_it_is_alone() -> None:
-    photo = tf.constant(draw_hand())
+    random = np.random.default_rng(0)
+    photo = tf.constant(draw_hand_with_mask(sample_person(3, 0), "palmar", "left", random, (160, 120))[0])
     config = ImageConfig(size_px=128, fit="stretch", crop="several", crops=("hand-canonical", "none", "hand"))
     picture = fit_photo(photo, config)
     assert picture.dtype == tf.uint8

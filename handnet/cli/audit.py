@@ -7,6 +7,7 @@ import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_part, with_run
+from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
@@ -21,23 +22,21 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
 
     People who are found by the background alone are recognised by the session they were photographed in, not by their hands.
     """
-    from handnet.config.run_folder import WEIGHTS_FILE
-    from handnet.files import check_free_space
-
     opened = open_run(run_folder, data, part)
     target = output or run_folder / f"eval-{part}"
-    check_free_space(target, 1_000_000)
+    claim_output(target)
 
     start_tensorflow()
     from handnet.embedding.encode import embed_batches, embed_part
     from handnet.evaluation.audit import audit_part, format_audit
+    from handnet.evaluation.origin import describe_origin
     from handnet.metrics.all_figures import write_metrics
     from handnet.networks.encoder import load_encoder
-    from handnet.networks.weights.manifest import hash_file
 
+    origin = describe_origin(opened.run, opened.dataset, opened.examples)
     encoder, image = load_encoder(opened.run).model, opened.run.config.image
     embedded = embed_part(encoder, opened.examples, image, show_progress, part)
     found = audit_part(partial(embed_batches, encoder), embedded, image, seed=seed, progress=show_progress)
-    write_metrics(target / "audit.json", {**found, "weights": hash_file(run_folder / WEIGHTS_FILE)})
+    write_metrics(target / "audit.json", {**found, **origin})
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from handnet.cli._console import echo
+from handnet.cli._output import claim_output
 
 
 @click.command()
@@ -50,6 +51,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
                 f"--part {part}"
             )
         runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
+    claim_output(output)
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)
     write_bytes(output / "differences.svg", plot_differences(comparison).encode())

@@ -8,6 +8,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_config_file, with_overrides
+from handnet.cli._output import claim_output
 from handnet.cli._tensorflow import start_tensorflow
 
 # Asked for before any work; each fold's training asks for what the network needs.
@@ -50,9 +51,8 @@ def cross_validation(
     config = complete_config(read_tree(config_file, overrides, {"data": {"reader": reader}} if reader else {}))
     folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
-    from handnet.files import check_free_space
 
-    check_free_space(folder, _LEAST_FREE_BYTES)
+    claim_output(folder, _LEAST_FREE_BYTES)
     dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate

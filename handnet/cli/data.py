@@ -7,6 +7,7 @@ import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_settings
+from handnet.cli._output import claim_output
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def check(
         unsplit = error
     echo(describe(dataset, parts))
     target = output or Path("runs/data-check") / directory.resolve().name
+    claim_output(target)
     draw_histogram(dataset, target / "photos-per-person.png")
     paths = [example.path for example in dataset.examples]
     problems = check_photos(paths, show_progress)
@@ -172,6 +174,7 @@ def augment_preview(
     if directory is not None and named is not None:
         raise ConfigError("Give DIR or --data DIR, not both.")
     config = complete_config(read_tree(config_file, overrides))
+    claim_output(output)
     dataset = read_data(config.data.reader, str(directory or named or ""), config.data.fill_labels)
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations

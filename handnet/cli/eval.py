@@ -8,13 +8,12 @@ import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_data_of_run, with_part
+from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.evaluation.run_part import RunPart
-
-_LEAST_FREE_BYTES = 10_000_000
 
 
 @click.command("eval")
@@ -66,12 +65,11 @@ def evaluate(
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
     from handnet.data.dataset import forget_views, has_one_view, has_views
-    from handnet.files import check_free_space
 
     opened = open_run(run_folder, data, part)
     run, dataset = opened.run, opened.dataset
     target = output or run_folder / f"eval-{part}"
-    check_free_space(target, _LEAST_FREE_BYTES)
+    claim_output(target)
 
     start_tensorflow()
     from handnet.evaluation.run_part import RunPart
@@ -90,17 +88,16 @@ def evaluate(
 
 
 def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
-    from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.evaluation.hands import describe_run, evaluate_run
+    from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import write_metrics
-    from handnet.networks.weights.manifest import hash_file
 
+    origin = describe_origin(of.run, of.dataset, of.select_examples())
     metrics, embedded = evaluate_run(of, with_audit)
-    weights = hash_file(of.run.folder / WEIGHTS_FILE)
-    replace(embedded, model=weights).save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", {**metrics, "weights": weights})
+    replace(embedded, model=origin["weights"]).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, **origin})
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
     write_report(target / "report.html", metrics, embedded, title, about, of.seed)
     echo(format_metrics(metrics))
@@ -109,13 +106,14 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
 
 def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
     from handnet.evaluation.hands import describe_run
+    from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.pairs import evaluate_pairs
     from handnet.evaluation.report.pairs_page import write_pair_report
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
     from handnet.metrics.all_figures import write_metrics
 
     metrics, table, scores, main = evaluate_pairs(of)
-    write_metrics(target / "pairs.json", metrics)
+    write_metrics(target / "pairs.json", {**metrics, **describe_origin(of.run, of.dataset, table.examples)})
     paths = [example.path for example in table.examples]
     photos = [(paths[a], paths[b]) for a, b in table.rows]
     title, about = f"{of.run.folder.name}: pairs of {of.part} people", describe_run(of.run, Path(of.dataset.directory))
@@ -127,7 +125,6 @@ def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
 def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
-    from handnet.files import check_free_space
     from handnet.metrics.all_figures import evaluate_part, write_metrics
     from handnet.metrics.embedded import check_disjoint, check_same_model, load_part
     from handnet.metrics.pairs.all_pairs import score_pairs
@@ -140,7 +137,7 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
         check_same_model(validation, part)
         check_disjoint(validation, part)
         calibration = fit_calibration(score_pairs(validation))
-    check_free_space(target, _LEAST_FREE_BYTES)
+    claim_output(target)
     metrics = evaluate_part(part, calibration, seed=seed)
     write_metrics(target / "metrics.json", metrics)
     write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)

@@ -41,12 +41,13 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     opened = open_run(run_folder, data)
     run, dataset = opened.run, opened.dataset
     start_tensorflow()
+    from handnet.data.leaks import select_photos
+    from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.thresholds import find_thresholds
     from handnet.export.archive import export_encoder
     from handnet.export.card import list_versions, write_card_text
     from handnet.export.signatures import PairHead
     from handnet.networks.encoder import load_encoder
-    from handnet.networks.weights.manifest import hash_file
     from handnet.training.pair_training import load_pair_classifier
 
     check_format(format_name)
@@ -54,10 +55,11 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
     calibration = find_thresholds(run, encoder, dataset, echo)
     pairs = load_pair_classifier(run)
     head = None if pairs is None else PairHead(pairs.classifier, run.config.pairs.features, pairs.calibration)
-    weights, folder = hash_file(run.folder / WEIGHTS_FILE), run.folder / "eval-test"
-    metrics = keep_current(read_metrics(folder / "metrics.json"), weights, folder / "metrics.json")
+    folder = run.folder / "eval-test"
+    origin = describe_origin(run, dataset, select_photos(dataset, opened.split, "test"))
+    metrics = keep_current(read_metrics(folder / "metrics.json"), origin, folder / "metrics.json")
     # `handnet audit` writes its own file, `handnet eval --audit` writes the same into metrics.json.
-    audit = keep_current(read_audit(folder / "audit.json"), weights, folder / "audit.json")
+    audit = keep_current(read_audit(folder / "audit.json"), origin, folder / "audit.json")
     audit = audit or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
@@ -85,19 +87,20 @@ def export(run_folder: Path, target: Path, data: str, format_name: str = "savedm
         echo(f"signatures: {', '.join(result.signatures)}")
 
 
-def keep_current(found: dict[str, Any] | None, weights: str, file: Path) -> dict[str, Any] | None:
-    """Return figures that are of these weights, or do not say of which; None, saying so, where they are of others.
+def keep_current(found: dict[str, Any] | None, origin: dict[str, Any], file: Path) -> dict[str, Any] | None:
+    """Return figures of a run for its card, or None, and say why, where they are not those of its weights on these photos.
 
     Args:
         found: what `handnet eval` or `handnet audit` wrote.
-        weights: digest of the run's weights.
+        origin: what `describe_origin` says of the run and its test photos.
         file: where they lie, for the message.
     """
-    if found is None or found.get("weights", weights) == weights:
+    from handnet.evaluation.origin import find_difference
+
+    difference = "" if found is None else find_difference(found, origin)
+    if not difference:
         return found
-    echo(
-        f"{str(file)!r} is not on the card: it was computed with other weights. Evaluate the run again and export again."
-    )
+    echo(f"{str(file)!r} is not on the card: {difference}. Evaluate the run again and export again.")
     return None
 
 

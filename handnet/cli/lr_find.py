@@ -6,6 +6,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_overrides
+from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
@@ -35,6 +36,7 @@ def lr_find(
     from handnet.errors import ConfigError, RunError
     from handnet.networks.complete import complete_config
 
+    claim_output(output)
     if source.is_dir():
         if overrides:
             raise ConfigError("--set goes with CONFIG.toml: a run has its settings.")

@@ -6,6 +6,7 @@ import click
 
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_run
+from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
 from handnet.cli._tensorflow import start_tensorflow
 
@@ -23,6 +24,8 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
     opened = open_run(run_folder, data)
     run = opened.run
     chosen = {part: opened.select(part) for part in parts or ("val", "test") if opened.split.people(part)}
+    target = output or run_folder / "projector"
+    claim_output(target)
     start_tensorflow()
     from handnet.embedding.encode import embed_part
     from handnet.evaluation.report.maps import draw_maps
@@ -33,7 +36,6 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
     examples = [example for part in chosen.values() for example in part]
     part_names = [name for name, part in chosen.items() for _ in part]
     embedded = embed_part(load_encoder(run).model, examples, run.config.image, show_progress)
-    target = output or run_folder / "projector"
     files = prepare_photos(embedded.paths, run.config.image).files
     pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)
     write_projector(target, embedded, part_names, pictures)

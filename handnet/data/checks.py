@@ -26,6 +26,7 @@ MAX_FILE_BYTES = 1_000_000_000
 BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 # Some cameras pad the end of the picture: this number of extra bytes is no damage.
 _HARMLESS_BYTES = 64
+_START_OF_SCAN, _END_OF_PICTURE = 0xDA, b"\xff\xd9"
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
 _Result = TypeVar("_Result")
 
@@ -152,6 +153,38 @@ def find_damage(contents: bytes) -> str:
     libjpeg replaces what it cannot read by grey or by shifted blocks and goes on: such a photo has a vector, and a wrong one.
     Other formats give "": their decoders fail.
     """
+    return clean_jpeg(contents)[1]
+
+
+def clean_jpeg(contents: bytes) -> tuple[bytes, str]:
+    """Return a photo without what some cameras pad a JPEG's picture with, and what `find_damage` says of it.
+
+    TensorFlow's decoder skips the padding too, but writes a line to standard error for each such photo.
+    """
+    warning = _read_warning(contents)
+    padding = re.search(r"(\d+) extraneous bytes before marker 0xd9", warning)
+    if padding and int(padding[1]) <= _HARMLESS_BYTES:
+        # Within the picture 0xff is never followed by 0xd9 but at its end.
+        end = contents.find(_END_OF_PICTURE, _find_scan(contents))
+        shorter = contents[: end - int(padding[1])] + contents[end:]
+        return (contents if _read_warning(shorter) else shorter), ""
+    if "remature end of JPEG" in warning:
+        return contents, "truncated: the file ends before the picture does"
+    return contents, f"damaged: {warning}" if warning else ""
+
+
+def _find_scan(contents: bytes) -> int:
+    """Return where a JPEG's picture begins, after its header, which may hold a small picture of its own."""
+    place = 2
+    while place + 4 <= len(contents) and contents[place + 1] != _START_OF_SCAN:
+        # A marker may be filled up with 0xff before it.
+        filled = contents[place + 1] == 0xFF
+        place += 1 if filled else 2 + int.from_bytes(contents[place + 2 : place + 4], "big")
+    return place
+
+
+def _read_warning(contents: bytes) -> str:
+    """Return what libjpeg warns of, "" where of nothing or where the file is no JPEG."""
     if _sniff(contents) != "JPEG":
         return ""
     try:
@@ -160,13 +193,7 @@ def find_damage(contents: bytes) -> str:
         colour = "CMYK" if space in ("CMYK", "YCCK") else "GRAY"
         simplejpeg.decode_jpeg(contents, colorspace=colour, fastdct=True, min_height=1, min_width=1)
     except ValueError as error:
-        text = _one_line(error)
-        extra = re.search(r"(\d+) extraneous bytes before marker 0xd9", text)
-        if extra and int(extra[1]) <= _HARMLESS_BYTES:
-            return ""
-        return (
-            "truncated: the file ends before the picture does" if "remature end of JPEG" in text else f"damaged: {text}"
-        )
+        return _one_line(error)
     return ""
 
 

@@ -26,13 +26,12 @@ class FoundPhotos:
     """What lies in a folder.
 
     Attributes:
-        photos: absolute path of each photo -> the names of the folders between the folder and it; sorted by path, as the
-            walk goes.
+        photos: absolute path of each photo -> the names of the folders between the folder and it, see `escape_name`; sorted
+            by path, as the walk goes.
         system: hidden and system folders and hidden photos, passed over.
         broken: links that lead nowhere or to themselves.
         other: files of another kind.
-        empty: outermost folders without a photo.
-        unnamed: photos whose name is not UTF-8, passed over. All names are relative to the folder.
+        empty: outermost folders without a photo. All names are relative to the folder.
     """
 
     photos: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -40,7 +39,6 @@ class FoundPhotos:
     broken: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
-    unnamed: list[str] = field(default_factory=list)
 
     def describe(self) -> list[str]:
         """Return a line for each kind of thing that was passed over, with its count."""
@@ -50,9 +48,6 @@ class FoundPhotos:
             f"{{}} of another kind than {kinds}, left out.": (self.other, "file", "files"),
             "{}, hidden or the system's, passed over.": (self.system, "folder or file", "folders or files"),
             "{} to nothing or to itself, passed over.": (self.broken, "link", "links"),
-            "{} whose names are not UTF-8, left out. Rename them, e.g. with convmv -r -f latin1 -t utf8 --notest DIR.": (
-                *(self.unnamed, "photo", "photos"),
-            ),
         }
         return [line.format(count_and_name(names, one, more)) for line, (names, one, more) in lines.items() if names]
 
@@ -81,7 +76,10 @@ def find_photos(directory: Path) -> FoundPhotos:
 
 
 def check_folder_name(directory: Path) -> None:
-    """Raise DataError where the path of a data set is not UTF-8: no table, report or record could name its photos."""
+    """Raise DataError where the path of a data set is not UTF-8: no record of a run could name it.
+
+    Names of what lies in it may be in any encoding.
+    """
     try:
         str(directory).encode()
     except UnicodeEncodeError:
@@ -138,12 +136,12 @@ def _walk(start: os.DirEntry[str], found: FoundPhotos, root: str, visited: set[s
 
 def _add(entry: os.DirEntry[str], found: FoundPhotos, root: str) -> None:
     relative = os.path.relpath(entry.path, root)
-    try:
-        relative.encode()
-    except UnicodeEncodeError:
-        found.unnamed.append(relative)
-        return
-    found.photos[entry.path] = tuple(relative.split(os.sep)[:-1])
+    found.photos[entry.path] = tuple(escape_name(relative).split(os.sep)[:-1])
+
+
+def escape_name(name: str) -> str:
+    """Return a file's name as text that any table can hold: bytes that are not UTF-8, e.g. of old archives, become `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _find_kind(entry: os.DirEntry[str]) -> str:

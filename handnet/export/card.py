@@ -60,6 +60,7 @@ def write_card_text(
         licence=find_licence(run.config.model),
         labels=[figure.label for figure in list_means().values()],
         galleries=_list_galleries(metrics),
+        tested=(metrics or {}).get("data", {}),
         calibration=calibration,
         verification=_describe_verification(metrics),
         audit=_list_conditions(audit),

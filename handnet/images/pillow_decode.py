@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from handnet.data.checks import needs_pillow, open_with_pillow
+from handnet.data.checks import clean_jpeg, needs_pillow, open_with_pillow
 
 
 def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
@@ -42,7 +42,7 @@ def read_for_graph(path: str) -> bytes:
     """
     contents = Path(path).read_bytes()
     if not needs_pillow(contents):
-        return contents
+        return clean_jpeg(contents)[0]
     buffer = BytesIO()
     Image.fromarray(decode_with_pillow(contents)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -14,7 +14,7 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
-from handnet.data.checks import find_damage, find_header_problem, needs_pillow, read_photo
+from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, load_photo, shows_hand
@@ -116,7 +116,9 @@ def build_decoder(config: ImageConfig) -> Decode:
     )
 
     def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
-        problem = find_header_problem(contents) or find_damage(contents)
+        if problem := find_header_problem(contents):
+            return None, problem
+        contents, problem = clean_jpeg(contents)
         if problem:
             return None, problem
         try:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from handnet.data.dataset import normalise_identity
 from handnet.data.example import SIDES, Example
+from handnet.data.photo_files import escape_name
 from handnet.data.table import is_missing
 from handnet.errors import ConfigError, EvaluationError
 from handnet.files import write_with
@@ -297,7 +298,11 @@ def _write_parquet(path: Path, embeddings: npt.NDArray[np.float32], columns: Col
     import pyarrow
     import pyarrow.parquet
 
-    table = {_SINGULAR[name]: pyarrow.array(values.tolist(), pyarrow.string()) for name, values in columns.items()}
+    # Unlike numpy's text that of Parquet is UTF-8 always.
+    table = {
+        _SINGULAR[name]: pyarrow.array([escape_name(value) for value in values.tolist()], pyarrow.string())
+        for name, values in columns.items()
+    }
     values = pyarrow.array(embeddings.ravel(), pyarrow.float32())
     table["embedding"] = pyarrow.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
     pyarrow.parquet.write_table(pyarrow.table(table, metadata=dict(facts)), path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +48,7 @@ def check_format(name: str) -> None:
         ConfigError: an unknown format, or a package that it needs is not installed.
     """
     check_name("format", name, FORMATS)
+    turn_off_telemetry()
     for package in FORMATS[name].packages:
         try:
             importlib.import_module(package)
@@ -53,6 +56,15 @@ def check_format(name: str) -> None:
             raise ConfigError(
                 f"The format {name!r} needs the package {package}: {error}. Install it: pip install 'handnet[formats]'."
             ) from None
+
+
+def turn_off_telemetry() -> None:
+    """Keep OpenVINO's converter from reporting each of its runs to its makers; to be called before openvino is imported.
+
+    It sends them without having asked, and makes a folder ~/intel with an id of this machine.
+    """
+    # What is None here cannot be imported; the converter has a stub for where it is not installed.
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
 
 
 def write_network(name: str, encoder: keras.Model, size_px: int, folder: Path) -> None:
@@ -114,6 +126,7 @@ def explain_conversion(name: str, error: Exception) -> str:
 
 
 def _load_openvino(file: Path) -> Embed:
+    turn_off_telemetry()
     import openvino
 
     # On processors with bfloat16 units OpenVINO computes in bfloat16 unless told otherwise.

@@ -61,6 +61,7 @@ def write_card(metrics: Any = None, calibration: Any = None, audit: Any = None) 
 def test_a_card_of_an_evaluated_and_audited_run_says_all_of_it() -> None:
     both = {"dorsal_to_palmar": figures(2.5, 0.61)}
     metrics = {
+        "data": {"num_photos": 1234, "fingerprint": "beef"},
         "retrieval": {"person": both},
         "protocols": {"person_template": both},
         "verification": {"auc": 0.9, "eer": 0.2, "interval": {"auc": [0.85, 0.95], "eer": [0.1, 0.3]}},
@@ -83,6 +84,7 @@ def test_a_card_of_an_evaluated_and_audited_run_says_all_of_it() -> None:
         "AUC 0.900 [0.850, 0.950], EER 0.200 [0.100, 0.300]",
         "| Whole photo | 2.50 (21.00) [1.50, 3.50] | 61.0 % (2.4) [45.0, 76.0] | 61.0 % (2.4) [45.0, 76.0] |",
         "| No rings | It does not say. |",
+        "Computed on 1,234 test photos, fingerprint `beef`.",
         "## Intended use",
     ):
         assert words in card
@@ -132,11 +134,24 @@ def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
 
 
 def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
-    assert keep_current({"weights": "new"}, "new", Path("metrics.json")) == {"weights": "new"}
-    assert keep_current({"seed": 0}, "new", Path("metrics.json")) == {"seed": 0}
+    now = {"weights": "new", "data": {"directory": "/d", "fingerprint": "f00d"}}
+    assert keep_current(now, now, Path("metrics.json")) == now
+    assert keep_current(None, now, Path("metrics.json")) is None
+    moved = {**now, "data": {**now["data"], "directory": "/e"}}
+    assert keep_current(moved, now, Path("metrics.json")) == moved, "the same photos elsewhere"
     assert capsys.readouterr().out == ""
-    assert keep_current({"weights": "old"}, "new", Path("metrics.json")) is None
-    assert "'metrics.json' is not on the card: it was computed with other weights" in capsys.readouterr().out
+    for found, reason in (
+        ({**now, "weights": "old"}, "it was computed with other weights."),
+        ({**now, "data": {"directory": "/d", "fingerprint": "beef"}}, "it was computed on other photos or labels."),
+        (
+            {**now, "data": {"directory": "/e", "fingerprint": "beef"}},
+            "it was computed on other photos or labels, those in '/e'.",
+        ),
+        ({"seed": 0}, "it does not say from which photos it was computed (an earlier version wrote it)."),
+        ({"weights": "new"}, "it does not say from which photos it was computed (an earlier version wrote it)."),
+    ):
+        assert keep_current(found, now, Path("metrics.json")) is None
+        assert f"'metrics.json' is not on the card: {reason}" in capsys.readouterr().out
 
 
 def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
 from handnet.images.hand_finder import describe_pixels
 from handnet.images.header_guard import load_photos
+from handnet.images.pillow_decode import read_for_graph
 from handnet.images.store import load_cached, prepare_photos, read_photos
 from tests.photos import (
     BY_PILLOW,
@@ -80,6 +81,24 @@ def test_a_photo_without_a_hand_is_named_where_hands_are_cropped(crop: str, grou
 def test_damage_inside_a_jpeg_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged: Corrupt JPEG data: 4563 extraneous bytes"):
         read(write_zeroed_jpeg(tmp_path / "photo"))
+
+
+def test_a_padded_jpeg_has_its_pixels_and_no_line_of_the_decoder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_jpeg(tmp_path / "photo")
+    plain = path.read_bytes()
+    # With a small picture in its header, as phones write it.
+    inner = b"Exif\0\0" + plain[:20_000]
+    header = b"\xff\xe1" + (len(inner) + 2).to_bytes(2, "big") + inner
+    padded = plain[:2] + header + plain[2:-2] + bytes(20) + plain[-2:]
+    expected = read(path)
+    tf.io.decode_jpeg(padded)
+    assert "Corrupt JPEG data: 19 extraneous bytes" in capfd.readouterr().err, "what TensorFlow writes of it"
+    path.write_bytes(padded)
+    np.testing.assert_array_equal(read(path), expected)
+    assert read_for_graph(str(path)) == padded[:-21] + padded[-2:], "one of the 20 bytes ends the picture"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Which formats there are, and what is said of others. That each gives the encoder's vectors is tested under tests/export."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -23,3 +24,13 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 def test_names_are_checked_before_keras_is_loaded() -> None:
     code = "import sys, handnet.networks.formats; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_openvino_reports_to_nobody() -> None:
+    code = (
+        "from handnet.networks.formats import check_format; check_format('openvino')\n"
+        "from openvino.tools.ovc import convert_impl; print(convert_impl.tm.__name__)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "openvino.tools.ovc.telemetry_stub\n"

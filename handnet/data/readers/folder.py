@@ -80,11 +80,11 @@ def read_folder(directory: Path, see: See | None = None) -> DataSet:
     table = next((name for name in tables if name.casefold() == TABLE_NAME), None)
     notes: list[str] = []
     if table is not None:
-        rows, problems = _read_rows(directory, directory / table, found.photos)
+        rows, nobody, problems = _read_rows(directory, directory / table, found.photos)
         examples = [row for row in rows if row.path in found.photos]
         if missing := [os.path.relpath(row.path, directory) for row in rows if row.path not in found.photos]:
             problems.append(f"{len(missing):,} of {len(rows):,} rows have no file ({name_few(missing)}).")
-        if without_row := sorted(found.photos.keys() - {row.path for row in rows}):
+        if without_row := sorted(found.photos.keys() - {row.path for row in rows} - nobody):
             names = [os.path.relpath(path, directory) for path in without_row]
             problems.append(f"{count_and_name(names, 'photo', 'photos')} without a row in {table}, left out.")
     else:
@@ -184,9 +184,10 @@ def _list_tables(directory: Path) -> list[str]:
     return sorted((name for name in names if not name.startswith(".")), key=lambda name: (name != TABLE_NAME, name))
 
 
-def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[list[Example], list[str]]:
+def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[list[Example], set[str], list[str]]:
+    """Return the rows of people, the paths of nobody's, and a line for each kind of thing that was left out."""
     rows: list[Example] = []
-    nobody: list[str] = []
+    nobody: dict[str, str] = {}
     lines: dict[str, int] = {}
     find_name = index_names(present)
     cells_of = read_table(table, ("path",), _SYNONYMS)
@@ -208,15 +209,15 @@ def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[
         if "identity" in cells:
             place = place._replace(identity=normalise_identity(cells["identity"]))
         if is_missing(place.identity):
-            nobody.append(f"line {line}")
+            nobody[path] = f"line {line}"
             continue
         attributes = {key: value.strip() for key, value in cells.items() if key not in _LABELS}
         row = _label(path, place)
         rows.append(replace(row, attributes={**row.attributes, **attributes}))
-    problems = (
-        [f"{count_and_name(nobody, 'row', 'rows')} of {table.name} without an identity, left out."] if nobody else []
-    )
-    return rows, problems
+    if not nobody:
+        return rows, set(), []
+    left_out = count_and_name(list(nobody.values()), "row", "rows")
+    return rows, set(nobody), [f"{left_out} of {table.name} without an identity, left out."]
 
 
 def _read_path(table: Path, line: int, cell: str) -> PurePosixPath:

@@ -54,14 +54,14 @@ def read_hands11k(directory: Path) -> DataSet:
     examples: list[Example] = []
     missing: list[str] = []
     unknown_aspect: list[str] = []
-    incomplete: list[str] = []
+    incomplete: dict[str, str] = {}
     repeated: list[str] = []
     line_of_name: dict[str, tuple[int, Example]] = {}
     for line, cells in read_table(table, REQUIRED_COLUMNS, _SYNONYMS):
         name = find_name(cells["imageName"].strip())
         identity = normalise_identity(cells["id"])
         if is_missing(identity):
-            incomplete.append(f"line {line}")
+            incomplete[f"line {line}"] = name
             continue
         view, side = _parse_aspect(cells["aspectOfHand"])
         attributes = {key: value.strip() for key, value in cells.items() if key not in REQUIRED_COLUMNS}
@@ -78,7 +78,7 @@ def read_hands11k(directory: Path) -> DataSet:
             continue
         rows.append(row)
         if not name:
-            incomplete.append(f"line {line}")
+            incomplete[f"line {line}"] = name
             continue
         line_of_name[name] = (line, row)
         if not view:
@@ -101,7 +101,7 @@ def read_hands11k(directory: Path) -> DataSet:
             f"{len(rows) - len(missing):,} of the {len(rows):,} rows have a photo in {PHOTO_FOLDER}/. The rest, "
             f"{count_and_name(missing, 'row', 'rows')}, matters only where a split is made of the whole table."
         )
-    if without_row := sorted(present - line_of_name.keys()):
+    if without_row := sorted(present - line_of_name.keys() - set(incomplete.values())):
         problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
     if unknown_aspect:
         problems.append(
@@ -109,7 +109,7 @@ def read_hands11k(directory: Path) -> DataSet:
             'Expected "dorsal left", "dorsal right", "palmar left" or "palmar right".'
         )
     if incomplete:
-        problems.append(f"{count_and_name(incomplete, 'row', 'rows')} without an id or imageName, left out.")
+        problems.append(f"{count_and_name(list(incomplete), 'row', 'rows')} without an id or imageName, left out.")
     if repeated:
         problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
     return DataSet(

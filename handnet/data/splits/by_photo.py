@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from handnet.config.split import PARTS, Split
 from handnet.data.dataset import DataSet
 from handnet.data.label_words import parse_part_word
+from handnet.data.photo_files import escape_name
 from handnet.data.splits.options import check_integer, check_number, check_options
 from handnet.errors import ConfigError, DataError, count_and_name, format_unknown, printable
 
@@ -180,5 +181,5 @@ def split_column(dataset: DataSet, options: Mapping[str, object]) -> Split:
 
 
 def name_photo(dataset: DataSet, path: str) -> str:
-    """Return a photo's path relative to the data set's folder, with / between folders."""
-    return os.path.relpath(path, dataset.directory).replace(os.sep, "/")
+    """Return a photo's path relative to the data set's folder, with / between folders, see `escape_name`."""
+    return escape_name(os.path.relpath(path, dataset.directory)).replace(os.sep, "/")

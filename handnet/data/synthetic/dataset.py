@@ -17,7 +17,7 @@ from handnet.data.example import VIEWS
 from handnet.data.synthetic.person import Person, sample_person
 from handnet.data.synthetic.photo import MIN_SIDE_PX, draw_photo
 from handnet.errors import DataError
-from handnet.files import new_folder
+from handnet.files import hold_lock, new_folder
 
 _COLUMNS = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
 _JPEG_QUALITY = 92
@@ -55,7 +55,7 @@ def write_synthetic(
     _check_target(directory)
     total = num_people * photos_per_view * len(VIEWS)
     workers = min(_count_processors() if workers is None else workers, -(-total // _PHOTOS_PER_WORKER))
-    with new_folder(directory) as folder:
+    with hold_lock(directory), new_folder(directory) as folder:
         (folder / "Hands").mkdir()
         draw = partial(_write_person, folder, photos_per_view, seed, size_px)
         rows, count = [_COLUMNS], progress("draw hands")

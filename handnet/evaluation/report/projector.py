@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from handnet.data.photo_files import escape_name
 from handnet.errors import EvaluationError
 from handnet.files import write_bytes, write_with
 from handnet.metrics.embedded import EmbeddedPart
@@ -103,7 +104,7 @@ def format_labels(part: EmbeddedPart, part_names: Sequence[str]) -> str:
     for i, rank in enumerate(ranks):
         error = "" if rank == 0 else "found" if rank == 1 else "missed"
         fixed = [part.identities[i], part.views[i], part.sides[i], part_names[i], error, str(rank or "")]
-        rows.append([*fixed, Path(part.paths[i]).name, *(part.attributes[i].get(key, "") for key in keys)])
+        rows.append([*fixed, escape_name(Path(part.paths[i]).name), *(part.attributes[i].get(key, "") for key in keys)])
     return "".join("\t".join(_clean(cell) for cell in row) + "\n" for row in rows)
 
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from handnet.errors import DiskError, GalleryError
+from handnet.files import new_folder
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
 from handnet.gallery.stores.rows import PEOPLE, PHOTOS, PICTURES, Layout, Row, RowCodec
@@ -422,19 +421,11 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     if os.path.lexists(folder):
         raise GalleryError(f"{str(folder)!r} exists already. Give another name, or remove it first.")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Its mode is 0700, as mkdtemp makes it.
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error.strerror}. Give a folder that can be written.") from None
-    try:
-        yield temporary
-        temporary.rename(folder)
-        _sync(folder.parent)
+        with new_folder(folder, private=True) as temporary:
+            yield temporary
+        _sync(folder.absolute().parent)
     except (OSError, sqlite3.OperationalError) as error:
         raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

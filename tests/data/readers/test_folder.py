@@ -3,15 +3,20 @@ import string
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handnet.cli._data import find_photos
+from handnet.config.split import Split, write_split
 from handnet.data.dataset import normalise_identity
 from handnet.data.example import Example
 from handnet.data.readers.folder import read_folder, read_places
+from handnet.data.splits.by_photo import name_photo
 from handnet.errors import DataError
+from handnet.evaluation.report.projector import format_labels
+from handnet.metrics.embedded import label_embeddings, load_part
 from tests.photos import HOSTILE_NAME, find_real_data, write_bytes, write_jpeg
 
 
@@ -76,7 +81,7 @@ def test_a_table_gives_labels_and_order(tmp_path: Path) -> None:
     assert dataset.problems == (
         "1 row (line 5) of labels.csv without an identity, left out.",
         "1 of 3 rows have no file (p/gone.jpg).",
-        "2 photos (p/1.jpg, q/stray.jpg) without a row in labels.csv, left out.",
+        "1 photo (q/stray.jpg) without a row in labels.csv, left out.",
     )
 
 
@@ -182,7 +187,6 @@ def test_a_blank_view_among_others_is_found_and_named(tmp_path: Path) -> None:
     assert labels_of(tmp_path) == [("a/1.jpg", "Ann", "dorsal", "left"), ("a/2.jpg", "Ann", "dorsal", "")]
     assert read_folder(tmp_path).problems == (
         "1 row (line 4) of Labels.CSV without an identity, left out.",
-        "1 photo (a/3.jpg) without a row in Labels.CSV, left out.",
         "1 photo (a/4.jpg) without a view, dorsal or palmar, left out: only photos with one can be matched.",
     )
 
@@ -237,7 +241,7 @@ def test_embed_and_the_reader_walk_alike(tmp_path: Path) -> None:
     assert [os.path.relpath(e.path, tmp_path / "set") for e in read_folder(tmp_path / "set").examples] == expected
 
 
-def test_names_that_are_not_utf8_are_said(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_read_and_written_escaped(tmp_path: Path) -> None:
     make_tree(tmp_path, "ann/1.jpg")
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller")
     try:
@@ -246,10 +250,19 @@ def test_names_that_are_not_utf8_are_said(tmp_path: Path) -> None:
         pytest.skip("this file system takes UTF-8 names only")
     write_jpeg(Path(folder) / "1.jpg")
     dataset = read_folder(tmp_path)
-    assert dataset.identities == ["ann"]
-    assert dataset.problems[-1].startswith(
-        r"1 photo (M\udcfcller/1.jpg) whose names are not UTF-8, left out. Rename them"
-    )
+    assert dataset.identities == [r"M\xfcller", "ann"]
+    assert dataset.problems == ()
+    photo = dataset.examples[0].path
+    assert Path(photo).read_bytes().startswith(b"\xff\xd8")
+    assert name_photo(dataset, photo) == r"M\xfcller/1.jpg"
+    write_split(Split((name_photo(dataset, photo),), ("ann/1.jpg",), (), by="photo"), tmp_path / "split.csv")
+    assert r"M\xfcller/1.jpg,train" in (tmp_path / "split.csv").read_text(encoding="utf-8")
+    part = label_embeddings(np.eye(2, dtype=np.float32), dataset.examples)
+    part.save(tmp_path / "vectors.npz")
+    assert load_part(tmp_path / "vectors.npz").paths[0] == photo, "so that it can be opened"
+    part.save(tmp_path / "vectors.parquet")
+    assert load_part(tmp_path / "vectors.parquet").paths[0].endswith(r"/M\xfcller/1.jpg")
+    assert r"M\xfcller" in format_labels(part, ["test", "test"])
     with pytest.raises(DataError, match=r"M\\udcfcller is not UTF-8. Rename the folder"):
         read_folder(Path(folder))
 

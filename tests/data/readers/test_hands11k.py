@@ -99,7 +99,9 @@ def test_what_does_not_fit_is_counted_and_named(tmp_path: Path) -> None:
         ",,,,,,,,",
         "",
     ]
-    dataset = read_hands11k(make_dataset(tmp_path, rows, ["a.jpg", "b.jpg", "odd.jpg", "stray.PNG", "Thumbs.db"]))
+    dataset = read_hands11k(
+        make_dataset(tmp_path, rows, ["a.jpg", "b.jpg", "odd.jpg", "nobody.jpg", "stray.PNG", "Thumbs.db"])
+    )
     assert [(e.identity, e.view, e.side) for e in dataset.examples] == [
         ("0000001", "dorsal", "right"),
         ("0000002", "palmar", ""),

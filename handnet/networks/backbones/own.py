@@ -62,10 +62,14 @@ _HAND_PRETRAINED: dict[str, Any] = {
         "sources": _HAND_SOURCES,
     },
 }
+_PHOTO_SOURCES: dict[str, Any] = {
+    "lite2_photo": {**_LITE2, "crop": "none"},
+    "colours": {"backbone": "photo-colours", "crop": "none", "size_px": 64},
+}
 _HAND_PHOTO_PRETRAINED: dict[str, Any] = {
     **_HAND_PRETRAINED,
     "image": {"size_px": 520, "fit": "stretch", "crop": "several", "crops": ["hand-canonical", "none"]},
-    "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, "lite2_photo": {**_LITE2, "crop": "none"}}},
+    "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, **_PHOTO_SOURCES}},
 }
 _SYNTHETIC = ("handnet-synthetic",)
 _MORE_ACCURATE = (
@@ -84,6 +88,12 @@ def _build_hand_photo(image_size_px: int) -> keras.Model:
     from handnet.networks.backbones.hand.backbone import build_hand_photo
 
     return build_hand_photo(image_size_px)
+
+
+def _build_photo_colours(image_size_px: int) -> keras.Model:
+    from handnet.networks.backbones.hand.backbone import build_photo_colours
+
+    return build_photo_colours(image_size_px)
 
 
 def _lay_out_hand(state: State, _size_px: int, _rule: str) -> State:
@@ -128,6 +138,17 @@ OWN: dict[str, Backbone] = {
         lay_out=_lay_out_hand,
         shipped=_SYNTHETIC,
         min_image_px=48,
+    ),
+    "photo-colours": Backbone(
+        _build_photo_colours,
+        blocks="",
+        defaults={
+            **_HAND,
+            "image": {"size_px": 64, "fit": "stretch"},
+            "model": {"weights": "none", "trainable": "none", "head": "lda", "embedding_size": 64},
+        },
+        # The values as they are.
+        pixels=((1.0,) * 3, (0.0,) * 3),
     ),
     "hand-pretrained": _join(_HAND_PRETRAINED),
     "hand-photo-pretrained": _join(_HAND_PHOTO_PRETRAINED),

@@ -22,7 +22,7 @@ def test_the_picture_follows_from_the_crops_of_the_sources() -> None:
     assert (one.crop, one.crops, one.size_px) == ("hand-canonical", (), 260)
     two = complete({"palm": PALM}, FINDER).image
     assert (two.crop, two.crops, two.size_px) == ("several", ("hand-canonical", "hand-palm"), 520)
-    whole = complete({"lite2_photo": {"off": True}}, arch="hand-photo-pretrained").image
+    whole = complete({"lite2_photo": {"off": True}, "colours": {"off": True}}, arch="hand-photo-pretrained").image
     assert (whole.crop, whole.crops, whole.size_px) == ("hand-canonical", (), 260)
     assert complete({"palm": PALM}, {**FINDER, "size_px": 300}).image.size_px == 300
 

@@ -51,6 +51,19 @@ def build_hand_photo(image_size_px: int) -> keras.Model:
     return keras.Model(images, _join([described, PhotoColours()(photo)], SOURCES_LAYER), name="hand-photo")
 
 
+def build_photo_colours(image_size_px: int) -> keras.Model:
+    """Build the colours of a whole photo as a backbone of their own, to be joined with others.
+
+    Args:
+        image_size_px: side of the square input; made for 64.
+
+    Returns:
+        A model from images (B, S, S, 3), RGB 0..255, to features (B, 192); nothing in it is learnt.
+    """
+    images = keras.Input((image_size_px, image_size_px, 3), name="image")
+    return keras.Model(images, PhotoColours(name="features")(PixelNormalization()(images)), name="photo-colours")
+
+
 def _split(images: Any) -> tuple[Any, Any]:
     """Return the hand and the photo that the crop "hand-and-photo" has laid into one picture."""
     size, third = images.shape[1], images.shape[1] // 3

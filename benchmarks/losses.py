@@ -164,7 +164,7 @@ def serve(peer: bool, arguments: argparse.Namespace) -> None:
                 common = (arguments.threads, arguments.repeats, arguments.clock)
                 run = run_peer(name, int(size), *common) if peer else run_ours(name, int(size), mode, *common)
                 answer: dict[str, float] | str = run
-            # Whatever it was that failed is the row's text.
+            # The row's text is the error, of any kind.
             except Exception as error:
                 answer = f"failed: {str(error).strip().splitlines()[0][:80]}" if str(error) else repr(error)
             os.write(writer, json.dumps(answer).encode())

@@ -35,7 +35,7 @@ class DiskError(HandnetError):
 
 
 class DeviceError(HandnetError):
-    """A device whose memory does not suffice."""
+    """A device that ran out of memory."""
 
 
 class EvaluationError(HandnetError):

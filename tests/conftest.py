@@ -39,3 +39,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path
     from tests.exported import export_tiny
 
     return export_tiny(tmp_path_factory.mktemp("exported"), photos)
+
+
+@pytest.fixture(scope="session")
+def pairs_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A run with a classifier of pairs, trained on photos of one colour each and evaluated; tests must not change it."""
+    from handnet.config.run_folder import read_run
+    from tests.colours import train_on_colours
+    from tests.shared import build_once
+
+    return read_run(build_once(tmp_path_factory, "pairs", train_on_colours) / "run")

@@ -6,8 +6,9 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, DiskError
 
 
 def start_tensorflow() -> None:
@@ -27,8 +28,8 @@ def start_tensorflow() -> None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
+    with _open_aside() as aside:
+        kept = os.dup(2)
         os.dup2(aside.fileno(), 2)
         try:
             import tensorflow as tf
@@ -41,3 +42,12 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _open_aside() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise DiskError(
+            f"Cannot write a temporary file: {error.strerror}. Set TMPDIR to a folder that can be written."
+        ) from None

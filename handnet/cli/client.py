@@ -60,7 +60,7 @@ def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options
     server = _read_server(**options)
     from handnet.cli._data import find_photos
     from handnet.metrics.embedded import check_vector_file, label_embeddings
-    from handnet.serving.client.calls import embed_photos
+    from handnet.serving.client.calls import SEEN_COLUMNS, embed_photos
 
     if output is not None:
         check_vector_file(output)
@@ -74,15 +74,18 @@ def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options
         if not ok:
             warn(f"the server cannot decode {example.path!r}: it has no vector")
     if output is None:
-        for example, vector, ok in zip(examples, result.embeddings, result.ok, strict=True):
-            echo(json.dumps({"photo": example.path, "ok": bool(ok), "embedding": [float(x) for x in vector]}))
+        for row, example in enumerate(examples):
+            seen = {name: values[row].tolist() for name, values in result.seen.items()}
+            vector = result.embeddings[row].tolist()
+            echo(json.dumps({"photo": example.path, "ok": bool(result.ok[row]), **seen, "embedding": vector}))
         return
     kept = [example for example, ok in zip(examples, result.ok, strict=True) if ok]
     if not kept:
         raise DataError(
             f"None of the {len(examples)} photos can be decoded: there is nothing to write to {str(output)!r}."
         )
-    label_embeddings(result.embeddings[result.ok], kept).save(output)
+    seen = {column: result.seen[name][result.ok] for name, column in SEEN_COLUMNS.items() if name in result.seen}
+    label_embeddings(result.embeddings[result.ok], kept).save(output, seen)
     echo(f"wrote {output}: {len(kept)} of {len(examples)} photos, {result.embeddings.shape[1]} numbers each")
 
 

@@ -19,12 +19,14 @@ from handnet.cli._output import claim_output
     "--direction", default="dorsal_to_palmar", show_default=True, help="dorsal_to_palmar or palmar_to_dorsal."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for the bootstrap.")
-@click.option("--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output", default=Path("comparison"), show_default=True, type=click.Path(path_type=Path), help="Folder to write."
+)
 def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
     """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
 
     Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and differences.svg,
-    the picture of both.
+    a plot of the figures and the differences.
     """
     from handnet.config.run_folder import read_run
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote

@@ -138,7 +138,14 @@ def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) ->
     "--seed", default=1, show_default=True, type=click.IntRange(0), help="Random seed: another one draws other people."
 )
 @click.option("--size", default="256x192", show_default=True, metavar="WxH", help="Size of a photo in pixels.")
-def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> None:
+@click.option(
+    "--ground",
+    default="paper",
+    show_default=True,
+    type=click.Choice(["paper", "mixed"]),
+    help="What the same hands lie on: white paper; or wood, cloth, noise, clutter and gradients by turns.",
+)
+def synth(directory: Path, people: int, photos: int, seed: int, size: str, ground: str) -> None:
     """Draw synthetic hands into DIR, in the layout of 11k Hands."""
     from handnet.data.synthetic import write_synthetic
     from handnet.errors import ConfigError
@@ -147,7 +154,8 @@ def synth(directory: Path, people: int, photos: int, seed: int, size: str) -> No
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise ConfigError(f"Expected --size as WIDTHxHEIGHT, such as 256x192. Received: {size!r}.")
     size_px = (int(width), int(height))
-    write_synthetic(directory, people, photos, seed, size_px=size_px, progress=show_progress)
+    on_grounds = ground == "mixed"
+    write_synthetic(directory, people, photos, seed, size_px=size_px, progress=show_progress, on_grounds=on_grounds)
     echo(f"wrote {people} people, {2 * photos * people:,} photos into {directory}")
 
 

@@ -96,7 +96,7 @@ def _write_embeddings(
         for path, reason in found.problems.items():
             warn(f"left out {path!r}: {reason}")
     kept = [examples[row] for row in found.rows]
-    label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output)
+    label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output, found.hands)
     remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
 

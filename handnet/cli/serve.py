@@ -110,14 +110,14 @@ def _open_service(
     from handnet.cli._gallery import choose_model, load_model, open_gallery
     from handnet.data.synthetic import draw_photo, sample_person
     from handnet.serving.api.batching import BatchingEncoder
+    from handnet.serving.api.counters import Counters
     from handnet.serving.api.explorer import open_explorer
-    from handnet.serving.api.figures import Figures
     from handnet.serving.api.limits import Limits
     from handnet.serving.api.service import Collection, Service
 
     explorer = open_explorer(explore) if explore is not None else None
     shown = _read_examples(examples) if examples is not None else {}
-    figures, collections = Figures(), {}
+    figures, collections = Counters(), {}
     encoders: dict[str, BatchingEncoder] = {}
     for place in galleries:
         gallery = open_gallery(place, store, key_file)

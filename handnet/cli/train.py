@@ -35,7 +35,7 @@ _LEAST_FREE_BYTES = 100_000_000
     "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/ARCH-LOSS]"
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run given by --run.")
-@click.option("--epochs", type=int, help="train.epochs")
+@click.option("--epochs", type=int, help="Number of epochs (train.epochs).")
 @click.option("--batch", type=int, help="Photos (or, for the twin network, pairs) in a batch.")
 @click.option("--precision", help="float32, mixed_float16, mixed_bfloat16 or auto (train.precision)")
 @click.option("--weights", help="none, preset, pip, handnet-synthetic, a path, or the folder of a run (model.weights)")
@@ -44,7 +44,7 @@ _LEAST_FREE_BYTES = 100_000_000
     "--crop",
     help="none; hand, hand-upright, hand-canonical, hand-palm: the hand alone; hand-and-photo; middle (image.crop)",
 )
-@click.option("--seed", type=int, help="train.seed")
+@click.option("--seed", type=int, help="Random seed of weights, batches and augmentation (train.seed).")
 @click.option(
     "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs exactly."
 )

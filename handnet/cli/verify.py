@@ -77,17 +77,26 @@ def _verify_pair(
             raise DataError(f"{path!r} cannot be used: {problem}.")
     start_tensorflow()
     from handnet.evaluation.verify import load_verifier, verify_photos
+    from handnet.images.hand_facts import compare_hands, describe_hand
+    from handnet.images.store import read_hands
     from handnet.networks.encoder import load_encoder
 
     verdict = verify_photos(load_verifier(run, load_encoder(run), warn), [(first, second)])[0]
+    hands = read_hands([first, second], run.config.image)
     if as_json:
-        echo(json.dumps({"first": first, "second": second, **verdict._asdict()}))
+        seen = {"hands": [hand._asdict() for hand in hands]} if hands else {}
+        echo(json.dumps({"first": first, "second": second, **verdict._asdict(), **seen}))
         return
     answer = "the same person" if verdict.same else "different people"
     echo(
         f"{answer}: probability of the same person {verdict.probability:.3f} (prior 0.5); "
         f"{_SCORES[verdict.system]} {verdict.score:.3f}, threshold {verdict.threshold:.3f}"
     )
+    for path, hand in zip((first, second), hands, strict=False):
+        echo(f"{path}: {describe_hand(hand)}")
+    if hands:
+        for remark in compare_hands(*hands):
+            echo(f"note: {remark}")
 
 
 # What the score is, by what decides.

@@ -1,6 +1,7 @@
 """The settings of the augmentation: each kind with its own probability and strength, no TensorFlow."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from handnet.errors import ConfigError
 
@@ -33,6 +34,9 @@ class AugmentConfig:
         erasing_probability: chance of one rectangle being painted over with the background.
         erasing_fraction: the rectangle's area, up to this share of the photo's, 0..1; its sides are 1:3 to 3:1.
         flip_probability: chance of a mirror image. It turns a left hand into a right one, and swaps the side label.
+        background_probability: chance that the hand is laid on another ground: drawn wood, cloth, noise, clutter or gradients,
+            and the photos in `background_folder`. The hand is found by colour: the photos must show it on a plain, light ground.
+        background_folder: a folder of photos to lay hands on as well, e.g. of your own tables and floors; "" is none.
     """
 
     rotation_probability: float = 0.8
@@ -54,11 +58,15 @@ class AugmentConfig:
     erasing_probability: float = 0.25
     erasing_fraction: float = 0.05
     flip_probability: float = 0.0
+    background_probability: float = 0.0
+    background_folder: str = ""
 
     def __post_init__(self) -> None:
         limits = {"rotation_degrees": 180.0, "hue_degrees": 180.0, "zoom_fraction": 9.0, "blur_sigma_fraction": 0.05}
         for field in fields(self):
             value, high = getattr(self, field.name), limits.get(field.name, 1.0)
+            if isinstance(value, str):
+                continue
             if not 0.0 <= value <= high:
                 raise ConfigError(f"`augment.{field.name}` must lie between 0 and {high:g}. Received: {value!r}.")
 
@@ -66,4 +74,5 @@ class AugmentConfig:
 AUGMENTATIONS = tuple(
     field.name.removesuffix("_probability") for field in fields(AugmentConfig) if field.name.endswith("_probability")
 )
-NO_AUGMENTATION = AugmentConfig(**{f"{kind}_probability": 0.0 for kind in AUGMENTATIONS})
+_ALL_OFF: dict[str, Any] = {f"{kind}_probability": 0.0 for kind in AUGMENTATIONS}
+NO_AUGMENTATION = AugmentConfig(**_ALL_OFF)

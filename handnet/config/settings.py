@@ -378,7 +378,7 @@ class PairsConfig:
         form: a name of `handnet.networks.pair_classifier.PAIR_FORMS`, or "none": there is no classifier.
         features: "embedding" (the encoder's unit vectors) or "backbone" (what its projection head gets).
         part: "train" or "val": whose pairs it learns from. An encoder that was trained on the people of a pair knows them too
-            well; from the few val people it learns what to make of strangers.
+            well; from the few val people it learns what holds for people outside the training.
         num_drawn: pairs drawn from that part, half of one person; 0: the data set's own, or 2,000 where it has none.
         hidden_sizes: widths of the hidden layers, wider to narrower.
         dropout: after each hidden layer, 0..1.

@@ -62,7 +62,7 @@ def _read_text(path: Path) -> str:
     if contents.startswith(_WORKBOOKS):
         raise DataError(f"{path} is a spreadsheet's own file. Expected a table of text. {_HOW_TO_SAVE}.")
     utf16 = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    # UTF-16 without its mark; a single zero byte is the reader's to judge.
+    # UTF-16 without its mark; of a single zero byte the reader decides.
     if not utf16 and 4 * contents.count(0) > len(contents):
         raise DataError(f"{path} is not a table of comma-separated text: it is full of zero bytes. {_HOW_TO_SAVE}.")
     try:

@@ -21,11 +21,12 @@ import tensorflow as tf
 from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, ModelConfig
 from handnet.console import Count, Progress, hide_progress
-from handnet.data.cache import PIXELS_VERSION, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.data.cache import PIXELS_VERSION, digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.augment import DRAWS, augment_with_draws
+from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
+from handnet.images.grounds import collect_grounds
 from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import PreparedPhotos, read_photos
 from handnet.networks.backbones.report import digest_weights
@@ -120,6 +121,10 @@ def compute_views(
         return FeatureViews(plain, np.zeros((len(plain), 1), bool))
     seed, background = config.train.seed, float(config.image.background)
     augmentation = {"augment": asdict(config.augment), "seed": seed}
+    if config.augment.background_probability:
+        # A folder of grounds is known by its photos, not by its name.
+        grounds = collect_grounds(config.augment.background_folder, config.image.size_px)
+        augmentation["grounds"] = digest_bytes(grounds.tobytes())
     settings = {**_describe(backbone, config.image, config.model), **augmentation}
 
     @tf.function(reduce_retracing=True)
@@ -143,14 +148,20 @@ def compute_views(
 
 
 def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
-    """Return the random numbers that decide the augmented views of a photo, float32 (num_views, 23) of 0..1.
+    """Return the random numbers that decide the augmented views of a photo, float32 (num_views, 28) of 0..1.
 
     Args:
         digest: the digest of the photo, hexadecimal.
         seed: seed of the run.
         num_views: augmented views; more of them leave the first ones as they are.
     """
-    return np.random.default_rng([seed, int(digest, 16)]).random((num_views, len(DRAWS)), dtype=np.float32)
+    shapes = (num_views, NUM_FIRST_DRAWS), (num_views, len(DRAWS) - NUM_FIRST_DRAWS)
+    # Columns that were added later have numbers of their own, as in `augment_batch`.
+    keys = [seed, int(digest, 16)], [seed, int(digest, 16), 1]
+    drawn = [
+        np.random.default_rng(key).random(shape, dtype=np.float32) for key, shape in zip(keys, shapes, strict=True)
+    ]
+    return np.concatenate(drawn, axis=1)
 
 
 def _list_parts(

@@ -7,10 +7,10 @@ import json
 import os
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -23,8 +23,9 @@ from handnet.data.checks import read_photo
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
+from handnet.images.hand_facts import SeenHand
 from handnet.images.hand_finder import describe_pixels
-from handnet.images.store import Decode, build_decoder
+from handnet.images.store import Decoded, build_hand_decoder
 from handnet.networks.backbones.report import digest_weights
 
 # Photos after which what is done is written down.
@@ -39,11 +40,13 @@ class Vectors(NamedTuple):
         embeddings: float32 (M, D), of the photos that could be decoded.
         rows: their positions among the photos, M ascending numbers.
         problems: the reason by path for all others.
+        hands: what the landmarks say of the M photos, by column; empty where crops do not go by landmarks.
     """
 
     embeddings: npt.NDArray[np.float32]
     rows: list[int]
     problems: dict[str, str]
+    hands: dict[str, npt.NDArray[Any]]
 
 
 def embed_photos(
@@ -77,13 +80,14 @@ def embed_photos(
     todo = [paths[row] for number in missing for row in shards[number]]
     done, count, width = 0, progress("embed photos"), encoder.output_shape[-1]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        decoded = _decode_ahead(pool, todo, build_decoder(image), 4 * batch_size)
+        decoded = _decode_ahead(pool, todo, build_hand_decoder(image), 4 * batch_size)
         try:
             for number in missing:
                 reasons: list[str] = []
+                hands: list[SeenHand] = []
                 shard = itertools.islice(decoded, len(shards[number]))
-                batches = _stack_good(shard, batch_size, reasons, count, done, len(todo))
-                _write_shard(files[number], embed(engine.embed, batches, width), reasons)
+                batches = _stack_good(shard, batch_size, reasons, hands, count, done, len(todo))
+                _write_shard(files[number], embed(engine.embed, batches, width), reasons, hands)
                 done += len(reasons)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -128,15 +132,15 @@ def _open_partial(partial: Path, key: str) -> None:
 
 
 def _decode_ahead(
-    pool: ThreadPoolExecutor, paths: Sequence[str], decode: Decode, ahead: int
-) -> Iterator[tuple[Pixels | None, str]]:
-    """Yield (pixels or None, reason) in order, while the next `ahead` photos are decoded."""
+    pool: ThreadPoolExecutor, paths: Sequence[str], decode: Callable[[bytes], Decoded], ahead: int
+) -> Iterator[Decoded]:
+    """Yield what came of the photos in order, while the next `ahead` photos are decoded."""
 
-    def read(path: str) -> tuple[Pixels | None, str]:
+    def read(path: str) -> Decoded:
         contents, problem = read_photo(path)
-        return (None, problem) if problem else decode(contents)
+        return Decoded(None, problem) if problem else decode(contents)
 
-    waiting: deque[Future[tuple[Pixels | None, str]]] = deque()
+    waiting: deque[Future[Decoded]] = deque()
     for path in paths:
         waiting.append(pool.submit(read, path))
         if len(waiting) > ahead:
@@ -146,26 +150,35 @@ def _decode_ahead(
 
 
 def _stack_good(
-    decoded: Iterator[tuple[Pixels | None, str]],
+    decoded: Iterator[Decoded],
     batch_size: int,
     reasons: list[str],
+    hands: list[SeenHand],
     count: Count,
     done: int,
     total: int,
 ) -> Iterator[Pixels]:
-    """Yield batches of the photos that could be decoded; put the reason of each photo, or "", into `reasons`."""
+    """Yield batches of the photos that could be decoded.
+
+    Puts the reason of each photo, or "", into `reasons`, and what is known of the hand of each good one into `hands`.
+    """
     while some := list(itertools.islice(decoded, batch_size)):
-        good = [pixels for pixels, _ in some if pixels is not None]
+        good = [photo.pixels for photo in some if photo.pixels is not None]
         if good:
             yield np.stack(good)
-        reasons += [reason for _, reason in some]
+        reasons += [photo.problem for photo in some]
+        hands += [photo.hand for photo in some if photo.hand is not None]
         count(done + len(reasons), total)
 
 
-def _write_shard(file: Path, vectors: npt.NDArray[np.float32], reasons: Sequence[str]) -> None:
+def _write_shard(
+    file: Path, vectors: npt.NDArray[np.float32], reasons: Sequence[str], hands: Sequence[SeenHand]
+) -> None:
+    columns: dict[str, Any] = {"reasons": np.asarray(reasons, dtype=np.str_), **list_hands(hands)}
+
     def write(temporary: Path) -> None:
         with temporary.open("wb") as stream:
-            np.savez(stream, vectors=vectors, reasons=np.asarray(reasons, dtype=np.str_))
+            np.savez(stream, vectors=vectors, **columns)
 
     write_with(file, write)
 
@@ -176,11 +189,30 @@ def _is_whole(file: Path) -> bool:
 
 
 def _gather(paths: Sequence[str], files: Sequence[Path], width: int) -> Vectors:
-    parts, reasons = [np.zeros((0, width), np.float32)], list[str]()
+    parts, reasons, hands = [np.zeros((0, width), np.float32)], list[str](), list[dict[str, npt.NDArray[Any]]]()
     for file in files:
         with np.load(file, allow_pickle=False) as shard:
             parts.append(shard["vectors"])
             reasons += shard["reasons"].tolist()
+            hands.append({name: shard[name] for name in shard.files if name in HAND_COLUMNS})
     rows = [row for row, reason in enumerate(reasons) if not reason]
     problems = {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
-    return Vectors(np.concatenate(parts), rows, problems)
+    # A part without a good photo has no columns.
+    known = [columns for columns in hands if columns]
+    joined = {name: np.concatenate([columns[name] for columns in known]) for name in HAND_COLUMNS if known}
+    return Vectors(np.concatenate(parts), rows, problems, joined)
+
+
+def list_hands(hands: Sequence[SeenHand]) -> dict[str, npt.NDArray[Any]]:
+    """Return what is known of hands as columns, by the names of `HAND_COLUMNS`; of no hands none."""
+    return {name: np.array([read(hand) for hand in hands]) for name, read in HAND_COLUMNS.items()} if hands else {}
+
+
+# What a file of vectors says of the hand of each photo. Not the labels: those are what its owner says.
+HAND_COLUMNS: Mapping[str, Callable[[SeenHand], str | float]] = {
+    "hand_scores": lambda hand: hand.score,
+    "seen_sides": lambda hand: hand.side,
+    "seen_views": lambda hand: hand.view,
+    "seen_confidences": lambda hand: hand.confidence,
+    "qualities": lambda hand: hand.quality,
+}

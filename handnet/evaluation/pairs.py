@@ -1,6 +1,6 @@
 """Evaluation of a run on pairs of photos: its classifier and its distance compared with baselines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from handnet.metrics.pairs.calibration import (
 from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
-from handnet.training.pair_training import choose_tables, load_pair_classifier
+from handnet.training.pair_training import PairClassifier, choose_tables, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]
@@ -61,15 +61,54 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEva
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
         RunError: the classifier is missing or damaged.
     """
-    run, dataset, part, seed = of.run, of.dataset, of.part, of.seed
+    run, dataset, part = of.run, of.dataset, of.part
     classifier = load_pair_classifier(run)
     learnt, kept_back = choose_tables(run, dataset)
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}
-    paths = {name: [example.path for example in t.examples] for name, t in tables.items()}
-    vectors = {name: compute_vectors(run.config, of.encoder, paths[name], of.progress) for name in tables}
-    embeddings = {name: of.embeddings for name, of in vectors.items()}
-    features = {name: of.features for name, of in vectors.items()}
+    systems = _build_systems(of, classifier, tables)
+    calibrations: dict[str, Calibration | None] = {DISTANCE: None}
+    if part != "val":
+        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo)
+        if classifier is not None:
+            calibrations[CLASSIFIER] = classifier.calibration
+    metrics: dict[str, Any] = {"part": part, "seed": of.seed, "num_replicates": num_replicates, "systems": {}}
+    metrics["notes"] = _note(part, table, learnt, kept_back)
+    metrics["calibration"] = {}
+    scores: dict[str, Floats] = {}
+    for name, score in systems.items():
+        calibration = calibrations.get(name)
+        # At the thresholds of the calibrations `handnet verify` decides; the others have none.
+        if calibration is not None:
+            threshold: float | None = calibration.equal_error_threshold
+        elif part != "val":
+            threshold = _choose(score("kept_back"), kept_back)
+        else:
+            threshold = None
+        scores[name] = score(part)
+        metrics["systems"][name] = evaluate_pair_list(
+            scores[name], table.same, table.people, threshold, num_replicates, of.seed
+        )
+        if calibration is not None:
+            metrics["calibration"][name] = _measure_calibration(calibration, scores[name], table.same)
+    return PairEvaluation(metrics, table, scores, CLASSIFIER if classifier is not None else DISTANCE)
+
+
+def _build_systems(
+    of: RunPart, classifier: PairClassifier | None, tables: Mapping[str, PairTable]
+) -> dict[str, Callable[[str], Floats]]:
+    """Return what each system scores: a function from the name of a table to the scores (N,) of its pairs.
+
+    Args:
+        of: the run.
+        classifier: its classifier of pairs, if it has one.
+        tables: "learnt" (the baselines are fitted on it), "kept_back", and the part.
+    """
+    paths = {name: [example.path for example in table.examples] for name, table in tables.items()}
+    vectors = {name: compute_vectors(of.run.config, of.encoder, paths[name], of.progress) for name in tables}
+    embeddings = {name: found.embeddings for name, found in vectors.items()}
+    features = {name: found.features for name, found in vectors.items()}
+    pixels = {name: embed_raw_pixels(_load(of.run, paths[name])) for name in ("kept_back", of.part)}
 
     def pick(rows_of: dict[str, Floats], name: str) -> tuple[Floats, Floats]:
         rows = tables[name].rows
@@ -83,37 +122,10 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEva
         systems[CLASSIFIER] = lambda name: classifier.score(*pick(features, name))
     systems[DISTANCE] = lambda name: score_cosine(*pick(embeddings, name))
     for name, fit in BASELINES.items():
-        fitted = fit(*pick(embeddings, "learnt"), learnt.same, seed)
+        fitted = fit(*pick(embeddings, "learnt"), tables["learnt"].same, of.seed)
         systems[name] = partial(score_fitted, fitted)
-    pixels = {name: embed_raw_pixels(_load(run, paths[name])) for name in ("kept_back", part)}
     systems[RAW_PIXELS] = lambda name: score_cosine(*pick(pixels, name))
-
-    with_thresholds = part != "val"
-    calibrations: dict[str, Calibration | None] = {DISTANCE: None}
-    if with_thresholds:
-        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo)
-        if classifier is not None:
-            calibrations[CLASSIFIER] = classifier.calibration
-    metrics: dict[str, Any] = {"part": part, "seed": seed, "num_replicates": num_replicates, "systems": {}}
-    metrics["notes"] = _note(part, table, learnt, kept_back)
-    metrics["calibration"] = {}
-    scores: dict[str, Floats] = {}
-    for name, score in systems.items():
-        calibration = calibrations.get(name)
-        # At the thresholds of the calibrations `handnet verify` decides; the others have none.
-        if calibration is not None:
-            threshold: float | None = calibration.equal_error_threshold
-        elif with_thresholds:
-            threshold = _choose(score("kept_back"), kept_back)
-        else:
-            threshold = None
-        scores[name] = score(part)
-        metrics["systems"][name] = evaluate_pair_list(
-            scores[name], table.same, table.people, threshold, num_replicates, seed
-        )
-        if calibration is not None:
-            metrics["calibration"][name] = _measure_calibration(calibration, scores[name], table.same)
-    return PairEvaluation(metrics, table, scores, CLASSIFIER if classifier is not None else DISTANCE)
+    return systems
 
 
 def _choose(scores: Floats, kept_back: PairTable) -> float:
@@ -125,7 +137,7 @@ def _note(part: str, table: PairTable, learnt: PairTable, kept_back: PairTable) 
     people = set(np.unique(table.people))
     taught, chosen = (len(people & set(np.unique(other.people))) for other in (learnt, kept_back))
     if part == "val":
-        notes = ["No thresholds and no probabilities: they are chosen on the validation people, and these are they."]
+        notes = ["No thresholds and no probabilities: they would be chosen on these very people."]
     elif chosen:
         notes = [
             f"Thresholds were chosen on other pairs, but {chosen:,} of these {len(people):,} people are in those pairs too."
@@ -135,7 +147,7 @@ def _note(part: str, table: PairTable, learnt: PairTable, kept_back: PairTable) 
     if taught:
         notes.append(
             f"The pair classifier and the fitted baselines have learnt from {taught:,} of these {len(people):,} people: their "
-            "figures are better here than on strangers."
+            "figures are better here than on other people."
         )
     return notes
 

@@ -169,7 +169,7 @@ def _describe(
     described = {
         "kind": "handnet model 1",
         "format": format_name,
-        "image": asdict(image),
+        "image": describe_pixels(image),
         "embedding_size": int(encoder.model.output_shape[-1]),
         "signatures": list(signatures),
         "max_error": max_error,

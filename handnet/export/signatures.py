@@ -11,12 +11,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.images.decode import fit_photo, read_photo, shows_hand
+from handnet.images.decode import read_photo
+from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
-from handnet.networks.pair_classifier import build_siamese
 
 # tf.types.experimental.PolymorphicFunction, which has no type.
 Function: TypeAlias = Any
@@ -49,8 +49,10 @@ def build_signatures(
 
     - `embed`, also by the name `serving_default`: `photos`, the bytes of JPEG, PNG, GIF or BMP files (B,) → `embeddings`,
       float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded or,
-      where the hand is cropped, shows none.
-    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → `embeddings` and `ok`.
+      where the hand is cropped, shows none. Where the hand is found by its landmarks also, all of (B,): `hand_score` (0..1),
+      `view` ("dorsal", "palmar"), `side` ("left", "right"), `view_confidence` (0.5..1, of both), `landmarks` (B, 21, 2) as
+      (y, x) fractions of the upright photo's height and width, and `quality` (0: do not use it, to 1); 0 and "" without a hand.
+    - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
       similarity is the cosine, or the score of the head.
@@ -67,62 +69,104 @@ def build_signatures(
     images_spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
     pair_spec = [tf.TensorSpec((None,), tf.string, name=name) for name in ("first", "second")]
     pixels_spec = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
-    siamese = None if head is None else build_siamese(encoder, head.classifier, head.features)
     deciding = head.calibration if head is not None else calibration
+    shared = share_steps(encoder, image, head)
 
     @partial(tf.function, input_signature=[photos_spec], autograph=False)
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, ok = load_photos(photos, image)
-        embeddings = encode(encoder.model, pixels)
-        return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok}
+        return shared.embed(*shared.load(photos))
 
     @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, ok = fit_photos(images, image)
-        return {"embeddings": tf.where(ok[:, None], encode(encoder.model, pixels), 0.0), "ok": ok}
+        return shared.embed(*shared.fit(images))
 
     # One function by two names: its graph is stored once.
     signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
     if deciding is None:
         return signatures
 
-    def compare(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        if siamese is None:
-            one, two = tf.split(encode(encoder.model, tf.concat([first, second], axis=0)), 2)
-            return tf.reduce_sum(one * two, axis=1)
-        return score_squares(siamese, first, second)
-
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, each_ok = load_photos(tf.concat([first, second], axis=0), image)
-        ok = tf.reduce_all(tf.reshape(each_ok, (2, -1)), axis=0)
-        similarity = tf.where(ok, compare(*tf.split(pixels, 2)), 0.0)
-        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
+            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
+        similarity, both_ok = shared.compare(pixels, ok)
+        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            (one, one_ok), (two, two_ok) = fit_photos(first, image), fit_photos(second, image)
-        ok = one_ok & two_ok
-        similarity = tf.where(ok, compare(one, two), 0.0)
-        return {**decide_pairs(similarity, ok, deciding), "ok": ok}
+            parts = [shared.fit(first), shared.fit(second)]
+        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
+        similarity, both_ok = shared.compare(pixels, ok)
+        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
 
-def fit_photos(images: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turn whole upright photos of one size, uint8 (B, H, W, 3), into the squares of training, uint8 (B, S, S, 3), and `ok`.
+class Steps(NamedTuple):
+    """The steps of the signatures, each a graph function: the model holds it once, no matter how many signatures call it.
 
-    `ok`, bool (B,), is false where the hand is cropped and none is found.
+    Attributes:
+        load: bytes of photos (B,) → uint8 (B, S, S, 3) and bool (B,), as `load_photos`; then the fields of `HandFacts`, where
+            hands are found by landmarks.
+        fit: whole upright photos, uint8 (B, H, W, 3) → the same.
+        embed: all of these → `embeddings`, float32 (B, D), `ok`, and the facts by their names.
+        compare: (squares, ok) of first photos and then of as many second ones → similarity, float32 (B,), and ok, bool (B,).
     """
 
-    def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        square = fit_photo(photo, image)
-        return square, shows_hand(square, image)
+    load: Function
+    fit: Function
+    embed: Function
+    compare: Function
 
-    spec = (tf.TensorSpec((image.size_px, image.size_px, 3), tf.uint8), tf.TensorSpec((), tf.bool))
-    return tf.map_fn(fit, images, fn_output_signature=spec)
+
+def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> Steps:
+    """Build the steps; see `build_signatures` for the arguments."""
+    photo = tf.TensorSpec((None, None, 3), tf.uint8)
+    squares, ok = tf.TensorSpec((None, image.size_px, image.size_px, 3), tf.uint8), tf.TensorSpec((None,), tf.bool)
+    facts = tuple(FACT_SPECS) if image.hand_finder == "landmarks" else ()
+    each = (tf.TensorSpec(squares.shape[1:], tf.uint8), tf.TensorSpec((), tf.bool), *facts)
+    of_photos = [tf.TensorSpec((None, *fact.shape), fact.dtype) for fact in facts]
+    of_backbone = head is not None and head.features == "backbone"
+
+    def share(*specs: tf.TensorSpec) -> Callable[[Callable[..., Any]], Function]:
+        return partial(tf.function, input_signature=specs, autograph=False)
+
+    @share(photo)
+    def fit_one(photo: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        square, ok, known = fit_with_facts(photo, image)
+        return square, ok, *(known or ())
+
+    @share(tf.TensorSpec((None,), tf.string))
+    def load(photos: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return load_photos(photos, image, fit_one, facts)
+
+    @share(tf.TensorSpec((None, None, None, 3), tf.uint8))
+    def fit(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tf.map_fn(fit_one, images, fn_output_signature=each)
+
+    @share(squares)
+    def describe(pixels: tf.Tensor) -> tf.Tensor:
+        return encode(encoder.backbone if of_backbone else encoder.model, pixels)
+
+    @share(squares, ok, *of_photos)
+    def embed(pixels: tf.Tensor, ok: tf.Tensor, *known: tf.Tensor) -> dict[str, tf.Tensor]:
+        described = describe(pixels)
+        embeddings = encoder.head(described, training=False) if of_backbone else described
+        seen = word_facts(HandFacts(*known)) if known else {}
+        return {"embeddings": tf.where(ok[:, None], embeddings, 0.0), "ok": ok, **seen}
+
+    @share(squares, ok)
+    def compare(pixels: tf.Tensor, ok: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        one, two = tf.split(describe(pixels), 2)
+        both_ok = tf.reduce_all(tf.reshape(ok, (2, -1)), axis=0)
+        if head is None:
+            similarity = tf.reduce_sum(one * two, axis=1)
+        else:
+            similarity = 2.0 * head.classifier({"first": one, "second": two}, training=False)[:, 0] - 1.0
+        return tf.where(both_ok, similarity, 0.0), both_ok
+
+    return Steps(load, fit, embed, compare)
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
@@ -175,15 +219,13 @@ def write_archive(
     head: PairHead | None = None,
 ) -> list[str]:
     """Write the SavedModel and return the names of its signatures."""
-    archive = keras.export.ExportArchive()
-    archive.track(encoder.model)
-    if head is not None:
-        archive.track(head.classifier)
     signatures = build_signatures(encoder, image, calibration, head)
-    for name, function in signatures.items():
-        function.get_concrete_function()
-        archive.add_endpoint(name, function)
-    archive.write_out(str(folder), verbose=False)
+    functions = {name: function.get_concrete_function() for name, function in signatures.items()}
+    # Not `keras.export.ExportArchive`, which stores each variable twice.
+    module = tf.Module()
+    used = {variable.ref(): variable for function in functions.values() for variable in function.variables}
+    module.weights = list(used.values())
+    tf.saved_model.save(module, str(folder), signatures=functions)
     return list(signatures)
 
 

@@ -62,7 +62,7 @@ class Verification(NamedTuple):
         probability: of the same person, where both answers are as likely before seeing the photo; 0..1.
         log_ratio: natural log-likelihood ratio.
         similarity: cosine with the template.
-        threshold: cosine at which both error rates were alike for calibration people.
+        threshold: cosine at which both error rates were equal for calibration people.
         pairing: how they were compared, in words.
         origin: where calibration and threshold come from, in words.
     """

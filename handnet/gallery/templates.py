@@ -33,7 +33,7 @@ def average_vectors(vectors: Vector, weights: npt.ArrayLike | None = None) -> Ve
 
     Args:
         vectors: (N, D), unit norm.
-        weights: (N,) 0..1, or None: all alike.
+        weights: (N,) 0..1, or None: all equal.
 
     Returns:
         float32 (D,), unit norm; the first vector where they cancel.

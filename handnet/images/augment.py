@@ -1,7 +1,7 @@
 """Augmentation of a batch of photos, each photo with its own draw, by stateless TensorFlow operations.
 
-The order is: mirror, zoom, rotation and shift in one resampling; erasing; saturation, hue, greyscale, brightness and
-contrast in one colour matrix; blur; and one clipping to 0..255 at the end.
+The order is: mirror, zoom, rotation and shift in one resampling; erasing; another ground; saturation, hue, greyscale,
+brightness and contrast in one colour matrix; blur; and one clipping to 0..255 at the end.
 """
 
 import math
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from handnet.config.augmentation import AugmentConfig
+from handnet.images.grounds import collect_grounds, lay_on_grounds
 
 # A photo's row of uniform numbers, one column for each name, drawn whether or not it is used: turning one kind off or
 # changing its strength changes nothing else of the same seed.
@@ -17,7 +18,10 @@ DRAWS = (
     "rotation", "rotation_angle", "translation", "translation_x", "translation_y", "zoom", "zoom_factor",
     "brightness", "brightness_factor", "contrast", "contrast_factor", "color", "color_hue", "color_saturation",
     "grayscale", "blur", "blur_sigma", "erasing", "erasing_area", "erasing_aspect", "erasing_x", "erasing_y", "flip",
+    "background", "background_ground", "background_y", "background_x", "background_turn",
 )  # fmt: skip
+# The columns that were added later are drawn by themselves: the others stay what they were for the same seed.
+NUM_FIRST_DRAWS = 23
 LUMINANCE = (0.299, 0.587, 0.114)
 _MAX_ERASING_ASPECT = 3.0
 
@@ -44,7 +48,10 @@ def augment_batch(
     Returns:
         Images as given, 0..255, and sides, where those of mirrored photos are swapped.
     """
-    uniforms = tf.random.stateless_uniform((tf.shape(images)[0], len(DRAWS)), seed, alg="philox")
+    count, later = tf.shape(images)[0], seed + tf.constant([1 << 30, 0], seed.dtype)
+    first = tf.random.stateless_uniform((count, NUM_FIRST_DRAWS), seed, alg="philox")
+    rest = tf.random.stateless_uniform((count, len(DRAWS) - NUM_FIRST_DRAWS), later, alg="philox")
+    uniforms = tf.concat([first, rest], axis=1)
     return augment_with_draws(images, sides, uniforms, config, background)
 
 
@@ -56,7 +63,7 @@ def augment_with_draws(
     Args:
         images: float32 (B, H, W, 3), RGB, 0..255.
         sides: int32 (B,), 0 left, 1 right, anything else unknown.
-        uniforms: float32 (B, 23), 0..1, columns in the order of DRAWS. A kind happens where its number is below its
+        uniforms: float32 (B, 28), 0..1, columns in the order of DRAWS. A kind happens where its number is below its
             probability; an amount runs from the least at 0 to the most at 1, and its middle, no change, is 0.5.
         config: probabilities and strengths.
         background: grey level 0..255 beyond the border and where a photo is erased.
@@ -78,6 +85,10 @@ def augment_with_draws(
     # Before the colours change, so that what is erased changes with the background around it.
     if config.erasing_probability:
         images = _erase(images, draws, config, background)
+    if config.background_probability:
+        places = tuple(draws[f"background_{name}"] for name in ("ground", "y", "x", "turn"))
+        grounds = collect_grounds(config.background_folder, max(images.shape[1:3]))
+        images = lay_on_grounds(images, draws["background"] < config.background_probability, places, grounds)
     if any(colored):
         images = _recolor(images, draws, config)
     if config.blur_probability:

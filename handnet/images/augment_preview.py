@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,11 @@ _STRENGTHS = {
     "blur": ("blur_sigma_fraction",),
     "erasing": ("erasing_fraction",),
     "flip": (),
+    "background": (),
 }
 # These amounts have no sign, so both ends of the picture show the most.
 _UNSIGNED = ("blur_sigma", "erasing_area")
-_MIDDLE = {"erasing_x": 0.5, "erasing_y": 0.5}
+_MIDDLE = {"erasing_x": 0.5, "erasing_y": 0.5, "background_x": 0.5, "background_y": 0.5}
 
 
 def draw_augmentations(
@@ -87,8 +89,10 @@ def draw_augmentations(
 def _apply_kind(
     pair: npt.NDArray[np.uint8], config: AugmentConfig, kind: str, share: float, background: float
 ) -> npt.NDArray[np.uint8]:
-    strengths = {name: share * getattr(config, name) for name in _STRENGTHS[kind]}
-    alone = dataclasses.replace(NO_AUGMENTATION, **strengths, **{f"{kind}_probability": 1.0})
+    strengths: dict[str, Any] = {name: share * getattr(config, name) for name in _STRENGTHS[kind]}
+    # The grounds of a folder are shown too.
+    strengths |= {f"{kind}_probability": 1.0, "background_folder": config.background_folder}
+    alone = dataclasses.replace(NO_AUGMENTATION, **strengths)
     ends = [[0.0 if name in _STRENGTHS else _MIDDLE.get(name, 1.0) for name in DRAWS]]
     ends.append([1.0 if name in _UNSIGNED else _MIDDLE.get(name, 0.0) for name in DRAWS])
     changed, _ = augment_with_draws(tf.cast(pair, tf.float32), tf.fill((2,), -1), tf.constant(ends), alone, background)

@@ -8,7 +8,7 @@ from handnet.images.hand_models.files import FILES, NAME, has_hand_models
 
 # Raised whenever the landmarks, or the crop that follows from them, change their pixels. The crop by colour has its own number:
 # `handnet.data.cache.PIXELS_VERSION`.
-LANDMARKS_VERSION = 1
+LANDMARKS_VERSION = 2
 
 
 def choose_hand_finder(image: ImageConfig) -> ImageConfig:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.data.checks import find_damage, find_header_problem, needs_pillow, read_photo
+from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import decode_at_least, orient
 from handnet.images.hand.finding import judge_finding
@@ -84,7 +84,7 @@ class HandReport(NamedTuple):
 
 
 def look_at_photos(photos: Iterable[Photo], models_folder: Path | None = None) -> Iterator[HandReport]:
-    """Look for the hand in photos, several at a time, whatever lies behind it.
+    """Look for the hand in photos, several at a time, on any background.
 
     Args:
         photos: files, their bytes, or upright photos, uint8 (H, W, 3); read as they are needed.
@@ -135,7 +135,9 @@ def _build_look(models_folder: Path) -> Callable[[Photo], HandReport]:
         if isinstance(photo, np.ndarray):
             return _make_report(look_at_pixels(tf.constant(photo, tf.uint8)))
         contents, problem = (photo, "") if isinstance(photo, bytes) else read_photo(str(photo))
-        problem = problem or find_header_problem(contents) or find_damage(contents)
+        if problem := problem or find_header_problem(contents):
+            return _make_empty(problem)
+        contents, problem = clean_jpeg(contents)
         if problem:
             return _make_empty(problem)
         try:

@@ -5,6 +5,7 @@ tf.data pipeline: the only core operations of TensorFlow that go on after an err
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -16,18 +17,28 @@ from handnet.images.decode import fit_photo, read_photo, shows_hand
 MAX_GIF_BYTES = 5_000_000
 _HEADER_BYTES = 64
 
+# A whole upright photo, uint8 (H, W, 3), to its square, uint8 (S, S, 3), whether it can be used, and what more is known of it.
+Fit = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
-def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Tensor]:
+
+def load_photos(
+    photos: tf.Tensor, image: ImageConfig, fit: Fit | None = None, more: Sequence[tf.TensorSpec] = ()
+) -> tuple[tf.Tensor, ...]:
     """Decode a batch of photos; one that cannot be used gives black pixels and a flag.
 
     Args:
         photos: string (B,), the bytes of each file.
         image: how photos were decoded in training.
+        fit: `fit_and_check` of this image configuration, where a graph function holds it once for several callers.
+        more: what `fit` returns after square and flag.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one.
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one;
+        then (B, …) of each of `more`, zeros where the photo cannot be decoded.
     """
     size = image.size_px
+    fit_whole = fit or (lambda photo: fit_and_check(photo, image))
+    spec = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool), *more)
 
     def load(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # The filter runs before the decoder: a bomb is refused while it is still small.
@@ -36,11 +47,15 @@ def load_photos(photos: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Te
         nothing = tf.data.Dataset.from_tensors((tf.zeros((1, 1, 3), tf.uint8), False))
         photo, ok = dataset.concatenate(nothing).take(1).get_single_element()
         # Not within the pipeline, whose functions are optimised otherwise: pixels would differ by a grey level here and there.
-        square = tf.cond(ok, lambda: fit_photo(photo, image), lambda: tf.zeros((size, size, 3), tf.uint8))
-        return square, ok & shows_hand(square, image)
+        return tf.cond(ok, lambda: fit_whole(photo), lambda: tuple(tf.zeros(part.shape, part.dtype) for part in spec))
 
-    signature = (tf.TensorSpec((size, size, 3), tf.uint8), tf.TensorSpec((), tf.bool))
-    return tf.map_fn(load, photos, fn_output_signature=signature)
+    return tf.map_fn(load, photos, fn_output_signature=spec)
+
+
+def fit_and_check(photo: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the square of a whole upright photo, uint8 (S, S, 3), and whether it can be used: bool scalar, `shows_hand`."""
+    square = fit_photo(photo, image)
+    return square, shows_hand(square, image)
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,30 @@ from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import fit_photo, load_photo, shows_hand
+from handnet.images.decode import fit_photo, shows_hand
+from handnet.images.decode import read_photo as read_upright
+from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
 from handnet.images.hand_finder import describe_pixels
 from handnet.images.pillow_decode import decode_with_pillow
 
+# The square of an upright photo, whether it can be used, and what is known of its hand.
+Fitted = tuple[tf.Tensor, tf.Tensor, HandFacts | None]
 # A photo's bytes -> uint8 (S, S, 3) or None, and "" or the reason.
 Decode = Callable[[bytes], tuple[npt.NDArray[np.uint8] | None, str]]
+
+
+class Decoded(NamedTuple):
+    """What came of one photo.
+
+    Attributes:
+        pixels: uint8 (S, S, 3), or None.
+        problem: "" or the reason why there are none.
+        hand: what the landmarks say of the hand; None where there are no pixels or crops do not go by landmarks.
+    """
+
+    pixels: npt.NDArray[np.uint8] | None
+    problem: str
+    hand: SeenHand | None = None
 
 
 _MAX_NAMED = 5
@@ -105,31 +124,68 @@ def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
 
 def build_decoder(config: ImageConfig) -> Decode:
     """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none."""
+
+    def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
+        square = fit_photo(photo, config)
+        return square, shows_hand(square, config), None
+
+    decode = _build(config, fit)
+    return lambda contents: decode(contents)[:2]
+
+
+@cache
+def build_hand_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
+    """Return a function as `build_decoder` does, which also tells what the landmarks say of the hand."""
+    return _build(config, lambda photo: fit_with_facts(photo, config))
+
+
+def read_hands(paths: Sequence[str], config: ImageConfig) -> list[SeenHand]:
+    """Return what the landmarks say of the hands of photos, in order; nothing where crops do not go by landmarks.
+
+    Raises:
+        DataError: a photo that cannot be decoded or shows no hand.
+    """
+    if config.hand_finder != "landmarks":
+        return []
+    decode, hands, problems = build_hand_decoder(config), [], dict[str, str]()
+    for path in paths:
+        contents, problem = read_photo(path)
+        decoded = Decoded(None, problem) if problem else decode(contents)
+        if decoded.hand is None:
+            problems[path] = decoded.problem
+        else:
+            hands.append(decoded.hand)
+    if problems:
+        raise DataError(describe_problems(problems, len(paths)))
+    return hands
+
+
+def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[[bytes], Decoded]:
     load = tf.function(
-        lambda contents: load_photo(contents, config), input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+        lambda contents: fit(read_upright(contents, config)),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,
     ).get_concrete_function()
     # Traced when the first such photo comes.
-    fit = tf.function(
-        lambda photo: fit_photo(photo, config),
-        input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)],
-        autograph=False,
-    )
+    fit_pixels = tf.function(fit, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
 
-    def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
+    def decode(contents: bytes) -> Decoded:
         if problem := find_header_problem(contents):
-            return None, problem
+            return Decoded(None, problem)
         contents, problem = clean_jpeg(contents)
         if problem:
-            return None, problem
+            return Decoded(None, problem)
         try:
-            square = (
-                fit(tf.constant(decode_with_pillow(contents)))
+            square, ok, facts = (
+                fit_pixels(tf.constant(decode_with_pillow(contents)))
                 if needs_pillow(contents)
                 else load(tf.constant(contents))
             )
-            return (square.numpy(), "") if shows_hand(square, config) else (None, NO_HAND[config.hand_finder])
         except (tf.errors.InvalidArgumentError, ValueError):
-            return None, "damaged or truncated: it cannot be decoded whole"
+            return Decoded(None, "damaged or truncated: it cannot be decoded whole")
+        if not ok:
+            return Decoded(None, NO_HAND[config.hand_finder])
+        return Decoded(square.numpy(), "", None if facts is None else read_facts(HandFacts(*facts)))
 
     return decode
 

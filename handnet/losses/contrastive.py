@@ -18,7 +18,7 @@ AVERAGES = ("valid", "active")
 def check_margin(margin: object) -> float:
     """Return the margin in units of distance; "auto" is √2.
 
-    Two unrelated unit vectors are orthogonal, √2 apart. A larger margin asks that all strangers be opposite to each
+    Two unrelated unit vectors are orthogonal, √2 apart. A larger margin asks that all different people be opposite to each
     other, which no more than two can be; it keeps pulling at pairs that are told apart already. A margin that follows
     the batch's own distances would have a collapsed network as its minimum.
 

@@ -24,6 +24,14 @@ Columns = Mapping[str, npt.NDArray[Any]]
 _REQUIRED = ("embeddings", "identities", "views")
 # What is known of each photo, and its name in a table with a row for each.
 _SINGULAR = {"paths": "path", "identities": "identity", "views": "view", "sides": "side", "attributes": "attributes"}
+# What was seen in each photo, whether it has labels or not.
+_SEEN = {
+    "hand_scores": "hand_score",
+    "seen_sides": "seen_side",
+    "seen_views": "seen_view",
+    "seen_confidences": "seen_confidence",
+    "qualities": "quality",
+}
 _OF_THE_FILE = ("name", "model")
 
 
@@ -70,7 +78,7 @@ class EmbeddedPart:
             self.model,
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, seen: Columns | None = None) -> None:
         """Write a file of vectors, whole or not at all; `load_part` reads it.
 
         An .npz file holds the arrays `embeddings` and `paths`, `name` and `model`, and of labelled photos `identities`,
@@ -79,6 +87,9 @@ class EmbeddedPart:
 
         Args:
             path: a file that `check_vector_file` accepts.
+            seen: what was seen in the N photos, to be written as well: `hand_scores`, `seen_sides`, `seen_views`,
+                `seen_confidences` and `qualities`, each (N,); in a table `hand_score`, `seen_side` and so on. They are
+                no labels: `load_part` passes them over.
 
         Raises:
             ConfigError: as `check_vector_file`.
@@ -90,6 +101,7 @@ class EmbeddedPart:
             attributes = [json.dumps(dict(row), sort_keys=True) for row in self.attributes]
             columns |= {"identities": self.identities, "views": self.views, "sides": self.sides}
             columns["attributes"] = np.array(attributes, dtype=np.str_)
+        columns |= dict(seen or {})
         facts = {"name": self.name, "model": self.model}
         write = VECTOR_FORMATS[path.suffix].write
         write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
@@ -300,7 +312,9 @@ def _write_parquet(path: Path, embeddings: npt.NDArray[np.float32], columns: Col
 
     # Unlike numpy's text that of Parquet is UTF-8 always.
     table = {
-        _SINGULAR[name]: pyarrow.array([escape_name(value) for value in values.tolist()], pyarrow.string())
+        (_SINGULAR | _SEEN)[name]: pyarrow.array([escape_name(value) for value in values.tolist()], pyarrow.string())
+        if values.dtype.kind == "U"
+        else pyarrow.array(values.tolist(), pyarrow.float32())
         for name, values in columns.items()
     }
     values = pyarrow.array(embeddings.ravel(), pyarrow.float32())

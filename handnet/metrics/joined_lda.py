@@ -94,7 +94,7 @@ def fit_joined_discriminant(
 
     Reference:
         Separate analyses that are summed: Ho 1998, "The random subspace method" (here the subspaces are the sources). Length
-        normalisation before scoring: Garcia-Romero and Espy-Wilson 2011, whose length counts all directions alike.
+        normalisation before scoring: Garcia-Romero and Espy-Wilson 2011, whose length counts all directions equally.
     """
     x = np.asarray(features, np.float64)
     names = np.asarray(identities)

@@ -1,4 +1,4 @@
-"""What TensorFlow raises where a disk is full, a file has gone or memory does not suffice, as errors that a user can mend."""
+"""What TensorFlow raises where a disk is full, a file has gone or memory runs out, as errors that a user can mend."""
 
 import contextlib
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def explain_failures(folder: Path) -> Iterator[None]:
 
     Raises:
         DiskError: the folder cannot be written, or a file that is in use was deleted.
-        DeviceError: the memory of the device does not suffice.
+        DeviceError: the device ran out of memory.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def explain_failures(folder: Path) -> Iterator[None]:
             ) from None
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise DeviceError(
-                "The memory of the device does not suffice. Give a smaller --batch, a smaller --set image.size_px or a smaller "
+                "The device ran out of memory. Give a smaller --batch, a smaller --set image.size_px or a smaller "
                 "--arch, or end what else uses the device."
             ) from None
         raise

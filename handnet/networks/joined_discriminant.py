@@ -13,7 +13,7 @@ _LONGEST = 0.99
 
 @keras.saving.register_keras_serializable("handnet")
 class JoinedDiscriminantLayer(keras.layers.Layer):
-    """Maps features by `JoinedDiscriminant`, float32 whatever the policy.
+    """Maps features by `JoinedDiscriminant`, float32 under every policy.
 
     A photo's vector is that of its sources one after another, shorter than 1, and two more coordinates that fill it up to 1:
     one for each view. So the product of two photos of different views is the sum of the sources' scores, and nothing else,

@@ -1,5 +1,6 @@
 """`handnet embed` and what is below it: the files on disk to one file of vectors, by each engine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from handnet.config.run_folder import create_run
 from handnet.config.settings import Config
 from handnet.config.split import Split
 from handnet.console import Progress, hide_progress
+from handnet.data.example import Example
 from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
 from handnet.embedding.engines import (
@@ -22,9 +24,10 @@ from handnet.embedding.job import Vectors, embed_photos
 from handnet.errors import ConfigError, DataError, DiskError
 from handnet.files import hold_lock
 from handnet.images.store import prepare_photos
-from handnet.metrics.embedded import load_part
+from handnet.metrics.embedded import label_embeddings, load_part
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.weights.manifest import hash_file
+from tests.hand_models import find_hand_models, write_hand
 from tests.photos import UNUSABLE, picture, write_jpeg
 from tests.tiny import tiny_backbone, write_tiny
 
@@ -64,6 +67,25 @@ def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
     }
     only_bad = embed(bad, config, encoder, tmp_path / "part")
     assert (only_bad.embeddings.shape, only_bad.rows, len(only_bad.problems)) == ((0, 8), [], 3)
+
+
+def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
+    photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
+    monkeypatch.setattr(handnet.embedding.job, "SHARD_SIZE", 1)
+    paths = [photos[0], write_hand(tmp_path / "hand.jpg")]
+    image = replace(config.image, crop="hand-canonical", hand_finder="landmarks")
+    found = embed(paths, replace(config, image=image), encoder, tmp_path / "part")
+    assert found.rows == [1]
+    assert "no hand was found" in found.problems[photos[0]]
+    label_embeddings(found.embeddings, [Example(paths[1], "")]).save(tmp_path / "seen.npz", found.hands)
+    with np.load(tmp_path / "seen.npz") as file:
+        assert file["seen_sides"].tolist() == ["right"]
+        assert file["seen_views"].tolist() == ["dorsal"]
+        assert 0.9 < file["hand_scores"][0] <= 1.0
+        assert "views" not in file.files, "what is seen is no label"
+    assert embed(photos[:1], config, encoder, tmp_path / "plain").hands == {}
 
 
 def test_it_continues_after_a_kill_where_nothing_has_changed(

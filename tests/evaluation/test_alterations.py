@@ -3,7 +3,7 @@
 import numpy as np
 
 from handnet.evaluation.alterations import cut_wrist, keep_background, keep_grey, keep_silhouette
-from tests.images.hand.test_hand import SKIN, paint_hand
+from tests.images.hand.boxes import SKIN, paint_hand
 
 
 def test_kept_background_has_no_pixel_of_the_hand():

@@ -52,8 +52,8 @@ def figures(mean_rank: float, recall: float) -> dict[str, Any]:
     }
 
 
-def write_card(metrics: Any = None, calibration: Any = None, audit: Any = None) -> str:
-    run = Run(Path("runs/x"), tiny_config(model={"arch": "dino", "weights": "preset"}), FACTS)
+def write_card(metrics: Any = None, calibration: Any = None, audit: Any = None, **image: Any) -> str:
+    run = Run(Path("runs/x"), tiny_config(model={"arch": "dino", "weights": "preset"}, image=image), FACTS)
     split = Split(train=("a", "b", "c"), val=("d", "e"), test=("f",))
     return write_card_text("hands", run, split, metrics, calibration, audit)
 
@@ -166,3 +166,11 @@ def test_figures_on_people_whom_the_first_weights_have_seen_are_called_so() -> N
     card = write_card_text("hands", run, Split(("a",), ("b",), ("c",)), None, None)
     assert f"**Not unseen:** {text}" in card
     assert "never seen in training" not in card
+
+
+def test_models_that_find_the_hand_are_named_with_their_terms() -> None:
+    card = write_card(crop="hand", hand_finder="landmarks")
+    line = next(line for line in card.splitlines() if line.startswith("- The hand is found by: "))
+    assert "mediapipe-hands, Apache-2.0, mediapipe==0.10.14 from https://github.com/google-ai-edge/mediapipe" in line
+    assert "11k Hands, which are free for reasonable academic fair use" in line
+    assert "mediapipe" not in write_card(crop="hand", hand_finder="colour")

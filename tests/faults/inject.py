@@ -484,7 +484,7 @@ def main() -> None:
     work = given.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     names = given.command or list(TRIALS)
-    if set(names) - {"data synth", "data check"}:
+    if set(names) != {"data synth"}:
         _load()
         prepare(work)
     (work / OUT).mkdir(exist_ok=True)

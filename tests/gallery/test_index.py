@@ -14,7 +14,7 @@ from handnet.gallery.stores.sqlite import SqliteStore
 from handnet.gallery.stores.store import Store
 from handnet.gallery.templates import average_vectors, build_templates
 from tests.gallery.simulated import SIDES, VIEWS, WIDTH, draw_vector
-from tests.gallery.test_stores import make_header, make_person
+from tests.gallery.stores.test_store import make_header, make_person
 
 KINDS = [HandKind(view, side) for view in VIEWS for side in (*SIDES, "")]
 

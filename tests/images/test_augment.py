@@ -11,10 +11,18 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from handnet.config.augmentation import NO_AUGMENTATION, AugmentConfig
+from handnet.data.synthetic import draw_hand, sample_person
+from handnet.images import grounds
 from handnet.images.augment import DRAWS, augment_batch, augment_with_draws
 from tests.photos import picture
 
 Floats = npt.NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def few_grounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw few grounds, which takes less time."""
+    monkeypatch.setattr(grounds, "NUM_DRAWN", 2)
 
 
 KINDS = [f.name.removesuffix("_probability") for f in dataclasses.fields(AugmentConfig) if "probability" in f.name]
@@ -24,11 +32,11 @@ def make_config(*kinds: str, **strengths: float) -> AugmentConfig:
     return dataclasses.replace(NO_AUGMENTATION, **{f"{kind}_probability": 1.0 for kind in kinds}, **strengths)
 
 
-def apply(photo: npt.NDArray[np.uint8], config: AugmentConfig, background: float = 255.0, **draws: float) -> Floats:
+def apply(photo: npt.NDArray[np.uint8], config: AugmentConfig, border: float = 255.0, **draws: float) -> Floats:
     """Apply a configuration to one photo with given uniform numbers: 0 for the chances, 0.5 for other amounts."""
     uniforms = [[draws.get(name, 0.0 if name in KINDS else 0.5) for name in DRAWS]]
     images, _ = augment_with_draws(
-        photo[None].astype(np.float32), tf.constant([0]), tf.constant(uniforms), config, background
+        photo[None].astype(np.float32), tf.constant([0]), tf.constant(uniforms), config, border
     )
     return images.numpy()[0]
 
@@ -61,14 +69,14 @@ def test_a_rotation_turns_counter_clockwise() -> None:
     np.testing.assert_allclose(apply(photo, config, rotation_angle=1.0), np.rot90(photo), atol=1e-2)
     np.testing.assert_allclose(apply(photo, config, rotation_angle=0.0), np.rot90(photo, -1), atol=1e-2)
     by_pillow = np.asarray(Image.fromarray(photo).rotate(45, Image.Resampling.BILINEAR)).astype(float)
-    turned = apply(photo, config, background=0.0, rotation_angle=0.75)
+    turned = apply(photo, config, border=0.0, rotation_angle=0.75)
     assert np.abs(turned - by_pillow)[12:-12, 12:-12].max() < 1.5
 
 
 def test_a_translation_shows_the_background() -> None:
     photo = make_noise(20, 40)
     config = make_config("translation", translation_fraction=0.2)
-    moved = apply(photo, config, background=7.0, translation_x=1.0, translation_y=0.25)
+    moved = apply(photo, config, border=7.0, translation_x=1.0, translation_y=0.25)
     expected = np.full(photo.shape, 7.0)
     expected[:-2, 8:] = photo[2:, :-8]  # 0.2 × 40 to the right and half of 0.2 × 20 up
     np.testing.assert_allclose(moved, expected, atol=1e-3)
@@ -202,7 +210,10 @@ def test_flip_is_off_by_default() -> None:
 def test_each_kind_follows_its_own_chance(kind: str) -> None:
     config = AugmentConfig(**{f"{other}_probability": 0.0 for other in KINDS}, blur_sigma_fraction=0.05)
     config = dataclasses.replace(config, **{f"{kind}_probability": 0.6})
-    photo, amounts = make_noise(), {name: 0.95 for name in DRAWS if name not in KINDS}
+    # Only a hand on paper can be laid on another ground.
+    photo = draw_hand(sample_person(1, 2), "dorsal", "left", np.random.default_rng(3), (64, 64))
+    photo = photo if kind == "background" else make_noise()
+    amounts = {name: 0.95 for name in DRAWS if name not in KINDS}
     # Only this kind's number decides, and a number at the probability is outside.
     others = dict.fromkeys(KINDS, 0.0)
     assert np.abs(apply(photo, config, **amounts, **{**others, kind: 0.59}) - photo).max() > 1

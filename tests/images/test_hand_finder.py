@@ -11,14 +11,15 @@ from PIL import Image
 from handnet.config.settings import ImageConfig
 from handnet.config.toml import format_toml, parse_config, read_config
 from handnet.data.cache import find_photo_folder
-from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.errors import ConfigError, DataError, WeightsError
+from handnet.images.decode import crop_to_hand, find_hand
+from handnet.images.hand_facts import compare_hands, describe_hand
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
 from handnet.images.hand_models.files import FILES
 from handnet.images.header_guard import load_photos
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.store import load_cached, prepare_photos, read_hands
 from handnet.networks.complete import complete_config
-from tests.hand_models import find_hand_models
+from tests.hand_models import find_hand_models, write_hand
 
 CANONICAL = ImageConfig(size_px=64, crop="hand-canonical", hand_finder="landmarks")
 
@@ -33,15 +34,6 @@ def empty_models(tmp_path, monkeypatch):
 @pytest.fixture
 def real_models(monkeypatch):
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
-
-
-def write_hand(path: Path, ground: tuple[int, int, int] = (40, 70, 120)) -> str:
-    """Write a synthetic hand on a dark blue ground, which has no plain light border to be told by."""
-    photo, mask = draw_hand_with_mask(sample_person(3, 1), "dorsal", "right", np.random.default_rng(1), (320, 240))
-    stripes = np.where((np.arange(240) // 12 % 2)[:, None, None] > 0, 1.0, 1.6) * ground
-    pasted = np.where(np.asarray(mask)[..., None] > 0.5, photo, np.broadcast_to(stripes, photo.shape))
-    Image.fromarray(pasted.astype(np.uint8)).save(path, quality=95)
-    return str(path)
 
 
 def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
@@ -105,13 +97,34 @@ def test_store_and_export_cut_the_same_hand_out_of_any_background(real_models, t
         prepare_photos([str(tmp_path / "blank.jpg")], CANONICAL)
 
 
-@pytest.mark.parametrize("crop", ["hand", "hand-upright", "hand-canonical"])
-def test_each_crop_turns_the_hand_as_it_says(real_models, tmp_path, crop):
-    path, turned = write_hand(tmp_path / "hand.jpg"), str(tmp_path / "turned.png")
-    Image.open(path).rotate(90, expand=True).save(turned)
-    config = replace(CANONICAL, crop=crop)
-    first, second = load_cached(prepare_photos([path, turned], config).files, config.size_px).astype(float)
-    if crop == "hand":
-        second = np.rot90(second, -1)
-    assert np.abs(first - second).mean() < 8.0
-    assert np.abs(first - first[:, ::-1]).mean() > 12.0
+def test_each_crop_turns_the_hand_as_it_says(real_models, tmp_path):
+    upright = np.asarray(Image.open(write_hand(tmp_path / "hand.jpg")))
+    photos = [upright, np.rot90(upright).copy(), upright[:, ::-1].copy()]
+    hands = [find_hand(tf.constant(photo), CANONICAL) for photo in photos]
+    for crop in ("hand", "hand-upright", "hand-canonical"):
+        config = replace(CANONICAL, crop=crop)
+        first, turned, mirrored = (
+            crop_to_hand(photo, config, hand).numpy() for photo, hand in zip(photos, hands, strict=True)
+        )
+        assert np.abs(first - (np.rot90(turned, -1) if crop == "hand" else turned)).mean() < 8.0, crop
+        assert np.abs(first - (mirrored if crop == "hand-canonical" else mirrored[:, ::-1])).mean() < 8.0, crop
+        assert np.abs(first - first[:, ::-1]).mean() > 12.0, crop
+
+
+def test_what_is_seen_of_two_photos_is_said_in_words(real_models, tmp_path):
+    path, mirrored = write_hand(tmp_path / "hand.jpg"), str(tmp_path / "mirrored.jpg")
+    Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored, quality=95)
+    first, second = read_hands([path, mirrored], CANONICAL)
+    assert (first.view, first.side) == ("dorsal", "right")
+    assert (second.view, second.side) == ("dorsal", "left")
+    assert min(first.score, second.score) > 0.9
+    assert 0.0 <= first.quality <= 1.0
+    assert describe_hand(first).startswith("back of a right hand (confidence ")
+    assert compare_hands(first, second) == [
+        "both photos show the back",
+        "one photo shows a left hand, the other a right hand",
+    ]
+    assert compare_hands(first, first._replace(view="palmar")) == []
+    assert read_hands([path], replace(CANONICAL, hand_finder="colour")) == []
+    with pytest.raises(DataError, match="No such file"):
+        read_hands([str(tmp_path / "absent.jpg")], CANONICAL)

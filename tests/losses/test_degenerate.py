@@ -10,7 +10,6 @@ from tests.losses.cases import (
     PAIR_CASES,
     case_id,
     draw_batch,
-    draw_pairs,
     loss_and_gradient,
     ready_loss,
 )
@@ -95,32 +94,3 @@ def test_rows_of_no_training_identity_take_no_part(name):
     value, gradient = loss_and_gradient(loss, strangers, rows[:3])
     assert value == 0
     assert (gradient == 0).all()
-
-
-@pytest.mark.parametrize("kind", ["one row", "a single class", "one view"])
-@pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].needs_classes])
-def test_losses_with_proxies_need_no_other_rows(name, kind):
-    labels, rows = draw_batch(dtype="float32")
-    labels = {
-        "one row": labels[:1],
-        "a single class": labels_of(2, labels[:, 1]),
-        "one view": labels_of(labels[:, 0], 1),
-    }[kind]
-    value, gradient = loss_and_gradient(ready_loss(name, {}), labels, rows[: len(labels)])
-    assert value > 0
-    assert np.isfinite(gradient).all()
-    assert np.abs(gradient).max() > 0
-
-
-@pytest.mark.parametrize("same", [0, 1])
-def test_one_pair_is_a_batch_of_the_contrastive_loss(same):
-    value, gradient = loss_and_gradient(ready_loss("contrastive", {}), np.array([[same]]), np.array([[1.5]]))
-    # Of margin 2: 1.5² for the same person, (2 - 1.5)² for two.
-    assert value == pytest.approx([0.25, 2.25][same])
-    assert gradient == pytest.approx([-1.0, 3.0][same])
-
-
-def test_an_empty_batch_of_pairs_is_zero():
-    labels, distances = draw_pairs(dtype="float32")
-    value, _ = loss_and_gradient(ready_loss("contrastive", {}), labels[:0], distances[:0])
-    assert value == 0

@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.errors import ConfigError
-from handnet.losses import attach, build_loss
 from tests.losses.cases import draw_pairs, ready_loss
+from tests.losses.fitted import build_model, photos
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -17,22 +16,6 @@ def policy():
     before = keras.mixed_precision.dtype_policy()
     yield keras.mixed_precision.set_dtype_policy
     keras.mixed_precision.set_dtype_policy(before)
-
-
-def photos(first_identity=0):
-    """Return rows (16, 6) and labels of four identities with two photos of each view."""
-    rows = np.random.default_rng(0).normal(size=(16, 6)).astype("float32")
-    identity = (first_identity + np.repeat(np.arange(4), 4)).astype("int32")
-    return rows, np.stack([identity, np.tile([0, 0, 1, 1], 4)], axis=1).astype("int32")
-
-
-def build_model(loss, learning_rate=0.05, jit_compile=False):
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((6,))
-    outputs = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(8)(inputs))
-    model = keras.Model(inputs, attach(loss, outputs))
-    model.compile(keras.optimizers.SGD(learning_rate), loss=loss, jit_compile=jit_compile)
-    return model
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
@@ -69,25 +52,6 @@ def test_fit_of_pairs_lowers_the_contrastive_loss():
     model.compile(keras.optimizers.SGD(0.01), loss=ready_loss("contrastive", {}))
     history = model.fit((first, second), same, batch_size=12, epochs=4, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]
-
-
-@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "cosface"])
-def test_fit_trains_the_proxies(name):
-    loss = ready_loss(name, {}, dim=8, num_classes=4)
-    rows, labels = photos()
-    model = build_model(loss)
-    assert any(variable is loss.state.proxies for variable in model.trainable_variables)
-    before = np.array(loss.state.proxies)
-    history = model.fit(rows, labels, batch_size=16, epochs=4, verbose=0)
-    assert history.history["loss"][-1] < history.history["loss"][0]
-    assert np.abs(np.array(loss.state.proxies) - before).max() > 1e-3
-
-
-def test_a_loss_with_variables_needs_attach():
-    rows, labels = photos()
-    for name, options in (("arcface", {"num_classes": 4}), ("triplet", {"memory_size": 8})):
-        with pytest.raises(ConfigError, match=r"attach\(loss, embeddings\)"):
-            build_loss(name, options)(labels, rows)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.losses.cases import CASES, MINING_CASES, PAIR_CASES, case_id, draw_for, loss_and_gradient, ready_loss
+from tests.losses.cases import CASES, MINING_CASES, case_id, draw_for, loss_and_gradient, ready_loss
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
@@ -51,18 +51,3 @@ def test_low_precision_input_is_computed_in_float32(name, options, dtype):
     assert value.dtype == tf.float32
     # The same rounded numbers in float64: nothing but the input was rounded.
     assert float(value) == pytest.approx(float(loss(y_true, tf.cast(low, tf.float64))), rel=2e-6)
-
-
-@pytest.mark.parametrize(("name", "options"), PAIR_CASES, ids=case_id)
-def test_labels_up_to_the_largest_int32_stay_distinct(name, options):
-    y_true, y_pred = draw_for(name, dtype="float32")
-    loss = ready_loss(name, options)
-    expected = float(loss(y_true, y_pred))
-    for first in (2**31 - 5, 2**24 - 2, 254):
-        large = (y_true + np.array([first, 0], dtype="int64")).astype("int32")
-        assert float(loss(large, tf.cast(y_pred, tf.float32))) == expected
-
-
-def test_float64_input_stays_float64():
-    y_true, y_pred = draw_for("triplet")
-    assert ready_loss("triplet", {})(y_true, tf.constant(y_pred)).dtype == tf.float64

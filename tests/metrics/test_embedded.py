@@ -74,6 +74,14 @@ def test_a_parquet_file_has_a_row_for_each_photo(tmp_path):
     }
 
 
+def test_what_was_seen_is_a_column_of_its_own_type(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    seen = {"seen_views": np.array(["palmar", "dorsal"]), "hand_scores": np.array([0.5, 1.0])}
+    label_embeddings(np.eye(2, 4), [Example("a", ""), Example("b", "")]).save(tmp_path / "x.parquet", seen)
+    rows = parquet.read_table(tmp_path / "x.parquet").to_pylist()
+    assert [(row["seen_view"], row["hand_score"]) for row in rows] == [("palmar", 0.5), ("dorsal", 1.0)]
+
+
 def test_parquet_files_of_other_programs_are_read_or_named(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     import pyarrow.parquet as parquet

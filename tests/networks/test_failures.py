@@ -24,7 +24,7 @@ def test_a_file_that_was_deleted_meanwhile_is_named(tmp_path: Path) -> None:
 
 
 def test_memory_that_does_not_suffice_says_what_to_lower() -> None:
-    line = "The memory of the device does not suffice. Give a smaller --batch"
+    line = "The device ran out of memory. Give a smaller --batch"
     with pytest.raises(DeviceError, match=line), explain_failures(Path()):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,64]")
 

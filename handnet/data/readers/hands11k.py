@@ -1,5 +1,6 @@
 """The official layout of 11k Hands: HandInfo.csv next to a folder Hands/ of photos."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from handnet.data.dataset import IDENTITY_COLUMNS, DataSet, normalise_identity
@@ -29,8 +30,8 @@ WHERE_TO_GET = (
 def read_hands11k(directory: Path) -> DataSet:
     """Read the table of 11k Hands, or of any data set in its layout, and match it with the photos on disk.
 
-    Links to photos are followed, wherever they lead: data sets are commonly kept as links into a store, and whoever
-    unpacked the folder made them. Only regular files count, so that no pipe or device is ever opened.
+    Links to photos are followed to any place, since data sets are commonly kept as links into a store. Only regular
+    files count, so that no pipe or device is ever opened.
 
     Args:
         directory: the folder with HandInfo.csv and Hands/.
@@ -48,73 +49,101 @@ def read_hands11k(directory: Path) -> DataSet:
     table = _find_table(directory)
     photo_folder = directory.absolute() / PHOTO_FOLDER
     present, found = _list_photos(photo_folder)
-    find_name = index_names(present)
+    sorted_rows = _sort_rows(table, photo_folder, present)
+    rows = sorted_rows.rows
+    if not rows:
+        raise DataError(f"{table} has a header and no rows. Expected one row for each photo.")
+    if not sorted_rows.examples:
+        raise DataError(
+            f"None of the {len(rows):,} rows of {table} has a usable photo in {photo_folder}. Expected for example "
+            f"{printable(Path(rows[0].path).name)} there. {WHERE_TO_GET}."
+        )
+    problems = (*_describe_problems(sorted_rows, present), *found.describe())
+    notes = []
+    if missing := sorted_rows.missing:
+        notes.append(
+            f"{len(rows) - len(missing):,} of the {len(rows):,} rows have a photo in {PHOTO_FOLDER}/. The rest, "
+            f"{count_and_name(missing, 'row', 'rows')}, matters only where a split is made of the whole table."
+        )
+    return DataSet("hands11k", str(directory.absolute()), sorted_rows.examples, rows, problems, notes=tuple(notes))
 
-    rows: list[Example] = []
-    examples: list[Example] = []
-    missing: list[str] = []
-    unknown_aspect: list[str] = []
-    incomplete: dict[str, str] = {}
-    repeated: list[str] = []
-    line_of_name: dict[str, tuple[int, Example]] = {}
+
+@dataclass(frozen=True, slots=True)
+class _SortedRows:
+    """The rows of the table.
+
+    Attributes:
+        rows: those of a person, each photo once.
+        examples: of these, those whose photo can be used.
+        lines: name of a photo → the line of its row, and the row.
+        missing: names without a file.
+        unknown_aspect: names and aspects that are not understood.
+        incomplete: lines without an id or a name → the name, "" where it lacks.
+        repeated: names in more than one row.
+    """
+
+    rows: list[Example] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    lines: dict[str, tuple[int, Example]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unknown_aspect: list[str] = field(default_factory=list)
+    incomplete: dict[str, str] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+
+
+def _sort_rows(table: Path, photo_folder: Path, present: set[str]) -> _SortedRows:
+    """Read the table and match it with the names of the photos that are there."""
+    found, find_name = _SortedRows(), index_names(present)
     for line, cells in read_table(table, REQUIRED_COLUMNS, _SYNONYMS):
         name = find_name(cells["imageName"].strip())
         identity = normalise_identity(cells["id"])
         if is_missing(identity):
-            incomplete[f"line {line}"] = name
+            found.incomplete[f"line {line}"] = name
             continue
         view, side = _parse_aspect(cells["aspectOfHand"])
         attributes = {key: value.strip() for key, value in cells.items() if key not in REQUIRED_COLUMNS}
         _refuse_path(table, line, name)
         row = Example(str(photo_folder / name), identity, view, side, attributes)
-        if name in line_of_name:
-            first_line, first = line_of_name[name]
+        if name in found.lines:
+            first_line, first = found.lines[name]
             if (first.identity, first.view, first.side) != (identity, view, side):
                 raise DataError(
                     f"{table}: imageName {printable(name)} stands for two different photos, in line {first_line} and "
                     f"line {line}. Each photo must have one row."
                 )
-            repeated.append(name)
+            found.repeated.append(name)
             continue
-        rows.append(row)
+        found.rows.append(row)
         if not name:
-            incomplete[f"line {line}"] = name
+            found.incomplete[f"line {line}"] = name
             continue
-        line_of_name[name] = (line, row)
+        found.lines[name] = (line, row)
         if not view:
-            unknown_aspect.append(f"{name}: {cells['aspectOfHand']!r}")
+            found.unknown_aspect.append(f"{name}: {cells['aspectOfHand']!r}")
         elif name not in present:
-            missing.append(name)
+            found.missing.append(name)
         else:
-            examples.append(row)
-    if not rows:
-        raise DataError(f"{table} has a header and no rows. Expected one row for each photo.")
-    if not examples:
-        raise DataError(
-            f"None of the {len(rows):,} rows of {table} has a usable photo in {photo_folder}. Expected for example "
-            f"{printable(Path(rows[0].path).name)} there. {WHERE_TO_GET}."
-        )
+            found.examples.append(row)
+    return found
+
+
+def _describe_problems(found: _SortedRows, present: set[str]) -> list[str]:
+    """Return a line for each kind of row or photo that is left out."""
     problems = []
-    notes = []
-    if missing:
-        notes.append(
-            f"{len(rows) - len(missing):,} of the {len(rows):,} rows have a photo in {PHOTO_FOLDER}/. The rest, "
-            f"{count_and_name(missing, 'row', 'rows')}, matters only where a split is made of the whole table."
-        )
-    if without_row := sorted(present - line_of_name.keys() - set(incomplete.values())):
+    if without_row := sorted(present - found.lines.keys() - set(found.incomplete.values())):
         problems.append(f"{count_and_name(without_row, 'photo', 'photos')} in {PHOTO_FOLDER}/ without a row, left out.")
-    if unknown_aspect:
+    if found.unknown_aspect:
         problems.append(
-            f"{count_and_name(unknown_aspect, 'row', 'rows')} of unknown aspectOfHand, left out. "
+            f"{count_and_name(found.unknown_aspect, 'row', 'rows')} of unknown aspectOfHand, left out. "
             'Expected "dorsal left", "dorsal right", "palmar left" or "palmar right".'
         )
-    if incomplete:
-        problems.append(f"{count_and_name(list(incomplete), 'row', 'rows')} without an id or imageName, left out.")
-    if repeated:
-        problems.append(f"{count_and_name(repeated, 'row', 'rows')} repeating an earlier row, left out.")
-    return DataSet(
-        "hands11k", str(directory.absolute()), examples, rows, (*problems, *found.describe()), notes=tuple(notes)
-    )
+    if found.incomplete:
+        problems.append(
+            f"{count_and_name(list(found.incomplete), 'row', 'rows')} without an id or imageName, left out."
+        )
+    if found.repeated:
+        problems.append(f"{count_and_name(found.repeated, 'row', 'rows')} repeating an earlier row, left out.")
+    return problems
 
 
 def _find_table(directory: Path) -> Path:

@@ -109,8 +109,8 @@ def lay_sleeve(color: Floats, cover: Floats, hand: Hand, fields: Fields, scene: 
     return sleeve
 
 
-def lay_paper(scene: Scene, opaque: Floats, scale: float) -> Floats:
-    """Return the background with the shadow of what lies on it."""
+def lay_paper(scene: Scene, opaque: Floats, scale: float, ground: Photo | None = None) -> Floats:
+    """Return the background, paper or a ground (H, W, 3), with the shadow of what lies on it."""
     height, width = opaque.shape
     across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
     down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
@@ -122,7 +122,8 @@ def lay_paper(scene: Scene, opaque: Floats, scale: float) -> Floats:
     moved = wide[reach - down_px :, reach - right_px :][:height, :width]
     cast = Image.fromarray(moved).filter(ImageFilter.GaussianBlur(scene.shadow_mm[2] * scale))
     level = level * (1.0 - scene.shadow * np.asarray(cast, np.float32) / 255.0)
-    paper: Floats = level * np.array(scene.background, np.float32)[:, None, None]
+    color = np.array(scene.background, np.float32)[:, None, None] if ground is None else np.moveaxis(ground, -1, 0)
+    paper: Floats = level * color.astype(np.float32)
     return paper
 
 

@@ -18,6 +18,7 @@ from handnet.data.synthetic.camera import (
 )
 from handnet.data.synthetic.fields import compute_fields
 from handnet.data.synthetic.grid import sample_grid
+from handnet.data.synthetic.grounds import draw_ground
 from handnet.data.synthetic.person import Person, sample_person
 from handnet.data.synthetic.placement import Placement, find_box, sample_placement, to_pixels
 from handnet.data.synthetic.skeleton import Floats, Hand, pose_hand, sample_pose
@@ -69,7 +70,13 @@ def draw_batch(
 
 
 def draw_photo(
-    seed: int, person: Person, view: str, side: str, photo: int, size_px: tuple[int, int] = (256, 192)
+    seed: int,
+    person: Person,
+    view: str,
+    side: str,
+    photo: int,
+    size_px: tuple[int, int] = (256, 192),
+    on_grounds: bool = False,
 ) -> Photo:
     """Draw the photo of a given number; independent of what else is drawn, and in which order.
 
@@ -80,13 +87,19 @@ def draw_photo(
         side: "left" or "right".
         photo: number of the photo of this person, view and side, from 0.
         size_px: width and height, at least 24 each.
+        on_grounds: lay the same hand on wood, cloth and other grounds rather than on paper.
 
     Returns:
         The photo, uint8 (height, width, 3).
     """
     _check(view, side, size_px)
     key = (person.index, VIEWS.index(view), SIDES.index(side), photo)
-    return draw_hand(person, view, side, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)), size_px)
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    if not on_grounds:
+        return draw_hand(person, view, side, random, size_px)
+    # Numbers of its own: the hand is the one that lies on paper otherwise.
+    ground = draw_ground(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, 1))), size_px[::-1])
+    return draw_hand_with_mask(person, view, side, random, size_px, ground)[0]
 
 
 def draw_hand(
@@ -108,7 +121,12 @@ def draw_hand(
 
 
 def draw_hand_with_mask(
-    person: Person, view: str, side: str, rng: np.random.Generator, size_px: tuple[int, int] = (256, 192)
+    person: Person,
+    view: str,
+    side: str,
+    rng: np.random.Generator,
+    size_px: tuple[int, int] = (256, 192),
+    ground: Photo | None = None,
 ) -> tuple[Photo, npt.NDArray[np.bool_]]:
     """Draw one photo of a person's hand, and say which pixels are hand.
 
@@ -118,6 +136,7 @@ def draw_hand_with_mask(
         side: "left" or "right".
         rng: decides pose, place, light and camera.
         size_px: width and height, at least 24 each.
+        ground: what the hand lies on, uint8 (height, width, 3); without it paper.
 
     Returns:
         The photo, uint8 (height, width, 3), and the mask, bool (height, width): true where skin, nails or a ring cover at
@@ -130,7 +149,7 @@ def draw_hand_with_mask(
     hand = pose_hand(person.shape(side), sample_pose(rng))
     placement = sample_placement(hand, view, side, rng, size_px)
     scene = sample_scene(rng)
-    photo, coverage = render_photo(person, view, side, hand, placement, scene, size_px, rng)
+    photo, coverage = render_photo(person, view, side, hand, placement, scene, size_px, rng, ground)
     return photo, coverage >= 0.5
 
 
@@ -152,6 +171,7 @@ def render_photo(
     scene: Scene,
     size_px: tuple[int, int],
     rng: np.random.Generator,
+    ground: Photo | None = None,
 ) -> tuple[Photo, Floats]:
     """Render one photo, everything about it given but the noise.
 
@@ -164,6 +184,7 @@ def render_photo(
         scene: light, background and camera.
         size_px: width and height.
         rng: source of the noise.
+        ground: what the hand lies on, uint8 (height, width, 3); without it the scene's paper.
 
     Returns:
         The photo, uint8 (height, width, 3), and the share of each pixel that the hand covers, float32 (height, width).
@@ -189,7 +210,7 @@ def render_photo(
     coverage[top:bottom, left:right] = hand_cover
     opaque = coverage.copy()
     opaque[top:bottom, left:right] += cloth_cover
-    photo = lay_paper(scene, opaque, placement.scale) * (1.0 - opaque)
+    photo = lay_paper(scene, opaque, placement.scale, ground) * (1.0 - opaque)
     photo[:, top:bottom, left:right] += painted
     return take_photo(photo, scene, rng), coverage
 

@@ -30,7 +30,7 @@ _SECTIONS = {
     "audit": "Shortcut audit",
     "slices": "Slices",
     "worst": "Worst queries",
-    "look-alikes": "People who look alike",
+    "look-alikes": "People who look similar",
     "map": "Embedding map",
     "reading": "How to read this",
 }

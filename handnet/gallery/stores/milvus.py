@@ -128,7 +128,7 @@ class MilvusStore:
         return self._read_consistently(read)
 
     def find_person(self, name: str) -> Person | None:
-        """Return the person of a name, whatever its case."""
+        """Return the person of a name, in any case (upper or lower)."""
 
         def read(head: Head) -> Person | None:
             rows = self._server.query(f"kind == 'person' and mark == '{self._rows.key_name(name)}'", ("item",))

@@ -117,7 +117,7 @@ class SqliteStore:
             return Snapshot(now, ids, people, photos)
 
     def find_person(self, name: str) -> Person | None:
-        """Return the person of a name, whatever its case."""
+        """Return the person of a name, in any case (upper or lower)."""
         with self._reading() as connection:
             key = (self._rows.key_name(name),)
             row = connection.execute(f"{_select(PEOPLE)} WHERE name_key = ?", key).fetchone()

@@ -100,7 +100,7 @@ class Store(Protocol):
         """Return what changed after `version`; -1: everything."""
 
     def find_person(self, name: str) -> Person | None:
-        """Return the person of a name, whatever its case."""
+        """Return the person of a name, in any case (upper or lower)."""
 
     def read_photos(self, people: Collection[str]) -> list[Photo]:
         """Return the photos of some people, the oldest first."""

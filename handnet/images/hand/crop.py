@@ -10,7 +10,7 @@ from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
 HAND_SIZE_FRACTION = 0.56
 
 
-# A hand's outline is measured in so many cells along each side of its square.
+# Cells along each side of the square in which a hand's outline is measured.
 OUTLINE_CELLS = 8
 
 
@@ -52,15 +52,42 @@ def crop_hand(
     Returns:
         (size_px, size_px, 3) float32, 0..255.
     """
-    photo = tf.cast(photo, tf.float32)
-    small = resize_for_work(photo[tf.newaxis])
-    mask = segment_small(small)
+    mask = segment_small(resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis]))
     pose = find_pose(mask)
-    small_shape, shape = tf.cast(tf.shape(small), tf.float32), tf.cast(tf.shape(photo), tf.float32)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
     if canonical and mirror:
         sign = tf.where(score_thumb_side(measure_outline(mask, pose)) > 0, -1.0, 1.0)
+    return crop_masked(photo, mask, pose, size_px, up, sign, background=background, isolate=isolate)
+
+
+def crop_masked(
+    photo: tf.Tensor,
+    mask: tf.Tensor,
+    pose: Pose,
+    size_px: int,
+    up: tf.Tensor,
+    sign: tf.Tensor,
+    *,
+    background: float,
+    isolate: bool = True,
+) -> tf.Tensor:
+    """Cut a hand whose mask and pose are known out of a photo.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        mask: (1, h, w, 1) of the whole photo, shrunk.
+        pose: of this mask, in its pixels.
+        size_px: side of the square result.
+        up: (2,) unit vector (y, x), what becomes the top of the crop.
+        sign: scalar, -1 to mirror.
+        background, isolate: as in `crop_hand`.
+
+    Returns:
+        (size_px, size_px, 3) float32, 0..255.
+    """
+    photo = tf.cast(photo, tf.float32)
+    small_shape, shape = tf.cast(tf.shape(mask), tf.float32), tf.cast(tf.shape(photo), tf.float32)
     step, y, x = lay_grid(pose, size_px, up, sign)
 
     # Shrink the photo to the resolution of the crop before sampling it, so that the crop does not alias.

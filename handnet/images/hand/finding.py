@@ -27,8 +27,14 @@ def judge_finding(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
     return tf.where(num_found == 0, NONE, tf.where(num_found > 1, SEVERAL, one))
 
 
-def find_outside(hands: Hands, shape: tf.Tensor) -> tf.Tensor:
-    """Return which landmarks of each hand lie outside the photo, (N, 21) bool; `shape` as for `judge_finding`."""
+def find_outside(hands: Hands, shape: tf.Tensor, margin_fraction: float = OUTSIDE_FRACTION) -> tf.Tensor:
+    """Return which landmarks of each hand lie outside the photo, (N, 21) bool.
+
+    Args:
+        hands: of one photo.
+        shape: (2,) or (3,) of the photo, height first.
+        margin_fraction: by so much of the hand's square and more; below 0, those count too that lie inside, near the border.
+    """
     last = tf.cast(shape[:2], tf.float32) - 1.0
-    margin = OUTSIDE_FRACTION * hands.regions.side[:, tf.newaxis, tf.newaxis]
+    margin = margin_fraction * hands.regions.side[:, tf.newaxis, tf.newaxis]
     return tf.reduce_any((hands.landmarks < -margin) | (hands.landmarks > last + margin), -1)

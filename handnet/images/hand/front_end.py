@@ -1,4 +1,4 @@
-"""Hands in a photo, whatever lies behind them: 21 landmarks each, how sure they are, and which hand it may be.
+"""Hands in a photo, on any background: 21 landmarks each, how sure they are, and which hand it may be.
 
 Two networks work one after the other: the first finds palms in a small copy of the photo, the second finds the landmarks in
 the square that holds a hand, its fingers up. Core TensorFlow operations only, so the same code runs in a tf.data map and
@@ -81,7 +81,7 @@ def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hand
         `num_hands` hands, of which `found` says whether they are there.
     """
     longer = tf.cast(tf.reduce_max(tf.shape(photo)[:2]), tf.float32)
-    # Shrunk once, or every look would shrink it anew.
+    # Shrunk once, or every look would shrink it again.
     photo, scale = halve_photo(tf.cast(photo, tf.float32), lambda scale: longer * scale >= MAX_SIDE_PX)
     return _scale_places(_find_in_small(photo, models, num_hands), 1.0 / scale)
 

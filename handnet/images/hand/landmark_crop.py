@@ -1,16 +1,21 @@
-"""The canonical crop of a hand on any background: mask and pose from its landmarks, the same square as from its outline.
+"""The crop of a hand on any background: pose and thumb from its landmarks, the same square as from its outline.
 
-`crop_hand` finds mask, direction and thumb by colour and outline, on plain backgrounds alone. Here the landmarks give all
-three; the square, its scale and the cut at the wrist are laid by the same code, so a network can be shown either.
+`crop_hand` finds mask, direction and thumb by colour and outline, on plain backgrounds alone. Here the landmarks tell where the
+hand is, how it is turned and where its thumb is. Where the background is plain the mask is still the one by colour, which is the
+more exact one; elsewhere it is the one by landmarks. The square, its scale and the cut at the wrist are laid by the same code.
 """
 
 import tensorflow as tf
 
-from handnet.images.hand.crop import cover_hand, lay_grid
-from handnet.images.hand.landmark_mask import segment_by_landmarks
+from handnet.images.hand.crop import cover_hand, crop_masked, lay_grid
+from handnet.images.hand.landmark_mask import PlacedMask, segment_by_landmarks
+from handnet.images.hand.mask import resize_for_work, segment_small
 from handnet.images.hand.pose import find_pose
-from handnet.images.hand.regions import UP, from_regions, sample_photo
+from handnet.images.hand.regions import UP, Regions, cut_regions, from_regions, sample_photo, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
+
+# Where both masks agree so well, intersection over union, the background is plain, and the mask by colour is the more exact one.
+PLAIN_AGREEMENT = 0.8
 
 
 def crop_by_landmarks(
@@ -38,17 +43,49 @@ def crop_by_landmarks(
         (size_px, size_px, 3) float32, 0..255.
     """
     placed = segment_by_landmarks(photo, landmarks)
-    # In the square of the mask the fingers point up; its outline says more exactly where.
-    pose = find_pose(placed.mask, tf.constant([UP]))
     thumb_right = find_thumb_side(landmarks[tf.newaxis])[0]
     sign = tf.where(thumb_right, -1.0, 1.0) if canonical and mirror else tf.constant(1.0)
-    # Where the photo's top lies, as seen in the turned square.
-    top = placed.region.direction[0] * [1.0, -1.0]
-    step, y, x = lay_grid(pose, size_px, pose.direction[0] if canonical else top, sign)
-    side_px = float(placed.mask.shape[1])
-    points = from_regions(tf.stack([y, x], -1)[tf.newaxis] / side_px, placed.region)[0]
-    crop = 255.0 * sample_photo(photo, points, step * placed.region.side[0] / side_px)
-    if not isolate:
-        return crop
-    kept = cover_hand(placed.mask, pose, step, y, x)
-    return crop * kept + background * (1.0 - kept)
+    small = resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis])
+    by_color = segment_small(small)
+    scale = tf.cast(tf.shape(small)[1], tf.float32) / tf.cast(tf.shape(photo)[0], tf.float32)
+
+    def crop_plain() -> tf.Tensor:
+        pose = find_pose(by_color, placed.region.direction)
+        up = pose.direction[0] if canonical else tf.constant(UP)
+        return crop_masked(photo, by_color, pose, size_px, up, sign, background=background, isolate=isolate)
+
+    def crop_any() -> tf.Tensor:
+        # In the square of the mask the fingers point up; its outline says more exactly where.
+        pose = find_pose(placed.mask, tf.constant([UP]))
+        # Where the photo's top lies, as seen in the turned square.
+        top = placed.region.direction[0] * [1.0, -1.0]
+        step, y, x = lay_grid(pose, size_px, pose.direction[0] if canonical else top, sign)
+        side_px = float(placed.mask.shape[1])
+        points = from_regions(tf.stack([y, x], -1)[tf.newaxis] / side_px, placed.region)[0]
+        crop = 255.0 * sample_photo(photo, points, step * placed.region.side[0] / side_px)
+        if not isolate:
+            return crop
+        kept = cover_hand(placed.mask, pose, step, y, x)
+        return crop * kept + background * (1.0 - kept)
+
+    is_plain = measure_agreement(by_color, scale, placed, landmarks) >= PLAIN_AGREEMENT
+    return tf.ensure_shape(tf.cond(is_plain, crop_plain, crop_any), (size_px, size_px, 3))
+
+
+def measure_agreement(by_color: tf.Tensor, scale: tf.Tensor, placed: PlacedMask, landmarks: tf.Tensor) -> tf.Tensor:
+    """Return how well a mask by colour and one by landmarks agree above the wrist: intersection over union, scalar, 0..1.
+
+    Args:
+        by_color: (1, h, w, 1) of the whole photo, shrunk.
+        scale: of it against the photo.
+        placed: the mask by landmarks.
+        landmarks: (21, 2) as (y, x) in pixels of the photo.
+    """
+    region, size_px = placed.region, placed.mask.shape[1]
+    small = Regions((region.centre + 0.5) * scale - 0.5, region.side * scale, region.direction)
+    seen = cut_regions(tf.repeat(by_color[0] * 255.0, 3, axis=-1), small, size_px)[0, ..., 0] > 0.5
+    wrist = to_regions(landmarks[tf.newaxis, :1], region)[0, 0, 0] * size_px
+    above = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis] < wrist
+    known = placed.mask[0, ..., 0] > 0.5
+    common, either = (tf.math.count_nonzero(both & above) for both in (seen & known, seen | known))
+    return tf.cast(common / tf.maximum(either, 1), tf.float32)

@@ -12,7 +12,7 @@ from handnet.images.hand.morphology import fill_holes, grow, smooth
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, normalise, to_regions
 
 SIZE_PX = 144
-# The square around the landmarks, so many times as large as they reach.
+# Side of the square around the landmarks, divided by their reach.
 ENLARGEMENT = 1.35
 # Pairs of landmarks and the radius of the capsule between them, as a fraction of the palm's width, from the knuckle of the
 # index finger to that of the little finger.

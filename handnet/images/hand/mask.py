@@ -18,7 +18,7 @@ def segment_hand(images: tf.Tensor) -> tf.Tensor:
         images: (B, H, W, 3), 0..255, any dtype; one hand on a plain background.
 
     Returns:
-        (B, H, W, 1) float32, 0 or 1. A photo without a hand gives whatever stands out from its border, or nothing.
+        (B, H, W, 1) float32, 0 or 1. A photo without a hand gives what stands out from its border, or nothing.
     """
     images = tf.cast(images, tf.float32)
     shape = tf.shape(images)

@@ -1,6 +1,6 @@
 """Palms in a square picture: the detector's raw numbers turned into boxes and key points, one for each palm.
 
-The detector judges 2,016 fixed places (anchors) in a picture of 192 × 192 pixels. Core TensorFlow operations with static
+The detector scores 2,016 fixed places (anchors) in a picture of 192 × 192 pixels. Core TensorFlow operations with static
 shapes only.
 
 Reference: Zhang et al., "MediaPipe Hands: On-device real-time hand tracking" (2020), section 2.1; the anchors and the

@@ -19,8 +19,11 @@ PICTURE_PX = 224
 # Within so many radii of a bone there is hand and no background.
 INSIDE = 0.8
 LUMINANCE = (0.299, 0.587, 0.114)
-# From here on, of 0..1, a channel holds no more than "bright".
-CLIPPED = 0.96
+# From here on, of 0..1, a channel says no more than "bright".
+CLIPPED = 0.98
+# A finger goes on around its landmark: it is cut off where the landmark lies this near to the border, as a fraction of the hand's
+# square.
+BORDER_FRACTION = 0.02
 BLUR_WINDOW_PX = 5
 # Landmarks from root to tip of each finger but the thumb, which is straight in a fist too.
 FINGERS = ((5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
@@ -36,8 +39,8 @@ class Measures(NamedTuple):
         share: of the photo that the hand takes, 0..1.
         sharpness: 0..1, how much of the changes from pixel to pixel another blur would take away.
         brightness: mean luminance of the hand, 0..1.
-        overexposed: share of the hand whose red, green and blue are all clipped, 0..1.
-        cut_off: share of the fingers' landmarks that lie outside the photo, 0..1.
+        overexposed: share of the hand where red, green or blue is clipped, 0..1.
+        cut_off: share of the fingers' landmarks that lie outside the photo or at its border, 0..1.
         straightness: of the finger that is bent most, root to tip: 1 straight, about 0.3 in a fist.
         facing: how squarely the palm or the back faces the camera: 1 squarely, 0 from the side.
         certainty: of back or palm, and with it of left or right: 0.5 a guess, 1 sure.
@@ -70,10 +73,10 @@ def measure_quality(photo: tf.Tensor, hands: Hands) -> Measures:
     distances = tf.stack([measure_distance(points[k], PICTURE_PX) for k in range(num_hands)])[..., tf.newaxis]
     inside = tf.cast(distances < INSIDE, tf.float32)
     luminance = tf.reduce_sum(pictures * tf.constant(LUMINANCE), -1, keepdims=True)
-    clipped = tf.cast(tf.reduce_min(pictures, -1, keepdims=True) > CLIPPED, tf.float32)
+    clipped = tf.cast(tf.reduce_max(pictures, -1, keepdims=True) > CLIPPED, tf.float32)
     shape = tf.cast(tf.shape(photo)[:2], tf.float32)
     covered = _mean(tf.cast(distances < 1.0, tf.float32), tf.ones_like(distances))
-    outside = find_outside(hands, tf.shape(photo))
+    outside = find_outside(hands, tf.shape(photo), -BORDER_FRACTION)
     return Measures(
         hands.score,
         tf.stack([measure_palm_width(hands.landmarks[k]) for k in range(num_hands)]),

@@ -47,12 +47,12 @@ class Verdict(NamedTuple):
 # Four stops less light give a brightness of 0.18 and cost nothing; one stop more 0.84, and 5 % of the hands are not found.
 LIMITS: Mapping[str, Limit] = {
     "hand_score": Limit(0.90, 0.97, "it is not certain that this is a hand"),
-    "palm_width_px": Limit(12.0, 25.0, "the hand is small: come closer"),
+    "palm_width_px": Limit(9.0, 20.0, "the hand is small: come closer"),
     "share": Limit(0.003, 0.02, "the hand fills little of the photo: come closer"),
-    "sharpness": Limit(0.08, 0.20, "blurred: hold the camera still and let it focus"),
+    "sharpness": Limit(0.07, 0.20, "blurred: hold the camera still and let it focus"),
     "brightness": Limit(0.06, 0.15, "too dark: more light"),
-    "overexposed": Limit(0.50, 0.10, "too bright or with glare: less light, and none that shines on the hand"),
-    "cut_off": Limit(0.35, 0.02, "fingers are cut off by the border: show the whole hand"),
+    "overexposed": Limit(0.85, 0.40, "too bright or with glare: less light, and none that shines on the hand"),
+    "cut_off": Limit(0.15, 0.02, "fingers are cut off by the border: show the whole hand"),
     "straightness": Limit(0.45, 0.75, "fingers are bent or hidden: open the hand"),
     "facing": Limit(0.30, 0.60, "the hand is seen from the side: show its back or its palm"),
     "certainty": Limit(0.50, 0.75, "it is not clear whether this is the back or the palm"),

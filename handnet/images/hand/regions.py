@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handnet.images.hand.palms import MIDDLE_KNUCKLE, WRIST, Palms
 
-# The hand's square, from the palm's box: so many times as large, moved towards the fingers by half the box's height.
+# Side of the hand's square, divided by that of the palm's box; it is moved towards the fingers by half the box's height.
 PALM_ENLARGEMENT, PALM_SHIFT = 2.6, 0.5
 # Shown around the photo by repeating its outermost pixels, as a fraction of its longer side: a hand that reaches the border is
 # found more often then.

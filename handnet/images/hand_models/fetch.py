@@ -60,7 +60,7 @@ def convert_hand_models(source: Path, folder: Path | None = None) -> Path:
     """Take the hand models from the disk.
 
     Args:
-        source: a mediapipe wheel (.whl), a folder that holds the two .tflite files, or one of the two beside the other.
+        source: a mediapipe wheel (.whl), a folder that holds the two .tflite files, or one of the two, next to the other.
         folder: where to put them, by default that of `find_models_folder`.
 
     Returns:

@@ -14,6 +14,9 @@ LICENCE = "Apache-2.0"
 # From 0.10.30 on the wheels hold no models.
 REQUIREMENT = "mediapipe==0.10.14"
 PAGE = "https://github.com/google-ai-edge/mediapipe"
+# The rule on their features that tells back from palm comes with handnet.
+VIEW_RULE = "back-or-palm"
+VIEW_RULE_TERMS = "fitted to photos of 11k Hands, which are free for reasonable academic fair use"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ def build_keras_model(network: Network, name: str) -> keras.Model:
         name: of the model.
 
     Returns:
-        A model from (B, H, W, 3) float32 in 0..1 to the list of the network's outputs, float32 whatever the precision
+        A model from (B, H, W, 3) float32 in 0..1 to the list of the network's outputs, float32 under every precision
         policy. Its weights are not trainable until you set `trainable`.
     """
     pictures = keras.Input(network.shapes[network.input][1:], dtype="float32", name="pictures")

@@ -1,7 +1,7 @@
 """The operations of a TensorFlow Lite network, carried out with TensorFlow or with Keras.
 
 One table says what each operation is, in a few primitives. `TENSORFLOW` gives them as core TensorFlow operations, for
-tf.data and exported models whatever Keras runs on; `KERAS` as keras.ops, for a Keras model on any of its backends.
+tf.data and exported models on any backend of Keras; `KERAS` as keras.ops, for a Keras model on any of its backends.
 """
 
 from collections.abc import Callable, Mapping

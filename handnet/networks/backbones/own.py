@@ -49,7 +49,7 @@ _HAND_SOURCES: dict[str, Any] = {
     "lite2_aligned": {**_LITE2, "align": True},
     "lite0_aligned": {**_LITE0, "align": True},
 }
-# The same with the middle of networks that know ImageNet: much better, and a Python package more.
+# The same, joined with the middle of networks trained on ImageNet: much better, for one more Python package.
 _HAND_PRETRAINED: dict[str, Any] = {
     **_HAND,
     "image": {"size_px": 260, "fit": "stretch", "crop": "hand-canonical"},

@@ -22,7 +22,7 @@ SOURCES_LAYER = "sources"
 
 @keras.saving.register_keras_serializable("handnet")
 class GridPooling(layers.Layer):
-    """Averages a map, or the patch tokens of a transformer, on a grid of Gaussian windows; float32 whatever the policy.
+    """Averages a map, or the patch tokens of a transformer, on a grid of Gaussian windows; float32 under every policy.
 
     Args:
         cells: cells along each side of the grid.
@@ -47,7 +47,7 @@ class GridPooling(layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (B, cells² · C)."""
         channels = input_shape[-1]
-        assert channels is not None, "a map has so many channels"
+        assert channels is not None, "a map has a known number of channels"
         return (input_shape[0], self.cells**2 * channels)
 
     def get_config(self) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def list_published() -> list[tuple[str, ...]]:
     num_bytes = sum(file.num_bytes for file in hand_models.FILES)
     hands = "finds hands", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
+    rule = "tells back from palm", "2,306", "9 kB", "", "", hand_models.VIEW_RULE_TERMS
+    rows.append((hand_models.VIEW_RULE, *rule, "this package, for those networks"))
     for name, (arch, weights) in collect_published().items():
         size = f"{weights.num_parameters / 1e6:,.1f} M", f"{4 * weights.num_parameters / 1e6:,.0f} MB"
         trained_at = f"{weights.image_size_px} px"

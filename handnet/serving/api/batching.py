@@ -11,7 +11,7 @@ from handnet.errors import GalleryError
 from handnet.gallery.encoder import Embedded, Encoder, PhotoInput
 
 MAX_BATCH = 32
-# Beside the milliseconds that a network takes, waiting so long for company costs little.
+# Compared with the milliseconds that a network takes, waiting so long for company costs little.
 WAIT_S = 0.004
 
 

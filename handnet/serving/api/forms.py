@@ -33,7 +33,7 @@ def describe_form(fields: type[BaseModel], num_photos: str = "one or more") -> d
     """Return what OpenAPI says of a form.
 
     Args:
-        fields: beside the photos.
+        fields: other than the photos.
         num_photos: in words.
     """
     schema = fields.model_json_schema()
@@ -51,7 +51,7 @@ async def read_form(request: Request, fields: type[Fields], limits: Limits) -> t
 
     Args:
         request: of any content.
-        fields: beside the photos.
+        fields: other than the photos.
         limits: of the server.
 
     Raises:

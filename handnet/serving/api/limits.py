@@ -14,7 +14,7 @@ from handnet.data.checks import find_header_problem
 from handnet.serving.api.problems import Problem
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM")
-# Of so many clients the rate is remembered; of more, those seen last.
+# Clients whose rate is remembered: those seen last.
 _MAX_CLIENTS = 10_000
 
 
@@ -52,7 +52,7 @@ class Limits:
         """Refuse a photo that is too large, by its header, nothing decoded.
 
         Args:
-            contents: of the file; what is no photo passes here and is judged by the encoder.
+            contents: of the file; what is no photo passes here and is refused by the encoder.
             number: its place in the request, from 1.
 
         Raises:

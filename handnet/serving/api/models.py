@@ -30,7 +30,7 @@ class Merge(Strict):
 
 
 class HandFields(Strict):
-    """Fields of a form beside its photos: which hand they show."""
+    """Fields of a form other than its photos: which hand they show."""
 
     view: View = ""
     side: Side = ""

@@ -11,8 +11,8 @@ from fastapi import Request
 from handnet.gallery import Gallery
 from handnet.gallery.gallery import PersonSummary
 from handnet.serving.api.batching import BatchingEncoder
+from handnet.serving.api.counters import Counters
 from handnet.serving.api.explorer import Explorer
-from handnet.serving.api.figures import Figures
 from handnet.serving.api.keys import KeyFile
 from handnet.serving.api.limits import Limits, RateLimit
 from handnet.serving.api.problems import Problem
@@ -64,7 +64,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     keys: KeyFile | None = None
     explorer: Explorer | None = None
-    figures: Figures = field(default_factory=Figures)
+    figures: Counters = field(default_factory=Counters)
     examples: Mapping[str, bytes] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
     rates: RateLimit = field(init=False)

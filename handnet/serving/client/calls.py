@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,17 @@ from handnet.serving.client.server import Arrays, Server, explain_outputs, read_
 class Client(Protocol):
     """A connection to a server, as GrpcClient and RestClient are."""
 
-    def predict(self, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Sequence[str]) -> Arrays:
-        """Call a signature with the bytes of photos and return the outputs that were asked for."""
+    def predict(
+        self,
+        signature: str,
+        inputs: Mapping[str, Sequence[bytes]],
+        outputs: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> Arrays:
+        """Call a signature with the bytes of photos.
+
+        Returns the outputs that were asked for, and of the optional ones those that it has.
+        """
 
     def close(self) -> None:
         """Close the connection."""
@@ -25,11 +34,26 @@ class Embedded(NamedTuple):
 
     Attributes:
         embeddings: float32 (N, D), unit length; zeros where not ok.
-        ok: bool (N,), the photo could be decoded.
+        ok: bool (N,), the photo could be decoded and, where the model crops to the hand, shows one.
+        seen: what the model says of the hands, by the names of `SEEN_OUTPUTS`, each (N, …); empty where it says nothing.
     """
 
     embeddings: npt.NDArray[np.float32]
     ok: npt.NDArray[np.bool_]
+    seen: Mapping[str, npt.NDArray[Any]]
+
+
+# What models whose crops go by landmarks say of each photo as well; see `handnet.export.signatures.build_signatures`.
+SEEN_OUTPUTS = ("hand_score", "view", "side", "view_confidence", "landmarks", "quality")
+
+# The columns of a file of vectors that keep them.
+SEEN_COLUMNS = {
+    "hand_score": "hand_scores",
+    "view": "seen_views",
+    "side": "seen_sides",
+    "view_confidence": "seen_confidences",
+    "quality": "qualities",
+}
 
 
 class Verified(NamedTuple):
@@ -73,10 +97,11 @@ def embed_photos(client: Client, server: Server, paths: Sequence[Path]) -> Embed
     photos = read_photo_bytes(paths, server.max_request_bytes)
     sizes = [len(photo) for photo in photos]
     parts = [
-        _ask(client, server, "embed", {"photos": photos[part]}, ("embeddings", "ok"))
+        _ask(client, server, "embed", {"photos": photos[part]}, ("embeddings", "ok"), SEEN_OUTPUTS)
         for part in split_requests(sizes, server.max_request_bytes, server.max_request_photos)
     ]
-    return Embedded(*(np.concatenate([part[name] for part in parts]) for name in ("embeddings", "ok")))
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
+    return Embedded(joined.pop("embeddings"), joined.pop("ok"), joined)
 
 
 def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Path]]) -> Verified:
@@ -99,9 +124,14 @@ def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Pa
 
 
 def _ask(
-    client: Client, server: Server, signature: str, inputs: dict[str, list[bytes]], outputs: tuple[str, ...]
+    client: Client,
+    server: Server,
+    signature: str,
+    inputs: dict[str, list[bytes]],
+    outputs: tuple[str, ...],
+    optional: tuple[str, ...] = (),
 ) -> Arrays:
-    answer = client.predict(signature, inputs, outputs)
+    answer = client.predict(signature, inputs, outputs, optional)
     count = len(next(iter(inputs.values())))
     wrong = {name: array.shape for name, array in answer.items() if array.shape[:1] != (count,)}
     if wrong:

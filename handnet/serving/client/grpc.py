@@ -78,15 +78,22 @@ class GrpcClient:
         )
         self._stub = self._protocol.service.PredictionServiceStub(self._channel)
 
-    def predict(self, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Sequence[str]) -> Arrays:
-        """Call a signature with photos and return the outputs that were asked for.
+    def predict(
+        self,
+        signature: str,
+        inputs: Mapping[str, Sequence[bytes]],
+        outputs: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> Arrays:
+        """Call a signature with photos and return the outputs that were asked for, and of the optional ones those that it has.
 
         Raises:
             ServerError: absent, overloaded, too slow, without the model or the signature.
         """
         import tensorflow as tf
 
-        request = self._protocol.predict.PredictRequest(output_filter=outputs)
+        # Without a filter all outputs come: one that names an output which the model lacks is an error.
+        request = self._protocol.predict.PredictRequest(output_filter=[] if optional else outputs)
         request.model_spec.name, request.model_spec.signature_name = self._server.model, signature
         if self._server.version:
             request.model_spec.version.value = self._server.version
@@ -97,7 +104,10 @@ class GrpcClient:
         missing = sorted(set(outputs) - set(response.outputs))
         if missing:
             raise explain_outputs(self._server, signature, f"without {', '.join(missing)}")
-        return {name: np.asarray(tf.make_ndarray(response.outputs[name])) for name in outputs}
+        wanted = [*outputs, *(name for name in optional if name in response.outputs)]
+        arrays = {name: np.asarray(tf.make_ndarray(response.outputs[name])) for name in wanted}
+        # Words come as bytes.
+        return {name: np.char.decode(a.astype("S")) if a.dtype.kind == "O" else a for name, a in arrays.items()}
 
     def close(self) -> None:
         """Close the connection."""

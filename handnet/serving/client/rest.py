@@ -47,8 +47,14 @@ class RestClient:
         version = f"/versions/{server.version}" if server.version else ""
         self._path = f"/v1/models/{quote(server.model, safe='')}{version}:predict"
 
-    def predict(self, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Sequence[str]) -> Arrays:
-        """Call a signature with photos and return the outputs that were asked for.
+    def predict(
+        self,
+        signature: str,
+        inputs: Mapping[str, Sequence[bytes]],
+        outputs: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> Arrays:
+        """Call a signature with photos and return the outputs that were asked for, and of the optional ones those that it has.
 
         Raises:
             ServerError: absent, overloaded, too slow, without the model or the signature.
@@ -64,7 +70,8 @@ class RestClient:
             found = sorted(columns_out) if isinstance(columns_out, dict) else type(columns_out).__name__
             raise explain_outputs(self._server, signature, f"expected {', '.join(outputs)}, received {found}")
         # JSON has one kind of number; the model's are float32.
-        arrays = {name: np.asarray(columns_out[name]) for name in outputs}
+        wanted = [*outputs, *(name for name in optional if name in columns_out)]
+        arrays = {name: np.asarray(columns_out[name]) for name in wanted}
         return {name: a.astype(np.float32) if a.dtype.kind in "fi" else a for name, a in arrays.items()}
 
     def close(self) -> None:

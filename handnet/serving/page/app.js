@@ -74,7 +74,7 @@ document.getElementById("collection").addEventListener("change", async (event) =
   for (const name of ["identify", "verify", "enrol", "people"]) views[name].refresh();
 });
 
-// A photo dropped beside its place must not replace the page.
+// A photo dropped outside its place must not replace the page.
 for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
 try {

@@ -54,7 +54,7 @@ export function setUp(panel, onenrolled) {
     inputs: [input],
     refresh() {
       form.querySelector("#kept").textContent = state.collection.keeps_photos
-        ? "This collection keeps the photos beside the vectors."
+        ? "This collection keeps the photos together with the vectors."
         : "This collection keeps vectors only, no photos.";
     },
   };

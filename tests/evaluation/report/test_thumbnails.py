@@ -23,3 +23,11 @@ def test_photos_of_a_phone_have_thumbnails(tmp_path):
     heif = pytest.importorskip("pillow_heif")
     heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "x.heic")
     assert read_thumbnail(str(tmp_path / "x.heic")).startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize("content", [b"", b"no photo", b"\xff\xd8\xff\xe0" + b"\0" * 50])
+def test_damaged_photos_leave_a_gap(tmp_path, content):
+    (tmp_path / "x.jpg").write_bytes(content)
+    assert read_thumbnail(str(tmp_path / "x.jpg")) == ""
+    assert read_thumbnail("") == ""
+    assert read_thumbnail(str(tmp_path)) == ""

@@ -14,7 +14,7 @@ _LONGEST_NAME = 32
 
 
 def plot_differences(comparison: Mapping[str, Any]) -> str:
-    """Plot every run's fractions with chance, and beside them the paired differences from the first run with 0 marked.
+    """Plot every run's fractions with chance, and next to them the paired differences from the first run with 0 marked.
 
     Args:
         comparison: `compare_runs`' result.

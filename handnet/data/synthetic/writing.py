@@ -33,6 +33,7 @@ def write_synthetic(
     size_px: tuple[int, int] = (256, 192),
     workers: int | None = None,
     progress: Progress = hide_progress,
+    on_grounds: bool = False,
 ) -> None:
     """Draw a data set of synthetic hands: HandInfo.csv and Hands/Hand_0000001.jpg and so on.
 
@@ -45,6 +46,7 @@ def write_synthetic(
         size_px: width and height of the photos.
         workers: processes, which do not change what is drawn; by default as many as there are processors.
         progress: told of (photos done, photos in all).
+        on_grounds: lay the same hands on wood, cloth and other grounds rather than on paper.
 
     Raises:
         DataError: a target that is in use, or a number out of range.
@@ -57,7 +59,7 @@ def write_synthetic(
     workers = min(_count_processors() if workers is None else workers, -(-total // _PHOTOS_PER_WORKER))
     with hold_lock(directory), new_folder(directory) as folder:
         (folder / "Hands").mkdir()
-        draw = partial(_write_person, folder, photos_per_view, seed, size_px)
+        draw = partial(_write_person, folder, photos_per_view, seed, size_px, on_grounds)
         rows, count = [_COLUMNS], progress("draw hands")
         for done, lines in enumerate(_map_people(draw, num_people, workers), start=1):
             rows += lines
@@ -127,13 +129,15 @@ def _follow_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _write_person(folder: Path, photos_per_view: int, seed: int, size_px: tuple[int, int], index: int) -> list[str]:
+def _write_person(
+    folder: Path, photos_per_view: int, seed: int, size_px: tuple[int, int], on_grounds: bool, index: int
+) -> list[str]:
     """Draw one person's photos into Hands/ and return their rows of the table."""
     person = sample_person(seed, index)
     rows = []
     for k, (view, side, photo) in enumerate(_list_photos(photos_per_view)):
         name = f"Hand_{index * photos_per_view * len(VIEWS) + k + 1:07d}.jpg"
-        drawn = draw_photo(seed, person, view, side, photo, size_px)
+        drawn = draw_photo(seed, person, view, side, photo, size_px, on_grounds)
         Image.fromarray(drawn).save(folder / "Hands" / name, quality=_JPEG_QUALITY)
         rows.append(_format_row(person, view, side, name))
     return rows

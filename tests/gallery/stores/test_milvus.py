@@ -17,7 +17,7 @@ from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
 from tests.gallery.conftest import find_port, need_milvus, start_server
 from tests.gallery.simulated import SimulatedEncoder, draw_vector, take_photo
-from tests.gallery.test_stores import dump, fill, make_header, make_person, make_photo
+from tests.gallery.stores.test_store import dump, fill, make_header, make_person, make_photo
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Masks against exact ones, poses and crops against drawn hands, and the same result in graph and batch."""
+"""Canonical crops: one size, one direction, one thumb side, the same in a graph."""
 
 import os
 from pathlib import Path
@@ -7,81 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.images.hand.crop import HAND_SIZE_FRACTION, crop_hand, measure_outline, score_thumb_side
 from handnet.images.hand.mask import segment_hand
 from handnet.images.hand.pose import find_pose
+from tests.images.hand.boxes import iou, paint, paint_hand
 
 DATA = Path(os.environ.get("HANDNET_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "hands11k-mini"
-SKIN = (205.0, 150.0, 120.0)
-PAPER = (250.0, 251.0, 250.0)
-
-
-def paint(shape, parts):
-    """Return a photo on paper with filled boxes: (top, bottom, left, right, colour)."""
-    photo = np.empty((*shape, 3), np.float32)
-    photo[:] = PAPER
-    for top, bottom, left, right, color in parts:
-        photo[top:bottom, left:right] = color
-    return photo
-
-
-def paint_hand(thumb_left=True, sleeve=None):
-    """Return a hand of boxes: arm from the top, palm, four fingers down, thumb to one side."""
-    parts = [(0, 40, 105, 135, SKIN), (35, 85, 95, 145, SKIN)]
-    parts += [
-        (80, end, left, left + 10, SKIN) for end, left in zip((135, 140, 134, 122), range(96, 144, 13), strict=True)
-    ]
-    parts.append((50, 62, 65, 96, SKIN) if thumb_left else (50, 62, 144, 175, SKIN))
-    if sleeve is not None:
-        parts.append((0, 14, 98, 142, sleeve))
-    return paint((180, 240), parts)
-
-
-def iou(a, b):
-    a, b = np.asarray(a) > 0.5, np.asarray(b) > 0.5
-    return (a & b).sum() / (a | b).sum()
-
-
-def test_mask_of_boxes_is_exact_at_the_working_scale():
-    photo = paint_hand()
-    true = np.any(photo != np.array(PAPER, np.float32), -1)
-    mask = segment_hand(photo[None])[0, ..., 0]
-    assert mask.dtype == tf.float32
-    assert set(np.unique(mask)) == {0.0, 1.0}
-    assert iou(mask, true) > 0.95
-
-
-@pytest.mark.parametrize("sleeve", [(20.0, 20.0, 25.0), (40.0, 60.0, 140.0), (200.0, 30.0, 50.0)])
-def test_sleeve_is_no_hand(sleeve):
-    mask = segment_hand(paint_hand(sleeve=sleeve)[None])[0, ..., 0].numpy()
-    assert mask[:10, 98:142].mean() < 0.05
-    assert mask[40:80, 100:140].mean() > 0.95
-
-
-def test_grey_shadow_is_no_hand():
-    photo = paint_hand()
-    shadow = paint((180, 240), [(60, 150, 145, 175, (205.0, 206.0, 205.0))])
-    photo = np.where((photo == np.array(PAPER, np.float32)).all(-1, keepdims=True), shadow, photo)
-    mask = segment_hand(photo[None])[0, ..., 0].numpy()
-    assert mask[90:150, 150:175].mean() < 0.02
-
-
-def test_ring_and_dark_nail_stay_in_the_hand():
-    photo = paint_hand()
-    photo[100:105, 109:119] = (240.0, 240.0, 240.0)
-    photo[128:135, 96:106] = (60.0, 15.0, 35.0)
-    mask = segment_hand(photo[None])[0, ..., 0].numpy()
-    assert mask[129:134, 98:104].mean() > 0.9
-
-
-@pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_direction_follows_a_turned_photo(turn):
-    photo = np.rot90(paint_hand(), turn).copy()
-    pose = find_pose(segment_hand(photo[None]))
-    # Unturned the fingers point down, (y, x) = (1, 0); a quarter turn anticlockwise takes (y, x) to (-x, y).
-    expected = [(1, 0), (0, 1), (-1, 0), (0, -1)][turn]
-    assert float(np.dot(pose.direction[0], expected)) > np.cos(np.radians(12))
 
 
 def is_thumb_right(photo):
@@ -149,21 +80,6 @@ def test_graph_mode_in_a_map_and_batch_equal_single_photos():
     np.testing.assert_allclose(np.stack(list(dataset.as_numpy_iterator())), single, atol=1e-2)
     masks = tf.function(segment_hand)(photos)
     np.testing.assert_array_equal(masks[1], segment_hand(photos[1:])[0])
-
-
-@pytest.mark.slow
-def test_masks_of_drawn_hands_overlap_the_true_ones():
-    scores = []
-    for index in range(8):
-        photo, mask = draw_hand_with_mask(
-            sample_person(3, index),
-            view="dorsal" if index % 2 else "palmar",
-            side="right",
-            rng=np.random.default_rng(index),
-        )[:2]
-        found = segment_hand(np.asarray(photo, np.float32)[None])[0, ..., 0]
-        scores.append(iou(found, np.asarray(mask).reshape(found.shape)))
-    assert np.median(scores) > 0.95
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 from handnet.errors import DiskError, GalleryError, HandnetError
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
 from handnet.gallery.stores.sqlite import FILE_NAME, SqliteStore
-from tests.gallery.test_stores import KEY, dump, fill, make_header, make_person, make_photo
+from tests.gallery.stores.test_store import KEY, dump, fill, make_header, make_person, make_photo
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork")
 

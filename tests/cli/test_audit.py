@@ -1,0 +1,18 @@
+"""`handnet audit`."""
+
+import json
+from pathlib import Path
+
+from handnet.networks.weights.manifest import hash_file
+from tests.cli.command_line import CommandLine, copy_run
+
+
+def test_what_a_run_relies_on_is_written_with_its_weights(command: CommandLine, finished: Path) -> None:
+    run = copy_run(finished, Path("run"))
+    assert "Unknown part 'tset'" in command.fail("audit", run, "--part=tset", code=2)
+    outcome = command.run("audit", run, "--output=found")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(Path("found/audit.json").read_text())
+    assert found["weights"] == hash_file(run / "model.weights.h5")
+    for condition in found["conditions"].values():
+        assert condition["title"] in outcome.out

@@ -1,0 +1,39 @@
+"""`handnet compare`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.cli.command_line import CommandLine, copy_run
+
+
+def write_vectors(run: Path, noise: float) -> None:
+    """Write what `handnet eval` writes of eight people, by a model that confuses more of them the larger the noise."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(8, 16)), 2, axis=0) + noise * rng.normal(size=(16, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    (run / "eval-test").mkdir()
+    people = np.repeat([f"p{k}" for k in range(8)], 2)
+    np.savez(
+        run / "eval-test/embeddings.npz",
+        embeddings=rows.astype(np.float32),
+        identities=people,
+        views=["dorsal", "palmar"] * 8,
+    )
+
+
+def test_runs_are_compared_on_what_was_evaluated(command: CommandLine, finished: Path) -> None:
+    runs = [copy_run(finished, Path(name)) for name in ("one", "other")]
+    line = command.fail("compare", *runs)
+    assert "'one' has not been evaluated on its test part. Evaluate it: handnet eval one --part test" in line
+    for run, noise in zip(runs, (0.05, 3.0), strict=True):
+        write_vectors(run, noise)
+    assert "Unknown protocol 'person'" in command.fail("compare", *runs, "--protocol=person", code=2)
+    assert "Unknown direction 'back'" in command.fail("compare", *runs, "--direction=back", code=2)
+    outcome = command.run("compare", *runs)
+    assert outcome.code == 0, outcome.err
+    change = json.loads(Path("comparison/comparison.json").read_text())["differences"][0]["recall_at_1"]
+    assert change["difference"] < 0
+    assert f"{100 * change['difference']:+.1f} points" in outcome.out
+    assert Path("comparison/differences.svg").read_text().startswith("<?xml")

@@ -1,0 +1,30 @@
+"""`handnet cv`."""
+
+from pathlib import Path
+
+from handnet.cli.cv import format_folds
+from tests.cli.command_line import CommandLine
+
+
+def test_wrong_folds_settings_and_data_are_said_before_any_training(command: CommandLine, finished: Path) -> None:
+    data = f"--data={finished / 'hands'}"
+    assert "1 is not in the range x>=2" in command.fail("cv", data, "--folds=1", code=2)
+    assert "Unknown config key 'train.epoch'" in command.fail("cv", data, "--set=train.epoch=3", code=2)
+    assert "There is no data folder 'gone'" in command.fail("cv", "--data=gone", "--set=model.arch=tiny")
+    line = command.fail("cv", data, "--folds=30", "--set=model.arch=tiny", "--set=image.size_px=32")
+    assert "30" in line
+
+
+def test_every_direction_has_figure_interval_and_chance() -> None:
+    figures = {
+        "recall_at_1": 0.721,
+        "mean_rank": 1.98,
+        "interval": {"recall_at_1": [0.65, 0.79], "mean_rank": [1.7, 2.3]},
+        "chance": {"recall_at_1": 0.024, "mean_rank": 21.0},
+    }
+    directions = {"dorsal_to_palmar": figures, "palmar_to_dorsal": figures}
+    text = format_folds(
+        {"num_people": 189, "num_folds": 4, "protocols": {"person_template": directions, "photo": directions}}
+    )
+    assert text.splitlines()[0].startswith("189 people, each tested once in 4 folds")
+    assert text.count("R@1  72.1 % [65.0, 79.0] (2.4)   mean rank   1.98 [1.70, 2.30] (21.0)") == 4

@@ -1,0 +1,29 @@
+"""TensorFlow is started once, without its start-up lines."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from handnet.cli._tensorflow import start_tensorflow
+from handnet.errors import DiskError
+from tests.cli.command_line import QUICK, CommandLine
+
+
+def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    with pytest.raises(
+        DiskError, match=r"^Cannot write a temporary file: .*Set TMPDIR to a folder that can be written"
+    ):
+        start_tensorflow()
+
+
+def test_a_backend_of_keras_that_is_not_installed_is_named(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
+    assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."

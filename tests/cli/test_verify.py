@@ -1,0 +1,47 @@
+"""`handnet verify` of two photos by a run; of people of a gallery: tests/gallery/test_commands.py."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from handnet.cli.main import cli
+from handnet.config.run_folder import Run
+from handnet.errors import DataError
+from tests.cli.command_line import CommandLine, copy_run
+from tests.photos import write_jpeg
+
+
+def test_two_photos_are_needed_and_both_must_be_usable(command: CommandLine, finished: Path) -> None:
+    copy_run(finished, Path("run"))
+    write_jpeg(Path("a.jpg"))
+    Path("empty.jpg").write_bytes(b"")
+    asked = "Expected RUN and two photos: handnet verify run A.jpg B.jpg. Received: "
+    assert f"{asked}1 photo." in command.fail("verify", "run", "a.jpg", code=2)
+    assert f"{asked}3 photos." in command.fail("verify", "run", "a.jpg", "-i1", "a.jpg", "-i2", "a.jpg", code=2)
+    assert "'empty.jpg' cannot be used: empty file." in command.fail("verify", "run", "a.jpg", "empty.jpg")
+    assert "There is no run folder 'x'" in command.fail("verify", "x", "a.jpg", "a.jpg")
+
+
+def test_a_run_without_a_calibration_says_how_to_get_one(command: CommandLine, finished: Path) -> None:
+    copy_run(finished, Path("run"))
+    write_jpeg(Path("a.jpg"))
+    line = command.fail("verify", "run", "a.jpg", "a.jpg")
+    assert "'run' has no calibration yet: evaluate it first with handnet eval run" in line
+
+
+def test_verify_on_the_command_line(pairs_run: Run, tmp_path: Path) -> None:
+    photos = sorted((pairs_run.folder.parent / "data").glob("*/*.png"))
+    answers = []
+    for second in (photos[1], photos[-1]):
+        arguments = ["verify", str(pairs_run.folder), "-i1", str(photos[0]), "-i2", str(second), "--json"]
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        answers.append(json.loads(result.output))
+    assert set(answers[0]) == {"first", "second", "same", "probability", "score", "threshold", "system"}
+    assert answers[0]["probability"] > answers[1]["probability"]
+    (tmp_path / "bad.jpg").write_bytes(b"no photo")
+    for bad, message in ((tmp_path / "bad.jpg", "not an image"), (tmp_path / "gone.jpg", "No such file")):
+        result = CliRunner().invoke(cli, ["verify", str(pairs_run.folder), "-i1", str(photos[0]), "-i2", str(bad)])
+        assert isinstance(result.exception, DataError)
+        assert message in str(result.exception)

@@ -1,0 +1,40 @@
+"""From photos or features to unit vectors."""
+
+import keras
+import numpy as np
+import pytest
+
+from handnet.config.settings import Config
+from handnet.data.example import Example
+from handnet.embedding.encode import embed_features, embed_files, embed_part
+from handnet.errors import DataError
+from handnet.images.store import load_cached, prepare_photos
+
+
+def test_photos_and_parts_have_the_vectors_of_the_encoder_in_order(
+    config: Config, encoder: keras.Model, photos: list[str]
+) -> None:
+    files = prepare_photos(photos, config.image).files
+    pixels = load_cached(files, config.image.size_px)
+    expected = np.asarray(encoder.predict_on_batch(pixels))
+    np.testing.assert_allclose(embed_files(encoder, files), expected, atol=1e-6)
+    examples = [Example(path, f"p{k // 2}", ("dorsal", "palmar")[k % 2]) for k, path in enumerate(photos)]
+    part = embed_part(encoder, examples, config.image, name="val")
+    assert (part.name, list(part.paths)) == ("val", photos)
+    np.testing.assert_allclose(part.embeddings, expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(part.embeddings, axis=1), 1.0, atol=1e-5)
+
+
+def test_a_part_with_a_bad_photo_is_an_error(config: Config, encoder: keras.Model, photos: list[str], tmp_path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"none")
+    with pytest.raises(DataError, match="1 of 2 photos cannot be used"):
+        embed_part(encoder, [Example(photos[0], "a"), Example(str(bad), "b")], config.image)
+
+
+def test_many_features_go_through_a_head_in_order() -> None:
+    head = keras.Sequential([keras.Input((3,)), keras.layers.UnitNormalization(dtype="float32")])
+    features = np.random.default_rng(0).normal(size=(2100, 3)).astype(np.float32)
+    vectors = embed_features(head, features)
+    np.testing.assert_allclose(vectors, features / np.linalg.norm(features, axis=1, keepdims=True), atol=1e-6)
+    assert embed_features(head, features[:0]).shape == (0, 3)

@@ -1,0 +1,25 @@
+"""The error browser: what was confused with what."""
+
+from handnet.evaluation.report.error_browser import show_look_alikes, show_worst_queries
+from handnet.metrics.all_figures import evaluate_part
+from tests.metrics.test_protocols import draw_hands
+
+
+def test_each_bad_query_has_its_match_and_nearer_people() -> None:
+    part = draw_hands(num_people=8, noise=2.0)
+    worst = evaluate_part(part, num_replicates=20)["worst_queries"]["dorsal_to_palmar"]
+    rows = show_worst_queries(part, worst)
+    assert len(rows) == len(worst) > 0
+    for (query, true, wrong), confusion in zip(rows, worst, strict=True):
+        assert (query.kind, true.kind, {photo.kind for photo in wrong}) == ("query", "right", {"wrong"})
+        assert query.caption.startswith(f"rank {confusion['rank']:,} of ")
+        person = part.identities[confusion["row"]]
+        assert person in query.caption.split("\n")[1]
+        assert person in true.caption.split("\n")[1]
+        assert all(person not in photo.caption.split("\n")[1] for photo in wrong)
+
+
+def test_look_alikes_are_two_people() -> None:
+    for one, other in show_look_alikes(draw_hands(num_people=8), num_pairs=3):
+        assert one.caption.startswith("templates ")
+        assert one.caption.split("\n")[1] != other.caption.split("\n")[1]

@@ -1,0 +1,113 @@
+"""The tests mirror the package: each module has a test file of its own name, or is listed with the one that tests it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.test_imports import ROOT, find_imports, list_imports
+
+TESTS = ROOT / "tests"
+# Modules that one caller uses and that are tested through it: the test file → the modules, by folder.
+THROUGH = {
+    "cli/test_main.py": ("__main__",),
+    # What callers give and get: the gallery itself.
+    "gallery/test_gallery.py": (
+        *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
+        "gallery/search",
+    ),
+    "gallery/test_models.py": ("gallery/quality",),
+    # One contract for every store.
+    "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
+    "gallery/stores/test_milvus.py": (
+        *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
+    ),
+    "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
+    "images/test_hand_check.py": ("images/hand_sheet",),
+    "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
+    "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
+    "images/hand_models/test_fetch.py": ("images/hand_models/models",),
+    # Entries and builders of backbones: the tests walk BACKBONES.
+    "networks/backbones/test_build.py": (
+        *("networks/backbones/convolutional", "networks/backbones/inception", "networks/backbones/own"),
+        *("networks/backbones/residual", "networks/backbones/vision_transformer/dino"),
+        "networks/backbones/vision_transformer/vit_size",
+    ),
+    # The API is asked as a browser asks it.
+    "serving/api/test_routes.py": (
+        *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),
+        *("serving/api/forms", "serving/api/models", "serving/api/people"),
+        *("serving/api/problems", "serving/api/questions", "serving/api/status"),
+    ),
+    "serving/api/test_service.py": ("serving/api/batching", "serving/api/server"),
+    "serving/api/test_protection.py": ("serving/api/guard", "serving/api/keys"),
+    "serving/client/test_calls.py": ("serving/client/grpc", "serving/client/rest"),
+}
+LISTED = {module: test for test, modules in THROUGH.items() for module in modules}
+MODULES = sorted(
+    path.relative_to(ROOT / "handnet").with_suffix("").as_posix()
+    for path in (ROOT / "handnet").rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+def find_own_test(module: str) -> Path:
+    """Return where a module's own test file is; `cli/_run` is tested by `cli/test_run`."""
+    path = Path(module)
+    return TESTS / path.parent / f"test_{path.name.strip('_')}.py"
+
+
+def reach(test: Path) -> set[str]:
+    """Return every module of handnet that a test file imports, or that is imported by one that it imports."""
+    reached: set[str] = set()
+    # Fixtures and helpers of the tests import for them.
+    files = [test, *(folder / "conftest.py" for folder in test.parents if (folder / "conftest.py").is_file())]
+    seen = set(files)
+    waiting: list[str] = []
+    while files:
+        for name in find_imports(ast.parse(files.pop().read_text(encoding="utf-8")), at_start=False):
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                file = ROOT.joinpath(*parts[:end]).with_suffix(".py")
+                if parts[0] == "tests" and file.is_file() and file not in seen:
+                    seen.add(file)
+                    files.append(file)
+            waiting += [".".join(parts[:end]) for end in range(1, len(parts) + 1)] if parts[0] == "handnet" else []
+    while waiting:
+        name = waiting.pop()
+        if name in reached or not is_module(name):
+            continue
+        reached.add(name)
+        waiting += [other for other in list_imports(name) if other.startswith("handnet")]
+    return reached
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_has_a_test_file_of_its_name(module: str) -> None:
+    own = find_own_test(module)
+    if module in LISTED:
+        assert not own.exists(), f"{module} has {own.name} now: take it out of THROUGH"
+    else:
+        assert own.is_file(), f"write {own.relative_to(ROOT)}, or list {module} in THROUGH under the file that tests it"
+
+
+@pytest.mark.parametrize("test", THROUGH)
+def test_a_listed_test_file_reaches_the_modules_that_it_tests(test: str) -> None:
+    assert set(THROUGH[test]) <= set(MODULES)
+    if test == "cli/test_main.py":
+        # It starts `python -m handnet`.
+        return
+    reached = reach(TESTS / test)
+    assert {"handnet." + module.replace("/", ".") for module in THROUGH[test]} <= reached
+
+
+def test_each_test_folder_is_that_of_a_package() -> None:
+    """Helpers aside, every folder with tests has one of the same name in handnet."""
+    folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    others = {folder.as_posix() for folder in folders if not (ROOT / "handnet" / folder).is_dir()}
+    assert others == {"faults", "fuzz"}

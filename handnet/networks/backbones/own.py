@@ -124,7 +124,7 @@ def _join(defaults: Tree) -> Backbone:
     def build(_image_size_px: int) -> keras.Model:
         raise ValueError("A backbone that joins sources is built from `model.sources`.")
 
-    return Backbone(build, blocks="", defaults=defaults, joins_sources=True, min_image_px=96)
+    return Backbone(build, blocks="", defaults=defaults, joins_sources=True)
 
 
 OWN: dict[str, Backbone] = {

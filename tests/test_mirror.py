@@ -14,16 +14,21 @@ THROUGH = {
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
         *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
-        "gallery/search",
+        *("gallery/answers", "gallery/search"),
     ),
     "gallery/test_models.py": ("gallery/quality",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
+    "gallery/stores/test_sqlite.py": (
+        *("gallery/stores/file_traces", "gallery/stores/sqlite_connections", "gallery/stores/sqlite_folder"),
+        "gallery/stores/sqlite_rows",
+    ),
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
     "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
+    "images/test_hand_finder.py": ("images/hand_facts",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_fetch.py": ("images/hand_models/models",),

@@ -28,7 +28,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and differences.svg,
     a plot of the figures and the differences.
     """
-    from handnet.config.run_folder import read_run
+    from handnet.config.run_folder import WEIGHTS_FILE, read_run
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
     from handnet.evaluation.report.plots.difference_plot import plot_differences
     from handnet.files import write_bytes
@@ -38,6 +38,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.metrics.protocols import PROTOCOLS
     from handnet.metrics.ranking import DIRECTIONS
     from handnet.networks.heads import name_objective
+    from handnet.networks.weights.manifest import hash_file
 
     if protocol not in PROTOCOLS:
         raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
@@ -52,7 +53,13 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
                 f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {quote(folder)} "
                 f"--part {part}"
             )
-        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), load_part(file)))
+        vectors = load_part(file)
+        if vectors.model and vectors.model != hash_file(folder / WEIGHTS_FILE):
+            raise EvaluationError(
+                f"{str(file)!r} holds vectors of other weights than the run has now. Evaluate it again: handnet eval "
+                f"{quote(folder)} --part {part}"
+            )
+        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), vectors))
     claim_output(output)
     comparison = compare_runs(runs, protocol, direction, seed=seed)
     write_metrics(output / "comparison.json", comparison)

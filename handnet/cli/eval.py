@@ -96,7 +96,7 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
 
     origin = describe_origin(of.run, of.dataset, of.select_examples())
     metrics, embedded = evaluate_run(of, with_audit)
-    replace(embedded, model=origin["weights"]).save(target / "embeddings.npz")
+    replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, **origin})
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
     write_report(target / "report.html", metrics, embedded, title, about, of.seed)

@@ -1,15 +1,14 @@
 """`handnet identify`."""
 
-from pathlib import Path
-
 import click
 
 from handnet.cli._console import echo
 from handnet.cli._gallery import (
+    ModelChoice,
+    Place,
     answers_to_csv,
     answers_to_json,
     fail_without_answer,
-    open_with_model,
     print_answers,
     with_gallery,
     with_hand,
@@ -53,10 +52,8 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table.")
 @with_model
 def identify(
-    gallery: str,
+    place: Place,
     photos: tuple[str, ...],
-    store: str,
-    key_file: Path | None,
     top: int,
     fpir: float | None,
     prior: float,
@@ -65,8 +62,7 @@ def identify(
     together: bool,
     as_json: bool,
     as_csv: bool,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    model: ModelChoice,
 ) -> None:
     """Say whose hands PHOTO… show, among the people of the gallery G, or that it is nobody enrolled.
 
@@ -74,7 +70,7 @@ def identify(
     """
     if as_json and as_csv:
         raise ConfigError("Give --json or --csv, not both.")
-    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+    with place.open_with(model) as opened:
         answers = opened.identify(
             list(photos), top=top, fpir=fpir, prior=prior, view=view or "", side=side or "", together=together
         )
@@ -84,4 +80,4 @@ def identify(
         echo(answers_to_csv(answers))
     else:
         print_answers(answers)
-    fail_without_answer(answers)
+    fail_without_answer([answer.problem for answer in answers])

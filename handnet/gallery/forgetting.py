@@ -37,7 +37,10 @@ def forget(store: Store, name: str) -> Forgotten:
     with store.write() as changes:
         person = store.find_person(name)
         if person is None:
-            raise GalleryError(f"Nobody is enrolled as {name!r}.")
+            raise GalleryError(
+                f"Nobody is enrolled as {name!r}. If an earlier forget was stopped before its end, remove what it left in the "
+                "files: handnet gallery compact."
+            )
         photos = store.read_photos([person.id])
         traces = store.read_traces(person.id)
         before = store.find_bytes(traces)

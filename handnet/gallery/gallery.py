@@ -5,24 +5,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from handnet.console import Count
 from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
+from handnet.gallery.answers import CheckReport, PersonSummary, Verdict, Verification, decide_same
 from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
-from handnet.gallery.enrolment import Enrolment, Entry, Refused, decide_kind, enrol, new_id, now
+from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.index import TemplateIndex, choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
 from handnet.gallery.migration import Migration, migrate
-from handnet.gallery.noise import Duplicate, Misplaced, SamePerson, find_duplicates, find_misplaced, find_same_people
+from handnet.gallery.noise import find_duplicates, find_misplaced, find_same_people
 from handnet.gallery.open_set import Compared, Threshold, choose_threshold
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import UNKNOWN, AuditEntry, HandKind, Header, Person, Photo, check_kind, clean_name
+from handnet.gallery.records import (
+    UNKNOWN,
+    AuditEntry,
+    HandKind,
+    Header,
+    Person,
+    Photo,
+    check_kind,
+    clean_name,
+    decide_kind,
+    describe_contradiction,
+)
 from handnet.gallery.review import check_level
 from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores import create_store, open_store
@@ -31,68 +41,6 @@ from handnet.gallery.templates import build_templates
 from handnet.metrics.embedded import EmbeddedPart, check_vector_file
 
 Photos = PhotoInput | Sequence[PhotoInput]
-
-
-class PersonSummary(NamedTuple):
-    """A line of the list of people.
-
-    Attributes:
-        name: of the person.
-        num_photos: enrolled photos.
-        kinds: photos by kind of hand.
-        created: UTC, ISO 8601.
-        id: stays when the name changes.
-    """
-
-    name: str
-    num_photos: int
-    kinds: Mapping[HandKind, int]
-    created: str
-    id: str
-
-
-class Verification(NamedTuple):
-    """Whether a photo shows an enrolled person.
-
-    Attributes:
-        photo: what was asked about, in words.
-        name: of the person.
-        problem: why there is no answer, or "".
-        same: at or above the threshold.
-        probability: of the same person, where both answers are as likely before seeing the photo; 0..1.
-        log_ratio: natural log-likelihood ratio.
-        similarity: cosine with the template.
-        threshold: cosine at which both error rates were equal for calibration people.
-        pairing: how they were compared, in words.
-        origin: where calibration and threshold come from, in words.
-    """
-
-    photo: str
-    name: str
-    problem: str
-    same: bool = False
-    probability: float = 0.0
-    log_ratio: float = 0.0
-    similarity: float = 0.0
-    threshold: float = 0.0
-    pairing: str = ""
-    origin: str = ""
-
-
-class CheckReport(NamedTuple):
-    """The state of a gallery.
-
-    Attributes:
-        damage: rows and pages that are not as they were written, one line each.
-        same_people: pairs of people who may be one.
-        misplaced: photos that may belong to somebody else.
-        duplicates: pairs of photos that are nearly the same picture.
-    """
-
-    damage: tuple[str, ...]
-    same_people: tuple[SamePerson, ...]
-    misplaced: tuple[Misplaced, ...]
-    duplicates: tuple[Duplicate, ...]
 
 
 class Gallery:
@@ -285,6 +233,14 @@ class Gallery:
         ]
         return sorted(rows, key=lambda row: (row.name.casefold(), row.name))
 
+    def find_person(self, person: str) -> Person | None:
+        """Return the person of an id, or None.
+
+        Args:
+            person: id.
+        """
+        return self._store.read_person(person)
+
     def show(self, name: str) -> tuple[Person, Sequence[Photo]]:
         """Return a person and the enrolled photos.
 
@@ -455,6 +411,8 @@ class Gallery:
     def export(self, target: str | Path) -> int:
         """Write names and vectors as the model gave them, not protected, to a file that `handnet eval --embeddings` reads.
 
+        Only its owner can read the file.
+
         Args:
             target: a file that ends with .npz or .parquet.
 
@@ -481,7 +439,7 @@ class Gallery:
             ("",) * len(vectors),
             self.header.name,
         )
-        part.save(Path(target))
+        part.save(Path(target), private=True)
         return len(vectors)
 
     def identify(
@@ -529,7 +487,8 @@ class Gallery:
             found = self._search.find(kind, vector, None if together else max(top, MAX_RANKED))
             usable.append((title, kind, found))
             if not together:
-                answers.append(self._answer(title, [kind], found, [found.compared], result.remarks, top, fpir, prior))
+                remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
+                answers.append(self._answer(title, [kind], found, [found.compared], remarks, top, fpir, prior))
         if together and usable:
             title = ", ".join(row[0] for row in usable)
             found = usable[0][2]._replace(hits=combine_hits([row[2].hits for row in usable]))
@@ -558,30 +517,18 @@ class Gallery:
         for number, (photo, result) in enumerate(zip(inputs, self._need_encoder().embed(inputs), strict=True), 1):
             title = name_photo(photo, number)
             if result.vector is None:
-                answers.append(Verification(title, person.name, result.reason))
+                answers.append(Verification(title, person.name, Verdict(result.reason)))
                 continue
             kind = decide_kind(result.kind, view, side)
             found = choose_pairing(self._matching, kind, templates)
             if found is None:
-                answers.append(Verification(title, person.name, _explain_no_pairing(kind)))
-                continue
-            template, pairing, fit = found
-            cosine = float(template.vector @ self._store.codec.turn(result.vector[None])[0])
-            ratio = float(fit.compute_log_ratio(cosine))
-            answers.append(
-                Verification(
-                    title,
-                    person.name,
-                    "",
-                    cosine >= fit.equal_error_threshold,
-                    float(expit(ratio)),
-                    ratio,
-                    cosine,
-                    fit.equal_error_threshold,
-                    str(pairing),
-                    self._matching.origin,
-                )
-            )
+                verdict = Verdict(_explain_no_pairing(kind))
+            else:
+                template, pairing, fit = found
+                vector = self._store.codec.turn(result.vector[None])[0]
+                verdict = decide_same(template.vector, vector, pairing, fit, self._matching.origin)
+            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
+            answers.append(Verification(title, person.name, verdict, remarks))
         return answers
 
     def _answer(

@@ -16,7 +16,7 @@ from handnet.images.hand_models.files import FILES
 from handnet.images.hand_report import HandReport, look_at_photos
 
 # Raised whenever landmarks, side, view or measures of the same photo change.
-SURVEY_VERSION = 2
+SURVEY_VERSION = 3
 # Of so many photos, spread over a data set, this share must show a hand before all of them are looked at: a photo without
 # one takes ten times as long as one with.
 NUM_SAMPLED, LEAST_SHARE = 12, 0.5

@@ -143,3 +143,8 @@ def check_same_photos(one: ComparedRun, other: ComparedRun) -> None:
             f"Runs are compared on the same photos. Received: {one.name} and {other.name} with other file names, e.g. "
             f"{next(f'{x} and {y}' for x, y in zip(names_a, names_b, strict=True) if x != y)}."
         )
+    if a.photos and b.photos and a.photos != b.photos:
+        raise EvaluationError(
+            f"Runs are compared on the same photos. Received: {one.name} and {other.name} with the same names of photos and "
+            "other contents or labels. Evaluate both on the same data."
+        )

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ _SEEN = {
     "seen_confidences": "seen_confidence",
     "qualities": "quality",
 }
-_OF_THE_FILE = ("name", "model")
+_OF_THE_FILE = ("name", "model", "photos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class EmbeddedPart:
         paths: N file names, "" where unknown.
         name: what the part is called, e.g. "test".
         model: digest of the weights that made the vectors, "" where unknown.
+        photos: digest of the bytes and labels of all these photos, "" where unknown.
     """
 
     embeddings: npt.NDArray[np.float32]
@@ -58,6 +59,7 @@ class EmbeddedPart:
     paths: tuple[str, ...]
     name: str = ""
     model: str = ""
+    photos: str = ""
 
     @property
     def hands(self) -> npt.NDArray[np.str_]:
@@ -78,18 +80,19 @@ class EmbeddedPart:
             self.model,
         )
 
-    def save(self, path: Path, seen: Columns | None = None) -> None:
+    def save(self, path: Path, seen: Columns | None = None, *, private: bool = False) -> None:
         """Write a file of vectors, whole or not at all; `load_part` reads it.
 
-        An .npz file holds the arrays `embeddings` and `paths`, `name` and `model`, and of labelled photos `identities`,
-        `views`, `sides` and `attributes` (the text of JSON objects). A .parquet file has a row for each photo: path,
-        identity, view, side, attributes and embedding, a list of D numbers.
+        An .npz file holds the arrays `embeddings` and `paths`, `name`, `model` and `photos`, and of labelled photos
+        `identities`, `views`, `sides` and `attributes` (the text of JSON objects). A .parquet file has a row for each photo:
+        path, identity, view, side, attributes and embedding, a list of D numbers.
 
         Args:
             path: a file that `check_vector_file` accepts.
             seen: what was seen in the N photos, to be written as well: `hand_scores`, `seen_sides`, `seen_views`,
                 `seen_confidences` and `qualities`, each (N,); in a table `hand_score`, `seen_side` and so on. They are
                 no labels: `load_part` passes them over.
+            private: for its owner's eyes alone.
 
         Raises:
             ConfigError: as `check_vector_file`.
@@ -102,9 +105,9 @@ class EmbeddedPart:
             columns |= {"identities": self.identities, "views": self.views, "sides": self.sides}
             columns["attributes"] = np.array(attributes, dtype=np.str_)
         columns |= dict(seen or {})
-        facts = {"name": self.name, "model": self.model}
+        facts = {"name": self.name, "model": self.model, **({"photos": self.photos} if self.photos else {})}
         write = VECTOR_FORMATS[path.suffix].write
-        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
+        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts), private=private)
 
 
 def check_vector_file(path: Path) -> None:
@@ -203,8 +206,8 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
     """Read embeddings and labels that handnet or any other program wrote.
 
     Needed: `embeddings` (N, D), `identities` (N,), `views` (N,); optional: `sides`, `paths` (N,) and `attributes` (N,),
-    the text of JSON objects, `name` and `model`. In a .parquet file these are the columns of `EmbeddedPart.save`. Nothing
-    is unpickled.
+    the text of JSON objects, `name`, `model` and `photos`. In a .parquet file these are the columns of `EmbeddedPart.save`.
+    Nothing is unpickled.
 
     Args:
         path: an .npz or .parquet file.
@@ -233,7 +236,7 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
             raise ValueError("an entry is no object")
     except ValueError as error:
         raise EvaluationError(f"`attributes` in {path} must be the text of JSON objects. Received: {error}.") from error
-    return make_part(
+    part = make_part(
         vectors,
         _check_identities(path, columns["identities"]),
         columns["views"].ravel(),
@@ -243,6 +246,7 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
         str(columns.get("name", path.stem)),
         str(columns.get("model", "")),
     )
+    return replace(part, photos=str(columns.get("photos", "")))
 
 
 def _check_identities(path: Path, identities: npt.NDArray[Any]) -> list[str]:

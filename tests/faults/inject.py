@@ -304,7 +304,8 @@ def go_on(trial: Trial, work: Path, whole: Whole) -> str:
     ended = fork(trial.again if begun else trial.first, work).wait()
     # What was finished before the fault is not made twice, and says so.
     finished = ended.code == 1 and any(
-        word in ended.err for word in ("exists already", "No photo was", "is finished", "is not empty")
+        word in ended.err
+        for word in ("exists already", "No photo was", "is finished", "is not empty", "Nobody is enrolled")
     )
     if ended.code and not finished:
         return f"could not be continued: {ended.err.strip()[-300:]}"

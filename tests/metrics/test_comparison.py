@@ -1,11 +1,13 @@
 """Comparisons in pairs and pooled folds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
 from handnet.metrics.comparison import ComparedRun, compare_runs
-from handnet.metrics.embedded import make_part
+from handnet.metrics.embedded import load_part, make_part
 from handnet.metrics.figures import list_means
 from handnet.metrics.protocols import rank_templates
 
@@ -97,3 +99,16 @@ def test_runs_on_other_photos_are_refused():
         compare_runs(labelled)
     with pytest.raises(EvaluationError, match="at least two runs. Received: 1"):
         compare_runs([one])
+
+
+def test_other_photos_of_the_same_names_are_refused(tmp_path):
+    one, other = make_runs([1.0, 1.0])
+    for run, photos in ((one, "f00d"), (other, "beef")):
+        replace(run.part, photos=photos).save(tmp_path / f"{run.name}.npz")
+    first, second = (run._replace(part=load_part(tmp_path / f"{run.name}.npz")) for run in (one, other))
+    with pytest.raises(
+        EvaluationError, match="run0 and run1 with the same names of photos and other contents or labels"
+    ):
+        compare_runs([first, second])
+    compare_runs([first, second._replace(part=first.part)], num_replicates=20)
+    compare_runs([first, other], num_replicates=20)

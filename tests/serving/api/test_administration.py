@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, GalleryServerError
 from handnet.gallery import Gallery
 from handnet.serving.api.app import build_app
 from handnet.serving.api.keys import KeyFile
+from handnet.serving.api.problems import to_problem
 from handnet.serving.api.service import Service
 from tests.serving.api.hands import NAMES, draw
 from tests.serving.api.test_routes import HANDS, check_problem, find_id, send
@@ -80,3 +81,9 @@ def test_a_key_is_not_revoked_where_there_are_none(tmp_path: Path) -> None:
         ConfigError, match=r"There is no API key '3f2a': there are none at all\. Make one with --add-key"
     ):
         KeyFile(tmp_path / "keys.json").revoke("3f2a")
+
+
+def test_a_store_that_is_gone_is_unavailable_and_its_address_is_not_told() -> None:
+    problem = to_problem(GalleryServerError("The server milvus+http://10.0.0.7:19530 does not answer."))
+    assert problem.status_code == 503
+    assert "10.0.0.7" not in problem.detail

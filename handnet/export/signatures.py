@@ -24,6 +24,8 @@ from handnet.networks.encoder import Encoder
 Function: TypeAlias = Any
 
 DEFAULT = "serving_default"
+# Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
+_PLAIN_ERROR = 1e-5
 # Photos that are compared pixel for pixel: each has its own size and is sent alone.
 _NUM_WHOLE = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
@@ -261,16 +263,13 @@ def compare_archive(
     contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
-    differences = []
 
-    def compare_vectors(name: str) -> None:
+    def compare_vectors(name: str) -> list[float]:
         received = _run(signatures[name], photos=tf.constant(contents))
-        differences.extend([_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)])
+        return [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
 
-    compare_vectors("embed")
-    # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
-    with _without_graph_optimizer():
-        compare_vectors(DEFAULT)
+    def compare_others() -> float:
+        differences = compare_vectors(DEFAULT)
         for photo, vector in zip(whole, expected, strict=False):
             pixels = read_photo(tf.constant(photo), image)
             received = _run(signatures["embed_pixels"], images=pixels[None])
@@ -285,7 +284,15 @@ def compare_archive(
             for photo, similarity in zip(pixels, similarities, strict=False):
                 received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
                 differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
-    return float(np.max(differences))
+        return float(np.max(differences))
+
+    difference = float(np.max(compare_vectors("embed")))
+    # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
+    with _without_graph_optimizer():
+        other = compare_others()
+    if not other <= _PLAIN_ERROR:
+        other = compare_others()
+    return max(difference, other)
 
 
 @contextlib.contextmanager

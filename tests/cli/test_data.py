@@ -82,7 +82,7 @@ def test_fewer_than_two_people_are_said_after_the_counts(command: CommandLine) -
     assert "Matching needs at least 2 people." in outcome.out
     assert "unusable photos: 0" in outcome.out
     assert list_files(Path("pictures")) == {Path("photos-per-person.png"), Path("montage.png")}
-    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use split "fractions".\n'
+    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use --set data.split=fractions.\n'
     assert (outcome.code, outcome.err) == (1, line)
     line = command.fail("train", "--data=hands", "--set=data.split=fractions", *QUICK)
     assert 'Split "fractions" with these options needs at least 2 people. Received: 1 with photos.' in line

@@ -30,6 +30,8 @@ from handnet.networks.heads import select_head
 NUM_FOLDS = 4
 SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
 COLUMNS = ("R@1", "mean rank", "photo R@1", "one photo R@1", "EER", "TAR at 1 %")
+# What each of them can be at its least and its most.
+LOWEST, HIGHEST = (0, 1, 0, 0, 0, 0), (100, np.inf, 100, 100, 100, 100)
 # Of the gallery of one photo a person.
 DRAWS = 10
 Floats = npt.NDArray[np.floating]
@@ -143,15 +145,15 @@ def print_row(row: tuple[float, Floats]) -> None:
 
 
 def print_forecast(rows: list[tuple[float, Floats]]) -> None:
-    """Print the figures for 2, 4 and 8 times as many people, if they went on along a straight line in their logarithm."""
+    """Print the figures for 2 and 4 times as many people, if they went on along a straight line in their logarithm."""
     last = rows[-3:]
     logs = np.log2([people for people, _ in last])
-    for factor in (2, 4, 8):
+    for factor in (2, 4):
         figures = [
             np.polyval(np.polyfit(logs, [row[column] for _, row in last], 1), logs[-1] + np.log2(factor))
             for column in range(len(COLUMNS))
         ]
-        print_row((last[-1][0] * factor, np.array(figures)))
+        print_row((last[-1][0] * factor, np.clip(figures, LOWEST, HIGHEST)))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,15 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
     "--fpir",
     metavar="RATE",
     callback=_read_rate,
-    help="Of people who are not enrolled at most this share is to be named.  [default: the lowest of 1, 5, 10, 30% that the "
+    help="Of people who are not enrolled about this share may be named.  [default: the lowest of 1, 5, 10, 30% that the "
     "calibration carries]",
+)
+@click.option(
+    "--fpir-bound",
+    default="estimate",
+    show_default=True,
+    type=click.Choice(("estimate", "upper")),
+    help="What that rate is of the threshold: the best estimate, or the upper end of its 95% interval.",
 )
 @click.option(
     "--prior", default=0.5, show_default=True, type=float, help="Probability that a hand is of somebody enrolled."
@@ -56,6 +63,7 @@ def identify(
     photos: tuple[str, ...],
     top: int,
     fpir: float | None,
+    fpir_bound: str,
     prior: float,
     view: str | None,
     side: str | None,
@@ -72,7 +80,14 @@ def identify(
         raise ConfigError("Give --json or --csv, not both.")
     with place.open_with(model) as opened:
         answers = opened.identify(
-            list(photos), top=top, fpir=fpir, prior=prior, view=view or "", side=side or "", together=together
+            list(photos),
+            top=top,
+            fpir=fpir,
+            fpir_bound=fpir_bound,
+            prior=prior,
+            view=view or "",
+            side=side or "",
+            together=together,
         )
     if as_json:
         echo(answers_to_json(answers))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -448,6 +449,7 @@ class Gallery:
         *,
         top: int = 10,
         fpir: float | None = None,
+        fpir_bound: str = "estimate",
         prior: float = 0.5,
         view: str = "",
         side: str = "",
@@ -458,8 +460,10 @@ class Gallery:
         Args:
             photos: one or more files, bytes or uint8 arrays (H, W, 3).
             top: people to list at most, 1 or more.
-            fpir: false-positive identification rate, 0..1: of people who are not enrolled at most this share is to be named;
+            fpir: false-positive identification rate, 0..1: about this share of people who are not enrolled may be named;
                 None: the lowest of 1, 5, 10 and 30 % that the calibration carries.
+            fpir_bound: what `fpir` is of the threshold: "estimate", the best estimate of its rate, or "upper", the upper end
+                of the 95 % interval.
             prior: probability that a hand belongs to somebody enrolled, before it is seen.
             view: of all photos: "dorsal", "palmar", or "" as the model sees it.
             side: likewise: "left", "right" or "".
@@ -470,14 +474,16 @@ class Gallery:
 
         Raises:
             EvaluationError: a rate that the calibration cannot carry.
-            ConfigError: an unknown view or side.
+            ConfigError: an unknown view, side or bound.
         """
         check_kind(view, side)
+        asked = _Asked(fpir, fpir_bound)
         inputs = _list_photos(photos)
         titles = [name_photo(photo, number) for number, photo in enumerate(inputs, 1)]
         embedded = self._need_encoder().embed(inputs) if inputs else []
         answers: list[Answer] = []
         usable: list[tuple[str, HandKind, Found]] = []
+        all_remarks: list[str] = []
         for title, result in zip(titles, embedded, strict=True):
             if result.vector is None:
                 answers.append(Answer(title, result.reason, "", "", "", (), 1.0, prior, None, (), 0, 0))
@@ -486,14 +492,15 @@ class Gallery:
             vector = self._store.codec.turn(result.vector[None])[0]
             found = self._search.find(kind, vector, None if together else max(top, MAX_RANKED))
             usable.append((title, kind, found))
+            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
+            all_remarks += [f"{title}: {remark}" for remark in remarks]
             if not together:
-                remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
-                answers.append(self._answer(title, [kind], found, [found.compared], remarks, top, fpir, prior))
+                answers.append(self._answer(title, [kind], found, [found.compared], remarks, top, asked, prior))
         if together and usable:
             title = ", ".join(row[0] for row in usable)
             found = usable[0][2]._replace(hits=combine_hits([row[2].hits for row in usable]))
             kinds, compared = [row[1] for row in usable], [row[2].compared for row in usable]
-            answers.insert(0, self._answer(title, kinds, found, compared, (), top, fpir, prior))
+            answers.insert(0, self._answer(title, kinds, found, compared, tuple(all_remarks), top, asked, prior))
         return answers
 
     def verify(self, name: str, photos: Photos, *, view: str = "", side: str = "") -> Sequence[Verification]:
@@ -539,7 +546,7 @@ class Gallery:
         compared: Sequence[Sequence[Compared]],
         remarks: tuple[str, ...],
         top: int,
-        fpir: float | None,
+        asked: "_Asked",
         prior: float,
     ) -> Answer:
         hits, num_people = found.hits, found.num_people
@@ -550,7 +557,7 @@ class Gallery:
         elif not hits.num_compared:
             remarks += (_explain_no_pairing(kinds[0]),)
         else:
-            thresholds = [self._choose_threshold(part, fpir) for part in compared if part]
+            thresholds = [self._choose_threshold(part, asked) for part in compared if part]
             remarks += tuple(dict.fromkeys(row for row in thresholds if isinstance(row, str)))
             # Of several photos of different kinds the strictest threshold counts.
             told = [row for row in thresholds if isinstance(row, Threshold)]
@@ -564,14 +571,16 @@ class Gallery:
             title, "", view, side, name, matches, nobody, prior, threshold, remarks, num_people, compared_people
         )
 
-    def _choose_threshold(self, compared: Sequence[Compared], fpir: float | None) -> Threshold | str:
+    def _choose_threshold(self, compared: Sequence[Compared], asked: "_Asked") -> Threshold | str:
         """Return the threshold, or, where no rate was asked for, why there is none."""
-        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), fpir)
+        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), asked)
         if place not in self._thresholds:
             try:
-                self._thresholds[place] = choose_threshold(compared, fpir, self._matching.origin)
+                self._thresholds[place] = choose_threshold(
+                    compared, asked.fpir, self._matching.origin, bound=asked.bound
+                )
             except EvaluationError as error:
-                if fpir is not None:
+                if asked.fpir is not None:
                     raise
                 self._thresholds[place] = f"nobody is named: {error}"
         return self._thresholds[place]
@@ -599,6 +608,13 @@ class Gallery:
         if person is None:
             raise GalleryError(f"Nobody is enrolled as {name!r}. See handnet gallery list.")
         return person
+
+
+class _Asked(NamedTuple):
+    """The false-positive rate that is asked for, and what it is of the threshold."""
+
+    fpir: float | None
+    bound: str
 
 
 def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:

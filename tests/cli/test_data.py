@@ -11,6 +11,7 @@ from PIL import Image
 from handnet.data.checks import FORMATS
 from handnet.data.synthetic import write_synthetic
 from tests.cli.command_line import QUICK, CommandLine, list_files, training_photos
+from tests.hand_models import find_hand_models
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
 from tests.tiny import HEADER, write_tiny
 
@@ -202,3 +203,20 @@ def test_a_folder_that_is_in_use_is_not_drawn_into(command: CommandLine) -> None
     write_tiny(Path("hands"), num_people=2, photos_per_view=1)
     assert "The folder" in (line := command.fail("data", "synth", "hands", "--people=2"))
     assert "is not empty" in line
+
+
+def test_hands_are_looked_for_where_their_models_are(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(Path("nowhere").absolute()))
+    write_synthetic(Path("hands"), 2, 1, seed=1, size_px=(640, 480), workers=1)
+    check = ("data", "check", "hands", "--split=fractions", "--output=pictures")
+    assert "Run: handnet weights fetch mediapipe-hands" in command.run(*check).out
+    assert "hands" not in command.run(*check, "--no-hands").out.split("identical content: 0")[1]
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
+    table = Path("hands/HandInfo.csv")
+    table.write_text(table.read_text().replace('"palmar right"', '"dorsal right"', 1))
+    outcome = command.run(*check, "--sheet=sheet.png")
+    assert outcome.code == 0
+    assert "of 4 photos\n" in outcome.out
+    assert "Hand_0000002.jpg: labelled dorsal right, shows palmar right" in outcome.out
+    assert "quality: good " in outcome.out
+    assert Path("sheet.png").is_file()

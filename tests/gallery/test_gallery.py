@@ -131,6 +131,16 @@ def test_photos_together_are_one_answer(people: Gallery) -> None:
     assert together[1].problem == "not a photo"
 
 
+def test_photos_together_keep_what_was_seen_in_each(people: Gallery) -> None:
+    shots = [take_photo(2, "dorsal", "left"), take_photo(2, "palmar", "left", quality=0.1)]
+    seen = [answer.remarks for answer in people.identify(shots, view="dorsal")]
+    assert seen[0] == ()
+    assert "blurred" in seen[1]
+    assert any("palmar" in remark for remark in seen[1])
+    together = people.identify(shots, view="dorsal", together=True)[0]
+    assert together.remarks == tuple(f"photo 2: {remark}" for remark in seen[1])
+
+
 def test_inputs_may_be_paths_bytes_and_arrays(people: Gallery, tmp_path: Path) -> None:
     path = write_photo(tmp_path / "photo.jpg", 2, "dorsal", "left", 4)
     answers = people.identify([path, str(path), path.read_bytes()])

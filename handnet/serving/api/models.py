@@ -54,8 +54,12 @@ class IdentifyFields(HandFields):
     top: Annotated[int, Field(ge=1, le=1000, description="People to list.")] = 10
     fpir: Annotated[
         float | None,
-        Field(gt=0, lt=1, description="At most this share of people who are not enrolled is to be named."),
+        Field(gt=0, lt=1, description="About this share of people who are not enrolled may be named."),
     ] = None
+    fpir_bound: Annotated[
+        Literal["estimate", "upper"],
+        Field(description="What fpir is of the threshold: the best estimate, or the upper end of its 95 % interval."),
+    ] = "estimate"
     prior: Annotated[float, Field(gt=0, lt=1, description="Probability that a hand is of somebody enrolled.")] = 0.5
     together: Annotated[bool, Field(description="All photos show one person: one answer.")] = False
 
@@ -175,6 +179,7 @@ class ThresholdOut(Strict):
     log_ratio: float
     probability: Annotated[float, Field(description="The same for the likeliest person, all else as it is.")]
     fpir: float
+    bound: str
     predicted: float
     interval: tuple[float, float]
     num_people: int

@@ -45,6 +45,7 @@ async def identify(collection: str, request: Request, service: Served) -> Answer
             [photo.contents for photo in photos],
             top=fields.top,
             fpir=fields.fpir,
+            fpir_bound=fields.fpir_bound,
             prior=fields.prior,
             view=fields.view,
             side=fields.side,

@@ -62,12 +62,12 @@ def draw(people: Sequence[int], shot: int) -> list[bytes]:
 def serve(folder: str, num_people: int, gallery_path: str, pipe: "multiprocessing.connection.Connection") -> None:
     """Make a gallery, or open one, and serve it until the process is told to stop."""
     from handnet.serving.api.batching import BatchingEncoder
-    from handnet.serving.api.figures import Figures
+    from handnet.serving.api.counters import Counters
     from handnet.serving.api.limits import Limits
     from handnet.serving.api.server import listen, run_server
     from handnet.serving.api.service import Collection, Service
 
-    figures = Figures()
+    figures = Counters()
     if gallery_path:
         from handnet.gallery.models import load_model
 

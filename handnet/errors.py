@@ -46,6 +46,10 @@ class GalleryError(HandnetError):
     """A gallery that is missing, damaged, busy, of another model or under another key."""
 
 
+class GalleryServerError(GalleryError):
+    """The server that holds a gallery does not answer."""
+
+
 def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 

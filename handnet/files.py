@@ -55,7 +55,7 @@ def _make_temporary(path: Path) -> tuple[Path, int]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_dead(path.parent)
+        remove_dead(path.parent)
         while True:
             folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_TEMPORARY))
             if sys.platform == "win32":
@@ -80,8 +80,8 @@ def _make_temporary(path: Path) -> tuple[Path, int]:
         raise DiskError(f"Cannot write {str(path)!r}: {error.strerror}. Give a folder that can be written.") from None
 
 
-def _remove_dead(folder: Path) -> None:
-    """Delete the temporary folders in `folder` whose processes have ended."""
+def remove_dead(folder: Path) -> None:
+    """Delete the temporary folders in `folder` whose processes have ended; others' are left alone."""
     if sys.platform == "win32":
         return
     for path in list(folder.glob(f"{_TEMPORARY}*")):

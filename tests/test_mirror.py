@@ -14,11 +14,15 @@ THROUGH = {
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
         *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
-        "gallery/search",
+        *("gallery/answers", "gallery/search"),
     ),
     "gallery/test_models.py": ("gallery/quality",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
+    "gallery/stores/test_sqlite.py": (
+        *("gallery/stores/file_traces", "gallery/stores/sqlite_connections", "gallery/stores/sqlite_folder"),
+        "gallery/stores/sqlite_rows",
+    ),
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),

@@ -10,7 +10,7 @@ from handnet.data import photo_files
 from handnet.data.cache import find_drawn_folder, use_folder
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
-from handnet.data.missing_labels import See, SeenHand
+from handnet.data.missing_labels import HandInPhoto, See
 from handnet.data.readers import FILLING_READERS, hands11k, lfw, read_dataset, tiny_imagenet
 from handnet.data.readers import folder as any_folder
 from handnet.errors import DataError
@@ -56,7 +56,7 @@ def choose_see(reader: str, fill_labels: bool) -> See | None:
     if not fill_labels or reader not in FILLING_READERS or not has_hand_models():
         return None
 
-    def see(paths: Sequence[str]) -> Sequence[SeenHand | None]:
+    def see(paths: Sequence[str]) -> Sequence[HandInPhoto | None]:
         start_tensorflow()
         from handnet.images.hand_survey import see_hands
 

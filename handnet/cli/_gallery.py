@@ -1,12 +1,13 @@
 """What the commands of a gallery share: their options, opening it with its key and model, and how answers are printed."""
 
 import csv
+import functools
 import io
 import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,10 +16,12 @@ from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from handnet.gallery.answers import Verification
     from handnet.gallery.encoder import Encoder
-    from handnet.gallery.gallery import Gallery, Verification
+    from handnet.gallery.gallery import Gallery
     from handnet.gallery.matching import Answer
     from handnet.gallery.pairings import Matching
+    from handnet.gallery.protection import Key
 
 Command = Callable[..., Any]
 
@@ -47,16 +50,84 @@ _VIEW = click.option(
 _SIDE = click.option("--side", type=click.Choice(["left", "right"]), default=None, help="Which hand it is.")
 
 
+class Place(NamedTuple):
+    """Where a gallery lies, as the options say.
+
+    Attributes:
+        gallery: its folder, or its name on a server.
+        store: address of the server, or "".
+        key_file: of its key, or None.
+    """
+
+    gallery: str
+    store: str
+    key_file: Path | None
+
+    def open(self) -> "Gallery":
+        """Open it for what needs no model."""
+        from handnet.gallery.gallery import Gallery
+
+        return Gallery.open(self.gallery, store=self.store, key=self.read_key())
+
+    def open_with(self, model: "ModelChoice") -> "Gallery":
+        """Open it with its model: the one that is named, else the one that it was made with."""
+        opened = self.open()
+        try:
+            opened.bind(load_model(model.find() or dict(opened.header.source)))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def read_key(self) -> "Key | None":
+        """Return its key; None where none is named."""
+        from handnet.gallery.protection import read_key
+
+        return read_key(self.key_file)
+
+
+class ModelChoice(NamedTuple):
+    """The model that --run or --model names.
+
+    Attributes:
+        run: folder of a run, or None.
+        saved_model: folder of a SavedModel's version, or None.
+    """
+
+    run: Path | None
+    saved_model: Path | None
+
+    def find(self) -> dict[str, str]:
+        """Return where the model is; {} where neither was given.
+
+        Raises:
+            ConfigError: both were given.
+        """
+        if self.run is not None and self.saved_model is not None:
+            raise ConfigError("Give --run or --model, not both.")
+        if self.run is not None:
+            return {"kind": "run", "path": str(self.run)}
+        return {"kind": "saved_model", "path": str(self.saved_model)} if self.saved_model is not None else {}
+
+
 def with_gallery(command: Command) -> Command:
-    """Give a command the argument G and the options --store and --key-file."""
-    for option in (_KEY_FILE, _STORE):
-        command = option(command)
-    return click.argument("gallery", metavar="G")(command)
+    """Give a command the argument G and the options --store and --key-file, as the parameter `place`."""
+
+    @functools.wraps(command)
+    def gather(*, gallery: str, store: str, key_file: Path | None, **rest: object) -> object:
+        return command(place=Place(gallery, store, key_file), **rest)
+
+    return click.argument("gallery", metavar="G")(_STORE(_KEY_FILE(gather)))
 
 
 def with_model(command: Command) -> Command:
-    """Give a command the options --run and --model."""
-    return _RUN(_MODEL(command))
+    """Give a command the options --run and --model, as the parameter `model`."""
+
+    @functools.wraps(command)
+    def gather(*, run_folder: Path | None, model_folder: Path | None, **rest: object) -> object:
+        return command(model=ModelChoice(run_folder, model_folder), **rest)
+
+    return _RUN(_MODEL(gather))
 
 
 def with_hand(command: Command) -> Command:
@@ -67,45 +138,6 @@ def with_hand(command: Command) -> Command:
 def is_gallery(place: str) -> bool:
     """Tell whether a folder is a gallery."""
     return os.path.isfile(Path(place) / "gallery.sqlite")
-
-
-def open_gallery(gallery: str, store: str, key_file: Path | None) -> "Gallery":
-    """Open a gallery for what needs no model."""
-    from handnet.gallery.gallery import Gallery
-    from handnet.gallery.protection import read_key
-
-    return Gallery.open(gallery, store=store, key=read_key(key_file))
-
-
-def open_with_model(
-    gallery: str, store: str, key_file: Path | None, run_folder: Path | None = None, model_folder: Path | None = None
-) -> "Gallery":
-    """Open a gallery with its model: the one that is named, else the one that it was made with."""
-    from handnet.gallery.gallery import Gallery
-    from handnet.gallery.protection import read_key
-
-    key = read_key(key_file)
-    opened = Gallery.open(gallery, store=store, key=key)
-    try:
-        source = choose_model(run_folder, model_folder) or dict(opened.header.source)
-        opened.bind(load_model(source))
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def choose_model(run_folder: Path | None, model_folder: Path | None) -> dict[str, str]:
-    """Return where the model that --run or --model names is; {} where neither was given.
-
-    Raises:
-        ConfigError: both were given.
-    """
-    if run_folder is not None and model_folder is not None:
-        raise ConfigError("Give --run or --model, not both.")
-    if run_folder is not None:
-        return {"kind": "run", "path": str(run_folder)}
-    return {"kind": "saved_model", "path": str(model_folder)} if model_folder is not None else {}
 
 
 def load_model(source: dict[str, str]) -> "Encoder":
@@ -206,23 +238,30 @@ def print_answers(answers: "Sequence[Answer]") -> None:
             echo(f"  {remark}")
 
 
-def fail_without_answer(answers: "Sequence[Answer] | Sequence[Verification]") -> None:
-    """Raise DataError where none of the photos has an answer: a script must not take that for "nobody enrolled"."""
-    if all(answer.problem for answer in answers):
-        raise DataError(f"None of the {len(answers)} photos has an answer: {answers[0].problem}")
+def fail_without_answer(problems: Sequence[str]) -> None:
+    """Raise DataError where none of the photos has an answer: a script must not take that for "nobody enrolled".
+
+    Args:
+        problems: of each photo, "" where it has an answer.
+    """
+    if all(problems):
+        raise DataError(f"None of the {len(problems)} photos has an answer: {problems[0]}")
 
 
 def print_verifications(answers: "Sequence[Verification]", as_json: bool) -> None:
     """Print whether photos show a person."""
     if as_json:
-        echo(json.dumps([answer._asdict() for answer in answers], indent=2))
+        rows = [{"photo": a.photo, "name": a.name, **a.verdict._asdict(), "remarks": a.remarks} for a in answers]
+        echo(json.dumps(rows, indent=2))
         return
-    for answer in answers:
-        if answer.problem:
-            echo(f"{answer.photo}: no answer: {answer.problem}")
-            continue
-        verdict = f"{answer.name}" if answer.same else f"not {answer.name}"
-        echo(
-            f"{answer.photo}: {verdict}, probability of {answer.name} {answer.probability:.3f} (prior 0.5); cosine "
-            f"{answer.similarity:.3f}, threshold {answer.threshold:.3f} of equal errors ({answer.pairing}; from {answer.origin})"
-        )
+    for photo, name, verdict, remarks in answers:
+        if verdict.problem:
+            echo(f"{photo}: no answer: {verdict.problem}")
+        else:
+            echo(
+                f"{photo}: {name if verdict.same else f'not {name}'}, probability of {name} {verdict.probability:.3f} "
+                f"(prior 0.5); cosine {verdict.similarity:.3f}, threshold {verdict.threshold:.3f} of equal errors "
+                f"({verdict.pairing}; from {verdict.origin})"
+            )
+        for remark in remarks:
+            echo(f"  {remark}")

@@ -1,10 +1,12 @@
 """Starting TensorFlow without its start-up lines, which bury handnet's own and read like errors."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +34,10 @@ def start_tensorflow() -> None:
         kept = os.dup(2)
         os.dup2(aside.fileno(), 2)
         try:
-            import tensorflow as tf
+            # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
+            with _hidden("sklearn"):
+                import keras  # noqa: F401
+                import tensorflow as tf
 
             tf.config.list_physical_devices()
         except BaseException:
@@ -42,6 +47,20 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let imports of a package fail as where it is not installed, unless it has been imported already."""
+    if package in sys.modules:
+        yield
+        return
+    # How Python marks a module that cannot be imported.
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _open_aside() -> IO[bytes]:

@@ -95,7 +95,7 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
     from handnet.metrics.all_figures import write_metrics
 
     origin = describe_origin(of.run, of.dataset, of.select_examples())
-    metrics, embedded = evaluate_run(of, with_audit)
+    metrics, embedded = evaluate_run(of, with_audit, target)
     replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, **origin})
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
@@ -112,7 +112,7 @@ def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
     from handnet.metrics.all_figures import write_metrics
 
-    metrics, table, scores, main = evaluate_pairs(of)
+    metrics, table, scores, main = evaluate_pairs(of, output=target)
     write_metrics(target / "pairs.json", {**metrics, **describe_origin(of.run, of.dataset, table.examples)})
     paths = [example.path for example in table.examples]
     photos = [(paths[a], paths[b]) for a, b in table.rows]

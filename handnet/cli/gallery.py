@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._gallery import (
-    calibrate_model,
-    choose_model,
-    load_model,
-    open_gallery,
-    open_with_model,
-    with_gallery,
-    with_hand,
-    with_model,
-)
+from handnet.cli._gallery import ModelChoice, Place, calibrate_model, load_model, with_gallery, with_hand, with_model
 from handnet.errors import ConfigError, DataError, GalleryError
 
 if TYPE_CHECKING:
@@ -45,35 +36,25 @@ def gallery() -> None:
 @click.option(
     "--review", type=_LEVELS, default="standard", show_default=True, help="How photos are reviewed at enrolment."
 )
-def create(
-    gallery: str,
-    store: str,
-    key_file: Path | None,
-    run_folder: Path | None,
-    model_folder: Path | None,
-    data: str,
-    keep_photos: bool,
-    review: str,
-) -> None:
+def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str) -> None:
     """Make the empty gallery G, bound to one model. With a key its templates are protected."""
     from handnet.gallery.gallery import Gallery
-    from handnet.gallery.protection import read_key
 
-    source = choose_model(run_folder, model_folder)
+    source = model.find()
     if not source:
         raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
-    if not gallery.strip():
+    if not place.gallery.strip():
         raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
-    if not store and os.path.lexists(gallery):
-        raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
-    key = read_key(key_file)
+    if not place.store and os.path.lexists(place.gallery):
+        raise GalleryError(f"{place.gallery!r} exists already. Give another name, or remove it first.")
+    key = place.read_key()
     encoder = load_model(source)
     matching = calibrate_model(encoder, source, data)
     with Gallery.create(
-        gallery, encoder, matching, store=store, key=key, keep_photos=keep_photos, review=review
+        place.gallery, encoder, matching, store=place.store, key=key, keep_photos=keep_photos, review=review
     ) as made:
         protected = "protected by its key" if made.header.protection else "not protected: see make-key and rotate-key"
-        echo(f"made {gallery}: vectors of {made.header.width} numbers, {protected}")
+        echo(f"made {place.gallery}: vectors of {made.header.width} numbers, {protected}")
         echo(f"calibrated on {matching.origin}: {len(matching.fits)} ways to compare two photos")
 
 
@@ -85,19 +66,16 @@ def create(
 @_REVIEW
 @with_model
 def add(
-    gallery: str,
+    place: Place,
     name: str,
     photos: tuple[str, ...],
-    store: str,
-    key_file: Path | None,
     view: str | None,
     side: str | None,
     review: str | None,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    model: ModelChoice,
 ) -> None:
     """Enrol photos of the person NAME, new or enrolled already. The exit code is 1 where every photo was refused."""
-    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+    with place.open_with(model) as opened:
         done = opened.add(name, list(photos), view=view or "", side=side or "", review=review or "")
     _print_enrolment(done)
     if not done.accepted:
@@ -111,15 +89,7 @@ def add(
 @_REVIEW
 @with_model
 def import_(
-    gallery: str,
-    source: Path,
-    store: str,
-    key_file: Path | None,
-    view: str | None,
-    side: str | None,
-    review: str | None,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    place: Place, source: Path, view: str | None, side: str | None, review: str | None, model: ModelChoice
 ) -> None:
     """Enrol many people: DIR/PERSON/photo.jpg, or a table with the columns path and identity, and view and side if known.
 
@@ -130,7 +100,7 @@ def import_(
     entries = read_entries(source, view or "", side or "")
     for problem in entries.problems:
         warn(problem)
-    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+    with place.open_with(model) as opened:
         done = opened.import_(entries.people, review=review or "", progress=_print_enrolment)
     accepted, refused = sum(len(row.accepted) for row in done), sum(len(row.refused) for row in done)
     people = sum(bool(row.accepted) for row in done)
@@ -142,9 +112,9 @@ def import_(
 @gallery.command("list")
 @with_gallery
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def list_people(gallery: str, store: str, key_file: Path | None, as_json: bool) -> None:
+def list_people(place: Place, as_json: bool) -> None:
     """List the enrolled people."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         rows = opened.list()
     if as_json:
         listed = [
@@ -168,9 +138,9 @@ def list_people(gallery: str, store: str, key_file: Path | None, as_json: bool) 
 @with_gallery
 @click.argument("name", metavar="NAME")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def show(gallery: str, name: str, store: str, key_file: Path | None, as_json: bool) -> None:
+def show(place: Place, name: str, as_json: bool) -> None:
     """Show the enrolled photos of NAME with their ids."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         person, photos = opened.show(name)
     if as_json:
         rows = [
@@ -188,9 +158,9 @@ def show(gallery: str, name: str, store: str, key_file: Path | None, as_json: bo
 @with_gallery
 @click.argument("name", metavar="NAME")
 @click.argument("new_name", metavar="NEW_NAME")
-def rename(gallery: str, name: str, new_name: str, store: str, key_file: Path | None) -> None:
+def rename(place: Place, name: str, new_name: str) -> None:
     """Give the person NAME another name."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         opened.rename(name, new_name)
     echo(f"renamed {name!r} to {new_name!r}")
 
@@ -199,12 +169,12 @@ def rename(gallery: str, name: str, new_name: str, store: str, key_file: Path | 
 @with_gallery
 @click.argument("name", metavar="NAME")
 @click.option("--photo", metavar="ID", help="Only this photo; the beginning of its id will do.")
-def remove(gallery: str, name: str, photo: str | None, store: str, key_file: Path | None) -> None:
+def remove(place: Place, name: str, photo: str | None) -> None:
     """Remove the person NAME, or one photo, from the gallery and from its files."""
     if photo is not None and not photo.strip():
         # An empty variable of a script must not remove the person.
         raise ConfigError("--photo is blank. Give the id of a photo, or leave --photo out to remove the person.")
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         count = opened.remove(name, photo or "")
     echo(f"removed {count} photo{'s' * (count != 1)} of {name!r}" + ("" if photo else ", and the person"))
 
@@ -212,9 +182,9 @@ def remove(gallery: str, name: str, photo: str | None, store: str, key_file: Pat
 @gallery.command()
 @with_gallery
 @click.argument("name", metavar="NAME")
-def forget(gallery: str, name: str, store: str, key_file: Path | None) -> None:
+def forget(place: Place, name: str) -> None:
     """Remove the person NAME, and prove it by searching the gallery's files for what was stored of them."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         done = opened.forget(name)
     echo(f"removed {name!r} with {done.num_photos} photos")
     echo(f"{done.num_traces} byte strings of theirs were found before and are found nowhere now")
@@ -227,9 +197,9 @@ def forget(gallery: str, name: str, store: str, key_file: Path | None) -> None:
 @with_gallery
 @click.argument("name", metavar="NAME")
 @click.argument("other", metavar="OTHER")
-def merge(gallery: str, name: str, other: str, store: str, key_file: Path | None) -> None:
+def merge(place: Place, name: str, other: str) -> None:
     """Make one person of two: the photos of OTHER go to NAME."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         count = opened.merge(name, other)
     echo(f"{count} photos of {other!r} are {name!r}'s now")
 
@@ -237,9 +207,9 @@ def merge(gallery: str, name: str, other: str, store: str, key_file: Path | None
 @gallery.command()
 @with_gallery
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-def export(gallery: str, target: Path, store: str, key_file: Path | None) -> None:
+def export(place: Place, target: Path) -> None:
     """Write vectors and names, not protected, to a file: .npz, or .parquet (pyarrow), as `handnet embed` does."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         count = opened.export(target)
     echo(f"wrote {count:,} vectors to {target}; they are not protected there")
 
@@ -247,9 +217,9 @@ def export(gallery: str, target: Path, store: str, key_file: Path | None) -> Non
 @gallery.command()
 @with_gallery
 @click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
-def backup(gallery: str, target: Path, store: str, key_file: Path | None) -> None:
+def backup(place: Place, target: Path) -> None:
     """Write the gallery as of now into the new folder DIR, which is a gallery under the same key."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         opened.backup(target)
     echo(f"wrote {target}")
 
@@ -257,12 +227,12 @@ def backup(gallery: str, target: Path, store: str, key_file: Path | None) -> Non
 @gallery.command()
 @with_gallery
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def check(gallery: str, store: str, key_file: Path | None, as_json: bool) -> None:
+def check(place: Place, as_json: bool) -> None:
     """Look for damage and for label noise: people who may be one, photos that may be another's, pictures that are there twice.
 
     The exit code is 1 where rows are damaged.
     """
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         report = opened.check()
     if as_json:
         rows = {
@@ -293,9 +263,9 @@ def check(gallery: str, store: str, key_file: Path | None, as_json: bool) -> Non
 
 @gallery.command()
 @with_gallery
-def compact(gallery: str, store: str, key_file: Path | None) -> None:
+def compact(place: Place) -> None:
     """Remove from the files what deleted rows left behind, where another process kept `remove` from it."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         opened.compact()
     echo("done")
 
@@ -313,21 +283,12 @@ def compact(gallery: str, store: str, key_file: Path | None) -> None:
     "--photos", type=click.Path(path_type=Path), help="Folder of the enrolled photos, where they were not kept."
 )
 @click.option("--dry-run", is_flag=True, help="Only say who can be migrated.")
-def migrate(
-    gallery: str,
-    store: str,
-    key_file: Path | None,
-    run_folder: Path | None,
-    model_folder: Path | None,
-    data: str,
-    photos: Path | None,
-    dry_run: bool,
-) -> None:
+def migrate(place: Place, model: ModelChoice, data: str, photos: Path | None, dry_run: bool) -> None:
     """Embed everybody again with another model, and bind the gallery to it; all of them, or nothing is changed."""
-    source = choose_model(run_folder, model_folder)
+    source = model.find()
     if not source:
         raise ConfigError("Say which model to migrate to: --run RUN or --model saved_models/NAME/1.")
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         encoder = load_model(source)
         matching = calibrate_model(encoder, source, data)
         done = opened.migrate(encoder, matching, dry_run=dry_run, photos=photos, progress=show_progress("embed photos"))
@@ -355,14 +316,14 @@ def make_key(file: Path) -> None:
     help="File of the new key.  [default: $HANDNET_GALLERY_NEW_KEY]",
 )
 @click.option("--unprotect", is_flag=True, help="Take the protection away instead.")
-def rotate_key(gallery: str, store: str, key_file: Path | None, new_key_file: Path | None, unprotect: bool) -> None:
+def rotate_key(place: Place, new_key_file: Path | None, unprotect: bool) -> None:
     """Give the gallery another key, in one transaction; it also protects a gallery that was not."""
     from handnet.gallery.protection import NEW_KEY_VARIABLE, read_key
 
     new_key = None if unprotect else read_key(new_key_file, NEW_KEY_VARIABLE)
     if new_key is None and not unprotect:
         raise ConfigError(f"Give the new key: --new-key-file FILE, or the variable {NEW_KEY_VARIABLE}.")
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         opened.rotate_key(new_key)
         generation = opened.header.protection.get("generation")
     echo(
@@ -374,9 +335,9 @@ def rotate_key(gallery: str, store: str, key_file: Path | None, new_key_file: Pa
 
 @gallery.command()
 @with_gallery
-def log(gallery: str, store: str, key_file: Path | None) -> None:
+def log(place: Place) -> None:
     """Print what was done to the gallery: time, action, id of the person. There are no names in it."""
-    with open_gallery(gallery, store, key_file) as opened:
+    with place.open() as opened:
         entries = opened.read_audit()
     for entry in entries:
         echo(f"{entry.number:6d}  {entry.time}  {entry.action}  {entry.subject[:12]}  {entry.detail}")

@@ -1,15 +1,14 @@
 """`handnet identify`."""
 
-from pathlib import Path
-
 import click
 
 from handnet.cli._console import echo
 from handnet.cli._gallery import (
+    ModelChoice,
+    Place,
     answers_to_csv,
     answers_to_json,
     fail_without_answer,
-    open_with_model,
     print_answers,
     with_gallery,
     with_hand,
@@ -41,8 +40,15 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
     "--fpir",
     metavar="RATE",
     callback=_read_rate,
-    help="Of people who are not enrolled at most this share is to be named.  [default: the lowest of 1, 5, 10, 30% that the "
+    help="Of people who are not enrolled about this share may be named.  [default: the lowest of 1, 5, 10, 30% that the "
     "calibration carries]",
+)
+@click.option(
+    "--fpir-bound",
+    default="estimate",
+    show_default=True,
+    type=click.Choice(("estimate", "upper")),
+    help="What that rate is of the threshold: the best estimate, or the upper end of its 95% interval.",
 )
 @click.option(
     "--prior", default=0.5, show_default=True, type=float, help="Probability that a hand is of somebody enrolled."
@@ -53,20 +59,18 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table.")
 @with_model
 def identify(
-    gallery: str,
+    place: Place,
     photos: tuple[str, ...],
-    store: str,
-    key_file: Path | None,
     top: int,
     fpir: float | None,
+    fpir_bound: str,
     prior: float,
     view: str | None,
     side: str | None,
     together: bool,
     as_json: bool,
     as_csv: bool,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    model: ModelChoice,
 ) -> None:
     """Say whose hands PHOTO… show, among the people of the gallery G, or that it is nobody enrolled.
 
@@ -74,9 +78,16 @@ def identify(
     """
     if as_json and as_csv:
         raise ConfigError("Give --json or --csv, not both.")
-    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+    with place.open_with(model) as opened:
         answers = opened.identify(
-            list(photos), top=top, fpir=fpir, prior=prior, view=view or "", side=side or "", together=together
+            list(photos),
+            top=top,
+            fpir=fpir,
+            fpir_bound=fpir_bound,
+            prior=prior,
+            view=view or "",
+            side=side or "",
+            together=together,
         )
     if as_json:
         echo(answers_to_json(answers))
@@ -84,4 +95,4 @@ def identify(
         echo(answers_to_csv(answers))
     else:
         print_answers(answers)
-    fail_without_answer(answers)
+    fail_without_answer([answer.problem for answer in answers])

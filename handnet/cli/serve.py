@@ -2,13 +2,14 @@
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from handnet.cli._console import echo, warn
-from handnet.cli._gallery import is_gallery, with_model
+from handnet.cli._gallery import ModelChoice, Place, is_gallery, with_model
 from handnet.errors import ConfigError, GalleryError
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 @click.option("--examples", type=click.Path(path_type=Path), help="Folder of JPEG photos to try the page with.")
 @click.option(
     "--rate", default=50.0, show_default=True, type=click.FloatRange(0.1), help="Requests a second of one client."
+)
+@click.option(
+    "--backups",
+    type=click.Path(path_type=Path),
+    help="Folder in which an administrator's backups are made over the API.",
 )
 @click.option("--access-log", is_flag=True, help="Print a line for each request: method, route, status, time.")
 @click.option(
@@ -53,11 +59,11 @@ def serve(
     explore: Path | None,
     examples: Path | None,
     rate: float,
+    backups: Path | None,
     access_log: bool,
     store: str,
     key_file: Path | None,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    model: ModelChoice,
 ) -> None:
     """Serve the galleries G… as an API and a web page, to this machine alone unless there are API keys."""
     _need_packages()
@@ -83,10 +89,10 @@ def serve(
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("handnet.serving").setLevel(logging.INFO)
     bound = listen(host, port)
-    service = _open_service(
-        galleries, store, key_file, (run_folder, model_folder), explore=explore, examples=examples, rate=rate
-    )
+    places = [Place(gallery, store, key_file) for gallery in galleries]
+    service = _open_service(places, model, explore=explore, examples=examples, rate=rate)
     service.keys = keys if keys.list() else None
+    service.backups = backups
     service.hosts = LOOPBACK_NAMES if is_loopback(host) else frozenset()
     if not is_loopback(host):
         warn("requests are not encrypted: put a proxy with TLS before this server.")
@@ -98,16 +104,14 @@ def serve(
 
 
 def _open_service(
-    galleries: tuple[str, ...],
-    store: str,
-    key_file: Path | None,
-    chosen: tuple[Path | None, Path | None],
+    places: Sequence[Place],
+    model: ModelChoice,
     *,
     explore: Path | None,
     examples: Path | None,
     rate: float,
 ) -> "Service":
-    from handnet.cli._gallery import choose_model, load_model, open_gallery
+    from handnet.cli._gallery import load_model
     from handnet.data.synthetic import draw_photo, sample_person
     from handnet.serving.api.batching import BatchingEncoder
     from handnet.serving.api.counters import Counters
@@ -119,17 +123,16 @@ def _open_service(
     shown = _read_examples(examples) if examples is not None else {}
     figures, collections = Counters(), {}
     encoders: dict[str, BatchingEncoder] = {}
-    for place in galleries:
-        gallery = open_gallery(place, store, key_file)
+    for place in places:
+        gallery = place.open()
         digest = gallery.header.model
         if digest not in encoders:
-            source = choose_model(*chosen) or dict(gallery.header.source)
-            model = load_model(source)
+            loaded = load_model(model.find() or dict(gallery.header.source))
             # The first photo of a process takes seconds longer: not at a client's expense.
-            model.embed([draw_photo(0, sample_person(0, 0), "dorsal", "left", 0)])
-            encoders[digest] = BatchingEncoder(model, count=figures.count_batch)
+            loaded.embed([draw_photo(0, sample_person(0, 0), "dorsal", "left", 0)])
+            encoders[digest] = BatchingEncoder(loaded, count=figures.count_batch)
         gallery.bind(encoders[digest])
-        name = Path(place).name
+        name = Path(place.gallery).name
         if name in collections:
             raise ConfigError(f"Two galleries are called {name!r}; each needs a name of its own.")
         collections[name] = Collection(name, gallery, encoders[digest])

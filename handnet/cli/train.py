@@ -41,7 +41,8 @@ _LEAST_FREE_BYTES = 100_000_000
 @click.option("--weights", help="none, preset, pip, handnet-synthetic, a path, or the folder of a run (model.weights)")
 @click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
-    "--crop", help="none; hand, hand-upright, hand-canonical: the hand alone; hand-and-photo; middle (image.crop)"
+    "--crop",
+    help="none; hand, hand-upright, hand-canonical, hand-palm: the hand alone; hand-and-photo; middle (image.crop)",
 )
 @click.option("--seed", type=int, help="Random seed of weights, batches and augmentation (train.seed).")
 @click.option(

@@ -7,9 +7,10 @@ import click
 
 from handnet.cli._console import echo, warn
 from handnet.cli._gallery import (
+    ModelChoice,
+    Place,
     fail_without_answer,
     is_gallery,
-    open_with_model,
     print_verifications,
     with_gallery,
     with_hand,
@@ -28,17 +29,14 @@ from handnet.errors import ConfigError, quote
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_model
 def verify(
-    gallery: str,
+    place: Place,
     rest: tuple[str, ...],
-    store: str,
-    key_file: Path | None,
     first: str | None,
     second: str | None,
     view: str | None,
     side: str | None,
     as_json: bool,
-    run_folder: Path | None,
-    model_folder: Path | None,
+    model: ModelChoice,
 ) -> None:
     """Say whether photos show one person, with the calibrated probability. The exit code is 0 for either answer, and 1
     where there is none.
@@ -47,18 +45,18 @@ def verify(
     handnet verify G NAME PHOTO…       photos against the person NAME of the gallery G
     handnet verify RUN PHOTO PHOTO     two photos, by RUN's pair classifier or else the cosine
     """
-    if not store and not is_gallery(gallery):
-        _verify_pair(Path(gallery), rest, first, second, as_json)
+    if not place.store and not is_gallery(place.gallery):
+        _verify_pair(Path(place.gallery), rest, first, second, as_json)
         return
     if len(rest) < 2 or first or second:
         raise ConfigError(
-            f"Expected a name and photos: handnet verify {quote(gallery)} NAME A.jpg. Received: {len(rest)} of them."
+            f"Expected a name and photos: handnet verify {quote(place.gallery)} NAME A.jpg. Received: {len(rest)} of them."
         )
     name, *photos = rest
-    with open_with_model(gallery, store, key_file, run_folder, model_folder) as opened:
+    with place.open_with(model) as opened:
         answers = opened.verify(name, list(photos), view=view or "", side=side or "")
     print_verifications(answers, as_json)
-    fail_without_answer(answers)
+    fail_without_answer([answer.verdict.problem for answer in answers])
 
 
 def _verify_pair(

@@ -1,7 +1,8 @@
 """The settings of a run: frozen dataclasses with their defaults and their ranges."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handnet.config.augmentation import AugmentConfig
 from handnet.errors import ConfigError, format_unknown
@@ -12,7 +13,13 @@ SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
 HAND_FINDERS = ("colour", "landmarks", "auto")
-CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-and-photo", "middle")
+CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-palm", "hand-and-photo", "middle", "several")
+# Those that are a picture of their own, not several in one.
+SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
+# Those for which no hand is looked for.
+WHOLE_CROPS = ("none", "middle")
+# Those in which left and right hands look the same.
+MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-and-photo")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class DataConfig:
         _check_choice("data.identity", self.identity, ("person", "hand"))
 
 
+def find_tiles_per_side(num_crops: int) -> int:
+    """Return how many squares lie along each side of the smallest square grid that holds so many crops, 1 at the least."""
+    return math.ceil(math.sqrt(max(num_crops, 1)))
+
+
 @dataclass(frozen=True)
 class ImageConfig:
     """How a photo becomes a square array, the same for training, evaluation and serving.
@@ -51,8 +63,12 @@ class ImageConfig:
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
             right hands look the same then, and so do backs and palms: for identities that are people, not hands.
-            "hand-and-photo": this crop in the upper left two thirds of the picture and the whole photo in the lower right third.
-            "middle": the middle half of either side, for faces that are centred.
+            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; it needs
+            image.hand_finder = "landmarks". "hand-and-photo": "hand-canonical" in the upper left two thirds of
+            the picture and the whole photo in the lower right third. "middle": the middle half of either side, for faces that
+            are centred. "several": those of `crops`, in one picture.
+        crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
+            They follow from `model.sources`.
         background: grey level 0..255 of the padding and of the cropped hand's background.
         hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
             landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
@@ -62,6 +78,7 @@ class ImageConfig:
     size_px: int = 224
     fit: str = "letterbox"
     crop: str = "none"
+    crops: tuple[str, ...] = ()
     background: int = 255
     # Runs made before there was a choice do not say it, and went by colour.
     hand_finder: str = "colour"
@@ -77,16 +94,55 @@ class ImageConfig:
                 f'image.hand_finder = "landmarks" finds the hand to crop, and image.crop = "{self.crop}" crops to no hand. '
                 'Leave one out, or give e.g. image.crop = "hand-canonical".'
             )
+        if self.hand_finder == "colour" and "hand-palm" in (self.crop, *self.crops):
+            raise ConfigError(
+                'image.crop = "hand-palm" is laid by landmarks. Received: image.hand_finder="colour". Fetch the networks that '
+                'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
+            )
         if self.crop == "hand-and-photo" and self.size_px % 3:
             raise ConfigError(
                 'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
                 f"Received: {self.size_px}. Give 192."
             )
+        for crop in self.crops:
+            _check_choice("image.crops", crop, SINGLE_CROPS)
+        if (self.crop == "several") != (len(self.crops) > 1):
+            raise ConfigError(
+                'image.crop = "several" goes with two or more `image.crops`, and other crops with none. Received: image.crop='
+                f"{self.crop!r}, image.crops={list(self.crops)}. Leave both out: they follow from `model.sources`."
+            )
+        if self.size_px % self.tiles_per_side:
+            raise ConfigError(
+                f"`image.size_px` must be a multiple of {self.tiles_per_side}, on whose grid {len(self.crops)} crops are laid. "
+                f"Received: {self.size_px}."
+            )
+
+    @property
+    def tiles_per_side(self) -> int:
+        """How many crops lie along each side of the picture: 1 but for "several"."""
+        return find_tiles_per_side(len(self.crops))
+
+    @property
+    def tiles(self) -> tuple["ImageConfig", ...]:
+        """The settings of each crop in the picture, row by row; those of the picture itself where it is one crop."""
+        if not self.crops:
+            return (self,)
+        size_px = self.size_px // self.tiles_per_side
+        return tuple(
+            replace(
+                self,
+                size_px=size_px,
+                crop=crop,
+                crops=(),
+                hand_finder=self.hand_finder if crop not in WHOLE_CROPS else "colour",
+            )
+            for crop in self.crops
+        )
 
     @property
     def is_hand_crop(self) -> bool:
         """Whether the hand is looked for in each photo."""
-        return self.crop not in ("none", "middle")
+        return self.crop not in WHOLE_CROPS
 
 
 @dataclass(frozen=True)
@@ -125,6 +181,34 @@ class SamplerConfig:
 
 
 @dataclass(frozen=True)
+class SourceConfig:
+    """One source of features of a backbone that joins several: a network on a crop of the photo.
+
+    Attributes:
+        backbone: a name of `handnet.networks.backbones.BACKBONES`, with its own default weights, frozen.
+        crop: what it sees; a value of `image.crop`, but for those that are several in one.
+        align: whether the hand is moved onto the mean outline first, as the backbone `hand` does by itself.
+        size_px: side of what it sees; 0: the backbone's default.
+        taps: as `model.taps`; empty: the backbone's default.
+        off: leave this source out.
+    """
+
+    backbone: str = ""
+    crop: str = "hand-canonical"
+    align: bool = False
+    size_px: int = 0
+    taps: Options = field(default_factory=dict)
+    off: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.backbone:
+            raise ConfigError("`model.sources.NAME.backbone` must name a backbone. Received nothing.")
+        _check_choice("model.sources.NAME.crop", self.crop, SINGLE_CROPS)
+        _check_range("model.sources.NAME.size_px", self.size_px, 0, 2048)
+        _check_taps("model.sources.NAME.taps", self.taps)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The encoder: backbone, head, unit length.
 
@@ -135,6 +219,8 @@ class ModelConfig:
         taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
             the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
             end.
+        sources: of a backbone that joins several sources of features, e.g. "hand-pretrained": each by a name of your choice. What
+            you name like one of its defaults is laid over it.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
         head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
             map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs;
@@ -153,6 +239,7 @@ class ModelConfig:
     arch: str = "small"
     weights: str = "none"
     taps: Options = field(default_factory=dict)
+    sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     trainable: str = "all"
     head: str = "mlp"
     lda_penalty: float = 0.5
@@ -164,11 +251,7 @@ class ModelConfig:
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        for name, cells in self.taps.items():
-            if not isinstance(cells, int) or isinstance(cells, bool) or not 0 <= cells <= 64:
-                raise ConfigError(
-                    f"`model.taps.{name}` must be a whole number of cells from 0 to 64. Received: {cells!r}."
-                )
+        _check_taps("model.taps", self.taps)
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)
@@ -351,11 +434,25 @@ class Config:
                 f"{self.optimizer.layer_decay:g}, model.trainable='none'. Leave it out, or train some of it: all, last-N or "
                 "lora-R."
             )
-        if self.data.identity == "hand" and self.image.crop in ("hand-canonical", "hand-and-photo"):
+        mirrored = next((tile.crop for tile in self.image.tiles if tile.crop in MIRRORED_CROPS), "")
+        if self.data.identity == "hand" and mirrored:
             raise ConfigError(
-                f'image.crop = "{self.image.crop}" makes left and right hands look the same, and data.identity = "hand" tells '
+                f'image.crop = "{mirrored}" makes left and right hands look the same, and data.identity = "hand" tells '
                 'them apart. Use image.crop = "hand-upright", or data.identity = "person".'
             )
+        if self.image.crop == "several" and any(
+            value for name, value in vars(self.augment).items() if "probability" in name
+        ):
+            raise ConfigError(
+                'image.crop = "several" lays several crops into one picture, which augmentation would move into each other. '
+                "Received: image.crop='several' with augmentation. Set every augment.…_probability to 0, or use one crop."
+            )
+
+
+def _check_taps(key: str, taps: Options) -> None:
+    for name, cells in taps.items():
+        if not isinstance(cells, int) or isinstance(cells, bool) or not 0 <= cells <= 64:
+            raise ConfigError(f"`{key}.{name}` must be a whole number of cells from 0 to 64. Received: {cells!r}.")
 
 
 def _check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:

@@ -72,16 +72,18 @@ def format_toml(config: Config) -> str:
     """Return the configuration as TOML text that `read_config` reads back to an equal object."""
     lines: list[str] = []
     for section, values in config_to_tree(config).items():
-        tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-        lines.append(f"[{section}]")
-        # JSON's strings, numbers, booleans and lists are TOML's too.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in tables]
-        for key, table in tables.items():
-            if table:
-                lines += ["", f"[{section}.{key}]"]
-                lines += [f"{name} = {json.dumps(value)}" for name, value in table.items()]
-        lines.append("")
+        lines += [*_format_table(section, values), ""]
     return "\n".join(lines)
+
+
+def _format_table(name: str, values: Mapping[str, Any]) -> list[str]:
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    # JSON's strings, numbers, booleans and lists are TOML's too.
+    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in tables)]
+    for key, table in tables.items():
+        if table:
+            lines += ["", *_format_table(f"{name}.{key}", table)]
+    return lines
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -122,6 +124,11 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
             return tuple(_parse_value(inner, item, f"{key}[{i}]") for i, item in enumerate(value))
         raise ConfigError(f"`{key}` must be a list. Received: {value!r}.")
     if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        inner = typing.get_args(hint)[1]
+        if dataclasses.is_dataclass(inner) and isinstance(value, Mapping):
+            return {
+                name: _parse_dataclass(typing.cast(type, inner), item, f"{key}.{name}.") for name, item in value.items()
+            }
         if isinstance(value, Mapping) and all(isinstance(item, str | int | float | bool) for item in value.values()):
             return dict(value)
         raise ConfigError(f"`{key}` must be a section of plain values. Received: {value!r}.")

@@ -14,7 +14,7 @@ LEAST_CONFIDENCE = 0.8
 FILLED = "filled"
 
 
-class SeenHand(NamedTuple):
+class HandInPhoto(NamedTuple):
     """Which hand a photo shows.
 
     Attributes:
@@ -29,7 +29,7 @@ class SeenHand(NamedTuple):
 
 
 # Paths of photos -> which hand each shows; None where it shows none, or several.
-See = Callable[[Sequence[str]], Sequence[SeenHand | None]]
+See = Callable[[Sequence[str]], Sequence[HandInPhoto | None]]
 
 
 def fill_missing(examples: Sequence[Example], see: See) -> tuple[list[Example], list[str]]:
@@ -62,7 +62,7 @@ def fill_missing(examples: Sequence[Example], see: See) -> tuple[list[Example], 
     return filled, _describe(examples, filled, [hand for hand in seen.values() if hand is not None])
 
 
-def _fill(example: Example, hand: SeenHand) -> Example:
+def _fill(example: Example, hand: HandInPhoto) -> Example:
     view, side = example.view, example.side
     if not view and side:
         view = "palmar" if (side == "right") == hand.thumb_right else "dorsal"
@@ -78,7 +78,7 @@ def _fill(example: Example, hand: SeenHand) -> Example:
     return replace(example, view=view, side=side, attributes={**example.attributes, FILLED: " and ".join(names)})
 
 
-def _describe(before: Sequence[Example], after: Sequence[Example], hands: Sequence[SeenHand]) -> list[str]:
+def _describe(before: Sequence[Example], after: Sequence[Example], hands: Sequence[HandInPhoto]) -> list[str]:
     views = sum(old.view != new.view for old, new in zip(before, after, strict=True))
     sides = sum(old.side != new.side for old, new in zip(before, after, strict=True))
     left = sum(not (example.view and example.side) for example in after)

@@ -2,11 +2,12 @@
 
 Each photo has a small file under the digest of its bytes, in a folder named after all that decides the features: the
 digest of the backbone's weights, the architecture, how photos are decoded, the augmentation and its seed, the
-precision. So a change of any of them, or of a photo, never meets the features of before. Files are written whole and
-renamed: what a killed process has computed is kept, and several may fill one folder.
+precision. Sources that are joined have a folder each. So a change of any of them, or of a photo, never meets the
+features of before. Files are written whole and renamed: what a killed process has computed is kept, and several may fill
+one folder.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from handnet.images.grounds import collect_grounds
 from handnet.images.hand_finder import describe_pixels
 from handnet.images.store import PreparedPhotos, read_photos
 from handnet.networks.backbones.report import digest_weights
+from handnet.networks.backbones.sources import list_used
 
 Floats = npt.NDArray[np.float32]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
@@ -84,10 +86,11 @@ def compute_features(
         DataError: features that are not finite.
         DiskError: the cache cannot be written.
     """
-    settings = _describe(backbone, image, model)
-    return _compute(
-        backbone, photos, settings, _as_they_are, 1, image.size_px, batch_size, progress("compute features")
-    )[:, 0]
+    parts = []
+    for part, settings in _list_parts(backbone, image, model):
+        count = progress("compute features" if part is backbone else f"compute features of {settings['name']}")
+        parts.append(_compute(part, photos, settings, _as_they_are, 1, image.size_px, batch_size, count)[:, 0])
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def compute_views(
@@ -161,12 +164,39 @@ def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
     return np.concatenate(drawn, axis=1)
 
 
+def _list_parts(
+    backbone: keras.Model, image: ImageConfig, model: ModelConfig
+) -> Iterator[tuple[keras.Model, Mapping[str, Any]]]:
+    """Yield the sources of a backbone that joins some, else itself, each with all that decides its features."""
+    if not model.sources:
+        yield backbone, _describe(backbone, image, model)
+        return
+    # By what a source sees: its features are known whatever the others are.
+    seen = {tile.crop: describe_pixels(tile) for tile in image.tiles}
+    for name, source in list_used(model.sources).items():
+        part = keras.Model(backbone.input, backbone.get_layer(name).output)
+        known = {"version": [FEATURES_VERSION, PIXELS_VERSION], "weights": digest_weights(part), "name": name}
+        yield (
+            part,
+            {
+                **known,
+                "source": asdict(source),
+                "image": seen[source.crop],
+                "precision": backbone.dtype_policy.name,
+            },
+        )
+
+
 def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
     return {
         "version": [FEATURES_VERSION, PIXELS_VERSION],
         "weights": digest_weights(backbone),
         # A new setting of the model counts, unless it is listed as one that does not change the features.
-        "model": {name: value for name, value in asdict(model).items() if name not in _HEAD_SETTINGS},
+        "model": {
+            name: value
+            for name, value in asdict(model).items()
+            if name not in _HEAD_SETTINGS and not (name == "sources" and not value)
+        },
         "image": describe_pixels(image),
         "precision": backbone.dtype_policy.name,
     }

@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
-from handnet.images.decode import crop_to_hand, fit_photo, read_photo, resize
+from handnet.images.decode import crop_to_hand, fit_photo, lay_tiles, read_photo, resize
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
 from handnet.images.pillow_decode import read_for_graph
 
 Images = npt.NDArray[np.uint8]
+Apply = Callable[[tf.Tensor, ImageConfig], tf.Tensor]
 
 
 class Alteration(NamedTuple):
@@ -29,7 +30,7 @@ class Alteration(NamedTuple):
 
     title: str
     definition: str
-    apply: Callable[[tf.Tensor, ImageConfig], tf.Tensor]
+    apply: Apply
 
 
 def read_altered(
@@ -64,6 +65,17 @@ def read_altered(
         count(done, len(paths))
 
 
+def _by_tile(apply: Apply) -> Apply:
+    """Return the alteration of each crop where there are several in the picture."""
+
+    def alter(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+        if config.crop != "several":
+            return apply(photo, config)
+        return lay_tiles([apply(photo, tile) for tile in config.tiles], config)
+
+    return alter
+
+
 def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return tf.cast(fit_photo(photo, config), tf.float32)
 
@@ -95,10 +107,14 @@ def _cut_wrist(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 ALTERATIONS: dict[str, Alteration] = {
     "whole": Alteration("Whole photo", "As the run sees it.", _fit),
     "background": Alteration(
-        "Background only", "Hand, arm and sleeve painted out by their mask, dilated.", _keep_background
+        "Background only", "Hand, arm and sleeve painted out by their mask, dilated.", _by_tile(_keep_background)
     ),
-    "hand": Alteration("Hand only", "The hand above the wrist, centred and scaled on a plain background.", _keep_hand),
-    "silhouette": Alteration("Silhouette only", "The hand black on white: no colour, no texture.", _keep_silhouette),
+    "hand": Alteration(
+        "Hand only", "The hand above the wrist, centred and scaled on a plain background.", _by_tile(_keep_hand)
+    ),
+    "silhouette": Alteration(
+        "Silhouette only", "The hand black on white: no colour, no texture.", _by_tile(_keep_silhouette)
+    ),
     "grey": Alteration("Grey", "Luminance alone.", _keep_grey),
     "wrist_cut": Alteration(
         "Wrist and sleeve cut", "All below the wrist painted over, watch and sleeve too.", _cut_wrist

@@ -16,14 +16,14 @@ from handnet.data.dataset import DataSet, distinct_identities, has_views, requir
 from handnet.data.example import Example
 from handnet.data.leaks import find_seen_test
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import embed_part
+from handnet.embedding.encode import compute_vectors, embed_part
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.files import write_json
 from handnet.images.store import prepare_photos
 from handnet.metrics.all_figures import write_metrics
-from handnet.metrics.embedded import EmbeddedPart, load_part
+from handnet.metrics.embedded import EmbeddedPart, label_embeddings, load_part
 from handnet.metrics.ranking_summary import merge_folds
-from handnet.networks.encoder import load_encoder
+from handnet.networks.encoder import Encoder, load_encoder
 from handnet.networks.heads import select_head
 from handnet.networks.weights.manifest import hash_file
 from handnet.training.batches import plan_training
@@ -199,11 +199,20 @@ def _embed_test(fold: Fold, digests: Mapping[str, str]) -> EmbeddedPart:
     kept = fold.folder / VECTORS_FOLDER
     made_from = {"weights": hash_file(fold.folder / WEIGHTS_FILE), "photos": _fingerprint(fold.test, digests)}
     if not (kept / EMBEDDINGS_FILE).exists() or _read_made_from(kept / MADE_FROM_FILE) != made_from:
-        encoder = load_encoder(read_run(fold.folder)).model
-        embed_part(encoder, fold.test, fold.config.image, name="test").save(kept / EMBEDDINGS_FILE)
+        encoder = load_encoder(read_run(fold.folder))
+        _embed(fold, encoder).save(kept / EMBEDDINGS_FILE)
         # Last: vectors without it are made again.
         write_json(kept / MADE_FROM_FILE, made_from)
     return load_part(kept / EMBEDDINGS_FILE)
+
+
+def _embed(fold: Fold, encoder: Encoder) -> EmbeddedPart:
+    config = fold.config
+    if select_head(config.model).method == "gradient":
+        return embed_part(encoder.model, fold.test, config.image, name="test")
+    # Whom one fold tests the others train on: the backbone has seen their photos, or will.
+    paths = [example.path for example in fold.test]
+    return label_embeddings(compute_vectors(config, encoder, paths).embeddings, fold.test, "test")
 
 
 def _read_made_from(file: Path) -> Any:

@@ -25,7 +25,7 @@ class Evaluation(NamedTuple):
     part: EmbeddedPart
 
 
-def evaluate_run(of: RunPart, with_audit: bool = False) -> Evaluation:
+def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = None) -> Evaluation:
     """Evaluate a run on one part of its split.
 
     Thresholds and calibration are those of the validation people (`find_thresholds`), for the test part alone: what is fitted
@@ -34,6 +34,7 @@ def evaluate_run(of: RunPart, with_audit: bool = False) -> Evaluation:
     Args:
         of: the run and its photos.
         with_audit: look for shortcuts too, on altered photos.
+        output: folder of the figures, for the calibration of data that are not the run's own (`find_thresholds`).
 
     Raises:
         DataError: the part has no photos, or some that cannot be decoded.
@@ -42,7 +43,7 @@ def evaluate_run(of: RunPart, with_audit: bool = False) -> Evaluation:
     image, model = of.run.config.image, of.encoder.model
     examples = of.select_examples()
     embedded = embed_part(model, examples, image, of.progress, of.part)
-    calibration = find_thresholds(of.run, of.encoder, of.dataset, of.echo) if of.part == "test" else None
+    calibration = find_thresholds(of.run, of.encoder, of.dataset, of.echo, output) if of.part == "test" else None
     metrics = evaluate_part(embedded, calibration, embed_baselines(of.run, examples), seed=of.seed)
     if with_audit:
         embed = partial(embed_batches, model)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class PairEvaluation(NamedTuple):
     main: str
 
 
-def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEvaluation:
+def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES, output: Path | None = None) -> PairEvaluation:
     """Evaluate a run on the pairs of one part: the data set's own, or 2,000 drawn, half of one person.
 
     The baselines are fitted on the pairs that the run's classifier learnt from. Thresholds (equal errors) and
@@ -56,6 +57,7 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEva
     Args:
         of: the run and its photos.
         num_replicates: bootstrap replicates over people.
+        output: folder of the figures, for the calibration of data that are not the run's own (`find_thresholds`).
 
     Raises:
         DataError: a part lacks pairs of either kind, or photos cannot be decoded.
@@ -69,7 +71,7 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES) -> PairEva
     systems = _build_systems(of, classifier, tables)
     calibrations: dict[str, Calibration | None] = {DISTANCE: None}
     if part != "val":
-        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo)
+        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo, output)
         if classifier is not None:
             calibrations[CLASSIFIER] = classifier.calibration
     metrics: dict[str, Any] = {"part": part, "seed": of.seed, "num_replicates": num_replicates, "systems": {}}

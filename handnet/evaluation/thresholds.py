@@ -1,25 +1,30 @@
 """A run's thresholds and calibration: fitted on its validation people and kept in calibration.json, which this module owns.
 
 The file says what it was fitted on. Where weights, people, labels or photos have changed since, the calibration is fitted again,
-so that no figure depends on the order of the commands.
+so that no figure depends on the order of the commands. Figures of other data than the run's own have a calibration of their own,
+next to the figures: it never decides in `handnet verify` or in an exported model.
 """
 
 import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from handnet.config.run_folder import WEIGHTS_FILE, Run, fingerprint_data, read_run_split
+from handnet.config.run_folder import WEIGHTS_FILE, Run, fingerprint_data, read_run_split, read_seen_photos
 from handnet.console import Echo
-from handnet.data.dataset import DataSet, has_views, people_with_both_views
+from handnet.data.cache import digest_bytes
+from handnet.data.checks import read_photo
+from handnet.data.dataset import DataSet, has_views, people_to_match, people_with_both_views
 from handnet.data.example import Example
 from handnet.data.pair_table import PairTable
+from handnet.data.readers import FILLING_READERS, read_dataset
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_part
-from handnet.errors import DataError, DiskError, EvaluationError, RunError, quote
-from handnet.images.store import prepare_photos
+from handnet.errors import DataError, DiskError, EvaluationError, HandnetError, RunError, quote
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.pair_list import collect_pairs, score_cosine
@@ -29,6 +34,7 @@ from handnet.training.pair_training import choose_tables
 from handnet.training.session import write_label
 
 CALIBRATION_FILE = "calibration.json"
+OTHER_CALIBRATION_FILE = "calibration_of_these_data.json"
 
 
 class _Basis(NamedTuple):
@@ -38,7 +44,9 @@ class _Basis(NamedTuple):
     table: PairTable | None
 
 
-def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = print) -> Calibration | None:
+def find_thresholds(
+    run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = print, other: Path | None = None
+) -> Calibration | None:
     """Return the run's calibration, the kept one where it fits what it was fitted on, else fitted now and kept.
 
     With views it is fitted on all pairs of a back and a palm of the validation people; without views on the pairs of
@@ -49,6 +57,8 @@ def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = p
         encoder: its encoder, from `load_encoder`.
         dataset: the photos. Where they hold no validation people, a kept calibration of the same weights is taken as it is.
         echo: told what was fitted again and why, and why there are no thresholds.
+        other: folder of the figures. On data that are not the run's own the calibration is fitted on these and written there;
+            with None the run's kept one is taken on such data, or none.
 
     Returns:
         The calibration; None where the validation people do not suffice and nothing that fits was kept.
@@ -59,6 +69,9 @@ def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = p
     file = run.folder / CALIBRATION_FILE
     kept, reason = _read_kept(file)
     basis = _select_basis(run, dataset)
+    own = isinstance(basis, str) or _is_own(run, dataset, basis.examples)
+    if not own and other is None:
+        basis = f"{dataset.directory!r} is not what the run was trained on."
     if isinstance(basis, str):
         if kept is not None and kept[1].get("weights") == hash_file(run.folder / WEIGHTS_FILE):
             echo(f"thresholds: those of {str(file)!r}; they cannot be checked on these data: {basis}")
@@ -66,8 +79,10 @@ def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = p
         echo(f"no thresholds and no probabilities: {basis}")
         return None
     fitted_on = _fingerprint(run, basis)
+    if not own and other is not None:
+        return _fit_other(run, encoder, basis, fitted_on, other, echo)
     if kept is not None:
-        changed = [name for name, digest in fitted_on.items() if kept[1].get(name) != digest]
+        changed = _name_changes(kept[1], fitted_on)
         if not changed:
             return kept[0]
         reason = (
@@ -84,14 +99,14 @@ def find_thresholds(run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = p
 
 
 def load_thresholds(run: Run, warn: Echo = print) -> Calibration:
-    """Return the run's kept calibration where there are no data to fit it on.
+    """Return the run's kept calibration, without fitting one; where the run's own data can be read, checked against them.
 
     Args:
         run: a run that was evaluated.
         warn: told where the file does not say what it was fitted on.
 
     Raises:
-        RunError: there is none yet, or it was fitted on the vectors of other weights.
+        RunError: there is none yet, or it was fitted on other weights, people, labels or photos than the run has now.
         EvaluationError: the file is damaged.
     """
     file = run.folder / CALIBRATION_FILE
@@ -109,7 +124,55 @@ def load_thresholds(run: Run, warn: Echo = print) -> Calibration:
         raise RunError(
             f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {quote(run.folder)}"
         )
+    elif changed := _compare_with_own_data(run, fitted_on):
+        raise RunError(
+            f"{str(file)!r} was fitted on other {' and '.join(changed)} than {run.facts['data']['directory']!r} holds now. Fit "
+            f"it again: handnet eval {quote(run.folder)}"
+        )
     return calibration
+
+
+def _fit_other(
+    run: Run, encoder: Encoder, basis: _Basis, fitted_on: Mapping[str, str], folder: Path, echo: Echo
+) -> Calibration:
+    """Fit a calibration for the figures of data that are not the run's own, and write it next to them."""
+    calibration = _fit(run, encoder, basis)
+    file = folder / OTHER_CALIBRATION_FILE
+    save_calibration(file, calibration, fitted_on)
+    echo(
+        f"thresholds: fitted on the validation people of these data, which the run was not trained on, for these figures alone "
+        f"({str(file)!r}); verify and export keep those of the run's own data."
+    )
+    return calibration
+
+
+def _is_own(run: Run, dataset: DataSet, examples: list[Example]) -> bool:
+    """Tell whether the run was trained on these data, wherever they lie now, and with labels corrected or not."""
+    if os.path.realpath(dataset.directory) == os.path.realpath(run.facts["data"]["directory"]):
+        return True
+    counts = run.facts["data"].get("num_photos", {})
+    # The photos that the weights before it have seen follow those of the run itself.
+    seen = set(read_seen_photos(run)[: sum(counts.values())])
+    matched = set(people_to_match(examples))
+    return bool(seen) and seen.issuperset(_digest([example for example in examples if example.identity in matched]))
+
+
+def _compare_with_own_data(run: Run, fitted_on: Mapping[str, str]) -> list[str]:
+    """Return what of the run's own data has changed since; nothing where that cannot be told, e.g. away from the data."""
+    data = run.config.data
+    if data.reader in FILLING_READERS and data.fill_labels:
+        # Their labels are partly what the hand finder sees in all photos; `handnet eval` looks again.
+        return []
+    try:
+        basis = _select_basis(run, read_dataset(data.reader, Path(run.facts["data"]["directory"])))
+    except HandnetError:
+        # A run is used without its data too.
+        return []
+    return [] if isinstance(basis, str) else _name_changes(fitted_on, _fingerprint(run, basis))
+
+
+def _name_changes(kept: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [name for name, digest in now.items() if kept.get(name) != digest]
 
 
 def _read_kept(file: Path) -> tuple[tuple[Calibration, Mapping[str, str]] | None, str]:
@@ -148,7 +211,7 @@ def _select_basis(run: Run, dataset: DataSet) -> _Basis | str:
 
 def _fingerprint(run: Run, basis: _Basis) -> dict[str, str]:
     examples = basis.examples
-    digests = prepare_photos([example.path for example in examples], run.config.image).digests
+    digests = _digest(examples)
     labels = [write_label(example) for example in examples]
     if basis.table is not None:
         labels += [f"{a}|{b}|{same}" for (a, b), same in zip(basis.table.rows, basis.table.same, strict=True)]
@@ -159,6 +222,11 @@ def _fingerprint(run: Run, basis: _Basis) -> dict[str, str]:
         "labels": fingerprint_data(labels, labels),
         "photos": fingerprint_data(digests, digests),
     }
+
+
+def _digest(examples: list[Example]) -> list[str]:
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda example: digest_bytes(read_photo(example.path)[0]), examples))
 
 
 def _fit(run: Run, encoder: Encoder, basis: _Basis) -> Calibration:

@@ -93,7 +93,7 @@ def export_encoder(
         with new_folder(target) as model:
             signatures = write_format(format_name, encoder, image, calibration, model, head)
             if signatures:
-                write_warmup(model, folder.name, signatures, image)
+                write_warmup(model, folder.name, signatures)
             max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))

@@ -1,6 +1,7 @@
 """The signatures of the SavedModel, as graph functions of core TensorFlow operations."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.export.merging import merge_equal_nodes
 from handnet.images.decode import read_photo
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
@@ -22,6 +24,8 @@ from handnet.networks.encoder import Encoder
 Function: TypeAlias = Any
 
 DEFAULT = "serving_default"
+# Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
+_PLAIN_ERROR = 1e-5
 # Photos that are compared pixel for pixel: each has its own size and is sent alone.
 _NUM_WHOLE = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
@@ -226,6 +230,7 @@ def write_archive(
     used = {variable.ref(): variable for function in functions.values() for variable in function.variables}
     module.weights = list(used.values())
     tf.saved_model.save(module, str(folder), signatures=functions)
+    merge_equal_nodes(folder)
     return list(signatures)
 
 
@@ -258,25 +263,48 @@ def compare_archive(
     contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
-    differences = []
-    for name in (DEFAULT, "embed"):
+
+    def compare_vectors(name: str) -> list[float]:
         received = _run(signatures[name], photos=tf.constant(contents))
-        differences += [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
-    for photo, vector in zip(whole, expected, strict=False):
-        pixels = read_photo(tf.constant(photo), image)
-        received = _run(signatures["embed_pixels"], images=pixels[None])
-        differences.append(_differ(received["embeddings"], vector[None]))
-    if calibration is not None:
-        # Each against the first, which is also the pair of a photo with itself.
-        similarities = expected @ expected[0] if scores is None else scores
-        others = tf.constant(contents[:1] * len(contents))
-        received = _run(signatures["verify"], first=tf.constant(contents), second=others)
-        differences += [_differ_flags(received["ok"], ok), *_differ_pairs(received, similarities, ok, calibration)]
-        pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
-        for photo, similarity in zip(pixels, similarities, strict=False):
-            received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
-            differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
-    return float(np.max(differences))
+        return [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
+
+    def compare_others() -> float:
+        differences = compare_vectors(DEFAULT)
+        for photo, vector in zip(whole, expected, strict=False):
+            pixels = read_photo(tf.constant(photo), image)
+            received = _run(signatures["embed_pixels"], images=pixels[None])
+            differences.append(_differ(received["embeddings"], vector[None]))
+        if calibration is not None:
+            # Each against the first, which is also the pair of a photo with itself.
+            similarities = expected @ expected[0] if scores is None else scores
+            others = tf.constant(contents[:1] * len(contents))
+            received = _run(signatures["verify"], first=tf.constant(contents), second=others)
+            differences += [_differ_flags(received["ok"], ok), *_differ_pairs(received, similarities, ok, calibration)]
+            pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
+            for photo, similarity in zip(pixels, similarities, strict=False):
+                received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
+                differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
+        return float(np.max(differences))
+
+    difference = float(np.max(compare_vectors("embed")))
+    # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
+    with _without_graph_optimizer():
+        other = compare_others()
+    if not other <= _PLAIN_ERROR:
+        other = compare_others()
+    return max(difference, other)
+
+
+@contextlib.contextmanager
+def _without_graph_optimizer() -> Iterator[None]:
+    """Run graph functions as they were written."""
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(name, False)
+    tf.config.optimizer.set_experimental_options({name: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: before})
 
 
 def _differ_pairs(

@@ -8,27 +8,26 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from handnet.config.settings import ImageConfig
 from handnet.export.signatures import DEFAULT
 
 # TensorFlow Serving looks for exactly this file.
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 WARMUP_BATCHES = (1, 8)
+# Small, since a pixel of it is stored 27 times; the graphs are the same for photos of every size.
+_GREY_PX = (48, 64)
 
 
-def write_warmup(folder: Path, name: str, signatures: Sequence[str], image: ImageConfig) -> int:
+def write_warmup(folder: Path, name: str, signatures: Sequence[str]) -> int:
     """Write a request for each signature and batch size, of one grey photo, and return how many there are.
 
     Args:
         folder: the SavedModel.
         name: the model's name at the server.
         signatures: its signatures.
-        image: how photos are decoded.
     """
     file = folder / WARMUP_FILE
     file.parent.mkdir(exist_ok=True)
-    size = image.size_px
-    grey = np.full((size * 3 // 4, size, 3), 127, np.uint8)
+    grey = np.full((*_GREY_PX, 3), 127, np.uint8)
     photo: bytes = tf.io.encode_jpeg(grey).numpy()
     inputs: dict[str, dict[str, Any]] = {
         DEFAULT: {"photos": [photo]},

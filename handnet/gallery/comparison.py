@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
+from handnet.gallery.answers import Verdict, decide_same
 from handnet.gallery.encoder import Encoder, PhotoInput
-from handnet.gallery.enrolment import decide_kind
 from handnet.gallery.pairings import Matching
-from handnet.gallery.records import UNKNOWN, HandKind
+from handnet.gallery.records import UNKNOWN, HandKind, decide_kind, describe_contradiction
 
 NUM_BINS = 40
 
@@ -34,27 +33,15 @@ class Comparison(NamedTuple):
     """Whether two photos show one person.
 
     Attributes:
-        problem: why there is no answer, or "".
+        verdict: the answer.
         kinds: of the two hands.
-        same: at or above the threshold.
-        probability: of one person, where both answers are as likely before seeing the photos; 0..1.
-        log_ratio: natural log-likelihood ratio.
-        similarity: cosine.
-        threshold: cosine at which both error rates are equal for calibration people.
-        pairing: how they were compared, in words.
-        origin: where calibration and threshold come from, in words.
+        remarks: what should be known about the answer.
         distributions: of the scores of calibration people; None where there is no answer.
     """
 
-    problem: str
-    kinds: tuple[HandKind, HandKind] = (UNKNOWN, UNKNOWN)
-    same: bool = False
-    probability: float = 0.0
-    log_ratio: float = 0.0
-    similarity: float = 0.0
-    threshold: float = 0.0
-    pairing: str = ""
-    origin: str = ""
+    verdict: Verdict
+    kinds: tuple[HandKind, HandKind]
+    remarks: tuple[str, ...] = ()
     distributions: Distributions | None = None
 
 
@@ -79,28 +66,25 @@ def compare_photos(
     both = (seen[0], seen[1])
     for name, result in zip(("first", "second"), results, strict=True):
         if result.vector is None:
-            return Comparison(f"the {name} photo cannot be used: {result.reason}", both)
+            return Comparison(Verdict(f"the {name} photo cannot be used: {result.reason}"), both)
+    remarks = tuple(
+        f"{name} photo: {remark}"
+        for name, result, kind in zip(("first", "second"), results, both, strict=True)
+        for remark in (*result.remarks, *describe_contradiction(result.kind, kind))
+    )
     found = matching.find(both[0], both[1], 1)
     if found is None:
-        return Comparison(f"there is no calibration for such a pair: {both[0]} and {both[1]}", both)
-    pairing, fit = found
+        reason = f"there is no calibration for such a pair: {both[0]} and {both[1]}"
+        return Comparison(Verdict(reason), both, remarks)
     first_vector, second_vector = results[0].vector, results[1].vector
     assert first_vector is not None, "photos without a vector were refused before"
     assert second_vector is not None, "photos without a vector were refused before"
-    cosine = float(np.clip(first_vector @ second_vector, -1, 1))
-    ratio = float(fit.compute_log_ratio(cosine))
-    impostors = fit.impostors[np.isfinite(fit.impostors)]
+    fit = found[1]
     return Comparison(
-        "",
+        decide_same(first_vector, second_vector, *found, matching.origin),
         both,
-        cosine >= fit.equal_error_threshold,
-        float(expit(ratio)),
-        ratio,
-        cosine,
-        fit.equal_error_threshold,
-        str(pairing),
-        matching.origin,
-        _count(fit.genuine, impostors),
+        remarks,
+        _count(fit.genuine, fit.impostors[np.isfinite(fit.impostors)]),
     )
 
 

@@ -14,7 +14,7 @@ from handnet.errors import DataError, HandnetError
 from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, name_photo, read_contents
 from handnet.gallery.pairings import Matching
 from handnet.gallery.protection import digest_contents
-from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name
+from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name, decide_kind
 from handnet.gallery.review import LEVELS, Candidate, review_photo
 from handnet.gallery.search import PersonSearch
 from handnet.gallery.stores.store import Store
@@ -167,11 +167,6 @@ def new_id() -> str:
 def now() -> str:
     """Return the time, UTC, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def decide_kind(seen: HandKind, view: str, side: str) -> HandKind:
-    """Return the kind of a hand: what the user says where they say something, else what the model sees."""
-    return HandKind(view or seen.view, side or seen.side)
 
 
 def _prepare(encoder: Encoder, entries: Sequence[Entry], keep_photos: bool) -> tuple[list[_Prepared], list[Refused]]:

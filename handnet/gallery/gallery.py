@@ -8,21 +8,32 @@ from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from handnet.console import Count
 from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
+from handnet.gallery.answers import CheckReport, PersonSummary, Verdict, Verification, decide_same
 from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
-from handnet.gallery.enrolment import Enrolment, Entry, Refused, decide_kind, enrol, new_id, now
+from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.index import TemplateIndex, choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
 from handnet.gallery.migration import Migration, migrate
-from handnet.gallery.noise import Duplicate, Misplaced, SamePerson, find_duplicates, find_misplaced, find_same_people
+from handnet.gallery.noise import find_duplicates, find_misplaced, find_same_people
 from handnet.gallery.open_set import Compared, Threshold, choose_threshold
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import UNKNOWN, AuditEntry, HandKind, Header, Person, Photo, check_kind, clean_name
+from handnet.gallery.records import (
+    UNKNOWN,
+    AuditEntry,
+    HandKind,
+    Header,
+    Person,
+    Photo,
+    check_kind,
+    clean_name,
+    decide_kind,
+    describe_contradiction,
+)
 from handnet.gallery.review import check_level
 from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores import create_store, open_store
@@ -31,68 +42,6 @@ from handnet.gallery.templates import build_templates
 from handnet.metrics.embedded import EmbeddedPart, check_vector_file
 
 Photos = PhotoInput | Sequence[PhotoInput]
-
-
-class PersonSummary(NamedTuple):
-    """A line of the list of people.
-
-    Attributes:
-        name: of the person.
-        num_photos: enrolled photos.
-        kinds: photos by kind of hand.
-        created: UTC, ISO 8601.
-        id: stays when the name changes.
-    """
-
-    name: str
-    num_photos: int
-    kinds: Mapping[HandKind, int]
-    created: str
-    id: str
-
-
-class Verification(NamedTuple):
-    """Whether a photo shows an enrolled person.
-
-    Attributes:
-        photo: what was asked about, in words.
-        name: of the person.
-        problem: why there is no answer, or "".
-        same: at or above the threshold.
-        probability: of the same person, where both answers are as likely before seeing the photo; 0..1.
-        log_ratio: natural log-likelihood ratio.
-        similarity: cosine with the template.
-        threshold: cosine at which both error rates were equal for calibration people.
-        pairing: how they were compared, in words.
-        origin: where calibration and threshold come from, in words.
-    """
-
-    photo: str
-    name: str
-    problem: str
-    same: bool = False
-    probability: float = 0.0
-    log_ratio: float = 0.0
-    similarity: float = 0.0
-    threshold: float = 0.0
-    pairing: str = ""
-    origin: str = ""
-
-
-class CheckReport(NamedTuple):
-    """The state of a gallery.
-
-    Attributes:
-        damage: rows and pages that are not as they were written, one line each.
-        same_people: pairs of people who may be one.
-        misplaced: photos that may belong to somebody else.
-        duplicates: pairs of photos that are nearly the same picture.
-    """
-
-    damage: tuple[str, ...]
-    same_people: tuple[SamePerson, ...]
-    misplaced: tuple[Misplaced, ...]
-    duplicates: tuple[Duplicate, ...]
 
 
 class Gallery:
@@ -285,6 +234,14 @@ class Gallery:
         ]
         return sorted(rows, key=lambda row: (row.name.casefold(), row.name))
 
+    def find_person(self, person: str) -> Person | None:
+        """Return the person of an id, or None.
+
+        Args:
+            person: id.
+        """
+        return self._store.read_person(person)
+
     def show(self, name: str) -> tuple[Person, Sequence[Photo]]:
         """Return a person and the enrolled photos.
 
@@ -455,6 +412,8 @@ class Gallery:
     def export(self, target: str | Path) -> int:
         """Write names and vectors as the model gave them, not protected, to a file that `handnet eval --embeddings` reads.
 
+        Only its owner can read the file.
+
         Args:
             target: a file that ends with .npz or .parquet.
 
@@ -481,7 +440,7 @@ class Gallery:
             ("",) * len(vectors),
             self.header.name,
         )
-        part.save(Path(target))
+        part.save(Path(target), private=True)
         return len(vectors)
 
     def identify(
@@ -490,6 +449,7 @@ class Gallery:
         *,
         top: int = 10,
         fpir: float | None = None,
+        fpir_bound: str = "estimate",
         prior: float = 0.5,
         view: str = "",
         side: str = "",
@@ -500,8 +460,10 @@ class Gallery:
         Args:
             photos: one or more files, bytes or uint8 arrays (H, W, 3).
             top: people to list at most, 1 or more.
-            fpir: false-positive identification rate, 0..1: of people who are not enrolled at most this share is to be named;
+            fpir: false-positive identification rate, 0..1: about this share of people who are not enrolled may be named;
                 None: the lowest of 1, 5, 10 and 30 % that the calibration carries.
+            fpir_bound: what `fpir` is of the threshold: "estimate", the best estimate of its rate, or "upper", the upper end
+                of the 95 % interval.
             prior: probability that a hand belongs to somebody enrolled, before it is seen.
             view: of all photos: "dorsal", "palmar", or "" as the model sees it.
             side: likewise: "left", "right" or "".
@@ -512,14 +474,16 @@ class Gallery:
 
         Raises:
             EvaluationError: a rate that the calibration cannot carry.
-            ConfigError: an unknown view or side.
+            ConfigError: an unknown view, side or bound.
         """
         check_kind(view, side)
+        asked = _Asked(fpir, fpir_bound)
         inputs = _list_photos(photos)
         titles = [name_photo(photo, number) for number, photo in enumerate(inputs, 1)]
         embedded = self._need_encoder().embed(inputs) if inputs else []
         answers: list[Answer] = []
         usable: list[tuple[str, HandKind, Found]] = []
+        all_remarks: list[str] = []
         for title, result in zip(titles, embedded, strict=True):
             if result.vector is None:
                 answers.append(Answer(title, result.reason, "", "", "", (), 1.0, prior, None, (), 0, 0))
@@ -528,13 +492,15 @@ class Gallery:
             vector = self._store.codec.turn(result.vector[None])[0]
             found = self._search.find(kind, vector, None if together else max(top, MAX_RANKED))
             usable.append((title, kind, found))
+            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
+            all_remarks += [f"{title}: {remark}" for remark in remarks]
             if not together:
-                answers.append(self._answer(title, [kind], found, [found.compared], result.remarks, top, fpir, prior))
+                answers.append(self._answer(title, [kind], found, [found.compared], remarks, top, asked, prior))
         if together and usable:
             title = ", ".join(row[0] for row in usable)
             found = usable[0][2]._replace(hits=combine_hits([row[2].hits for row in usable]))
             kinds, compared = [row[1] for row in usable], [row[2].compared for row in usable]
-            answers.insert(0, self._answer(title, kinds, found, compared, (), top, fpir, prior))
+            answers.insert(0, self._answer(title, kinds, found, compared, tuple(all_remarks), top, asked, prior))
         return answers
 
     def verify(self, name: str, photos: Photos, *, view: str = "", side: str = "") -> Sequence[Verification]:
@@ -558,30 +524,18 @@ class Gallery:
         for number, (photo, result) in enumerate(zip(inputs, self._need_encoder().embed(inputs), strict=True), 1):
             title = name_photo(photo, number)
             if result.vector is None:
-                answers.append(Verification(title, person.name, result.reason))
+                answers.append(Verification(title, person.name, Verdict(result.reason)))
                 continue
             kind = decide_kind(result.kind, view, side)
             found = choose_pairing(self._matching, kind, templates)
             if found is None:
-                answers.append(Verification(title, person.name, _explain_no_pairing(kind)))
-                continue
-            template, pairing, fit = found
-            cosine = float(template.vector @ self._store.codec.turn(result.vector[None])[0])
-            ratio = float(fit.compute_log_ratio(cosine))
-            answers.append(
-                Verification(
-                    title,
-                    person.name,
-                    "",
-                    cosine >= fit.equal_error_threshold,
-                    float(expit(ratio)),
-                    ratio,
-                    cosine,
-                    fit.equal_error_threshold,
-                    str(pairing),
-                    self._matching.origin,
-                )
-            )
+                verdict = Verdict(_explain_no_pairing(kind))
+            else:
+                template, pairing, fit = found
+                vector = self._store.codec.turn(result.vector[None])[0]
+                verdict = decide_same(template.vector, vector, pairing, fit, self._matching.origin)
+            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
+            answers.append(Verification(title, person.name, verdict, remarks))
         return answers
 
     def _answer(
@@ -592,7 +546,7 @@ class Gallery:
         compared: Sequence[Sequence[Compared]],
         remarks: tuple[str, ...],
         top: int,
-        fpir: float | None,
+        asked: "_Asked",
         prior: float,
     ) -> Answer:
         hits, num_people = found.hits, found.num_people
@@ -603,7 +557,7 @@ class Gallery:
         elif not hits.num_compared:
             remarks += (_explain_no_pairing(kinds[0]),)
         else:
-            thresholds = [self._choose_threshold(part, fpir) for part in compared if part]
+            thresholds = [self._choose_threshold(part, asked) for part in compared if part]
             remarks += tuple(dict.fromkeys(row for row in thresholds if isinstance(row, str)))
             # Of several photos of different kinds the strictest threshold counts.
             told = [row for row in thresholds if isinstance(row, Threshold)]
@@ -617,14 +571,16 @@ class Gallery:
             title, "", view, side, name, matches, nobody, prior, threshold, remarks, num_people, compared_people
         )
 
-    def _choose_threshold(self, compared: Sequence[Compared], fpir: float | None) -> Threshold | str:
+    def _choose_threshold(self, compared: Sequence[Compared], asked: "_Asked") -> Threshold | str:
         """Return the threshold, or, where no rate was asked for, why there is none."""
-        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), fpir)
+        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), asked)
         if place not in self._thresholds:
             try:
-                self._thresholds[place] = choose_threshold(compared, fpir, self._matching.origin)
+                self._thresholds[place] = choose_threshold(
+                    compared, asked.fpir, self._matching.origin, bound=asked.bound
+                )
             except EvaluationError as error:
-                if fpir is not None:
+                if asked.fpir is not None:
                     raise
                 self._thresholds[place] = f"nobody is named: {error}"
         return self._thresholds[place]
@@ -652,6 +608,13 @@ class Gallery:
         if person is None:
             raise GalleryError(f"Nobody is enrolled as {name!r}. See handnet gallery list.")
         return person
+
+
+class _Asked(NamedTuple):
+    """The false-positive rate that is asked for, and what it is of the threshold."""
+
+    fpir: float | None
+    bound: str
 
 
 def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:

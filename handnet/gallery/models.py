@@ -18,13 +18,14 @@ from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
 from handnet.export.archive import FACTS_FILE, digest_encoder
 from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
+from handnet.gallery.hand_look import choose_look
 from handnet.gallery.pairings import Matching, fit_matching
-from handnet.gallery.quality import Seen, look_at_photo
+from handnet.gallery.quality import Seen
 from handnet.gallery.records import HandKind
 from handnet.images.store import build_decoder
 from handnet.networks.encoder import load_encoder
 
-Look = Callable[[bytes], Seen]
+Look = Callable[[Sequence[bytes]], Sequence[Seen]]
 Vectors = npt.NDArray[np.float32]
 
 _BATCH = 32
@@ -33,12 +34,12 @@ _BATCH = 32
 class RunEncoder:
     """The encoder of a run, with the decode that it was trained with."""
 
-    def __init__(self, run: Run, look: Look = look_at_photo) -> None:
+    def __init__(self, run: Run, look: Look | None = None) -> None:
         """Load the run's best weights.
 
         Args:
             run: the run.
-            look: rates photos: quality, and view and side where it knows them.
+            look: rates photos: quality, and view and side where it knows them; None: what `choose_look` chooses.
 
         Raises:
             RunError: the weights are missing or do not fit.
@@ -46,7 +47,7 @@ class RunEncoder:
         encoder = load_encoder(run)
         self._model = encoder.model
         self._decode = build_decoder(run.config.image)
-        self._look = look
+        self._look = look or choose_look()
         self.width = int(self._model.output_shape[-1])
         self.digest = digest_encoder(encoder, run.config.image)
         self.source = {"kind": "run", "path": str(run.folder.absolute())}
@@ -67,12 +68,12 @@ class RunEncoder:
 class SavedModelEncoder:
     """An exported model: it decodes by itself, and its training data need not be there."""
 
-    def __init__(self, folder: Path, look: Look = look_at_photo) -> None:
+    def __init__(self, folder: Path, look: Look | None = None) -> None:
         """Load a version of a SavedModel, e.g. saved_models/hands/1.
 
         Args:
             folder: the version's folder.
-            look: rates photos: quality, and view and side where it knows them.
+            look: rates photos: quality, and view and side where it knows them; None: what `choose_look` chooses.
 
         Raises:
             GalleryError: it is no SavedModel that handnet exported.
@@ -87,7 +88,7 @@ class SavedModelEncoder:
                 f"{str(folder)!r} is no SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
                 "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
             ) from None
-        self._look = look
+        self._look = look or choose_look()
         self.digest = str(facts.get("digest") or _digest_files(folder))
         self.source = {"kind": "saved_model", "path": str(folder.absolute())}
 
@@ -163,7 +164,8 @@ def _embed_all(
             except DataError as error:
                 contents.append(b"")
                 problems.append(str(error))
-        seen = [Seen(reason=problem) if problem else look(raw) for raw, problem in zip(contents, problems, strict=True)]
+        looked = iter(look([raw for raw, problem in zip(contents, problems, strict=True) if not problem]))
+        seen = [Seen(reason=problem) if problem else next(looked) for problem in problems]
         # The decoder never sees the bytes of what must not be used.
         rows = [row for row, verdict in enumerate(seen) if not verdict.reason]
         vectors, reasons = embed([contents[row] for row in rows]) if rows else (np.zeros((0, 0), np.float32), [])

@@ -149,3 +149,20 @@ def check_kind(view: str, side: str) -> HandKind:
         if value and value not in valid:
             raise ConfigError(f"`{what}` must be {', '.join(valid)} or blank. Received: {value[:60]!r}.")
     return HandKind(view, side)
+
+
+def decide_kind(seen: HandKind, view: str, side: str) -> HandKind:
+    """Return the kind of a hand: what the user says where they say something, else what the model sees."""
+    return HandKind(view or seen.view, side or seen.side)
+
+
+def describe_contradiction(seen: HandKind, said: HandKind) -> tuple[str, ...]:
+    """Return in words, one entry for each, where a photo shows another hand than the one that was named.
+
+    Args:
+        seen: by the hand front end, "" where it does not know.
+        said: the kind by which the photo is used.
+    """
+    return tuple(
+        f"the photo shows a {a} hand, and {b} was given" for a, b in zip(seen, said, strict=True) if a and a != b
+    )

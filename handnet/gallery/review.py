@@ -10,7 +10,7 @@ from handnet.errors import ConfigError, format_unknown
 from handnet.gallery.encoder import Embedded
 from handnet.gallery.index import Hits, choose_pairing
 from handnet.gallery.pairings import Matching
-from handnet.gallery.records import HandKind, Photo, Vector
+from handnet.gallery.records import HandKind, Photo, Vector, describe_contradiction
 from handnet.gallery.templates import build_templates
 
 POOR_QUALITY = 0.3
@@ -93,9 +93,8 @@ def _review_quality(candidate: Candidate) -> list[tuple[str, str]]:
 
 def _review_kind(candidate: Candidate) -> list[tuple[str, str]]:
     seen, said = candidate.embedded.kind, candidate.kind
-    differing = [f"the photo shows a {a} and {b} was given" for a, b in zip(seen, said, strict=True) if a and a != b]
-    if differing:
-        return [("other hand", " and ".join(differing))]
+    if differing := describe_contradiction(seen, said):
+        return [("other hand", "; ".join(differing))]
     return (
         []
         if said.view and said.side

@@ -3,6 +3,7 @@
 Only core TensorFlow operations are used, so that the same function is part of the exported graph.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from handnet.config.settings import ImageConfig
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import Hands, find_hands
 from handnet.images.hand.landmark_crop import crop_by_landmarks
+from handnet.images.hand.palm_crop import crop_by_palm
 from handnet.images.hand_models.models import share_hand_models
 from handnet.images.orientation import read_orientation
 
@@ -70,6 +72,9 @@ def fit_photo(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = None) 
     Raises:
         WeightsError: the networks that find landmarks are needed and missing.
     """
+    if config.crop == "several":
+        hand = find_hand(photo, config) if hand is None else hand
+        return lay_tiles([fit_photo(photo, tile, hand if tile.is_hand_crop else None) for tile in config.tiles], config)
     if config.crop == "middle":
         before = tf.shape(photo)[:2] // 4
         after = tf.shape(photo)[:2] - before
@@ -98,8 +103,35 @@ def crop_to_hand(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = Non
     hand = find_hand(photo, config) if hand is None else hand
     if hand is None:
         return crop_hand(photo, size, canonical=turn, mirror=mirror, background=ground)
-    crop = crop_by_landmarks(photo, hand.landmarks[0], size, canonical=turn, mirror=mirror, background=ground)
+    if config.crop == "hand-palm":
+        crop = crop_by_palm(photo, hand.landmarks[0], size, background=ground)
+    else:
+        crop = crop_by_landmarks(photo, hand.landmarks[0], size, canonical=turn, mirror=mirror, background=ground)
     return tf.where(hand.found[0], crop, ground)
+
+
+def lay_tiles(tiles: Sequence[tf.Tensor], config: ImageConfig) -> tf.Tensor:
+    """Lay the crops of `image.crop = "several"` into one picture, row by row; what is left over is background.
+
+    Args:
+        tiles: (s, s, 3) each, of one type, in the order of `image.crops`.
+        config: `size_px`, a multiple of s, and `background`.
+
+    Returns:
+        (size_px, size_px, 3) of the same type.
+    """
+    side = config.tiles_per_side
+    blank = tf.fill(tf.shape(tiles[0]), tf.cast(config.background, tiles[0].dtype))
+    filled = [*tiles, *[blank] * (side * side - len(tiles))]
+    rows = [tf.concat(filled[begin : begin + side], axis=1) for begin in range(0, side * side, side)]
+    return tf.ensure_shape(tf.concat(rows, axis=0), (config.size_px, config.size_px, 3))
+
+
+def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
+    """Return the crops that `lay_tiles` has laid into a picture (S, S, 3)."""
+    side, size = config.tiles_per_side, config.size_px // config.tiles_per_side
+    places = [divmod(number, side) for number in range(len(config.tiles))]
+    return [picture[row * size : (row + 1) * size, column * size : (column + 1) * size] for row, column in places]
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -114,6 +146,9 @@ def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """
     if not config.is_hand_crop:
         return tf.constant(True)
+    if config.crop == "several":
+        pairs = zip(cut_tiles(square, config), config.tiles, strict=True)
+        return tf.reduce_all([shows_hand(picture, tile) for picture, tile in pairs])
     if config.crop == "hand-and-photo":
         side = config.size_px - config.size_px // 3
         square = square[:side, :side]
@@ -178,11 +213,15 @@ def decode_at_least(contents: tf.Tensor, wanted_px: int, *, short_side: bool = F
 
 def is_filled(config: ImageConfig) -> bool:
     """Return whether the photo's short side fills the square, so that the short side decides how large it must be decoded."""
+    if config.crop == "several":
+        return any(is_filled(tile) for tile in config.tiles)
     return config.crop in ("none", "middle") and config.fit in ("stretch", "center-crop")
 
 
 def find_needed_px(config: ImageConfig) -> int:
     """Return how many pixels the side that decides must have: the square's own, more where a part of the photo fills it."""
+    if config.crop == "several":
+        return max(find_needed_px(tile) for tile in config.tiles)
     if config.hand_finder == "landmarks":
         return max(_HAND_OVERSAMPLING * config.size_px, _FINDER_PX)
     needed = round(config.size_px * CENTER_CROP_SCALE) if config.fit == "center-crop" else config.size_px

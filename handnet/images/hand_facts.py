@@ -8,8 +8,7 @@ from handnet.config.settings import ImageConfig
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import find_hand, fit_photo, shows_hand
 from handnet.images.hand.front_end import NUM_LANDMARKS, Hands
-from handnet.images.hand.quality import measure_quality
-from handnet.images.hand.quality_rule import LIMITS
+from handnet.images.hand.quality import measure_quality, rate_quality
 
 
 class HandFacts(NamedTuple):
@@ -70,15 +69,9 @@ def fit_with_facts(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf
 
 def state_facts(photo: tf.Tensor, hand: Hands) -> HandFacts:
     """Return the facts of the first hand of an upright photo (H, W, 3)."""
-    measures = measure_quality(photo, hand)
-    rates = [
-        tf.clip_by_value((values[0] - limit.refuse) / (limit.good - limit.refuse), 0.0, 1.0)
-        for values, limit in zip(measures, LIMITS.values(), strict=True)
-    ]
+    quality = rate_quality(measure_quality(photo, hand))
     shape = tf.cast(tf.shape(photo)[:2], tf.float32)
-    facts = HandFacts(
-        hand.score[0], hand.palmar[0], hand.right[0], (hand.landmarks[0] + 0.5) / shape, tf.reduce_min(rates)
-    )
+    facts = HandFacts(hand.score[0], hand.palmar[0], hand.right[0], (hand.landmarks[0] + 0.5) / shape, quality[0])
     return HandFacts(*(tf.where(hand.found[0], fact, tf.zeros_like(fact)) for fact in facts))
 
 

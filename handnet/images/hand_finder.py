@@ -35,6 +35,8 @@ def describe_pixels(image: ImageConfig) -> dict[str, Any]:
     """
     settings = asdict(image)
     finder = settings.pop("hand_finder")
+    if not settings["crops"]:
+        del settings["crops"]
     if finder == "colour":
         return settings
     models = [file.sha256 for file in FILES] if finder == "landmarks" else []

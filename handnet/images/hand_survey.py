@@ -8,7 +8,7 @@ from pathlib import Path
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
-from handnet.data.missing_labels import SeenHand
+from handnet.data.missing_labels import HandInPhoto
 from handnet.files import write_bytes
 from handnet.images.hand.findings import NONE, SEVERAL
 from handnet.images.hand.quality_rule import Verdict, rate_photo
@@ -16,7 +16,7 @@ from handnet.images.hand_models.files import FILES
 from handnet.images.hand_report import HandReport, look_at_photos
 
 # Raised whenever landmarks, side, view or measures of the same photo change.
-SURVEY_VERSION = 2
+SURVEY_VERSION = 3
 # Of so many photos, spread over a data set, this share must show a hand before all of them are looked at: a photo without
 # one takes ten times as long as one with.
 NUM_SAMPLED, LEAST_SHARE = 12, 0.5
@@ -101,7 +101,7 @@ def shows_hands(paths: Sequence[str], models_folder: Path | None = None) -> bool
     return sum(photo.found for photo in sample) >= LEAST_SHARE * max(1, len(sample))
 
 
-def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[SeenHand | None]:
+def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[HandInPhoto | None]:
     """Return which hand each photo shows, None where it shows none, several or is not surely of hands at all.
 
     What a reader asks for the labels that a data set leaves open; see `handnet.data.missing_labels`.
@@ -113,7 +113,7 @@ def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[
     if not shows_hands(paths):
         return [None] * len(paths)
     return [
-        SeenHand(photo.view, photo.view_confidence, (photo.side == "right") == (photo.view == "palmar"))
+        HandInPhoto(photo.view, photo.view_confidence, (photo.side == "right") == (photo.view == "palmar"))
         if photo.found and photo.finding != SEVERAL
         else None
         for photo in survey_photos(paths, progress)

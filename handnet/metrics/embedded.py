@@ -80,7 +80,7 @@ class EmbeddedPart:
             self.model,
         )
 
-    def save(self, path: Path, seen: Columns | None = None) -> None:
+    def save(self, path: Path, seen: Columns | None = None, *, private: bool = False) -> None:
         """Write a file of vectors, whole or not at all; `load_part` reads it.
 
         An .npz file holds the arrays `embeddings` and `paths`, `name`, `model` and `photos`, and of labelled photos
@@ -92,6 +92,7 @@ class EmbeddedPart:
             seen: what was seen in the N photos, to be written as well: `hand_scores`, `seen_sides`, `seen_views`,
                 `seen_confidences` and `qualities`, each (N,); in a table `hand_score`, `seen_side` and so on. They are
                 no labels: `load_part` passes them over.
+            private: for its owner's eyes alone.
 
         Raises:
             ConfigError: as `check_vector_file`.
@@ -106,7 +107,7 @@ class EmbeddedPart:
         columns |= dict(seen or {})
         facts = {"name": self.name, "model": self.model, **({"photos": self.photos} if self.photos else {})}
         write = VECTOR_FORMATS[path.suffix].write
-        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts))
+        write_with(path, lambda temporary: write(temporary, self.embeddings, columns, facts), private=private)
 
 
 def check_vector_file(path: Path) -> None:

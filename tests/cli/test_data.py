@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from handnet.data.checks import FORMATS
+from handnet.data.synthetic import write_synthetic
 from tests.cli.command_line import QUICK, CommandLine, list_files, training_photos
+from tests.hand_models import find_hand_models
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
 from tests.tiny import HEADER, write_tiny
 
@@ -82,10 +85,28 @@ def test_fewer_than_two_people_are_said_after_the_counts(command: CommandLine) -
     assert "Matching needs at least 2 people." in outcome.out
     assert "unusable photos: 0" in outcome.out
     assert list_files(Path("pictures")) == {Path("photos-per-person.png"), Path("montage.png")}
-    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use split "fractions".\n'
+    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use --set data.split=fractions.\n'
     assert (outcome.code, outcome.err) == (1, line)
     line = command.fail("train", "--data=hands", "--set=data.split=fractions", *QUICK)
     assert 'Split "fractions" with these options needs at least 2 people. Received: 1 with photos.' in line
+
+
+def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command: CommandLine) -> None:
+    write_synthetic(Path("hands"), num_people=3, photos_per_view=1, seed=1, size_px=(128, 96), workers=1)
+    photos = sorted(Path("hands/Hands").iterdir())
+    hand = photos[2].read_bytes()
+    Image.new("RGB", (128, 96), "white").save(photos[2])
+    check = ("data", "check", "hands", "--set=data.split=fractions")
+    assert command.run(*check).code == 0
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    assert outcome.code == 1
+    line = next(line for line in outcome.out.splitlines() if line.startswith("with image.crop=hand: "))
+    assert "1 of 6 photos cannot be used: " in line
+    assert photos[2].name in line
+    photos[2].write_bytes(hand)
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    assert outcome.code == 0
+    assert "with image.crop=hand: a hand in each photo" in outcome.out
 
 
 def test_a_split_can_be_checked_before_training_by_it(command: CommandLine) -> None:
@@ -182,3 +203,20 @@ def test_a_folder_that_is_in_use_is_not_drawn_into(command: CommandLine) -> None
     write_tiny(Path("hands"), num_people=2, photos_per_view=1)
     assert "The folder" in (line := command.fail("data", "synth", "hands", "--people=2"))
     assert "is not empty" in line
+
+
+def test_hands_are_looked_for_where_their_models_are(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(Path("nowhere").absolute()))
+    write_synthetic(Path("hands"), 2, 1, seed=1, size_px=(640, 480), workers=1)
+    check = ("data", "check", "hands", "--split=fractions", "--output=pictures")
+    assert "Run: handnet weights fetch mediapipe-hands" in command.run(*check).out
+    assert "hands" not in command.run(*check, "--no-hands").out.split("identical content: 0")[1]
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
+    table = Path("hands/HandInfo.csv")
+    table.write_text(table.read_text().replace('"palmar right"', '"dorsal right"', 1))
+    outcome = command.run(*check, "--sheet=sheet.png")
+    assert outcome.code == 0
+    assert "of 4 photos\n" in outcome.out
+    assert "Hand_0000002.jpg: labelled dorsal right, shows palmar right" in outcome.out
+    assert "quality: good " in outcome.out
+    assert Path("sheet.png").is_file()

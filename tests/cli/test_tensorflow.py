@@ -1,5 +1,7 @@
 """TensorFlow is started once, without its start-up lines."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -27,3 +29,12 @@ def test_a_backend_of_keras_that_is_not_installed_is_named(
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
     assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."
+
+
+def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> None:
+    program = (
+        "import sys; from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
+        "assert 'keras' in sys.modules and 'sklearn' not in sys.modules\n"
+        "from sklearn.manifold import TSNE"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

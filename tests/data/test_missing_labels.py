@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from handnet.data.example import Example
-from handnet.data.missing_labels import SeenHand, fill_missing
+from handnet.data.missing_labels import HandInPhoto, fill_missing
 from handnet.data.readers import read_dataset
 
-PALM_OF_RIGHT = SeenHand("palmar", 0.99, thumb_right=True)
-BACK_OF_RIGHT = SeenHand("dorsal", 0.97, thumb_right=False)
-UNSURE = SeenHand("dorsal", 0.6, thumb_right=True)
+PALM_OF_RIGHT = HandInPhoto("palmar", 0.99, thumb_right=True)
+BACK_OF_RIGHT = HandInPhoto("dorsal", 0.97, thumb_right=False)
+UNSURE = HandInPhoto("dorsal", 0.6, thumb_right=True)
 
 
 def see_as(**seen):

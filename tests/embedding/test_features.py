@@ -11,13 +11,14 @@ import pytest
 import handnet.data.cache
 import handnet.embedding.features
 from handnet.config.augmentation import AugmentConfig
-from handnet.config.settings import Config
+from handnet.config.settings import Config, ImageConfig, SourceConfig, find_tiles_per_side
 from handnet.data.cache import find_cache_folder
 from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms
 from handnet.errors import DataError, DiskError
 from handnet.images.store import PreparedPhotos, load_cached, prepare_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
+from handnet.networks.backbones.sources import list_crops
 from handnet.training.batches import build_training_data, plan_training
 from tests.photos import picture, write_jpeg
 from tests.tiny import tiny_backbone, tiny_config, write_tiny
@@ -295,3 +296,35 @@ def test_features_that_are_not_finite_are_an_error_and_are_not_kept(tmp_path: Pa
     with pytest.raises(DataError, match="features that are not finite"):
         compute(paths, config, backbone)
     assert not list_files()
+
+
+def test_sources_that_are_joined_are_kept_one_by_one(tmp_path: Path, pictures_seen: list[int]) -> None:
+    one, two = (SourceConfig("tiny", crop=crop) for crop in ("none", "middle"))
+    three = SourceConfig("tiny-too", crop="middle")
+    paths = write_photos(tmp_path, 2)
+
+    def join(**sources: SourceConfig) -> np.ndarray:
+        crops = list_crops(sources)
+        size = 32 * find_tiles_per_side(len(crops))
+        crop = {"crop": "several", "crops": crops} if len(crops) > 1 else {"crop": crops[0]}
+        config = tiny_config()
+        config = replace(
+            config,
+            image=ImageConfig(size_px=size, **crop),
+            model=replace(config.model, arch="hand-pretrained", sources=sources),
+        )
+        backbone = build_backbone("hand-pretrained", image_size_px=size, seed=1, sources=sources)
+        photos = prepare_photos(paths, config.image)
+        features = compute_features(backbone, photos, config.image, config.model)
+        whole = backbone.predict_on_batch(load_cached(photos.files, size))
+        np.testing.assert_allclose(features, whole, rtol=1e-5, atol=1e-5)
+        return features
+
+    alone = join(one=one)
+    assert pictures_seen == [2]
+    # In another picture, next to other sources: known already.
+    pair = join(one=one, two=two)
+    assert pictures_seen == [2, 2]
+    np.testing.assert_array_equal(pair[:, : alone.shape[1]], alone)
+    assert join(two=two, three=three).shape == (2, 16)
+    assert pictures_seen == [2, 2, 2]

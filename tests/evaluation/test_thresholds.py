@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from handnet.config.run_folder import WEIGHTS_FILE, Run
+from handnet.config.run_folder import SEEN_PHOTOS_FILE, WEIGHTS_FILE, Run, update_facts
 from handnet.config.settings import Config
+from handnet.data.cache import digest_bytes
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import DiskError, RunError
@@ -14,11 +15,12 @@ from handnet.evaluation.pairs import evaluate_pairs
 from handnet.evaluation.report.pairs_page import write_pair_report
 from handnet.evaluation.report.pairs_terminal import format_pair_metrics
 from handnet.evaluation.run_part import RunPart
-from handnet.evaluation.thresholds import CALIBRATION_FILE, find_thresholds, load_thresholds
-from handnet.metrics.pairs.calibration import Calibration, save_calibration
+from handnet.evaluation.thresholds import CALIBRATION_FILE, OTHER_CALIBRATION_FILE, find_thresholds, load_thresholds
+from handnet.metrics.pairs.calibration import Calibration, load_calibration, save_calibration
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from tests.evaluation.runs import FRACTIONS, build_run, write_things
+from tests.photos import write_jpeg
 from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
@@ -121,6 +123,49 @@ def test_data_without_the_validation_people_leave_a_kept_calibration_as_it_is(
     found, said = find(run, few)
     assert found == kept
     assert "cannot be checked on these data" in said
+
+
+def test_the_calibration_of_other_data_lies_next_to_their_figures(run: Run, dataset: DataSet, tmp_path: Path) -> None:
+    own, _ = find(run, dataset)
+    kept = (run.folder / CALIBRATION_FILE).read_bytes()
+    others = read_dataset("hands11k", write_tiny(tmp_path / "others", num_people=10, seed=7))
+    lines: list[str] = []
+    calibration = find_thresholds(run, load_encoder(run), others, lines.append, tmp_path / "figures")
+    assert calibration not in (None, own)
+    assert load_calibration(tmp_path / "figures" / OTHER_CALIBRATION_FILE) == calibration
+    assert "which the run was not trained on, for these figures alone" in lines[0]
+    assert (run.folder / CALIBRATION_FILE).read_bytes() == kept
+    assert load_thresholds(run, pytest.fail) == own
+    exported, said = find(run, others)
+    assert exported == own
+    assert "is not what the run was trained on" in said
+
+
+def test_data_that_were_moved_are_the_runs_own(dataset: DataSet, tmp_path: Path) -> None:
+    digests = [digest_bytes(Path(example.path).read_bytes()) for example in dataset.examples]
+    run = build_run(tmp_path / "run", dataset)
+    (run.folder / SEEN_PHOTOS_FILE).write_text("\n".join([*digests, "a photo of weights before it"]))
+    run = update_facts(run, {"data": {**run.facts["data"], "num_photos": {"train": len(digests), "val": 0}}})
+    Path(dataset.directory).rename(tmp_path / "moved")
+    moved = read_dataset("hands11k", tmp_path / "moved")
+    found, said = find(run, moved)
+    assert (found is not None, said) == (True, "")
+    assert load_thresholds(run, pytest.fail) == found, "away from its data a run is used all the same"
+
+
+def test_corrected_labels_and_other_photos_never_verify(run: Run, dataset: DataSet) -> None:
+    find(run, dataset)
+    swap_labels(dataset)
+    with pytest.raises(
+        RunError, match="fitted on other labels and photos than .*data' holds now. Fit it again: handnet eval"
+    ):
+        load_thresholds(run)
+    find(run, read_dataset("hands11k", Path(dataset.directory)))
+    load_thresholds(run, pytest.fail)
+    for example in dataset.examples:
+        write_jpeg(Path(example.path))
+    with pytest.raises(RunError, match="fitted on other photos than"):
+        load_thresholds(run)
 
 
 def pairs_config(**data: object) -> Config:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE, encode_request, write_warmup
 
 
@@ -43,8 +42,8 @@ def test_a_request_names_model_signature_and_inputs() -> None:
 
 
 def test_each_signature_is_warmed_at_each_batch_size(tmp_path: Path) -> None:
-    count = write_warmup(tmp_path, "hands", ["embed", "verify_pixels"], ImageConfig(size_px=32))
+    count = write_warmup(tmp_path, "hands", ["embed", "verify_pixels"])
     records = list(tf.data.TFRecordDataset(str(tmp_path / WARMUP_FILE)).as_numpy_iterator())
     assert len(records) == count == 2 * len(WARMUP_BATCHES)
     with pytest.raises(KeyError):
-        write_warmup(tmp_path, "hands", ["unknown"], ImageConfig(size_px=32))
+        write_warmup(tmp_path, "hands", ["unknown"])

@@ -96,7 +96,9 @@ def test_answers_as_json_and_as_a_table(world: World, gallery: Path, folders: Pa
 
 def test_rates_are_read_and_refused(gallery: Path, folders: Path) -> None:
     photo = sorted((folders / "ask" / "0000017").iterdir())[0]
-    assert "asked for: at most 0.3" in call("identify", gallery, photo, "--view", "dorsal", "--fpir", "30%")
+    ask = ["identify", gallery, photo, "--view", "dorsal", "--fpir"]
+    assert "best estimate for 30 %" in call(*ask, "30%")
+    assert "the interval ends at 60 % at most" in call(*ask, "60%", "--fpir-bound", "upper")
     assert "12 calibration people who are not enrolled cannot carry a rate of 0.01" in fail(
         "identify", gallery, photo, "--view", "dorsal", "--fpir", "1%"
     )

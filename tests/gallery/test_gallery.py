@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,9 +92,9 @@ def test_both_stores_answer_alike(tmp_path: Path, matching: Matching, milvus: tu
 
 
 def test_verify_against_a_person(people: Gallery) -> None:
-    right, wrong, unreadable = people.verify(
-        "person 3", [take_photo(3, "dorsal", "left", 4), take_photo(4, "dorsal"), b"?"]
-    )
+    answers = people.verify("person 3", [take_photo(3, "dorsal", "left", 4), take_photo(4, "dorsal"), b"?"])
+    assert [answer.name for answer in answers] == ["Person 3"] * 3
+    right, wrong, unreadable = (answer.verdict for answer in answers)
     assert right.same
     assert right.probability > 0.9
     assert right.pairing == "dorsal-palmar, the same hand, template of one"
@@ -115,7 +116,7 @@ def test_a_left_hand_is_not_compared_with_a_right_one_without_its_calibration(
         answer = gallery.identify(take_photo(1, "dorsal", "left"))[0]
         assert (answer.name, answer.matches, answer.num_compared) == ("", (), 0)
         assert "another hand" in answer.remarks[0]
-        assert gallery.verify("Ada", take_photo(1, "dorsal", "left"))[0].problem
+        assert gallery.verify("Ada", take_photo(1, "dorsal", "left"))[0].verdict.problem
 
 
 def test_photos_together_are_one_answer(people: Gallery) -> None:
@@ -128,6 +129,16 @@ def test_photos_together_are_one_answer(people: Gallery) -> None:
     mean = np.mean([answer.matches[0].log_ratio for answer in single])
     assert together[0].matches[0].log_ratio == pytest.approx(mean)
     assert together[1].problem == "not a photo"
+
+
+def test_photos_together_keep_what_was_seen_in_each(people: Gallery) -> None:
+    shots = [take_photo(2, "dorsal", "left"), take_photo(2, "palmar", "left", quality=0.1)]
+    seen = [answer.remarks for answer in people.identify(shots, view="dorsal")]
+    assert seen[0] == ()
+    assert "blurred" in seen[1]
+    assert any("palmar" in remark for remark in seen[1])
+    together = people.identify(shots, view="dorsal", together=True)[0]
+    assert together.remarks == tuple(f"photo 2: {remark}" for remark in seen[1])
 
 
 def test_inputs_may_be_paths_bytes_and_arrays(people: Gallery, tmp_path: Path) -> None:
@@ -294,6 +305,7 @@ def test_exported_contents_are_in_the_model_s_space(tmp_path: Path, matching: Ma
     with Gallery.create(tmp_path / "g", SimulatedEncoder(), matching, key=KEY) as gallery:
         gallery.add("Ada", take_photo(1))
         assert gallery.export(tmp_path / "vectors.npz") == 1
+        assert stat.S_IMODE((tmp_path / "vectors.npz").stat().st_mode) == 0o600
     part = load_part(tmp_path / "vectors.npz")
     assert part.identities.tolist() == ["Ada"]
     assert (part.views[0], part.sides[0]) == ("dorsal", "left")

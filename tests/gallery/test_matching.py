@@ -21,7 +21,7 @@ def make_hits(ratios: dict[str, float], num_compared: int | None = None) -> Hits
 
 
 def make_threshold(log_ratio: float) -> Threshold:
-    return Threshold(log_ratio, 0.1, 0.1, (0.05, 0.2), 3, 40, "test")
+    return Threshold(log_ratio, 0.1, "estimate", 0.1, (0.05, 0.2), 3, 40, "test")
 
 
 def test_probabilities_follow_bayes() -> None:

@@ -6,8 +6,6 @@ for good) is written into a new collection of the server, to which the gallery's
 """
 
 import json
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from handnet.errors import ConfigError, DiskError, GalleryError
+from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
 from handnet.gallery.stores.milvus_client import Server
@@ -44,6 +42,7 @@ from handnet.gallery.stores.milvus_rows import (
 )
 from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.sqlite import SqliteStore
+from handnet.gallery.stores.sqlite_folder import new_gallery_folder, write_empty
 from handnet.gallery.stores.store import Candidates, Changes, Group, Snapshot
 from handnet.gallery.templates import build_templates
 
@@ -138,6 +137,11 @@ class MilvusStore:
 
         return self._read_consistently(read)
 
+    def read_person(self, person: str) -> Person | None:
+        """Return the person of an id."""
+        people = self._read_consistently(lambda head: self._read_people(head, [person]))
+        return people[0] if people else None
+
     def read_photos(self, people: Collection[str]) -> list[Photo]:
         """Return the photos of some people, the oldest first."""
         return self._read_consistently(lambda head: self._read_photos(head, "owner", people))
@@ -213,25 +217,16 @@ class MilvusStore:
 
     def backup(self, target: Path) -> None:
         """Write the collection as of now into a new folder, which is a gallery without the server; the log stays here."""
-        if target.exists():
-            raise GalleryError(f"{str(target)!r} exists already. Give another name, or remove it first.")
         snapshot = self.read_since(-1)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        except OSError as error:
-            raise DiskError(
-                f"Cannot write {str(target)!r}: {error.strerror}. Give a folder that can be written."
-            ) from None
-        try:
-            store = SqliteStore.create(folder / target.name, self.header, self.codec.key)
-            with store.write() as changes:
-                changes.put_people, changes.put_photos = snapshot.people, snapshot.photos
-                changes.action, changes.detail = "backup", f"of version {snapshot.version}"
-            store.close()
-            (folder / target.name).rename(target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with new_gallery_folder(target) as inside:
+            write_empty(inside, self.header)
+            store = SqliteStore(inside, self.codec.key)
+            try:
+                with store.write() as changes:
+                    changes.put_people, changes.put_photos = snapshot.people, snapshot.photos
+                    changes.action, changes.detail = "backup", f"of version {snapshot.version}"
+            finally:
+                store.close()
 
     def check(self) -> list[str]:
         """Read every row and return what is damaged, one line each."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from handnet.errors import ConfigError, GalleryError
+from handnet.errors import ConfigError, GalleryServerError
 from handnet.gallery.stores.milvus_rows import ServerRow
 
 _PAGE_ROWS = 1000
@@ -71,7 +71,7 @@ class Server:
             yield
         except (MilvusException, grpc.RpcError) as error:
             text = " ".join(str(getattr(error, "message", "") or error).split())[:200]
-            raise GalleryError(
+            raise GalleryServerError(
                 f"The server {self.address} does not answer as it should ({text}). What was not acknowledged was not "
                 "written. Is it running? Then repeat."
             ) from error

@@ -102,6 +102,9 @@ class Store(Protocol):
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
 
+    def read_person(self, person: str) -> Person | None:
+        """Return the person of an id."""
+
     def read_photos(self, people: Collection[str]) -> list[Photo]:
         """Return the photos of some people, the oldest first."""
 

@@ -140,9 +140,13 @@ def lay_grid(pose: Pose, size_px: int, up: tf.Tensor, sign: tf.Tensor) -> tuple[
 def cover_hand(mask: tf.Tensor, pose: Pose, step: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return how much the hand above the wrist cut covers each point, (S, S, 1), 0..1, with soft edges."""
     centre, direction = pose.centre[0], pose.direction[0]
-    kept = tf.clip_by_value((_sample(smooth(mask)[0], y, x, 0.0) - 0.5) * 2.5 + 0.5, 0.0, 1.0)
     above = (y - centre[0]) * direction[0] + (x - centre[1]) * direction[1] + WRIST_CUT_RADII * pose.radius[0]
-    return kept * tf.clip_by_value(above / step + 0.5, 0.0, 1.0)[..., tf.newaxis]
+    return cover_mask(mask, y, x) * tf.clip_by_value(above / step + 0.5, 0.0, 1.0)[..., tf.newaxis]
+
+
+def cover_mask(mask: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Return how much the first mask covers points (S, S) in its pixels, (S, S, 1), 0..1, with soft edges."""
+    return tf.clip_by_value((_sample(smooth(mask)[0], y, x, 0.0) - 0.5) * 2.5 + 0.5, 0.0, 1.0)
 
 
 def _sample(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, outside: float) -> tf.Tensor:

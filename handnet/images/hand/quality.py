@@ -27,7 +27,9 @@ BORDER_FRACTION = 0.02
 BLUR_WINDOW_PX = 5
 # Landmarks from root to tip of each finger but the thumb, which is straight in a fist too.
 FINGERS = ((5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
-WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE = 0, 5, 17
+WRIST, INDEX_KNUCKLE, MIDDLE_KNUCKLE, LITTLE_KNUCKLE = 0, 5, 9, 17
+# Palms are about so many times as long as they are wide, between these landmarks: the median of hands11k-mini.
+USUAL_LENGTH = 1.375
 
 
 class Measures(NamedTuple):
@@ -86,7 +88,7 @@ def measure_quality(photo: tf.Tensor, hands: Hands) -> Measures:
         _mean(clipped, inside),
         tf.reduce_mean(tf.cast(outside[:, FIRST_FINGER_LANDMARK:], tf.float32), -1),
         measure_straightness(hands.world),
-        measure_facing(hands.world),
+        measure_facing(hands.landmarks),
         tf.maximum(hands.palmar, 1.0 - hands.palmar),
     )
 
@@ -142,18 +144,22 @@ def measure_straightness(world: tf.Tensor) -> tf.Tensor:
     return tf.reduce_min(tf.stack(straightness), 0)
 
 
-def measure_facing(world: tf.Tensor) -> tf.Tensor:
-    """Return how squarely the palm's plane faces the camera, (N,) 0..1.
+def measure_facing(landmarks: tf.Tensor) -> tf.Tensor:
+    """Return how squarely the palm or the back faces the camera, (N,) 0..1.
+
+    By the palm's width in the picture, compared with its length: a palm turned about its length looks narrow. The depth that the
+    network gives says it less well: photos of hands that lie flat get any value.
 
     Args:
-        world: (N, 21, 3) as (y, x, z), z away from the camera.
+        landmarks: (N, 21, 2) as (y, x), in pixels.
 
     Returns:
-        The cosine of the angle between the line of sight and what stands upright on the palm.
+        The width from the index finger's knuckle to that of the little finger, divided by what is usual for the length from wrist
+        to the middle finger's knuckle; 1 for a wider one.
     """
-    index, little = (world[:, k] - world[:, WRIST] for k in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
-    upright = tf.linalg.cross(index, little)
-    return tf.math.divide_no_nan(tf.abs(upright[:, 2]), tf.norm(upright, axis=-1))
+    width = tf.norm(landmarks[:, INDEX_KNUCKLE] - landmarks[:, LITTLE_KNUCKLE], axis=-1)
+    length = tf.norm(landmarks[:, MIDDLE_KNUCKLE] - landmarks[:, WRIST], axis=-1)
+    return tf.minimum(tf.math.divide_no_nan(width * USUAL_LENGTH, length), 1.0)
 
 
 def _change(values: tf.Tensor, axis: int) -> tf.Tensor:

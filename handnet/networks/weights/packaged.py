@@ -4,20 +4,18 @@ import importlib.util
 from pathlib import Path
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.catalogue import EXTRA, SHIPPED, collect_published
+from handnet.networks.weights.catalogue import EXTRA, collect_published
 
 
 def find_packaged(name: str) -> Path:
-    """Return where weights lie that this package or another one holds.
+    """Return where weights lie that a Python package holds.
 
     Args:
-        name: a name of `SHIPPED`, or of published weights with a package.
+        name: of published weights with a package.
 
     Raises:
         WeightsError: their package is not installed, or incomplete.
     """
-    if name in SHIPPED:
-        return SHIPPED[name]
     package = collect_published()[name].weights.package
     # Found, not imported: importing would run code that only says where the file lies.
     spec = importlib.util.find_spec(package)

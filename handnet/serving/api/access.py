@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from handnet.errors import GalleryError
 from handnet.serving.api.keys import allows
-from handnet.serving.api.problems import Problem
+from handnet.serving.api.problems import LOG, Problem
 from handnet.serving.api.service import Service, get_service
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key, from handnet serve --add-key ROLE.")
@@ -28,7 +29,12 @@ def need_role(role: str) -> Callable[..., Awaitable[None]]:
         if service.keys is None:
             service.rates.take(address)
             return
-        known = service.keys.find(credentials.credentials) if credentials else None
+        try:
+            known = service.keys.find(credentials.credentials) if credentials else None
+        except GalleryError as error:
+            # Nothing that the client sent is wrong, and nobody is let in.
+            LOG.error("%s", error)
+            raise Problem(503, "The server's API keys cannot be read; its log says why.") from None
         # Whoever guesses keys is slowed by their address.
         service.rates.take(known.id if known else address)
         if known is None:

@@ -99,7 +99,11 @@ class KeyFile:
         with self._guard:
             self._refresh()
             if identifier not in self._keys:
-                raise ConfigError(format_unknown("API key", identifier, self._keys))
+                raise ConfigError(
+                    format_unknown("API key", identifier, self._keys)
+                    if self._keys
+                    else f"There is no API key {identifier[:60]!r}: there are none at all. Make one with --add-key ROLE."
+                )
             self._write([key for key in self._keys.values() if key.id != identifier])
 
     def _write(self, keys: Sequence[ApiKey]) -> None:
@@ -113,6 +117,8 @@ class KeyFile:
         except FileNotFoundError:
             self._stamp, self._keys = None, {}
             return
+        except OSError as error:
+            raise GalleryError(f"The file of API keys {str(self._path)!r} cannot be read ({error.strerror}).") from None
         stamp = (facts.st_mtime_ns, facts.st_ino)
         if stamp == self._stamp:
             return

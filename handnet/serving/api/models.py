@@ -54,8 +54,12 @@ class IdentifyFields(HandFields):
     top: Annotated[int, Field(ge=1, le=1000, description="People to list.")] = 10
     fpir: Annotated[
         float | None,
-        Field(gt=0, lt=1, description="At most this share of people who are not enrolled is to be named."),
+        Field(gt=0, lt=1, description="About this share of people who are not enrolled may be named."),
     ] = None
+    fpir_bound: Annotated[
+        Literal["estimate", "upper"],
+        Field(description="What fpir is of the threshold: the best estimate, or the upper end of its 95 % interval."),
+    ] = "estimate"
     prior: Annotated[float, Field(gt=0, lt=1, description="Probability that a hand is of somebody enrolled.")] = 0.5
     together: Annotated[bool, Field(description="All photos show one person: one answer.")] = False
 
@@ -175,6 +179,7 @@ class ThresholdOut(Strict):
     log_ratio: float
     probability: Annotated[float, Field(description="The same for the likeliest person, all else as it is.")]
     fpir: float
+    bound: str
     predicted: float
     interval: tuple[float, float]
     num_people: int
@@ -219,11 +224,9 @@ class Answers(Strict):
     answers: list[AnswerOut]
 
 
-class VerificationOut(Strict):
-    """Whether a photo shows a person."""
+class VerdictOut(Strict):
+    """Whether two hands are one person's."""
 
-    photo: str
-    name: str
     problem: str
     same: bool
     probability: float
@@ -232,6 +235,14 @@ class VerificationOut(Strict):
     threshold: float
     pairing: str
     origin: str
+    remarks: list[str]
+
+
+class VerificationOut(VerdictOut):
+    """Whether a photo shows a person."""
+
+    photo: str
+    name: str
 
 
 class Verifications(Strict):
@@ -248,18 +259,10 @@ class DistributionsOut(Strict):
     impostor: list[float]
 
 
-class ComparisonOut(Strict):
+class ComparisonOut(VerdictOut):
     """Whether two photos show one person."""
 
-    problem: str
     hands: tuple[HandOut, HandOut]
-    same: bool
-    probability: float
-    log_ratio: float
-    similarity: float
-    threshold: float
-    pairing: str
-    origin: str
     distributions: DistributionsOut | None
 
 
@@ -279,6 +282,74 @@ class Embeddings(Strict):
 
     model: str
     embeddings: list[EmbeddingOut]
+
+
+class SamePersonOut(Strict):
+    """Two enrolled people who may be one."""
+
+    first: str
+    second: str
+    probability: float
+    pairing: str
+
+
+class MisplacedOut(Strict):
+    """A photo that looks more like another person's."""
+
+    photo: str
+    person: str
+    looks_like: str
+    probability: float
+
+
+class DuplicateOut(Strict):
+    """Two enrolled photos of nearly the same picture."""
+
+    first: str
+    first_person: str
+    second: str
+    second_person: str
+    similarity: float
+
+
+class CheckOut(Strict):
+    """The state of a collection; people are named, photos have their ids."""
+
+    damage: Annotated[list[str], Field(description="Rows that are not as they were written.")]
+    same_people: list[SamePersonOut]
+    misplaced: list[MisplacedOut]
+    duplicates: list[DuplicateOut]
+
+
+class AuditLine(Strict):
+    """A line of a collection's log."""
+
+    number: int
+    time: str
+    action: str
+    person: Annotated[str, Field(description="Id, or blank.")]
+    detail: str
+
+
+class Log(Strict):
+    """Some lines of a collection's log, the newest first."""
+
+    entries: list[AuditLine]
+    total: int
+
+
+class Backup(Strict):
+    """A backup that was made."""
+
+    name: Annotated[str, Field(description="Of its folder, in the server's folder of backups.")]
+
+
+class Forgotten(Strict):
+    """The proof that nothing is left of a person."""
+
+    num_photos: int
+    num_traces: Annotated[int, Field(description="Byte strings that were found before and are found nowhere now.")]
+    unsearched: Annotated[str, Field(description="What could not be searched; blank: nothing.")]
 
 
 class TestPerson(Strict):

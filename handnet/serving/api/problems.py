@@ -12,7 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from handnet.errors import ConfigError, DataError, DiskError, EvaluationError, GalleryError, HandnetError
+from handnet.errors import (
+    ConfigError,
+    DataError,
+    DiskError,
+    EvaluationError,
+    GalleryError,
+    GalleryServerError,
+    HandnetError,
+)
 
 LOG = logging.getLogger("handnet.serving")
 MEDIA_TYPE = "application/problem+json"
@@ -51,6 +59,11 @@ def hide_paths(message: str) -> str:
 def to_problem(error: HandnetError) -> Problem:
     """Return what a client is told of an error of handnet."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
+    if isinstance(error, GalleryServerError):
+        # Its message holds the address of a server that is none of a client's business.
+        return Problem(
+            status, "The server that holds this collection does not answer. What was not acknowledged was not written."
+        )
     return Problem(status, hide_paths(" ".join(str(error).split())))
 
 
@@ -104,6 +117,7 @@ STATUSES: Mapping[type[HandnetError], int] = {
     ConfigError: 422,
     DataError: 422,
     EvaluationError: 422,
+    GalleryServerError: 503,
     GalleryError: 409,
     DiskError: 507,
     HandnetError: 500,

@@ -45,6 +45,7 @@ async def identify(collection: str, request: Request, service: Served) -> Answer
             [photo.contents for photo in photos],
             top=fields.top,
             fpir=fields.fpir,
+            fpir_bound=fields.fpir_bound,
             prior=fields.prior,
             view=fields.view,
             side=fields.side,
@@ -66,7 +67,7 @@ async def verify(collection: str, request: Request, service: Served) -> Verifica
         answers = found.gallery.verify(found.find(fields.person).name, contents, view=fields.view, side=fields.side)
         return Verifications(
             answers=[
-                VerificationOut(**{**row._asdict(), "photo": photo.title})
+                VerificationOut(photo=photo.title, name=row.name, remarks=list(row.remarks), **row.verdict._asdict())
                 for row, photo in zip(answers, photos, strict=True)
             ]
         )
@@ -90,8 +91,12 @@ async def compare(collection: str, request: Request, service: Served) -> Compari
         shown = spread and DistributionsOut(
             edges=spread.edges.tolist(), genuine=spread.genuine.tolist(), impostor=spread.impostor.tolist()
         )
-        rest = {name: value for name, value in done._asdict().items() if name not in ("kinds", "distributions")}
-        return ComparisonOut(hands=(to_hand(done.kinds[0]), to_hand(done.kinds[1])), distributions=shown, **rest)
+        return ComparisonOut(
+            hands=(to_hand(done.kinds[0]), to_hand(done.kinds[1])),
+            remarks=list(done.remarks),
+            distributions=shown,
+            **done.verdict._asdict(),
+        )
 
     return await service.work(work)
 

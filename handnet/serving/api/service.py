@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from fastapi import Request
 
 from handnet.gallery import Gallery
-from handnet.gallery.gallery import PersonSummary
+from handnet.gallery.records import Person
 from handnet.serving.api.batching import BatchingEncoder
 from handnet.serving.api.counters import Counters
 from handnet.serving.api.explorer import Explorer
@@ -34,16 +35,16 @@ class Collection:
     gallery: Gallery
     encoder: BatchingEncoder
 
-    def find(self, person: str) -> PersonSummary:
+    def find(self, person: str) -> Person:
         """Return a person by id.
 
         Raises:
             Problem: 404.
         """
-        for row in self.gallery.list():
-            if row.id == person:
-                return row
-        raise Problem(404, "Nobody has this id.")
+        found = self.gallery.find_person(person)
+        if found is None:
+            raise Problem(404, "Nobody has this id.")
+        return found
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Service:
         explorer: of a run's test part, or None.
         figures: counters.
         examples: photos to try the page with, by name.
+        backups: folder in which an administrator's backups are made; None: none are.
         hosts: names by which clients may call the server; empty: any.
     """
 
@@ -66,6 +68,7 @@ class Service:
     explorer: Explorer | None = None
     figures: Counters = field(default_factory=Counters)
     examples: Mapping[str, bytes] = field(default_factory=dict)
+    backups: Path | None = None
     hosts: frozenset[str] = frozenset()
     rates: RateLimit = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)

@@ -36,7 +36,7 @@ export function showAnswer(answer, several) {
   const nobody = h("li", { class: "nobody" }, h("span"), h("span", { class: "face", "aria-hidden": "true" }, "?"),
     h("div", {}, h("div", { class: "name" }, "Nobody enrolled"), bar(answer.nobody, null)), h("span", { class: "number" }, percent(answer.nobody)));
   const key = answer.threshold
-    ? h("p", { class: "key" }, h("span", {}, h("i", { class: "tick" }), `from ${percent(threshold)} on somebody is named`), h("span", {}, `of strangers at most ${percent(answer.threshold.fpir)} are`))
+    ? h("p", { class: "key" }, h("span", {}, h("i", { class: "tick" }), `from ${percent(threshold)} on somebody is named`), h("span", {}, `of strangers about ${percent(answer.threshold.predicted)} are (95 % interval ${percent(answer.threshold.interval[0])} to ${percent(answer.threshold.interval[1])})`))
     : h("p", { class: "key" }, "There is no threshold for this photo, so nobody is named.");
   const origin = answer.threshold ? h("details", {}, h("summary", {}, "Where the threshold comes from"), h("div", { class: "stack" }, h("p", { class: "note" }, answer.threshold.text), h("p", { class: "note" }, `Probabilities take it that a hand belongs to somebody enrolled with ${percent(answer.prior)}. Compared: ${best ? best.pairing : ""}.`))) : null;
   return h("div", { class: "card stack" }, verdict, key, h("ol", { class: "ranks" }, rows, nobody), answer.remarks.map((text) => h("p", { class: "remark" }, text)), origin);
@@ -46,14 +46,15 @@ export function setUp(panel) {
   const empty = h("div", { class: "card empty" }, h("h2", {}, "The answer appears here"), h("p", {}, "Ten most likely people, and how likely it is that it is nobody enrolled."));
   const out = h("div", { class: "stack", "aria-busy": "false" }, empty);
   const { view, side } = handChoices();
-  const rate = select("Strangers named, at most", [["", "lowest possible"], ["0.01", "1 %"], ["0.05", "5 %"], ["0.1", "10 %"], ["0.3", "30 %"]]);
+  const rate = select("Strangers named", [["", "lowest possible"], ["0.01", "1 %"], ["0.05", "5 %"], ["0.1", "10 %"], ["0.3", "30 %"]]);
+  const bound = select("That rate is", [["estimate", "the best estimate"], ["upper", "an upper bound"]]);
   let number = 0;
   const run = async () => {
     const mine = ++number;
     if (!input.photos.length) { out.replaceChildren(empty); return; }
     out.classList.add("busy");
     try {
-      const found = await postPhotos("identify", input.photos, { view: view.choice.value, side: side.choice.value, fpir: rate.choice.value, top: 10 });
+      const found = await postPhotos("identify", input.photos, { view: view.choice.value, side: side.choice.value, fpir: rate.choice.value, fpir_bound: bound.choice.value, top: 10 });
       if (mine !== number) return;
       out.replaceChildren(...found.answers.map((answer) => showAnswer(answer, found.answers.length > 1)));
       announce(found.answers.map((answer) => answer.problem || answer.name || "Nobody enrolled").join("; "));
@@ -64,8 +65,8 @@ export function setUp(panel) {
     }
   };
   const input = photoInput({ title: "A photo of a hand", examples: true, onchange: run });
-  for (const { choice } of [view, side, rate]) choice.addEventListener("change", run);
-  const options = h("details", {}, h("summary", {}, "Options"), h("div", { class: "options" }, view.label, side.label, rate.label));
+  for (const { choice } of [view, side, rate, bound]) choice.addEventListener("change", run);
+  const options = h("details", {}, h("summary", {}, "Options"), h("div", { class: "options" }, view.label, side.label, rate.label, bound.label));
   panel.append(h("div", { class: "two" }, h("div", { class: "card stack" }, h("h2", {}, "Whose hand is it?"), input.element, options), out));
   return { inputs: [input], refresh: run };
 }

@@ -48,6 +48,7 @@ function showComparison(answer) {
   const key = h("p", { class: "key" }, h("span", {}, h("i", { class: "genuine" }), "scores of one person"), h("span", {}, h("i", { class: "impostor" }), "scores of two people"),
     h("span", {}, h("i", { class: "dash" }), "threshold: both errors equal"));
   return h("div", { class: "card stack" }, verdict, h("h3", {}, "Where this pair lies"), drawDistributions(answer), key,
+    answer.remarks.map((text) => h("p", { class: "remark" }, text)),
     h("p", { class: "note" }, `Similarity is the cosine of the two vectors. Compared: ${answer.pairing}; scores and threshold from ${answer.origin}. The probability takes one person and two people as equally likely beforehand.`));
 }
 

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from handnet.errors import DiskError, GalleryError, HandnetError
+from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
-from handnet.gallery.stores.sqlite import FILE_NAME, SqliteStore
+from handnet.gallery.stores.sqlite import SqliteStore
+from handnet.gallery.stores.sqlite_connections import FILE_NAME
+from handnet.gallery.stores.sqlite_folder import new_gallery_folder, write_empty
 from tests.gallery.stores.test_store import KEY, dump, fill, make_header, make_person, make_photo
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork")
@@ -86,7 +89,7 @@ def test_an_unprotected_file_shows_them(tmp_path: Path) -> None:
 def test_search_finds_bytes_across_the_edge_of_a_block(
     tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handnet.gallery.stores.sqlite._SEARCH_BLOCK_BYTES", 16)
+    monkeypatch.setattr("handnet.gallery.stores.file_traces._SEARCH_BLOCK_BYTES", 16)
     (tmp_path / "g" / "other").write_bytes(b"." * 13 + b"needle" + b"." * 40)
     assert store.find_bytes([b"needle"]) == [str(tmp_path / "g" / "other")]
     assert store.find_bytes([b"needlf"]) == []
@@ -324,3 +327,57 @@ def test_an_aborted_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(DiskError, match="Is the disk full"):
         SqliteStore.create(tmp_path / "g", make_header())
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_fork
+@pytest.mark.parametrize("what", ["create", "backup"])
+def test_what_a_killed_creation_left_is_swept_at_the_next_opening(
+    store: SqliteStore, tmp_path: Path, what: str
+) -> None:
+    fill(store)
+
+    def begin_and_die() -> None:
+        def die(*_: object) -> None:
+            os._exit(0)
+
+        # Between the last byte and the name: everything of the new gallery is there under a hidden name.
+        Path.rename = die  # type: ignore[method-assign,assignment]
+        if what == "create":
+            SqliteStore.create(tmp_path / "new", make_header(KEY), KEY)
+        else:
+            SqliteStore(tmp_path / "g", KEY).backup(tmp_path / "new")
+
+    run_apart(begin_and_die)
+    assert list(tmp_path.glob(".part-*")), "the test killed too late"
+    SqliteStore(tmp_path / "g", KEY).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"g"}
+    SqliteStore.create(tmp_path / "new", make_header(KEY), KEY).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"g", "new"}
+
+
+def test_what_is_being_made_at_this_moment_is_not_swept(store: SqliteStore, tmp_path: Path) -> None:
+    with new_gallery_folder(tmp_path / "new") as inside:
+        write_empty(inside, make_header())
+        SqliteStore(tmp_path / "g", KEY).close()
+        assert (inside / FILE_NAME).is_file()
+    assert (tmp_path / "new" / FILE_NAME).is_file()
+
+
+def test_a_gallery_is_read_once_at_its_opening(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    again = SqliteStore(tmp_path / "g", KEY)
+    read: list[object] = []
+    monkeypatch.setattr(RowCodec, "open_photo", lambda self, row: read.append(row))
+    first = again.read_since(-1)
+    assert read == [], "every row was checked a moment ago"
+    monkeypatch.undo()
+    second = again.read_since(-1)
+    assert (first.version, first.ids, first.people, first.photos) == second[:4]
+    # What was read at the opening is not taken for the truth once somebody has written.
+    third = SqliteStore(tmp_path / "g", KEY)
+    fill(store, range(50, 51))
+    assert len(third.read_since(-1).people) == len(first.people) + 1
+    again.close()
+    third.close()

@@ -136,6 +136,18 @@ def test_names_are_found_whatever_their_case(make: Make) -> None:
     assert store.find_person("x' or '1' == '1") is None
 
 
+def test_people_are_found_by_their_id(make: Make) -> None:
+    store = make()
+    fill(store)
+    found = store.read_person(f"{1:032x}")
+    assert found is not None
+    assert (found.id, found.name) == (f"{1:032x}", "Person 1")
+    assert store.read_person(f"{77:032x}") is None
+    with store.write() as changes:
+        changes.remove_people = [f"{1:032x}"]
+    assert store.read_person(f"{1:032x}") is None
+
+
 def test_photos_are_found_by_their_contents(make: Make) -> None:
     store = make()
     fill(store)

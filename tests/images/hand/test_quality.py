@@ -94,11 +94,13 @@ def test_a_bent_finger_is_not_straight():
     assert float(measure_straightness(tf.constant(bent))[0]) == pytest.approx(0.0, abs=1e-3)
 
 
-def test_a_hand_seen_from_the_side_does_not_face_the_camera():
-    world = np.concatenate([OPEN_HAND, np.zeros((21, 1))], -1)[np.newaxis].astype(np.float32)
-    assert float(measure_facing(tf.constant(world))[0]) == pytest.approx(1.0)
-    turned = world[..., [0, 2, 1]]
-    assert float(measure_facing(tf.constant(turned))[0]) == pytest.approx(0.0, abs=1e-3)
+def test_a_hand_turned_to_the_side_looks_narrow():
+    parts = np.float32([[1.0, part] for part in (1.0, 0.3, 0.0)])
+    facing = measure_facing(tf.constant(OPEN_HAND[np.newaxis] * parts[:, np.newaxis])).numpy()
+    assert facing[0] == 1.0
+    # Knuckles 17.4 px to the right of each other and 5 px down, a palm 52.1 px long.
+    assert facing[1] == pytest.approx(1.375 * np.hypot(17.4, 5.0) / np.hypot(52.0, 3.0), abs=0.01)
+    assert facing[2] < 0.2
 
 
 def test_the_graphs_number_is_the_rules(good):

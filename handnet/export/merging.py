@@ -1,0 +1,82 @@
+"""Equal nodes of a SavedModel's functions, merged: half of what a traced network holds are copies of the same constants."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tensorflow.core.framework.function_pb2 import FunctionDef
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+_GRAPH_FILE = "saved_model.pb"
+# A hash of the graph as it was before; TensorFlow loads a model without it as it loads those of its own earlier versions.
+_FINGERPRINT_FILE = "fingerprint.pb"
+# Operations that have neither state nor effects: equal inputs and attributes give equal results.
+# fmt: off
+_PURE = frozenset((
+    "AddV2", "BatchMatMulV2", "BroadcastTo", "Cast", "ConcatV2", "Const", "Equal", "ExpandDims", "Fill", "FloorDiv",
+    "GatherV2", "Greater", "GreaterEqual", "Identity", "Less", "LessEqual", "Log", "LogicalAnd", "LogicalNot",
+    "MatMul", "Max", "Maximum", "Mean", "Min", "Minimum", "Mul", "Neg", "Pack", "Pad", "PadV2", "Prod", "Range",
+    "RealDiv", "Relu", "Reshape", "Rsqrt", "SelectV2", "Shape", "Slice", "Split", "Sqrt", "Square", "Squeeze",
+    "StridedSlice", "Sub", "Sum", "Tile", "Transpose", "Unpack", "ZerosLike",
+))
+# fmt: on
+
+
+def merge_equal_nodes(folder: Path) -> None:
+    """Merge equal nodes in each function of a SavedModel; what the functions compute stays the same to the bit.
+
+    Args:
+        folder: the SavedModel, whose graph is written again.
+    """
+    file = folder / _GRAPH_FILE
+    model = SavedModel.FromString(file.read_bytes())
+    for graph in model.meta_graphs:
+        for function in graph.graph_def.library.function:
+            while _merge_once(function):
+                pass
+    file.write_bytes(model.SerializeToString(deterministic=True))
+    (folder / _FINGERPRINT_FILE).unlink(missing_ok=True)
+
+
+def _merge_once(function: FunctionDef) -> bool:
+    """Merge the nodes whose inputs are the same now; return whether there were any, since more may be equal then."""
+    pinned = set(_list_neighbours(function))
+    first: dict[bytes, str] = {}
+    merged: dict[str, str] = {}
+    for node in function.node_def:
+        if node.op in _PURE and node.name not in pinned:
+            name = first.setdefault(_describe(node), node.name)
+            if name != node.name:
+                merged[node.name] = name
+    if not merged:
+        return False
+    kept = [node for node in function.node_def if node.name not in merged]
+    for node in kept:
+        node.input[:] = [_rename(source, merged) for source in node.input]
+    for name, source in function.ret.items():
+        function.ret[name] = _rename(source, merged)
+    for name, source in function.control_ret.items():
+        function.control_ret[name] = merged.get(source, source)
+    del function.node_def[:]
+    function.node_def.extend(kept)
+    return True
+
+
+def _list_neighbours(function: FunctionDef) -> Iterator[str]:
+    """Name the nodes beside which others ask to be placed."""
+    for node in function.node_def:
+        if "_class" in node.attr:
+            yield from (place.decode().removeprefix("loc:@") for place in node.attr["_class"].list.s)
+
+
+def _describe(node: NodeDef) -> bytes:
+    """Return what two nodes have in common that compute the same."""
+    described = NodeDef(op=node.op, device=node.device, input=node.input, attr=node.attr)
+    return bytes(described.SerializeToString(deterministic=True))
+
+
+def _rename(source: str, merged: dict[str, str]) -> str:
+    """Return an input, "node:output:number", "^node" or the name of an argument, with the node that is kept."""
+    control = "^" if source.startswith("^") else ""
+    name, colon, output = source.removeprefix("^").partition(":")
+    return f"{control}{merged.get(name, name)}{colon}{output}"

@@ -1,0 +1,54 @@
+"""What a backbone that joins sources of features consists of, and which picture of a photo it sees. Without Keras."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handnet.config.presets import merge_trees
+from handnet.config.settings import SourceConfig, find_tiles_per_side
+from handnet.errors import ConfigError
+from handnet.networks.backbones.entry import Backbone
+
+
+def list_used(sources: Mapping[str, SourceConfig]) -> dict[str, SourceConfig]:
+    """Return the sources that are not left out; ConfigError where none is left."""
+    used = {name: source for name, source in sources.items() if not source.off}
+    if not used:
+        raise ConfigError("`model.sources` must have a source that is not off. Received none.")
+    return used
+
+
+def list_crops(sources: Mapping[str, SourceConfig]) -> tuple[str, ...]:
+    """Return the different crops that the sources see, in their order: the order of `image.crops`."""
+    return tuple(dict.fromkeys(source.crop for source in list_used(sources).values()))
+
+
+def default_sources(backbone: Backbone) -> dict[str, SourceConfig]:
+    """Return the sources of a backbone that joins some, as its entry has them."""
+    return {name: SourceConfig(**values) for name, values in backbone.defaults["model"]["sources"].items()}
+
+
+def lay_picture(tree: Mapping[str, Any], backbone: Backbone, sources: Mapping[str, SourceConfig]) -> dict[str, Any]:
+    """Return settings with the picture that the sources need: which crops, and its size where it is not given.
+
+    Args:
+        tree: nested settings as the user gave them.
+        backbone: that joins sources.
+        sources: complete.
+
+    Raises:
+        ConfigError: the settings ask for another crop.
+    """
+    crops = list_crops(sources)
+    needed = {"crop": "several", "crops": list(crops)} if len(crops) > 1 else {"crop": crops[0], "crops": []}
+    given = tree.get("image", {})
+    for key, value in needed.items():
+        if key in given and (list(given[key]) if key == "crops" else given[key]) != value:
+            raise ConfigError(
+                f"`image.{key}` follows from the crops of `model.sources`: {value!r}. Received: {given[key]!r}. Leave it out, or "
+                "change the sources."
+            )
+    default_crops = list_crops(default_sources(backbone))
+    # Each crop keeps its size, however many there are.
+    tile_px = backbone.defaults["image"]["size_px"] // find_tiles_per_side(len(default_crops))
+    size = {"size_px": tile_px * find_tiles_per_side(len(crops))}
+    return merge_trees(tree, {"image": {**size, **given, **needed}})

@@ -1,0 +1,64 @@
+"""Sources that a backbone joins: the picture that they need follows from them, and settings that disagree are refused."""
+
+import tomllib
+
+import pytest
+
+from handnet.config.toml import format_toml, parse_config
+from handnet.errors import ConfigError
+from handnet.networks.complete import complete_config
+
+PALM = {"backbone": "efficientnet-lite2", "crop": "hand-palm"}
+ALL = ("hand", "lite2", "lite0", "lite2_aligned", "lite0_aligned")
+FINDER = {"hand_finder": "landmarks"}
+
+
+def complete(sources: dict, image: dict | None = None, arch: str = "hand-pretrained"):
+    return complete_config({"model": {"arch": arch, "sources": sources}, **({"image": image} if image else {})})
+
+
+def test_the_picture_follows_from_the_crops_of_the_sources() -> None:
+    one = complete({}).image
+    assert (one.crop, one.crops, one.size_px) == ("hand-canonical", (), 260)
+    two = complete({"palm": PALM}, FINDER).image
+    assert (two.crop, two.crops, two.size_px) == ("several", ("hand-canonical", "hand-palm"), 520)
+    whole = complete({"lite2_photo": {"off": True}, "colours": {"off": True}}, arch="hand-photo-pretrained").image
+    assert (whole.crop, whole.crops, whole.size_px) == ("hand-canonical", (), 260)
+    assert complete({"palm": PALM}, {**FINDER, "size_px": 300}).image.size_px == 300
+
+
+def test_settings_with_sources_survive_a_file_and_are_completed_once() -> None:
+    config = complete({"palm": {**PALM, "taps": {"block7": 3}}, "lite0": {"off": True}}, FINDER)
+    assert config.model.sources["palm"].taps == {"block7": 3}
+    # What is named like a default is laid over it.
+    assert config.model.sources["lite0"].backbone == "efficientnet-lite0"
+    tree = tomllib.loads(format_toml(config))
+    assert parse_config(tree) == config
+    assert complete_config(tree) == config
+
+
+@pytest.mark.parametrize(
+    ("sources", "image", "message"),
+    [
+        ({}, {"crop": "none"}, r"`image\.crop` follows from the crops of `model\.sources`: 'hand-canonical'"),
+        ({"palm": PALM}, {}, r"laid by landmarks.*handnet weights fetch mediapipe-hands"),
+        ({"more": {"crop": "none"}}, {}, r"sources\.NAME\.backbone` must name a backbone"),
+        ({"more": {**PALM, "crop": "several"}}, {}, r"Unknown value of model\.sources\.NAME\.crop: 'several'"),
+        (
+            {"more": {**PALM, "taps": {"block4": 99}}},
+            {},
+            r"sources\.NAME\.taps\.block4` must be a whole number of cells",
+        ),
+        ({"more": {**PALM, "tap": {}}}, {}, r"Unknown config key 'model\.sources\.more\.tap'"),
+        ({"lite2": {"off": "yes"}}, {}, r"`model\.sources\.lite2\.off` must be of type bool"),
+        ({name: {"off": True} for name in ALL}, {}, "must have a source that is not off"),
+    ],
+)
+def test_sources_that_cannot_be_joined_are_refused(sources: dict, image: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        complete(sources, image)
+
+
+def test_sources_are_for_backbones_that_join_some() -> None:
+    with pytest.raises(ConfigError, match=r"for the backbones that join some: hand-pretrained, hand-photo-pretrained"):
+        complete({"palm": {**PALM, "crop": "none"}}, arch="small")

@@ -11,6 +11,7 @@ from handnet.cli._output import claim_output
 from handnet.cli._tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
+    from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
 
 
@@ -52,6 +53,8 @@ def check(
     Where the models that find hands are there (handnet weights fetch mediapipe-hands), each photo is looked at: labels that it
     contradicts, no hand or several, cut off, and quality with the reason.
 
+    With --set image.crop=hand, photos in which that crop finds no hand are named too: training refuses them.
+
     The exit code is 1 if a photo cannot be used or there are too few people for the split.
     """
     from handnet.cli._data import choose_see
@@ -68,7 +71,8 @@ def check(
     if split_file is not None:
         given |= {"split": "file", "split_options": {"path": str(split_file)}}
     given = {key: value for key, value in given.items() if value is not None}
-    settings = parse_config(read_tree(config_file, overrides, {"data": given})).data
+    config = parse_config(read_tree(config_file, overrides, {"data": given}))
+    settings = config.data
 
     dataset = read_dataset(
         settings.reader, directory, choose_see(settings.reader, settings.fill_labels and hands is not False)
@@ -92,10 +96,26 @@ def check(
     _check_hands(
         [example for example in dataset.examples if example.path not in unusable], hands, sheet or target / "hands.png"
     )
+    without_hand = _check_crop([path for path in paths if path not in unusable], config.image)
     if unsplit is not None:
         raise unsplit
-    if any(not problem.usable for problem in problems):
+    if without_hand or any(not problem.usable for problem in problems):
         raise click.exceptions.Exit(1)
+
+
+def _check_crop(paths: list[str], image: "ImageConfig") -> int:
+    """Name the photos that `handnet train` refuses with these settings since there is no hand to crop; return how many."""
+    if not image.is_hand_crop:
+        return 0
+    start_tensorflow()
+    from handnet.images.hand_finder import choose_hand_finder
+    from handnet.images.store import describe_problems, find_unusable
+
+    problems = find_unusable(paths, choose_hand_finder(image), show_progress)
+    echo(
+        f"with image.crop={image.crop}: {describe_problems(problems, len(paths)) if problems else 'a hand in each photo'}"
+    )
+    return len(problems)
 
 
 def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) -> None:

@@ -1,6 +1,6 @@
 """`handnet embed`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
     from handnet.embedding.engines import Engine
-    from handnet.images.store import Decode
+    from handnet.images.store import Decoded
 
 _NUM_CHECKED = 8
 
@@ -106,9 +106,9 @@ def _build_engine(
 ) -> "Engine":
     """Compile the encoder, and compare its vectors of some of the photos with TensorFlow's."""
     from handnet.embedding.engines import build_engine, check_engine
-    from handnet.images.store import build_decoder
+    from handnet.images.store import build_hand_decoder
 
-    samples = None if name == "tensorflow" else _decode_some(paths, _NUM_CHECKED, build_decoder(image))
+    samples = None if name == "tensorflow" else _decode_some(paths, _NUM_CHECKED, build_hand_decoder(image))
     engine = build_engine(name, encoder, image, batch, samples)
     agreement = ""
     if engine.name != "tensorflow" and samples is not None:
@@ -118,7 +118,9 @@ def _build_engine(
     return engine
 
 
-def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDArray[np.uint8] | None":
+def _decode_some(
+    paths: Sequence[str], count: int, decode: "Callable[[bytes], Decoded]"
+) -> "npt.NDArray[np.uint8] | None":
     """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
     import numpy as np
 
@@ -126,6 +128,6 @@ def _decode_some(paths: Sequence[str], count: int, decode: "Decode") -> "npt.NDA
 
     step = max(1, len(paths) // max(1, count))
     read = [read_photo(path) for path in paths[::step][:count]]
-    decoded = [decode(contents)[0] for contents, problem in read if not problem]
+    decoded = [decode(contents).pixels for contents, problem in read if not problem]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None

@@ -82,6 +82,26 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         DataError: some photos cannot be decoded, or show no hand where the hand is cropped; the first few are named with
             the reason.
     """
+    prepared, problems = _prepare_all(paths, config, progress)
+    if problems:
+        advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        if NO_HAND.get(config.hand_finder) in problems.values():
+            advice += " Whole photos need no hand to be found: --crop none."
+        raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
+    mark_used(Path(file) for file, _ in prepared)
+    trim_cache()
+    return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
+
+
+def find_unusable(paths: Sequence[str], config: ImageConfig, progress: Progress = hide_progress) -> dict[str, str]:
+    """Return the photos that `prepare_photos` refuses, each with the reason."""
+    return _prepare_all(paths, config, progress)[1]
+
+
+def _prepare_all(
+    paths: Sequence[str], config: ImageConfig, progress: Progress
+) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return (file in the cache, digest) of each photo, and the reason of each that cannot be used."""
     folder = find_photo_folder(describe_pixels(config))
     use_folder(folder)
     decode = build_decoder(config)
@@ -105,14 +125,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if problems:
-        advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
-        if NO_HAND.get(config.hand_finder) in problems.values():
-            advice += " Whole photos need no hand to be found: --crop none."
-        raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
-    mark_used(Path(file) for file, _ in prepared)
-    trim_cache()
-    return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
+    return prepared, problems
 
 
 def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from handnet.data.checks import FORMATS
 from handnet.data.synthetic import write_synthetic
@@ -84,10 +85,28 @@ def test_fewer_than_two_people_are_said_after_the_counts(command: CommandLine) -
     assert "Matching needs at least 2 people." in outcome.out
     assert "unusable photos: 0" in outcome.out
     assert list_files(Path("pictures")) == {Path("photos-per-person.png"), Path("montage.png")}
-    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use split "fractions".\n'
+    line = 'handnet: Split "hands-cross-view" needs at least 10 people. Received: 1. Use --set data.split=fractions.\n'
     assert (outcome.code, outcome.err) == (1, line)
     line = command.fail("train", "--data=hands", "--set=data.split=fractions", *QUICK)
     assert 'Split "fractions" with these options needs at least 2 people. Received: 1 with photos.' in line
+
+
+def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command: CommandLine) -> None:
+    write_synthetic(Path("hands"), num_people=3, photos_per_view=1, seed=1, size_px=(128, 96), workers=1)
+    photos = sorted(Path("hands/Hands").iterdir())
+    hand = photos[2].read_bytes()
+    Image.new("RGB", (128, 96), "white").save(photos[2])
+    check = ("data", "check", "hands", "--set=data.split=fractions")
+    assert command.run(*check).code == 0
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    assert outcome.code == 1
+    line = next(line for line in outcome.out.splitlines() if line.startswith("with image.crop=hand: "))
+    assert "1 of 6 photos cannot be used: " in line
+    assert photos[2].name in line
+    photos[2].write_bytes(hand)
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    assert outcome.code == 0
+    assert "with image.crop=hand: a hand in each photo" in outcome.out
 
 
 def test_a_split_can_be_checked_before_training_by_it(command: CommandLine) -> None:

@@ -143,3 +143,13 @@ def test_faces_are_refused_unless_a_hand_is_in_the_photo(folder, name):
     paths = sorted(path for path in Path(find_real_data(name)).rglob("*") if path.suffix in (".jpg", ".pgm"))
     reports = list(look_at_photos([str(path) for path in paths[:: len(paths) // 6][:6]], folder))
     assert sum(report.verdict.level == REFUSE for report in reports) >= 5
+
+
+@pytest.mark.parametrize("level", [3, 10])
+def test_the_noise_of_a_dark_photo_is_no_hand(level: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 3, (*SIZE_PX[::-1], 3))
+    buffer = BytesIO()
+    Image.fromarray((level + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    pixels, problem = build_decoder(ImageConfig(size_px=64, crop="hand"))(buffer.getvalue())
+    assert pixels is None
+    assert "no hand was found" in problem

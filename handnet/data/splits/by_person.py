@@ -38,7 +38,7 @@ def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, obje
     people = list(dict.fromkeys(identities))
     if len(people) < 10:
         raise DataError(
-            f'Split "hands-cross-view" needs at least 10 people. Received: {len(people)}. Use split "fractions".'
+            f'Split "hands-cross-view" needs at least 10 people. Received: {len(people)}. Use --set data.split=fractions.'
         )
     random.Random(42).shuffle(people)
     num_train, num_val = int(0.68 * len(people)), int(0.11 * len(people))

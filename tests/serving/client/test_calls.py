@@ -57,7 +57,8 @@ def test_vectors_are_those_of_training_and_a_bad_photo_is_flagged(
     address: str, exported: Exported, photos: Mapping[str, Path]
 ) -> None:
     names = [*USABLE, "truncated-jpeg", "png-bomb", "zero-byte"]
-    embeddings, ok = embed_with(parse_server(address, "hands", **FAST), [photos[name] for name in names])
+    embeddings, ok, seen = embed_with(parse_server(address, "hands", **FAST), [photos[name] for name in names])
+    assert seen == {}, "a model that goes by no landmarks says nothing of hands"
     files = prepare_photos([str(photos[name]) for name in USABLE], exported.image).files
     expected = embed_files(exported.encoder.model, files)
     assert embeddings.dtype == np.float32
@@ -88,7 +89,7 @@ def test_pairs_get_the_probability_and_the_decision_of_the_calibration(
 def test_photos_go_in_requests_within_the_limits(address: str, model: Model, photos: Mapping[str, Path]) -> None:
     paths = [photos["jpeg"]] * 7
     server = parse_server(address, "hands", max_request_photos=3, **FAST)
-    few, _ = embed_with(server, paths)
+    few, *_ = embed_with(server, paths)
     assert model.requests == [3, 3, 1]
     assert np.ptp(few, axis=0).max() < 1e-6, "the same photo has the same vector in every request"
     size = photos["jpeg"].stat().st_size
@@ -103,7 +104,7 @@ def test_more_than_gRPCs_own_limit_of_4_MB_goes_in_one_request(
 ) -> None:
     large = tmp_path / "large.jpg"
     large.write_bytes(photos["jpeg"].read_bytes() + bytes(6_000_000))
-    _, ok = embed_with(parse_server(address, "hands", **FAST), [large])
+    _, ok, _ = embed_with(parse_server(address, "hands", **FAST), [large])
     assert ok.tolist() == [True]
 
 
@@ -120,7 +121,7 @@ def test_many_at_once(address: str, exported: Exported, photos: Mapping[str, Pat
 
 def test_an_overloaded_server_is_asked_again(address: str, model: Model, photos: Mapping[str, Path]) -> None:
     model.busy = 2
-    _, ok = embed_with(parse_server(address, "hands", **FAST), [photos["jpeg"]])
+    _, ok, _ = embed_with(parse_server(address, "hands", **FAST), [photos["jpeg"]])
     assert ok.tolist() == [True]
     assert len(model.requests) == 3
     model.busy = 5

@@ -36,7 +36,7 @@ def write_with(path: Path, write: Callable[[Path], None], *, private: bool = Fal
         write(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise DiskError(f"Cannot write {str(path)!r}: {error}. Is the disk full?") from None
+        raise DiskError(f"Cannot write {str(path)!r}: {_say_why(error)}. Is the disk full?") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _close(handle)
@@ -136,7 +136,7 @@ def new_folder(folder: Path, *, private: bool = False) -> Iterator[Path]:
             folder.rmdir()
         inside.rename(folder)
     except OSError as error:
-        raise DiskError(f"Cannot write {str(folder)!r}: {error}. Is the disk full?") from None
+        raise DiskError(f"Cannot write {str(folder)!r}: {_say_why(error)}. Is the disk full?") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _close(handle)
@@ -288,3 +288,8 @@ def reserve_space(path: Path, num_bytes: int) -> None:
         # Not on macOS, where the error comes later.
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, num_bytes)
+
+
+def _say_why(error: OSError) -> str:
+    """Return the system's words for an error: h5py's own fill five lines with buffers and offsets."""
+    return os.strerror(error.errno) if error.errno else str(error)

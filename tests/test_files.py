@@ -77,7 +77,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(error: BaseExce
     with pytest.raises(DiskError if isinstance(error, OSError) else type(error)) as caught:
         write_with(path, write)
     if isinstance(error, OSError):
-        assert str(caught.value) == f"Cannot write '{path}': [Errno 28] No space left on device. Is the disk full?"
+        assert str(caught.value) == f"Cannot write '{path}': No space left on device. Is the disk full?"
     assert [item.name for item in tmp_path.iterdir()] == ["file.txt"]
     assert path.read_bytes() == b"old"
 
@@ -182,7 +182,7 @@ def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:
         "except DiskError as error: print(error)"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "other': [Errno 27] File too large. Is the disk full?" in result.stdout, result.stderr
+    assert "other': File too large. Is the disk full?" in result.stdout, result.stderr
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
@@ -322,3 +322,14 @@ def test_a_lock_where_no_file_can_be_made_is_one_line_and_no_endless_loop() -> N
     line = "Cannot write '/proc/hands': .*Give a folder that can be written"
     with pytest.raises(DiskError, match=line), hold_lock(Path("/proc/hands")):
         pass
+
+
+def test_a_full_disk_is_said_in_the_words_of_the_system(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        raise OSError(
+            28, f"Can't synchronously write data (filename = {str(path)!r}, buf = 0x55d35e8527c0, offset = 8192)"
+        )
+
+    with pytest.raises(DiskError) as error:
+        write_with(tmp_path / "w.h5", write)
+    assert str(error.value) == f"Cannot write {str(tmp_path / 'w.h5')!r}: No space left on device. Is the disk full?"

@@ -53,9 +53,10 @@ def _merge_once(function: FunctionDef) -> bool:
     kept = [node for node in function.node_def if node.name not in merged]
     for node in kept:
         node.input[:] = [_rename(source, merged) for source in node.input]
-    for name, source in function.ret.items():
+    # Lists, since a map of protobuf must not change while it is read.
+    for name, source in list(function.ret.items()):
         function.ret[name] = _rename(source, merged)
-    for name, source in function.control_ret.items():
+    for name, source in list(function.control_ret.items()):
         function.control_ret[name] = merged.get(source, source)
     del function.node_def[:]
     function.node_def.extend(kept)

@@ -70,7 +70,7 @@ def test_photos_of_one_call_are_reviewed_against_each_other(gallery: Gallery) ->
 def test_hand_that_contradicts_what_was_said(gallery: Gallery) -> None:
     done = gallery.add("Person 1", Entry(take_photo(1, "palmar", "left"), side="right"))
     assert done.accepted[0].kind == ("palmar", "right"), "the user has the last word"
-    assert "shows a left and right was given" in done.accepted[0].remarks[0]
+    assert "shows a left hand, and right was given" in done.accepted[0].remarks[0]
 
 
 def test_unknown_hand_is_said(tmp_path: Path, matching: Matching) -> None:

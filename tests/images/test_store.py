@@ -13,9 +13,9 @@ from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
-from handnet.images.hand_finder import describe_pixels
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
+from handnet.images.pixel_rules import describe_rules
 from handnet.images.store import load_cached, prepare_photos, read_photos
 from tests.photos import (
     BY_PILLOW,
@@ -141,7 +141,7 @@ def test_many_at_once_write_one_whole_file(tmp_path: Path) -> None:
         paths.append(str(write_jpeg(tmp_path / f"{number}.jpg", np.roll(picture(), number % 3, axis=1))))
     prepared = prepare_photos(paths, IMAGE)
     assert len(set(prepared.files)) == len(set(prepared.digests)) == 3
-    assert len([path for path in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if path.is_file()]) == 3
+    assert len([path for path in find_photo_folder(describe_rules(IMAGE)).rglob("*") if path.is_file()]) == 3
     assert (load_cached(prepared.files[:3], SIZE_PX) == load_cached(prepared.files[57:], SIZE_PX)).all()
 
 
@@ -157,7 +157,7 @@ def test_a_write_that_is_cut_short_leaves_nothing_to_read(tmp_path: Path, monkey
         patched.setattr(Path, "write_bytes", fail)
         with pytest.raises(DiskError, match=r"No space left on device\. Is the disk full\?"):
             prepare_photos([str(path)], IMAGE)
-    assert not [item for item in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if item.is_file()]
+    assert not [item for item in find_photo_folder(describe_rules(IMAGE)).rglob("*") if item.is_file()]
 
 
 def test_progress_counts_to_the_end(examples: list[Example]) -> None:

@@ -16,7 +16,7 @@ from handnet.images.decode import load_photo
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
 from handnet.images.pixel_rules import describe_rules
-from handnet.images.store import load_cached, prepare_photos, read_photos
+from handnet.images.store import find_unusable, load_cached, prepare_photos, read_photos
 from tests.photos import (
     BY_PILLOW,
     HEIGHT_PX,
@@ -67,14 +67,21 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
 
 
 @pytest.mark.parametrize("crop", ["hand", "hand-canonical", "hand-and-photo"])
-@pytest.mark.parametrize("ground", [250, 128, 0])
-def test_a_photo_without_a_hand_is_named_where_hands_are_cropped(crop: str, ground: int, tmp_path: Path) -> None:
-    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), ground, np.uint8))
+def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_path: Path) -> None:
+    kinds = {"white": 250, "grey": 128, "black": 0}
+    paths = [write_jpeg(tmp_path / name, np.full((60, 80, 3), grey, np.uint8)) for name, grey in kinds.items()]
     config = ImageConfig(size_px=48, crop=crop)
+    problems = find_unusable([str(path) for path in paths], config)
+    assert {Path(path).name for path in problems} == set(kinds)
+    assert all("no hand was found in it" in problem for problem in problems.values())
+    _, ok = load_photos(tf.constant([path.read_bytes() for path in paths]), config)
+    assert not ok.numpy().any(), "in the exported model too"
+
+
+def test_the_error_for_a_photo_without_a_hand_says_how_it_can_be_used(tmp_path: Path) -> None:
+    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), 250, np.uint8))
     with pytest.raises(DataError, match="empty.jpg': no hand was found in it.* --crop none"):
-        read(path, config)
-    _, ok = load_photos(tf.constant([path.read_bytes()]), config)
-    assert ok.numpy().tolist() == [False], "in the exported model too"
+        read(path, ImageConfig(size_px=48, crop="hand"))
     assert read(path, ImageConfig(size_px=48)).shape == (48, 48, 3), "a whole photo needs no hand"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import DiskError
+from handnet.library.start import start_tensorflow
 from tests.cli.command_line import QUICK, CommandLine
 
 
@@ -33,7 +33,7 @@ def test_a_backend_of_keras_that_is_not_installed_is_named(
 
 def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> None:
     program = (
-        "import sys; from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
+        "import sys; from handnet.library.start import start_tensorflow; start_tensorflow()\n"
         "assert 'keras' in sys.modules and 'sklearn' not in sys.modules\n"
         "from sklearn.manifold import TSNE"
     )

@@ -14,7 +14,7 @@ THROUGH = {
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
         *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
-        *("gallery/answers", "gallery/search"),
+        *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
     "gallery/test_models.py": ("gallery/quality",),
     # One contract for every store.

@@ -123,6 +123,14 @@ def test_a_damaged_checkpoint_is_one_line(state: str, message: str, command: Com
     assert message in command.fail("train", "--resume", "--run=run")
 
 
+def test_a_backend_of_keras_that_is_not_installed_is_named(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
+    assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."
+
+
 @pytest.mark.parametrize("of", [train, cross_validation])
 def test_the_reader_is_an_option_where_messages_name_it(of: click.Command) -> None:
     assert "--reader" in [option for parameter in of.params for option in parameter.opts]

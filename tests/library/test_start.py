@@ -3,13 +3,11 @@
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 
 from handnet.errors import DiskError
 from handnet.library.start import start_tensorflow
-from tests.cli.command_line import QUICK, CommandLine
 
 
 def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,14 +19,6 @@ def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPat
         DiskError, match=r"^Cannot write a temporary file: .*Set TMPDIR to a folder that can be written"
     ):
         start_tensorflow()
-
-
-def test_a_backend_of_keras_that_is_not_installed_is_named(
-    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "theano")
-    line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
-    assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."
 
 
 def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> None:

@@ -13,10 +13,16 @@ THROUGH = {
     "cli/test_main.py": ("__main__",),
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
-        *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
+        *(
+            "gallery/photo_comparison",
+            "gallery/photo_encoder",
+            "gallery/enrolment",
+            "gallery/forgetting",
+            "gallery/migration",
+        ),
         *("gallery/answers", "gallery/search"),
     ),
-    "gallery/test_models.py": ("gallery/quality",),
+    "gallery/test_bound_models.py": ("gallery/photo_quality",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
     "gallery/stores/test_sqlite.py": (
@@ -41,7 +47,7 @@ THROUGH = {
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),
-        *("serving/api/forms", "serving/api/models", "serving/api/people"),
+        *("serving/api/forms", "serving/api/payloads", "serving/api/people"),
         *("serving/api/problems", "serving/api/questions", "serving/api/status"),
     ),
     "serving/api/test_service.py": ("serving/api/batching", "serving/api/server"),

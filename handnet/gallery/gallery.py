@@ -12,15 +12,15 @@ import numpy as np
 from handnet.console import Count
 from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
 from handnet.gallery.answers import CheckReport, PersonSummary, Verdict, Verification, decide_same
-from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
+from handnet.gallery.identification_threshold import Compared, Threshold, choose_threshold
 from handnet.gallery.index import TemplateIndex, choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
 from handnet.gallery.migration import Migration, migrate
 from handnet.gallery.noise import find_duplicates, find_misplaced, find_same_people
-from handnet.gallery.open_set import Compared, Threshold, choose_threshold
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
+from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import (
     UNKNOWN,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from handnet.gallery.quality import Seen, look_at_photo
+from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.gallery.records import HandKind
 from handnet.images.hand.quality_rule import REFUSE
 from handnet.images.hand_models.files import has_hand_models

@@ -20,7 +20,7 @@ from handnet.images.store import prepare_photos
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.embedded import load_part
 from handnet.serving.client.calls import connect, embed_photos, verify_photos
-from handnet.serving.client.server import (
+from handnet.serving.client.connection import (
     Server,
     ServerError,
     parse_server,

@@ -32,12 +32,12 @@ THROUGH = {
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
-    "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
+    "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
-    "images/hand_models/test_fetch.py": ("images/hand_models/models",),
+    "images/hand_models/test_wheel.py": ("images/hand_models/models",),
     # Entries and builders of backbones: the tests walk BACKBONES.
     "networks/backbones/test_build.py": (
         *("networks/backbones/convolutional", "networks/backbones/inception", "networks/backbones/own"),

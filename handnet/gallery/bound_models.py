@@ -22,7 +22,7 @@ from handnet.gallery.pairings import Matching, fit_matching
 from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
 from handnet.gallery.photo_quality import Seen
 from handnet.gallery.records import HandKind
-from handnet.images.store import build_decoder
+from handnet.images.photo_store import build_decoder
 from handnet.networks.encoder import load_encoder
 
 Look = Callable[[Sequence[bytes]], Sequence[Seen]]

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from handnet.config.settings import ImageConfig
-from handnet.images.hand_models.files import FILES, NAME, has_hand_models
+from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
 # Raised whenever the landmarks, or the crop that follows from them, change their pixels. The crop by colour has its own number:
 # `handnet.data.cache.PIXELS_VERSION`.

@@ -13,14 +13,9 @@ THROUGH = {
     "cli/test_main.py": ("__main__",),
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
-        *(
-            "gallery/photo_comparison",
-            "gallery/photo_encoder",
-            "gallery/enrolment",
-            "gallery/forgetting",
-            "gallery/migration",
-        ),
-        *("gallery/answers", "gallery/search"),
+        *("gallery/photo_comparison", "gallery/photo_encoder", "gallery/enrolment", "gallery/forgetting"),
+        "gallery/migration",
+        *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
     "gallery/test_bound_models.py": ("gallery/photo_quality",),
     # One contract for every store.

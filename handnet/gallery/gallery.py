@@ -1,45 +1,28 @@
 """The gallery: enrol people from photos, then ask whose a hand is. No training when somebody joins."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
 
 from handnet.console import Count
-from handnet.errors import ConfigError, DataError, EvaluationError, GalleryError
-from handnet.gallery.answers import CheckReport, PersonSummary, Verdict, Verification, decide_same
+from handnet.errors import ConfigError, DataError, GalleryError
+from handnet.gallery.answers import CheckReport, PersonSummary, Verification
+from handnet.gallery.enrolled import find_named, list_people, merge_people, remove_person, rename_person
 from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
-from handnet.gallery.identification_threshold import Compared, Threshold, choose_threshold
-from handnet.gallery.index import TemplateIndex, choose_pairing
-from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
+from handnet.gallery.matching import Answer
 from handnet.gallery.migration import Migration, migrate
-from handnet.gallery.noise import find_duplicates, find_misplaced, find_same_people
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
 from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import (
-    UNKNOWN,
-    AuditEntry,
-    HandKind,
-    Header,
-    Person,
-    Photo,
-    check_kind,
-    clean_name,
-    decide_kind,
-    describe_contradiction,
-)
+from handnet.gallery.recognition import Question, Recognition
+from handnet.gallery.records import AuditEntry, Header, Person, Photo, clean_name
 from handnet.gallery.review import check_level
-from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores import create_store, open_store
 from handnet.gallery.stores.store import Store
-from handnet.gallery.templates import build_templates
-from handnet.metrics.embedded import EmbeddedPart, check_vector_file
+from handnet.gallery.upkeep import check_store, export_vectors
 
 Photos = PhotoInput | Sequence[PhotoInput]
 
@@ -59,7 +42,6 @@ class Gallery:
         """
         self._store = store
         self._encoder: Encoder | None = None
-        self._thresholds: dict[tuple[object, ...], Threshold | str] = {}
         if encoder is not None:
             self.bind(encoder)
         self._use_header()
@@ -191,7 +173,7 @@ class Gallery:
         if not entries:
             raise DataError(f"No photos of {name!r} were given.")
         level = check_level(review or self.header.review)
-        return enrol(self._store, self._search, self._need_encoder(), self._matching, name, entries, level)
+        return enrol(self._store, self._recognition.search, self._need_encoder(), self._matching, name, entries, level)
 
     def import_(
         self,
@@ -222,17 +204,7 @@ class Gallery:
 
     def list(self) -> Sequence[PersonSummary]:
         """Return everybody, sorted by name."""
-        snapshot = self._store.read_since(-1)
-        kinds: dict[str, Counter[HandKind]] = {person.id: Counter() for person in snapshot.people}
-        for photo in snapshot.photos:
-            kinds[photo.person][photo.kind] += 1
-        rows = [
-            PersonSummary(
-                person.name, sum(kinds[person.id].values()), dict(kinds[person.id]), person.created, person.id
-            )
-            for person in snapshot.people
-        ]
-        return sorted(rows, key=lambda row: (row.name.casefold(), row.name))
+        return list_people(self._store)
 
     def find_person(self, person: str) -> Person | None:
         """Return the person of an id, or None.
@@ -248,7 +220,7 @@ class Gallery:
         Raises:
             GalleryError: nobody of that name.
         """
-        person = self._find(name)
+        person = find_named(self._store, name)
         return person, self._store.read_photos([person.id])
 
     def read_picture(self, photo: str) -> bytes | None:
@@ -266,18 +238,7 @@ class Gallery:
             GalleryError: nobody of that name, or somebody else has the new one.
             ConfigError: a name that cannot be used.
         """
-        new_name = clean_name(new_name)
-        with self._store.write() as changes:
-            person = self._find(name)
-            other = self._store.find_person(new_name)
-            if other is not None and other.id != person.id:
-                raise GalleryError(
-                    f"Somebody is enrolled as {other.name!r} already. Use merge if they are one person, or another name."
-                )
-            changes.put_people.append(replace(person, name=new_name))
-            changes.action, changes.subject = "rename", person.id
-        # The old name is personal data too.
-        self._store.compact()
+        rename_person(self._store, name, new_name)
 
     def remove(self, name: str, photo: str = "") -> int:
         """Remove a person, or one of the person's photos, and what is left of them in the files.
@@ -292,24 +253,7 @@ class Gallery:
         Raises:
             GalleryError: there is no such person or photo, or another process still reads what was removed.
         """
-        with self._store.write() as changes:
-            person = self._find(name)
-            photos = self._store.read_photos([person.id])
-            changes.action, changes.subject = "remove", person.id
-            if photo:
-                chosen = [row for row in photos if row.id.startswith(photo)]
-                if len(chosen) != 1:
-                    raise GalleryError(
-                        f"{len(chosen)} photos of {person.name!r} have an id that begins with {photo!r}; expected one. "
-                        "See handnet gallery show."
-                    )
-                changes.remove_photos.append(chosen[0].id)
-            else:
-                chosen = photos
-                changes.remove_people.append(person.id)
-            changes.detail = f"{len(chosen)} photos"
-        self._store.compact()
-        return len(chosen)
+        return remove_person(self._store, name, photo)
 
     def merge(self, name: str, other: str) -> int:
         """Make one person of two: the photos of `other` go to `name`, and `other` is removed.
@@ -320,17 +264,7 @@ class Gallery:
         Raises:
             GalleryError: one of them is not enrolled, or both are the same.
         """
-        with self._store.write() as changes:
-            person, second = self._find(name), self._find(other)
-            if person.id == second.id:
-                raise GalleryError(f"{name!r} and {other!r} are the same person already.")
-            photos = self._store.read_photos([second.id])
-            changes.put_photos += [replace(photo, person=person.id) for photo in photos]
-            changes.remove_people.append(second.id)
-            changes.action, changes.subject = "merge", person.id
-            changes.detail = f"{len(photos)} photos of {second.id}"
-        self._store.compact()
-        return len(photos)
+        return merge_people(self._store, name, other)
 
     def forget(self, name: str) -> Forgotten:
         """Remove a person and prove it by searching the files for their bytes.
@@ -355,18 +289,7 @@ class Gallery:
 
     def check(self) -> CheckReport:
         """Look for damage, and for label noise where there is none."""
-        damage = self._store.check()
-        if damage:
-            return CheckReport(tuple(damage), (), (), ())
-        snapshot = self._store.read_since(-1)
-        index = TemplateIndex(self._matching, self.header.width)
-        index.refresh(self._store)
-        return CheckReport(
-            (),
-            tuple(find_same_people(index)),
-            tuple(find_misplaced(snapshot.people, snapshot.photos, index, self._matching)),
-            tuple(find_duplicates(snapshot.people, snapshot.photos)),
-        )
+        return check_store(self._store, self._matching)
 
     def migrate(
         self,
@@ -425,23 +348,7 @@ class Gallery:
             ConfigError: another kind of file.
             DiskError: it cannot be written.
         """
-        check_vector_file(Path(target))
-        snapshot = self._store.read_since(-1)
-        if not snapshot.photos:
-            raise DataError("There is nothing to export: nobody is enrolled.")
-        names = {person.id: person.name for person in snapshot.people}
-        vectors = self._store.codec.turn_back(np.stack([photo.vector for photo in snapshot.photos]))
-        part = EmbeddedPart(
-            vectors,
-            np.array([names[photo.person] for photo in snapshot.photos]),
-            np.array([photo.kind.view for photo in snapshot.photos]),
-            np.array([photo.kind.side for photo in snapshot.photos]),
-            ({},) * len(vectors),
-            ("",) * len(vectors),
-            self.header.name,
-        )
-        part.save(Path(target), private=True)
-        return len(vectors)
+        return export_vectors(self._store, Path(target))
 
     def identify(
         self,
@@ -476,32 +383,8 @@ class Gallery:
             EvaluationError: a rate that the calibration cannot carry.
             ConfigError: an unknown view, side or bound.
         """
-        check_kind(view, side)
-        asked = _Asked(fpir, fpir_bound)
-        inputs = _list_photos(photos)
-        titles = [name_photo(photo, number) for number, photo in enumerate(inputs, 1)]
-        embedded = self._need_encoder().embed(inputs) if inputs else []
-        answers: list[Answer] = []
-        usable: list[tuple[str, HandKind, Found]] = []
-        all_remarks: list[str] = []
-        for title, result in zip(titles, embedded, strict=True):
-            if result.vector is None:
-                answers.append(Answer(title, result.reason, "", "", "", (), 1.0, prior, None, (), 0, 0))
-                continue
-            kind = decide_kind(result.kind, view, side)
-            vector = self._store.codec.turn(result.vector[None])[0]
-            found = self._search.find(kind, vector, None if together else max(top, MAX_RANKED))
-            usable.append((title, kind, found))
-            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
-            all_remarks += [f"{title}: {remark}" for remark in remarks]
-            if not together:
-                answers.append(self._answer(title, [kind], found, [found.compared], remarks, top, asked, prior))
-        if together and usable:
-            title = ", ".join(row[0] for row in usable)
-            found = usable[0][2]._replace(hits=combine_hits([row[2].hits for row in usable]))
-            kinds, compared = [row[1] for row in usable], [row[2].compared for row in usable]
-            answers.insert(0, self._answer(title, kinds, found, compared, tuple(all_remarks), top, asked, prior))
-        return answers
+        question = Question(top, fpir, fpir_bound, prior, view, side, together)
+        return self._recognition.identify(self._need_encoder(), _list_photos(photos), question)
 
     def verify(self, name: str, photos: Photos, *, view: str = "", side: str = "") -> Sequence[Verification]:
         """Say of each photo whether it shows an enrolled person.
@@ -516,80 +399,13 @@ class Gallery:
             GalleryError: nobody of that name.
             ConfigError: an unknown view or side.
         """
-        check_kind(view, side)
-        person = self._find(name)
-        templates = build_templates(self._store.read_photos([person.id]))
-        inputs = _list_photos(photos)
-        answers = []
-        for number, (photo, result) in enumerate(zip(inputs, self._need_encoder().embed(inputs), strict=True), 1):
-            title = name_photo(photo, number)
-            if result.vector is None:
-                answers.append(Verification(title, person.name, Verdict(result.reason)))
-                continue
-            kind = decide_kind(result.kind, view, side)
-            found = choose_pairing(self._matching, kind, templates)
-            if found is None:
-                verdict = Verdict(_explain_no_pairing(kind))
-            else:
-                template, pairing, fit = found
-                vector = self._store.codec.turn(result.vector[None])[0]
-                verdict = decide_same(template.vector, vector, pairing, fit, self._matching.origin)
-            remarks = (*result.remarks, *describe_contradiction(result.kind, kind))
-            answers.append(Verification(title, person.name, verdict, remarks))
-        return answers
-
-    def _answer(
-        self,
-        title: str,
-        kinds: Sequence[HandKind],
-        found: Found,
-        compared: Sequence[Sequence[Compared]],
-        remarks: tuple[str, ...],
-        top: int,
-        asked: "_Asked",
-        prior: float,
-    ) -> Answer:
-        hits, num_people = found.hits, found.num_people
-        view, side = kinds[0] if len(set(kinds)) == 1 else UNKNOWN
-        threshold: Threshold | None = None
-        if not num_people:
-            remarks += ("nobody is enrolled",)
-        elif not hits.num_compared:
-            remarks += (_explain_no_pairing(kinds[0]),)
-        else:
-            thresholds = [self._choose_threshold(part, asked) for part in compared if part]
-            remarks += tuple(dict.fromkeys(row for row in thresholds if isinstance(row, str)))
-            # Of several photos of different kinds the strictest threshold counts.
-            told = [row for row in thresholds if isinstance(row, Threshold)]
-            threshold = max(told, key=lambda row: row.log_ratio, default=None)
-            if apart := num_people - hits.num_compared:
-                remarks += (f"{apart:,} of {num_people:,} people cannot be compared with this photo",)
-        matches, nobody = rank_people(hits, threshold, num_people=num_people, top=top, prior=prior)
-        name = matches[0].name if matches and matches[0].accepted else ""
-        compared_people = hits.num_compared
-        return Answer(
-            title, "", view, side, name, matches, nobody, prior, threshold, remarks, num_people, compared_people
-        )
-
-    def _choose_threshold(self, compared: Sequence[Compared], asked: "_Asked") -> Threshold | str:
-        """Return the threshold, or, where no rate was asked for, why there is none."""
-        place = (tuple(sorted((id(part.fit), part.num_people) for part in compared)), asked)
-        if place not in self._thresholds:
-            try:
-                self._thresholds[place] = choose_threshold(
-                    compared, asked.fpir, self._matching.origin, bound=asked.bound
-                )
-            except EvaluationError as error:
-                if asked.fpir is not None:
-                    raise
-                self._thresholds[place] = f"nobody is named: {error}"
-        return self._thresholds[place]
+        person = find_named(self._store, name)
+        return self._recognition.verify(self._need_encoder(), person, _list_photos(photos), view, side)
 
     def _use_header(self) -> None:
-        """Build again what depends on the header: calibrations, index, thresholds."""
+        """Build again what depends on the header: calibrations and what answers by them."""
         self._matching = matching_from_json(self.header.matching)
-        self._search = PersonSearch(self._store, self._matching)
-        self._thresholds.clear()
+        self._recognition = Recognition(self._store, self._matching)
 
     def _check_model(self, encoder: Encoder) -> None:
         if (encoder.digest, encoder.width) != (self.header.model, self.header.width):
@@ -603,19 +419,6 @@ class Gallery:
             raise GalleryError("This needs the gallery's model: open the gallery with an encoder.")
         return self._encoder
 
-    def _find(self, name: str) -> Person:
-        person = self._store.find_person(clean_name(name))
-        if person is None:
-            raise GalleryError(f"Nobody is enrolled as {name!r}. See handnet gallery list.")
-        return person
-
-
-class _Asked(NamedTuple):
-    """The false-positive rate that is asked for, and what it is of the threshold."""
-
-    fpir: float | None
-    bound: str
-
 
 def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:
     single = isinstance(photos, str | Path | bytes | np.ndarray | Entry)
@@ -625,7 +428,3 @@ def _list_photos(photos: Photos | Entry | Sequence[Entry]) -> list[PhotoInput]:
 def _refuse_all(name: str, photos: Sequence[Entry], reason: str) -> Enrolment:
     titles = [entry.title or name_photo(entry.photo, number) for number, entry in enumerate(photos, 1)]
     return Enrolment(name, (), tuple(Refused(title, reason) for title in titles), is_new=False)
-
-
-def _explain_no_pairing(kind: HandKind) -> str:
-    return f"nobody's photos can be compared with this one ({kind}): another hand, or no calibration for such a pair"

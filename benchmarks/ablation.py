@@ -114,9 +114,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of choices, separated by ';'")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     arguments = parser.parse_args()
-    from handnet.cli._tensorflow import start_tensorflow
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     dataset = read_dataset("hands11k", arguments.data)

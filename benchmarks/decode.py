@@ -23,7 +23,7 @@ SIZE = (224, 168)
 
 def run_ours(photos: list[str], repeats: int, clock: str, work: Path) -> dict[str, float]:
     """Measure handnet, and TensorFlow's full decode with the same resize, which is the reference of the error."""
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf

@@ -72,7 +72,7 @@ def run_peer(precision: str, photos: list[str], batch: int, repeats: int, clock:
 
 def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str, work: Path) -> dict[str, object]:
     """Measure what `handnet embed` does, an encoder of DINOv2-B and head."""
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import numpy as np

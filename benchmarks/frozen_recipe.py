@@ -80,7 +80,7 @@ def run_peer(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
 
 def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
     """Measure the decode and the backbone of a photo, and a step of the head."""
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import keras

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--seeds", default="42,43")
     arguments = parser.parse_args()
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import keras

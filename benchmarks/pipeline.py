@@ -15,7 +15,7 @@ from pathlib import Path
 
 from machine import describe_machine
 
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=3)
     parser.add_argument("--only", default="", help="Steps whose name begins so, and the photos as they are.")
     arguments = parser.parse_args()
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf

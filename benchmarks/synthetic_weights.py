@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
 
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import keras

@@ -24,6 +24,7 @@ FOLDERS = (
     "export",
     "gallery",
     "serving",
+    "library",
     "cli",
 )
 # Before all folders, in this order too.
@@ -163,3 +164,17 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     assert "click" in loaded
     assert not loaded & {*HEAVY, "numpy", "pandas", "scipy", "sklearn", "PIL", "matplotlib"}
+
+
+def test_handnet_is_imported_in_no_time_and_names_what_it_offers() -> None:
+    loaded = list_loaded("import handnet; dir(handnet); handnet.train; handnet.evaluate; handnet.export_model")
+    assert not loaded & {*HEAVY, "numpy", "pandas", "scipy", "sklearn", "PIL", "matplotlib", "click"}
+
+
+def test_every_public_name_is_there() -> None:
+    import handnet
+
+    assert {name for name in handnet.__all__ if not hasattr(handnet, name)} == set()
+    assert set(handnet.__all__) <= set(dir(handnet))
+    with pytest.raises(AttributeError, match="It has: HandnetError, evaluate, export_model, load, train"):
+        handnet.embed  # noqa: B018

@@ -1,74 +1,31 @@
-"""Where a command's data come from: --data, $HANDNET_DATA, data/hands11k, or drawn on the spot."""
+"""The data of a command, with its notes and progress printed on the terminal."""
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from handnet.cli._console import echo, show_progress
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.data import photo_files
-from handnet.data.cache import find_drawn_folder, use_folder
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
-from handnet.data.missing_labels import HandInPhoto, See
-from handnet.data.readers import FILLING_READERS, hands11k, lfw, read_dataset, tiny_imagenet
+from handnet.data.missing_labels import See
 from handnet.data.readers import folder as any_folder
+from handnet.data.readers import read_dataset
 from handnet.errors import DataError
-from handnet.images.hand_models.model_files import has_hand_models
-
-DEFAULT_FOLDER = Path("data/hands11k")
-SYNTHETIC = "synthetic"
-_WHERE_TO_GET = {
-    "lfw": lfw.WHERE_TO_GET,
-    "lfw-folds": lfw.WHERE_TO_GET,
-    "tiny-imagenet": tiny_imagenet.WHERE_TO_GET,
-    "folder": any_folder.LAYOUT,
-}
-_SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED = 150, 4, 1
+from handnet.library import data_folder
 
 
 def find_data(data: str, reader: str = "hands11k") -> Path:
-    """Return the data set's folder: `data` if given, else $HANDNET_DATA, else data/hands11k; "synthetic" is drawn once.
-
-    Raises:
-        DataError: there is no such folder; the message says where to download what the reader reads.
-    """
-    named = data or os.environ.get("HANDNET_DATA", "")
-    if named == SYNTHETIC and not Path(SYNTHETIC).exists():
-        return _draw_synthetic()
-    folder = Path(named).expanduser() if named else DEFAULT_FOLDER
-    if not folder.is_dir():
-        where = _WHERE_TO_GET.get(reader, hands11k.WHERE_TO_GET)
-        synthetic = " Or try synthetic hands: --data synthetic." if reader not in _WHERE_TO_GET else ""
-        raise DataError(
-            f"There is no data folder {str(folder)!r}. {where}; then give --data DIR or set HANDNET_DATA.{synthetic}"
-        )
-    return folder
+    """Return the data set's folder; see `handnet.library.data_folder`."""
+    return data_folder.find_data(data, reader, echo, show_progress)
 
 
 def read_data(reader: str, data: str, fill_labels: bool = True) -> DataSet:
-    """Find and read a data set, and say what was left out of it; missing views and sides are filled as `choose_see` says."""
-    return _say(read_dataset(reader, find_data(data, reader), choose_see(reader, fill_labels)))
+    """Find and read a data set, and say what was left out of it; see `handnet.library.data_folder`."""
+    return data_folder.read_data(reader, data, fill_labels, echo, show_progress)
 
 
 def choose_see(reader: str, fill_labels: bool) -> See | None:
-    """Return what looks into photos for the labels that they lack, or None: not wanted, not of this reader, or no hand models."""
-    if not fill_labels or reader not in FILLING_READERS or not has_hand_models():
-        return None
-
-    def see(paths: Sequence[str]) -> Sequence[HandInPhoto | None]:
-        start_tensorflow()
-        from handnet.images.hand_survey import see_hands
-
-        return see_hands(paths, show_progress)
-
-    return see
-
-
-def _say(dataset: DataSet) -> DataSet:
-    for line in (*dataset.notes, *dataset.problems):
-        echo(f"data: {line}")
-    return dataset
+    """Return what looks into photos for the labels that they lack, or None; see `handnet.library.data_folder`."""
+    return data_folder.choose_see(reader, fill_labels, show_progress)
 
 
 def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
@@ -87,7 +44,7 @@ def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
             tables = {"HandInfo.csv": "hands11k", any_folder.TABLE_NAME: "folder"}
             reader = next((name for table, name in tables.items() if (folder / table).is_file()), "")
         if reader:
-            return _say(read_dataset(reader, folder, choose_see(reader, fill_labels=True))).examples
+            return data_folder.tell_notes(read_dataset(reader, folder, choose_see(reader, True)), echo).examples
     elif reader:
         raise DataError("--reader is for one folder, a data set. Leave it out for photos.")
     paths: list[str] = []
@@ -105,15 +62,3 @@ def find_photos(sources: tuple[Path, ...], reader: str) -> list[Example]:
         else:
             raise DataError(f"There is no photo or folder {str(source)!r}.")
     return [Example(path, "") for path in paths]
-
-
-def _draw_synthetic() -> Path:
-    from handnet.data.synthetic import write_synthetic
-
-    name = f"synthetic-{_SYNTHETIC_PEOPLE}x{_SYNTHETIC_PHOTOS}-{_SYNTHETIC_SEED}"
-    folder = find_drawn_folder(name)
-    use_folder(folder)
-    if not folder.exists():
-        echo(f"drawing {_SYNTHETIC_PEOPLE} synthetic people into {folder}")
-        write_synthetic(folder, _SYNTHETIC_PEOPLE, _SYNTHETIC_PHOTOS, _SYNTHETIC_SEED, progress=show_progress)
-    return folder

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from handnet.cli._console import echo, show_progress
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import ConfigError, DataError
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.gallery.answers import Verification

@@ -1,65 +1,20 @@
-"""How every command opens a run: its settings, its split, the data, and the photos of a part."""
+"""The run of a command and its data, with their notes and progress printed on the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from handnet.cli._console import echo, show_progress
+from handnet.library import opened_run
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
-    from handnet.config.split import Split
-    from handnet.data.dataset import DataSet
-    from handnet.data.example import Example
 
 
-class OpenRun(NamedTuple):
-    """A run and its data.
-
-    Attributes:
-        run: the run folder's settings and facts.
-        split: who is in which part.
-        dataset: the photos.
-        examples: the photos of the part that was asked for; without a part all photos.
-    """
-
-    run: "Run"
-    split: "Split"
-    dataset: "DataSet"
-    examples: "list[Example]"
-
-    def select(self, part: str) -> "list[Example]":
-        """Return the photos of one part.
-
-        Raises:
-            ConfigError: an unknown part.
-            DataError: the part has no people or no photos.
-        """
-        from handnet.data.splits.rules import select_part
-
-        return select_part(self.dataset, self.split, part)
+def open_run(folder: Path, data: str = "", part: str = "") -> opened_run.OpenRun:
+    """Read a run and its data; see `handnet.library.opened_run`."""
+    return opened_run.open_run(folder, data, part, echo, show_progress)
 
 
-def open_run(folder: Path, data: str = "", part: str = "") -> OpenRun:
-    """Read a run and its data, so that an error in either is printed before TensorFlow starts.
-
-    Args:
-        folder: the run.
-        data: the data set; "" takes the one that the run was trained on.
-        part: "train", "val" or "test"; "" takes all photos.
-
-    Raises:
-        RunError: there is no run, or it is damaged.
-        ConfigError: an unknown part.
-        DataError: there are no data, or no photos of the part.
-    """
-    from handnet.config.run_folder import read_run
-
-    return open_data(read_run(folder), data, part)
-
-
-def open_data(run: "Run", data: str = "", part: str = "") -> OpenRun:
-    """Read the data of a run that has been read, the same way as `open_run`."""
-    from handnet.cli._data import read_data
-    from handnet.config.run_folder import read_run_split
-
-    dataset = read_data(run.config.data.reader, data or run.facts["data"]["directory"], run.config.data.fill_labels)
-    opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
-    return opened._replace(examples=opened.select(part)) if part else opened
+def open_data(run: "Run", data: str = "", part: str = "") -> opened_run.OpenRun:
+    """Read the data of a run that has been read; see `handnet.library.opened_run`."""
+    return opened_run.open_data(run, data, part, echo, show_progress)

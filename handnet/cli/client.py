@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handnet.cli._console import echo, warn
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import ConfigError, DataError
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.serving.client.calls import Client

@@ -9,7 +9,7 @@ import click
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_config_file, with_overrides
 from handnet.cli._output import claim_output
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 # Asked for before any work; each fold's training asks for what the network needs.
 _LEAST_FREE_BYTES = 100_000_000

@@ -8,7 +8,7 @@ import click
 from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_settings
 from handnet.cli._output import claim_output
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.settings import ImageConfig

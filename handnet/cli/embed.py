@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     import keras

@@ -1,8 +1,6 @@
 """`handnet eval`."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +8,6 @@ from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_data_of_run, with_part
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
-from handnet.cli._tensorflow import start_tensorflow
-
-if TYPE_CHECKING:
-    from handnet.evaluation.run_part import RunPart
 
 
 @click.command("eval")
@@ -64,62 +58,19 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
-    from handnet.data.dataset import forget_views, has_one_view, has_views
-
-    opened = open_run(run_folder, data, part)
-    run, dataset = opened.run, opened.dataset
-    target = output or run_folder / f"eval-{part}"
-    claim_output(target)
-
-    start_tensorflow()
-    from handnet.evaluation.run_part import RunPart
-    from handnet.networks.encoder import load_encoder
-
-    if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
-        # There is nothing to rank one view against.
-        dataset = forget_views(dataset)
-    of = RunPart(run, load_encoder(run), dataset, part, seed, echo, show_progress)
-    if not has_views(dataset.examples):
-        _evaluate_pairs(of, target, "report.html")
-        return
-    if run.config.pairs.form != "none":
-        _evaluate_pairs(of, target, "pairs.html")
-    _evaluate_hands(of, target, with_audit)
-
-
-def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> None:
-    from handnet.evaluation.hands import describe_run, evaluate_run
-    from handnet.evaluation.origin import describe_origin
-    from handnet.evaluation.report.page import write_report
-    from handnet.evaluation.report.terminal import format_metrics
-    from handnet.metrics.all_figures import write_metrics
-
-    origin = describe_origin(of.run, of.dataset, of.select_examples())
-    metrics, embedded = evaluate_run(of, with_audit, target)
-    replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
-    write_metrics(target / "metrics.json", {**metrics, **origin})
-    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
-    write_report(target / "report.html", metrics, embedded, title, about, of.seed)
-    echo(format_metrics(metrics))
-    echo(f"wrote {target / 'report.html'}, metrics.json and embeddings.npz")
-
-
-def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> None:
-    from handnet.evaluation.hands import describe_run
-    from handnet.evaluation.origin import describe_origin
-    from handnet.evaluation.pairs import evaluate_pairs
-    from handnet.evaluation.report.pairs_page import write_pair_report
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
-    from handnet.metrics.all_figures import write_metrics
+    from handnet.evaluation.report.terminal import format_metrics
+    from handnet.library.evaluate_run import evaluate_opened
 
-    metrics, table, scores, main = evaluate_pairs(of, output=target)
-    write_metrics(target / "pairs.json", {**metrics, **describe_origin(of.run, of.dataset, table.examples)})
-    paths = [example.path for example in table.examples]
-    photos = [(paths[a], paths[b]) for a, b in table.rows]
-    title, about = f"{of.run.folder.name}: pairs of {of.part} people", describe_run(of.run, Path(of.dataset.directory))
-    write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
-    echo(format_pair_metrics(metrics))
-    echo(f"wrote {target / page} and pairs.json")
+    target = output or run_folder / f"eval-{part}"
+    opened = open_run(run_folder, data, part)
+    claim_output(target)
+    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress)
+    if found.pair_metrics is not None:
+        echo(format_pair_metrics(found.pair_metrics))
+    if found.metrics is not None:
+        echo(format_metrics(found.metrics))
+    echo(f"wrote {found.report} and {', '.join(found.files[1:])}")
 
 
 def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:

@@ -8,7 +8,7 @@ from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_overrides
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 
 @click.command("lr-find")

@@ -9,18 +9,11 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_config_file, with_overrides
-from handnet.cli._run import open_data
-from handnet.cli._tensorflow import start_tensorflow
-from handnet.errors import quote
+from handnet.library.start import start_tensorflow
+from handnet.library.train_run import check_target, resume_run, train_run
 
 if TYPE_CHECKING:
-    from handnet.config.run_folder import Run
     from handnet.config.settings import Config
-    from handnet.config.split import Split
-    from handnet.data.dataset import DataSet
-
-# Asked for before any work; train() asks for what the network needs.
-_LEAST_FREE_BYTES = 100_000_000
 
 
 @click.command()
@@ -67,18 +60,18 @@ def train(
     from handnet.errors import ConfigError
     from handnet.networks.heads import name_objective
 
-    given = _collect_settings(options)
+    given, command = _collect_settings(options), ["handnet", *sys.argv[1:]]
     if resume:
         if run_folder is None:
             raise ConfigError("--resume needs --run DIR: the run to continue.")
         if given or overrides or config_file or batch is not None or overfit is not None:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
-        _resume(run_folder, data)
+        resume_run(run_folder, data, command=command, echo=echo, warn=warn, progress=show_progress)
         return
     config = _read_settings(config_file, overrides, given, batch)
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
     if overfit is None:
-        _check_target(run_folder)
+        check_target(run_folder)
     dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.training.overfit import overfit_pairs
@@ -89,7 +82,7 @@ def train(
         echo(f"all pairs are classified correctly after {epochs_needed} epochs")
         return
     check_pairs(config, dataset)
-    _train(config, run_folder, dataset)
+    train_run(config, run_folder, dataset, command=command, echo=echo, warn=warn, progress=show_progress)
 
 
 # Options that set one setting each.
@@ -131,70 +124,3 @@ def _read_settings(
     from handnet.training.objective import resize_batch
 
     return resize_batch(config, batch)
-
-
-def _check_target(run_folder: Path) -> None:
-    from handnet.config.run_folder import check_absent
-    from handnet.files import check_free_space
-
-    check_absent(run_folder)
-    check_free_space(run_folder, _LEAST_FREE_BYTES)
-
-
-def _resume(run_folder: Path, data: str) -> None:
-    from handnet.config.run_folder import WEIGHTS_FILE, read_run
-    from handnet.files import check_free_space
-
-    run = read_run(run_folder)
-    done = run.facts.get("status") == "finished"
-    if done and (run.config.pairs.form == "none" or "pairs" in run.facts):
-        echo(
-            f"{run_folder} is finished: {run.facts['epochs_done']} epochs. Evaluate it with: handnet eval {quote(run_folder)}"
-        )
-        return
-    file = run_folder / WEIGHTS_FILE
-    check_free_space(run_folder, 4 * file.stat().st_size if file.is_file() else _LEAST_FREE_BYTES)
-    dataset = open_data(run, data).dataset
-    start_tensorflow()
-    _train(run.config, run_folder, dataset, resume=True, finished=run if done else None)
-
-
-def _train(
-    config: "Config", run_folder: Path, dataset: "DataSet", resume: bool = False, finished: "Run | None" = None
-) -> None:
-    """Train the encoder, unless it is that of a finished run, and then the classifier of pairs that the settings ask for."""
-    from handnet.config.run_folder import read_run_split
-    from handnet.training.pair_training import train_pairs
-    from handnet.training.train import train as train_encoder
-
-    command = ["handnet", *sys.argv[1:]]
-    try:
-        run = finished or train_encoder(
-            config,
-            run_folder,
-            dataset,
-            resume=resume,
-            command=command,
-            echo=echo,
-            warn=warn,
-            progress=show_progress,
-        )
-        if config.pairs.form != "none":
-            train_pairs(run, dataset, echo=echo, progress=show_progress)
-    except KeyboardInterrupt:
-        if (run_folder / "checkpoint").exists():
-            warn(f"stopped; continue with: handnet train --resume --run {quote(run_folder)}")
-        raise
-    if advice := advise_evaluation(read_run_split(run), dataset, run_folder):
-        echo(advice)
-
-
-def advise_evaluation(split: "Split", dataset: "DataSet", run_folder: Path) -> str:
-    """Return the command that evaluates a run on a part that can be evaluated; "" where there is none."""
-    from handnet.data.dataset import people_to_match
-    from handnet.data.leaks import select_photos
-
-    for part, option in (("test", ""), ("val", " --part val")):
-        if len(people_to_match(select_photos(dataset, split, part))) > 1:
-            return f"next: handnet eval {quote(run_folder)}{option}"
-    return ""

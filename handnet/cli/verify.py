@@ -16,8 +16,8 @@ from handnet.cli._gallery import (
     with_hand,
     with_model,
 )
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import ConfigError, quote
+from handnet.library.start import start_tensorflow
 
 
 @click.command()

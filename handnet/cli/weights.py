@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress
-from handnet.cli._tensorflow import start_tensorflow
+from handnet.library.start import start_tensorflow
 
 
 @click.group()

@@ -7,7 +7,7 @@ import numpy as np
 
 from handnet.config.run_folder import Run
 from handnet.console import Echo
-from handnet.embedding.encode import compute_vectors
+from handnet.embedding.encode import PhotoVectors, compute_vectors
 from handnet.evaluation.thresholds import load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.metrics.pairs.pair_list import score_cosine
@@ -59,10 +59,20 @@ def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[
     Raises:
         DataError: photos that cannot be decoded.
     """
-    config = verifier.run.config
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
-    vectors = compute_vectors(config, verifier.encoder, paths)
-    rows = np.asarray([[paths.index(path) for path in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    vectors = compute_vectors(verifier.run.config, verifier.encoder, paths)
+    return verify_vectors(verifier, vectors, [(paths.index(first), paths.index(second)) for first, second in pairs])
+
+
+def verify_vectors(verifier: Verifier, vectors: PhotoVectors, pairs: Sequence[tuple[int, int]]) -> list[Verdict]:
+    """Say of pairs of photos whether they show one person, from what was computed of the photos.
+
+    Args:
+        verifier: a run ready to verify.
+        vectors: of N photos.
+        pairs: the numbers of two photos each, 0..N-1.
+    """
+    rows = np.asarray(pairs, np.int64).reshape(-1, 2)
     if verifier.classifier is None:
         scores = score_cosine(vectors.embeddings[rows[:, 0]], vectors.embeddings[rows[:, 1]])
     else:

@@ -81,7 +81,8 @@ class SavedModelEncoder:
         try:
             facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
             self._loaded = tf.saved_model.load(str(folder))
-            self._call = self._loaded.signatures["embed"]
+            self.signatures = self._loaded.signatures
+            self._call = self.signatures["embed"]
             self.width = int(facts["embedding_size"])
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             raise GalleryError(
@@ -159,7 +160,7 @@ def _embed_all(
         contents, problems = [], []
         for photo in photos[start : start + _BATCH]:
             try:
-                contents.append(_to_file(photo))
+                contents.append(to_file(photo))
                 problems.append("")
             except DataError as error:
                 contents.append(b"")
@@ -177,7 +178,7 @@ def _embed_all(
     return results
 
 
-def _to_file(photo: PhotoInput) -> bytes:
+def to_file(photo: PhotoInput) -> bytes:
     """Return the bytes of a photo's file; an array becomes a PNG, which loses nothing."""
     if not isinstance(photo, np.ndarray):
         return read_contents(photo)

@@ -87,7 +87,7 @@ def test_a_full_disk_is_said_before_any_work(
     monkeypatch.setattr("handnet.data.readers.hands11k._list_photos", lambda *_: pytest.fail("work was begun"))
     line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK)
     assert "has 1.0 MB free and about 100 MB are needed. Free space or give another folder." in line
-    monkeypatch.setattr("handnet.cli.export.start_tensorflow", lambda: pytest.fail("work was begun"))
+    monkeypatch.setattr("handnet.library.export_run.start_tensorflow", lambda: pytest.fail("work was begun"))
     monkeypatch.setattr("handnet.cli.cv.start_tensorflow", lambda: pytest.fail("work was begun"))
     assert "has 1.0 MB free" in command.fail("export", finished / "run", "model")
     assert "has 1.0 MB free" in command.fail("cv", f"--data={finished / 'hands'}", "--set=model.arch=tiny")

@@ -18,7 +18,7 @@ from tests.tiny import write_tiny
 ROOT = Path(__file__).resolve().parents[2]
 # `python -m handnet` with the backbone of tests/tiny.py.
 PROGRAM = (
-    "from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
+    "from handnet.library.start import start_tensorflow; start_tensorflow()\n"
     "from handnet.networks.backbones import BACKBONES; from tests.tiny import tiny_backbone\n"
     "BACKBONES['tiny'] = tiny_backbone()\n"
     "from handnet.cli.main import main; main()"

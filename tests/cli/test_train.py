@@ -9,10 +9,7 @@ import click
 import pytest
 
 from handnet.cli.cv import cross_validation
-from handnet.cli.train import advise_evaluation, train
-from handnet.config.split import Split
-from handnet.data.dataset import DataSet
-from handnet.data.example import Example
+from handnet.cli.train import train
 from tests.cli.command_line import (
     QUICK,
     CommandLine,
@@ -126,24 +123,12 @@ def test_a_damaged_checkpoint_is_one_line(state: str, message: str, command: Com
     assert message in command.fail("train", "--resume", "--run=run")
 
 
-def make_dataset(*people: str) -> DataSet:
-    examples = [Example(f"/{person}-{view}.jpg", person, view) for person in people for view in ("dorsal", "palmar")]
-    return DataSet("hands11k", "/", examples, examples)
-
-
-@pytest.mark.parametrize(
-    ("split", "advice"),
-    [
-        (Split(("a",), ("b", "c"), ("d", "e")), "next: handnet eval 'my run'"),
-        # Nobody is tested, or none of them has a photo here, or one alone, who would always be found.
-        (Split(("a",), ("b", "c"), ()), "next: handnet eval 'my run' --part val"),
-        (Split(("a",), ("b", "c"), ("x", "y")), "next: handnet eval 'my run' --part val"),
-        (Split(("a",), ("b", "c"), ("d",)), "next: handnet eval 'my run' --part val"),
-        (Split(("a", "b", "c"), (), ()), ""),
-    ],
-)
-def test_only_a_part_that_can_be_evaluated_is_offered(split: Split, advice: str) -> None:
-    assert advise_evaluation(split, make_dataset("a", "b", "c", "d", "e"), Path("my run")) == advice
+def test_a_backend_of_keras_that_is_not_installed_is_named(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
+    assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."
 
 
 @pytest.mark.parametrize("of", [train, cross_validation])

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from handnet.cli.export import keep_current, read_audit, read_metrics
 from handnet.config.run_folder import Run
 from handnet.config.split import Split
 from handnet.errors import RunError
 from handnet.export.card import find_licence, write_card_text
+from handnet.library.export_run import keep_current, read_audit, read_metrics
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
 from tests.tiny import tiny_config
@@ -135,10 +135,10 @@ def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
 
 def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
     now = {"weights": "new", "data": {"directory": "/d", "fingerprint": "f00d"}}
-    assert keep_current(now, now, Path("metrics.json")) == now
-    assert keep_current(None, now, Path("metrics.json")) is None
+    assert keep_current(now, now, Path("metrics.json"), print) == now
+    assert keep_current(None, now, Path("metrics.json"), print) is None
     moved = {**now, "data": {**now["data"], "directory": "/e"}}
-    assert keep_current(moved, now, Path("metrics.json")) == moved, "the same photos elsewhere"
+    assert keep_current(moved, now, Path("metrics.json"), print) == moved, "the same photos elsewhere"
     assert capsys.readouterr().out == ""
     for found, reason in (
         ({**now, "weights": "old"}, "it was computed with other weights."),
@@ -150,7 +150,7 @@ def test_figures_of_other_weights_are_not_on_the_card(capsys: pytest.CaptureFixt
         ({"seed": 0}, "it does not say from which photos it was computed (an earlier version wrote it)."),
         ({"weights": "new"}, "it does not say from which photos it was computed (an earlier version wrote it)."),
     ):
-        assert keep_current(found, now, Path("metrics.json")) is None
+        assert keep_current(found, now, Path("metrics.json"), print) is None
         assert f"'metrics.json' is not on the card: {reason}" in capsys.readouterr().out
 
 

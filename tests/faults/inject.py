@@ -516,7 +516,7 @@ def main() -> None:
 
 def _load() -> None:
     """Load what commands need, but start nothing: threads would not live on in a fork."""
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     import keras  # noqa: F401

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "handnet-fuzz")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from handnet.cli._tensorflow import start_tensorflow
+    from handnet.library.start import start_tensorflow
 
     start_tensorflow()
     found = fuzz(given.count, given.keep, given.seed)

@@ -3,13 +3,11 @@
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 
-from handnet.cli._tensorflow import start_tensorflow
 from handnet.errors import DiskError
-from tests.cli.command_line import QUICK, CommandLine
+from handnet.library.start import start_tensorflow
 
 
 def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,17 +21,9 @@ def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPat
         start_tensorflow()
 
 
-def test_a_backend_of_keras_that_is_not_installed_is_named(
-    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "theano")
-    line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK, code=2)
-    assert line == "handnet: KERAS_BACKEND names 'theano', which is not installed here. Unset it."
-
-
 def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> None:
     program = (
-        "import sys; from handnet.cli._tensorflow import start_tensorflow; start_tensorflow()\n"
+        "import sys; from handnet.library.start import start_tensorflow; start_tensorflow()\n"
         "assert 'keras' in sys.modules and 'sklearn' not in sys.modules\n"
         "from sklearn.manifold import TSNE"
     )

@@ -1,0 +1,1 @@
+"""What the commands do, as functions: `handnet.load`, `handnet.train`, `handnet.evaluate`, `handnet.export_model`."""

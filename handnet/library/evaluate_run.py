@@ -1,0 +1,136 @@
+"""Evaluating a run from Python: `handnet.evaluate`, and what `handnet eval` shares with it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from handnet.console import Echo, Progress, hide_progress
+from handnet.library.opened_run import OpenRun, open_run
+from handnet.library.start import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.config.run_folder import Run
+    from handnet.evaluation.run_part import RunPart
+
+
+class Evaluation(NamedTuple):
+    """What evaluating a run gives.
+
+    Attributes:
+        folder: where the files lie.
+        metrics: metrics.json's content: every figure with chance and interval; None where photos have no views.
+        pair_metrics: pairs.json's content; None where the run has no classifier of pairs and the photos have views.
+        files: the names of the files written, the page first.
+    """
+
+    folder: Path
+    metrics: dict[str, Any] | None
+    pair_metrics: dict[str, Any] | None
+    files: tuple[str, ...]
+
+    @property
+    def report(self) -> Path:
+        """The page to open in a browser."""
+        return self.folder / "report.html"
+
+
+def evaluate(
+    run: "str | Path | Run",
+    *,
+    data: str | Path = "",
+    part: str = "test",
+    output: str | Path | None = None,
+    seed: int = 0,
+    audit: bool = False,
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+) -> Evaluation:
+    """Evaluate a run on people it was not trained on: metrics.json, embeddings.npz and a report on one page.
+
+    Args:
+        run: a run folder, or what `handnet.train` returned.
+        data: the data set's folder; "" takes the one that the run was trained on.
+        part: "test", "val" or "train".
+        output: folder for the files; without it RUN/eval-PART.
+        seed: random seed for galleries and the bootstrap.
+        audit: look for shortcuts too, as `handnet audit` does; takes minutes.
+        echo: is given notes, e.g. what was left out of the data set.
+        progress: is told of each piece of work.
+
+    Raises:
+        HandnetError: no run, no photos of the part, too few people, photos that cannot be decoded; one line each.
+    """
+    from handnet.files import check_free_space, hold_lock
+
+    folder = find_run_folder(run)
+    target = folder / f"eval-{part}" if output is None else Path(output)
+    opened = open_run(folder, str(data), part, echo, progress)
+    check_free_space(target, LEAST_FREE_BYTES)
+    with hold_lock(target):
+        return evaluate_opened(opened, part, target, seed, audit, echo, progress)
+
+
+# Pictures, figures and a page.
+LEAST_FREE_BYTES = 10_000_000
+
+
+def find_run_folder(run: "str | Path | Run") -> Path:
+    """Return the folder of a run, or of its path."""
+    return Path(run) if isinstance(run, str | Path) else run.folder
+
+
+def evaluate_opened(
+    opened: OpenRun, part: str, target: Path, seed: int, with_audit: bool, echo: Echo, progress: Progress
+) -> Evaluation:
+    """Evaluate a run that is open, into the folder `target`, which no other process writes; see `evaluate`."""
+    from handnet.data.dataset import forget_views, has_one_view, has_views
+
+    run, dataset = opened.run, opened.dataset
+    start_tensorflow()
+    from handnet.evaluation.run_part import RunPart
+    from handnet.networks.encoder import load_encoder
+
+    if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
+        # There is nothing to rank one view against.
+        dataset = forget_views(dataset)
+    of = RunPart(run, load_encoder(run), dataset, part, seed, echo, progress)
+    if not has_views(dataset.examples):
+        return Evaluation(target, None, _evaluate_pairs(of, target, "report.html"), ("report.html", "pairs.json"))
+    files: tuple[str, ...] = ("report.html", "metrics.json", "embeddings.npz")
+    pair_metrics = None
+    if run.config.pairs.form != "none":
+        pair_metrics = _evaluate_pairs(of, target, "pairs.html")
+        files += ("pairs.html", "pairs.json")
+    return Evaluation(target, _evaluate_hands(of, target, with_audit), pair_metrics, files)
+
+
+def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> dict[str, Any]:
+    from handnet.evaluation.hands import describe_run, evaluate_run
+    from handnet.evaluation.origin import describe_origin
+    from handnet.evaluation.report.page import write_report
+    from handnet.metrics.all_figures import write_metrics
+
+    origin = describe_origin(of.run, of.dataset, of.select_examples())
+    metrics, embedded = evaluate_run(of, with_audit, target)
+    replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
+    write_metrics(target / "metrics.json", {**metrics, **origin})
+    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
+    write_report(target / "report.html", metrics, embedded, title, about, of.seed)
+    return {**metrics, **origin}
+
+
+def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> dict[str, Any]:
+    from handnet.evaluation.hands import describe_run
+    from handnet.evaluation.origin import describe_origin
+    from handnet.evaluation.pairs import evaluate_pairs
+    from handnet.evaluation.report.pairs_page import write_pair_report
+    from handnet.metrics.all_figures import write_metrics
+
+    metrics, table, scores, main = evaluate_pairs(of, output=target)
+    metrics = {**metrics, **describe_origin(of.run, of.dataset, table.examples)}
+    write_metrics(target / "pairs.json", metrics)
+    paths = [example.path for example in table.examples]
+    photos = [(paths[a], paths[b]) for a, b in table.rows]
+    title, about = f"{of.run.folder.name}: pairs of {of.part} people", describe_run(of.run, Path(of.dataset.directory))
+    write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
+    return metrics

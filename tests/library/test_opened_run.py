@@ -1,0 +1,42 @@
+"""The opening of every command and function on a run."""
+
+from pathlib import Path
+
+import pytest
+
+from handnet.config.run_folder import create_run
+from handnet.config.split import Split
+from handnet.errors import ConfigError, DataError, RunError
+from handnet.library.opened_run import open_run
+from tests.tiny import tiny_config, write_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    data = write_tiny(tmp_path / "data", num_people=4, photos_per_view=1)
+    facts = {"status": "finished", "data": {"directory": str(data), "fingerprint": "x"}}
+    split = Split(train=("0000000", "0000001"), val=("0000002",), test=("0000003",))
+    return create_run(tmp_path / "run", tiny_config(), facts, split).folder
+
+
+def test_a_run_is_opened_with_the_photos_of_a_part_or_with_all(folder: Path) -> None:
+    opened = open_run(folder, part="test")
+    assert [example.identity for example in opened.examples] == ["0000003", "0000003"]
+    assert opened.select("val") == [e for e in opened.dataset.examples if e.identity == "0000002"]
+    assert len(open_run(folder).examples) == 8
+
+
+def test_other_data_are_read_where_they_are_given(folder: Path, tmp_path: Path) -> None:
+    other = write_tiny(tmp_path / "other", num_people=3, photos_per_view=1)
+    assert open_run(folder, str(other)).dataset.directory == str(other)
+    with pytest.raises(DataError, match="none of their photos is"):
+        open_run(folder, str(other), "test")
+
+
+def test_what_is_wrong_is_said_before_tensorflow_starts(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="all"):
+        open_run(folder, part="all")
+    with pytest.raises(RunError, match="There is no run folder"):
+        open_run(tmp_path / "gone")
+    with pytest.raises(DataError, match="There is no data folder"):
+        open_run(folder, str(tmp_path / "gone"))

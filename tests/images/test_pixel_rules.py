@@ -9,8 +9,8 @@ import pytest
 
 from handnet.config.settings import ImageConfig
 from handnet.images import pixel_rules
+from handnet.images.photo_store import build_decoder, prepare_photos
 from handnet.images.pixel_rules import describe_rules, digest_report_rules
-from handnet.images.store import build_decoder, prepare_photos
 from tests.photos import write_jpeg
 
 PACKAGE = Path(pixel_rules.__file__).parents[1]

@@ -26,6 +26,10 @@ _HAND_OVERSAMPLING, _FINDER_PX = 4, 512
 # A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
 _STANDS_OUT = 12
 _LEAST_HAND_FRACTION = 0.05
+# Fewer pixels on the shorter side show no hand that could be told from another.
+_LEAST_HAND_PHOTO_PX = 24
+# Mean of a whole photo, 0..255. A lens that is covered gives 0 to 6, its noise included.
+_DARKEST_MEAN = 8.0
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -132,6 +136,25 @@ def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
     side, size = config.tiles_per_side, config.size_px // config.tiles_per_side
     places = [divmod(number, side) for number in range(len(config.tiles))]
     return [picture[row * size : (row + 1) * size, column * size : (column + 1) * size] for row, column in places]
+
+
+def is_usable(photo: tf.Tensor, square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Return whether there is something to be seen in a photo: bool scalar.
+
+    Where the hand is cropped, a hand: see `shows_hand`. Elsewhere nothing is looked for, but a photo must not be dark all over:
+    all of those have nearly the same vector.
+
+    Args:
+        photo: uint8 (H, W, 3), upright, as `read_photo` gives it.
+        square: uint8 (S, S, 3) from `fit_photo`.
+        config: of both.
+    """
+    shape = tf.shape(photo)
+    if config.is_hand_crop:
+        return shows_hand(square, config) & (tf.reduce_min(shape[:2]) >= _LEAST_HAND_PHOTO_PX)
+    # A few thousand pixels tell.
+    step = tf.maximum(tf.reduce_min(shape[:2]) // 64, 1)
+    return tf.reduce_mean(tf.cast(photo[::step, ::step], tf.float32)) >= _DARKEST_MEAN
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:

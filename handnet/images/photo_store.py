@@ -18,7 +18,7 @@ from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import fit_photo, shows_hand
+from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
 from handnet.images.pillow_decode import decode_with_pillow
@@ -52,6 +52,9 @@ NO_HAND = {
     "colour": "no hand was found in it; expected a hand on a plain ground that is lighter than skin",
     "landmarks": "no hand was found in it; expected a whole hand, back or palm, not a fist, on any background",
 }
+
+
+TOO_DARK = "too dark: nothing can be seen in it"
 
 
 class PreparedPhotos(NamedTuple):
@@ -140,7 +143,7 @@ def build_decoder(config: ImageConfig) -> Decode:
 
     def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
         square = fit_photo(photo, config)
-        return square, shows_hand(square, config), None
+        return square, is_usable(photo, square, config), None
 
     decode = _build(config, fit)
     return lambda contents: decode(contents)[:2]
@@ -197,7 +200,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         except (tf.errors.InvalidArgumentError, ValueError):
             return Decoded(None, "damaged or truncated: it cannot be decoded whole")
         if not ok:
-            return Decoded(None, NO_HAND[config.hand_finder])
+            return Decoded(None, NO_HAND[config.hand_finder] if config.is_hand_crop else TOO_DARK)
         return Decoded(square.numpy(), "", None if facts is None else read_facts(HandFacts(*facts)))
 
     return decode

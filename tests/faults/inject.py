@@ -83,6 +83,7 @@ TRIALS = {
     "project": Trial(("project", "done", "--no-maps", "--output=out/projector")),
     "gallery create": Trial(("gallery", "create", "out/people", "--run=done"), check=_PEOPLE),
     "gallery import": Trial(("gallery", "import", "out/people", "folders"), given=("people",), check=_PEOPLE),
+    "gallery remove": Trial(("gallery", "remove", "out/people", "p3"), given=("people", "filled"), check=_PEOPLE),
     "gallery forget": Trial(("gallery", "forget", "out/people", "p3"), given=("people", "filled"), check=_PEOPLE),
     "gallery backup": Trial(
         ("gallery", "backup", "out/people", "out/copy"),

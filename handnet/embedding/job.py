@@ -23,9 +23,9 @@ from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
 from handnet.images.hand_facts import SeenHand
+from handnet.images.photo_store import Decoded, build_hand_decoder
 from handnet.images.pixel_rules import describe_rules
-from handnet.images.store import Decoded, build_hand_decoder
-from handnet.networks.backbones.report import digest_weights
+from handnet.networks.backbones.parameters import digest_weights
 
 # Photos after which what is done is written down.
 SHARD_SIZE = 256

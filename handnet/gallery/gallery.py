@@ -10,13 +10,13 @@ import numpy as np
 from handnet.console import Count
 from handnet.errors import ConfigError, DataError, GalleryError
 from handnet.gallery.answers import CheckReport, PersonSummary, Verification
-from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.enrolled import find_named, list_people, merge_people, remove_person, rename_person
 from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.matching import Answer
 from handnet.gallery.migration import Migration, migrate
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
+from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.recognition import Question, Recognition
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, clean_name

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from handnet.config.settings import ImageConfig
-from handnet.images.hand_models.files import FILES, NAME, has_hand_models
+from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
 # Parts of the digest of a model, raised where vectors of before can no longer be compared with those of now: the first where
 # the decode or the crop by colour changes its pixels, the second where the landmarks, or the crop by them, do.

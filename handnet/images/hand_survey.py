@@ -12,7 +12,7 @@ from handnet.data.missing_labels import HandInPhoto
 from handnet.files import write_bytes
 from handnet.images.hand.findings import NONE, SEVERAL
 from handnet.images.hand.quality_rule import Verdict, rate_photo
-from handnet.images.hand_models.files import FILES
+from handnet.images.hand_models.model_files import FILES
 from handnet.images.hand_report import HandReport, look_at_photos
 from handnet.images.pixel_rules import digest_report_rules
 

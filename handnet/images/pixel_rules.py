@@ -19,7 +19,7 @@ from handnet.config.settings import ImageConfig
 from handnet.images.hand_finder import describe_pixels
 
 _PACKAGE = Path(__file__).parents[1]
-_DECODE, _REPORT = ("images.store",), ("images.hand_report",)
+_DECODE, _REPORT = ("images.photo_store",), ("images.hand_report",)
 # What a photo that is taken whole has nothing to do with.
 _HAND = ("images.hand.", "images.hand_models.")
 # Code elsewhere decides no pixels, or settings say all of it.

@@ -9,8 +9,8 @@ import pytest
 
 from handnet.config.settings import ImageConfig
 from handnet.images import pixel_rules
+from handnet.images.photo_store import build_decoder, prepare_photos
 from handnet.images.pixel_rules import describe_rules, digest_report_rules
-from handnet.images.store import build_decoder, prepare_photos
 from tests.photos import write_jpeg
 
 PACKAGE = Path(pixel_rules.__file__).parents[1]
@@ -85,7 +85,7 @@ def test_all_code_that_runs_as_a_photo_is_decoded_is_part_of_the_key(tmp_path: P
         sys.setprofile(None)
     ran = {name for name in ran if name.startswith((str(PACKAGE / "images"), str(PACKAGE / "data")))}
     assert str(PACKAGE / "images/hand/mask.py") in ran
-    assert ran <= {str(file) for file in pixel_rules.read_code(PACKAGE, ("images.store",))}
+    assert ran <= {str(file) for file in pixel_rules.read_code(PACKAGE, ("images.photo_store",))}
 
 
 def test_a_photo_that_a_new_rule_decodes_otherwise_is_not_served_from_the_cache(package: Path, tmp_path: Path) -> None:

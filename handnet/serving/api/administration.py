@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from handnet.serving.api.access import Served
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AuditLine,
     Backup,
     CheckOut,

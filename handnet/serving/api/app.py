@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from handnet import __version__
 from handnet.serving.api import administration, collections, exploring, people, questions, status
 from handnet.serving.api.guard import Guard
-from handnet.serving.api.models import ProblemOut
+from handnet.serving.api.payloads import ProblemOut
 from handnet.serving.api.problems import MEDIA_TYPE, handle_problems
 from handnet.serving.api.service import Service
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from handnet.serving.api.access import Served
-from handnet.serving.api.models import CollectionOut, NewCollection
+from handnet.serving.api.payloads import CollectionOut, NewCollection
 from handnet.serving.api.people import ADMIN, READ
 from handnet.serving.api.problems import Problem
 from handnet.serving.api.service import Collection

@@ -8,7 +8,7 @@ from handnet.gallery.enrolment import Enrolment, Entry
 from handnet.gallery.records import HandKind
 from handnet.serving.api.access import Served, need_role
 from handnet.serving.api.forms import Upload, describe_form, read_form
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AcceptedOut,
     Count,
     EnrolFields,

@@ -4,13 +4,13 @@ import math
 
 from fastapi import APIRouter, Request
 
-from handnet.gallery.comparison import compare_photos
+from handnet.gallery.identification_threshold import describe_threshold
 from handnet.gallery.matching import Answer
-from handnet.gallery.open_set import describe_threshold
+from handnet.gallery.photo_comparison import compare_photos
 from handnet.gallery.records import HandKind
 from handnet.serving.api.access import Served
 from handnet.serving.api.forms import Upload, describe_form, read_form
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AnswerOut,
     Answers,
     CompareFields,

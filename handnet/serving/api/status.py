@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from handnet.serving.api.access import Served
-from handnet.serving.api.models import Status
+from handnet.serving.api.payloads import Status
 from handnet.serving.api.people import READ
 from handnet.serving.api.problems import Problem
 from handnet.serving.api.service import Service

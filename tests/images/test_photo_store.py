@@ -14,9 +14,9 @@ from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
 from handnet.images.header_guard import load_photos
+from handnet.images.photo_store import find_unusable, load_cached, prepare_photos, read_photos
 from handnet.images.pillow_decode import read_for_graph
 from handnet.images.pixel_rules import describe_rules
-from handnet.images.store import find_unusable, load_cached, prepare_photos, read_photos
 from tests.photos import (
     BY_PILLOW,
     HEIGHT_PX,
@@ -112,7 +112,7 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     path = write_jpeg(tmp_path / "a.jpg")
     first = prepare_photos([str(path)], IMAGE)
     path.rename(tmp_path / "b.jpg")
-    monkeypatch.setattr("handnet.images.store.write_bytes", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("handnet.images.photo_store.write_bytes", lambda *_: pytest.fail("decoded again"))
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 

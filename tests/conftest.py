@@ -1,5 +1,6 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,13 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of every later garbage collection: TensorFlow alone is a million objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -102,36 +102,54 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     return lambda: monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", original)
 
 
-@pytest.mark.parametrize("epoch", [0, 1])
+RESUMED: dict[str, dict[str, dict[str, object]]] = {
+    "ema": {"optimizer": {"ema_momentum": 0.9}},
+    "float16": {"train": {"precision": "mixed_float16"}},
+    "pairs": {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
+    "features": {
+        "model": {"trainable": "none"},
+        "features": {"cache": "on", "views": 3},
+        "augment": vars(AugmentConfig()),
+    },
+    "alike": {"sampler": {"alike_fraction": 0.7}},
+    "alike-features": {
+        "sampler": {"alike_fraction": 0.7},
+        "model": {"trainable": "none"},
+        "features": {"cache": "on"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of three epochs that nobody interrupts, by the settings that a key of RESUMED names."""
+    sections = RESUMED[request.param]
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
+        patch.setitem(BACKBONES, "tiny", tiny_backbone())
+        config = tiny_config(**{**sections, "train": {"epochs": 3, **sections.get("train", {})}})
+        return run_quietly(config, folder / "run", dataset)
+
+
+# For daily work one of them: stopped after its first epoch, it goes on from a checkpoint.
+@pytest.mark.parametrize("epoch", [1, pytest.param(0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "sections",
-    [
-        {"optimizer": {"ema_momentum": 0.9}},
-        {"train": {"precision": "mixed_float16"}},
-        {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
-        {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
-        {"sampler": {"alike_fraction": 0.7}},
-        {"sampler": {"alike_fraction": 0.7}, "model": {"trainable": "none"}, "features": {"cache": "on"}},
-    ],
-    ids=["ema", "float16", "pairs", "features", "alike", "alike-features"],
+    "whole",
+    [pytest.param(name, marks=() if name == "ema" else pytest.mark.slow) for name in RESUMED],
+    indirect=True,
 )
 def test_an_interrupted_run_resumes_to_the_same_end(
-    sections: dict[str, dict[str, object]],
-    epoch: int,
-    dataset: DataSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    whole: Run, epoch: int, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sections = {**sections, "train": {"epochs": 3, **sections.get("train", {})}}
-    config = tiny_config(**sections)
-    whole = run_quietly(config, tmp_path / "whole", dataset)
+    config = whole.config
     undo = interrupt_at(epoch, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run_quietly(config, tmp_path / "stopped", dataset)
     undo()
     assert read_run(tmp_path / "stopped").facts["status"] == "started"
     resumed = run_quietly(config, tmp_path / "stopped", dataset, resume=True)
-    assert (tmp_path / "stopped/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
+    assert (tmp_path / "stopped/history.csv").read_text() == (whole.folder / "history.csv").read_text()
     assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
 
 

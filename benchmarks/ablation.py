@@ -72,7 +72,7 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
     from handnet.embedding.encode import embed_part
     from handnet.evaluation.folds import fold_config
     from handnet.metrics.ranking import compute_person_ranks
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
     from handnet.networks.encoder import load_encoder
     from handnet.training.train import train
 

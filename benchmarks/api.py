@@ -23,8 +23,8 @@ from PIL import Image
 
 from handnet.data.synthetic import draw_batch
 from handnet.gallery import Gallery
-from handnet.gallery.encoder import Embedded, PhotoInput, digest_model, read_contents
 from handnet.gallery.pairings import fit_matching
+from handnet.gallery.photo_encoder import Embedded, PhotoInput, digest_model, read_contents
 from handnet.gallery.records import HandKind
 
 WIDTH, SIDE_PX = 128, 96
@@ -69,7 +69,7 @@ def serve(folder: str, num_people: int, gallery_path: str, pipe: "multiprocessin
 
     figures = Counters()
     if gallery_path:
-        from handnet.gallery.models import load_model
+        from handnet.gallery.bound_models import load_model
 
         gallery = Gallery.open(gallery_path)
         encoder = BatchingEncoder(load_model(dict(gallery.header.source)), count=figures.count_batch)

@@ -30,8 +30,8 @@ def measure(arch: str, side_px: int, batch_size: int, mode: str, recompute: bool
     import numpy as np
 
     from handnet.networks.backbones.build import build_backbone
-    from handnet.networks.backbones.report import estimate_memory
-    from handnet.networks.backbones.training import set_trainable
+    from handnet.networks.backbones.parameters import estimate_memory
+    from handnet.networks.backbones.trainable import set_trainable
 
     keras.config.set_dtype_policy(policy)
     backbone = build_backbone(arch, image_size_px=side_px, **({"recompute": True} if recompute else {}))

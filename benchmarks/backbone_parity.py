@@ -24,7 +24,7 @@ sys.path.insert(0, os.fspath(ROOT))
 
 from handnet.networks.backbones import BACKBONES  # noqa: E402
 from handnet.networks.backbones.build import build_backbone  # noqa: E402
-from handnet.networks.backbones.report import count_parameters  # noqa: E402
+from handnet.networks.backbones.parameters import count_parameters  # noqa: E402
 from tests.goldens.drawn import draw_state, load_photos  # noqa: E402
 from tests.networks.backbones.sources import write_source  # noqa: E402
 from tests.networks.backbones.test_applications import build_theirs, write_keras_2  # noqa: E402

@@ -30,7 +30,7 @@ def run_ours(photos: list[str], repeats: int, clock: str, work: Path) -> dict[st
 
     from handnet.config.settings import ImageConfig
     from handnet.images.decode import resize
-    from handnet.images.store import build_decoder
+    from handnet.images.photo_store import build_decoder
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     config = ImageConfig(size_px=SIZE[0])

@@ -79,8 +79,8 @@ def run_ours(name: str, photos: list[str], batch: int, repeats: int, clock: str,
 
     from handnet.embedding.engines import build_engine, check_engine
     from handnet.embedding.job import embed_photos, remove_partial
-    from handnet.images.store import build_decoder
-    from handnet.networks.complete import complete_config
+    from handnet.images.photo_store import build_decoder
+    from handnet.networks.complete_config import complete_config
     from handnet.networks.encoder import build_encoder
 
     config = complete_config({"model": {"arch": "dino", "weights": "none"}})

@@ -88,9 +88,9 @@ def run_ours(photos: list[str], repeats: int, clock: str) -> dict[str, object]:
 
     from handnet.data.example import Example
     from handnet.embedding.features import FeatureViews
-    from handnet.images.store import build_decoder
+    from handnet.images.photo_store import build_decoder
     from handnet.losses import build_loss
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
     from handnet.networks.encoder import build_encoder
     from handnet.training.batches import build_training_data, plan_training
     from handnet.training.optimizer import build_optimizer

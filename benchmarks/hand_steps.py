@@ -68,12 +68,12 @@ def main() -> None:
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
     from handnet.data.splits.rules import SPLITS
-    from handnet.images.store import load_cached, prepare_photos
+    from handnet.images.photo_store import load_cached, prepare_photos
     from handnet.metrics.lda import fit_discriminant
     from handnet.metrics.ranking import compute_person_ranks
     from handnet.networks.backbones.build import build_backbone
     from handnet.networks.backbones.hand.descriptor import CELLS, GROUPS
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     config = complete_config({"model": {"arch": "hand-photo"}})
     examples, _ = require_both_views(read_dataset("hands11k", arguments.data).examples, "The benchmark")

@@ -20,9 +20,9 @@ from handnet.data.readers import read_dataset
 from handnet.data.splits.by_person import split_k_fold
 from handnet.embedding.encode import embed_features
 from handnet.embedding.features import compute_features
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.networks.backbones.taps import list_sources
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder
 from handnet.networks.heads import select_head

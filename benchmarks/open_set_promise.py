@@ -27,8 +27,8 @@ from handnet.data.readers import read_dataset
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
 from handnet.errors import EvaluationError
+from handnet.gallery.identification_threshold import BOUNDS, Threshold, choose_threshold
 from handnet.gallery.index import TemplateIndex
-from handnet.gallery.open_set import BOUNDS, Threshold, choose_threshold
 from handnet.gallery.pairings import fit_matching
 from handnet.gallery.records import HandKind, Person, Photo
 from handnet.gallery.templates import build_templates

@@ -57,9 +57,9 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     from handnet.config.toml import read_tree
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
-    from handnet.images.store import prepare_photos
+    from handnet.images.photo_store import prepare_photos
     from handnet.losses import build_loss
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
     from handnet.networks.encoder import build_encoder
     from handnet.training.batches import build_training_data, plan_training
 

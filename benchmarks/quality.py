@@ -129,7 +129,7 @@ def main() -> None:
     from handnet.images.hand.quality import Measures, measure_quality
     from handnet.images.hand.quality_rule import GOOD, REFUSE, rate_photo
     from handnet.images.hand_models.models import load_hand_models
-    from handnet.images.store import build_decoder
+    from handnet.images.photo_store import build_decoder
     from handnet.networks.encoder import load_encoder
 
     run = read_run(arguments.run)

@@ -114,7 +114,7 @@ def main() -> None:
                 print_table(calls, photos, arguments.repeats)
                 return
             from handnet.serving.client.calls import connect
-            from handnet.serving.client.server import parse_server
+            from handnet.serving.client.connection import parse_server
             from tests.serving.standin import Model, serve_grpc
 
             with serve_grpc(Model(export.folder, "bench")) as address:

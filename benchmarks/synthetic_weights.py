@@ -89,7 +89,7 @@ def main() -> None:
     from handnet.config.settings import ImageConfig
     from handnet.data.readers.hands11k import read_hands11k
     from handnet.files import new_folder
-    from handnet.images.store import load_cached, prepare_photos
+    from handnet.images.photo_store import load_cached, prepare_photos
     from handnet.networks.backbones.build import build_backbone, draw_weights
     from handnet.networks.backbones.hand.backbone import SECOND, build_hand
     from handnet.networks.backbones.hand.descriptor import GROUPS, PHOTO_DEVIATION, HandDescriptor, PhotoColours

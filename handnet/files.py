@@ -105,7 +105,7 @@ def _close(handle: int) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, contents: bytes, *, private: bool = False) -> None:
+def write_bytes(path: Path, contents: bytes | memoryview, *, private: bool = False) -> None:
     """Write bytes whole or not at all; `private`: for their owner's eyes alone."""
 
     def write(temporary: Path) -> None:
@@ -280,14 +280,6 @@ def format_size(num_bytes: int) -> str:
     if num_bytes >= 1e9:
         return f"{num_bytes / 1e9:.1f} GB"
     return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e7 else f"{num_bytes / 1e6:.1f} MB"
-
-
-def reserve_space(path: Path, num_bytes: int) -> None:
-    """Fill a file with zeros, so that a full disk is an OSError now."""
-    with path.open("wb") as file:
-        # Not on macOS, where the error comes later.
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, num_bytes)
 
 
 def _say_why(error: OSError) -> str:

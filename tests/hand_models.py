@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
-from handnet.images.hand_models.files import NAME, has_hand_models
+from handnet.images.hand_models.model_files import NAME, has_hand_models
 
 # Read before any test has a cache of its own.
 _CACHE = os.environ.get("HANDNET_CACHE") or Path.home() / ".cache" / "handnet"

@@ -20,7 +20,6 @@ from handnet.files import (
     hold_lock,
     new_folder,
     remove_leftovers,
-    reserve_space,
     write_bytes,
     write_json,
     write_with,
@@ -169,21 +168,6 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     monkeypatch.setattr(handnet.files.os, "statvfs", lambda _: mounted)
     with pytest.raises(DiskError, match="read-only file system"):
         check_free_space(tmp_path, 0)
-
-
-def test_reserved_space_is_there_or_an_error(tmp_path: Path) -> None:
-    reserve_space(tmp_path / "file", 100_000)
-    assert (tmp_path / "file").stat().st_size == 100_000
-    code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "from pathlib import Path; from handnet.files import reserve_space, write_with\n"
-        "from handnet.errors import DiskError\n"
-        f"try: write_with(Path({str(tmp_path / 'other')!r}), lambda t: reserve_space(t, 100_000))\n"
-        "except DiskError as error: print(error)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "other': File too large. Is the disk full?" in result.stdout, result.stderr
-    assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
 # Locks

@@ -13,10 +13,11 @@ THROUGH = {
     "cli/test_main.py": ("__main__",),
     # What callers give and get: the gallery itself.
     "gallery/test_gallery.py": (
-        *("gallery/comparison", "gallery/encoder", "gallery/enrolment", "gallery/forgetting", "gallery/migration"),
+        *("gallery/photo_comparison", "gallery/photo_encoder", "gallery/enrolment", "gallery/forgetting"),
+        "gallery/migration",
         *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
-    "gallery/test_models.py": ("gallery/quality",),
+    "gallery/test_bound_models.py": ("gallery/photo_quality",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
     "gallery/stores/test_sqlite.py": (
@@ -26,12 +27,12 @@ THROUGH = {
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
-    "images/hand/test_front_end.py": ("images/hand/finding", "images/hand/findings"),
+    "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
-    "images/hand_models/test_fetch.py": ("images/hand_models/models",),
+    "images/hand_models/test_wheel.py": ("images/hand_models/models",),
     # Entries and builders of backbones: the tests walk BACKBONES.
     "networks/backbones/test_build.py": (
         *("networks/backbones/convolutional", "networks/backbones/inception", "networks/backbones/own"),
@@ -41,7 +42,7 @@ THROUGH = {
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),
-        *("serving/api/forms", "serving/api/models", "serving/api/people"),
+        *("serving/api/forms", "serving/api/payloads", "serving/api/people"),
         *("serving/api/problems", "serving/api/questions", "serving/api/status"),
     ),
     "serving/api/test_service.py": ("serving/api/batching", "serving/api/server"),

@@ -17,10 +17,10 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.gallery.answers import Verification
-    from handnet.gallery.encoder import Encoder
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.matching import Answer
     from handnet.gallery.pairings import Matching
+    from handnet.gallery.photo_encoder import Encoder
     from handnet.gallery.protection import Key
 
 Command = Callable[..., Any]
@@ -143,7 +143,7 @@ def is_gallery(place: str) -> bool:
 def load_model(source: dict[str, str]) -> "Encoder":
     """Start TensorFlow and load a model."""
     start_tensorflow()
-    from handnet.gallery.models import load_model as load
+    from handnet.gallery.bound_models import load_model as load
 
     return load(source)
 
@@ -156,7 +156,7 @@ def calibrate_model(encoder: "Encoder", source: dict[str, str], data: str) -> "M
     """
     from handnet.cli._data import read_data
     from handnet.cli._run import open_run
-    from handnet.gallery.models import calibrate
+    from handnet.gallery.bound_models import calibrate
 
     if source["kind"] == "run":
         opened = open_run(Path(source["path"]), data, "val")
@@ -214,7 +214,7 @@ def answers_to_csv(answers: "Sequence[Answer]") -> str:
 
 def print_answers(answers: "Sequence[Answer]") -> None:
     """Print answers for people."""
-    from handnet.gallery.open_set import describe_threshold
+    from handnet.gallery.identification_threshold import describe_threshold
 
     for answer in answers:
         if answer.problem:

@@ -13,7 +13,7 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.serving.client.calls import Client
-    from handnet.serving.client.server import Server
+    from handnet.serving.client.connection import Server
 
 
 _PATH = click.Path(path_type=Path)
@@ -120,7 +120,7 @@ def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
 def _read_server(
     address: str, model: str, version: int, timeout: float, attempts: int, batch: int, max_request_mb: float
 ) -> "Server":
-    from handnet.serving.client.server import parse_server
+    from handnet.serving.client.connection import parse_server
 
     return parse_server(
         address,

@@ -33,10 +33,10 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     from handnet.evaluation.report.plots.difference_plot import plot_differences
     from handnet.files import write_bytes
     from handnet.metrics.all_figures import write_metrics
-    from handnet.metrics.comparison import ComparedRun, compare_runs
     from handnet.metrics.embedded import load_part
     from handnet.metrics.protocols import PROTOCOLS
     from handnet.metrics.ranking import DIRECTIONS
+    from handnet.metrics.run_comparison import ComparedRun, compare_runs
     from handnet.networks.heads import name_objective
     from handnet.networks.weights.manifest import hash_file
 

@@ -45,7 +45,7 @@ def cross_validation(
     If you interrupt it, the same command continues. Folds trained with other settings, photos or labels are refused.
     """
     from handnet.config.toml import read_tree
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
     from handnet.networks.heads import name_objective
 
     config = complete_config(read_tree(config_file, overrides, {"data": {"reader": reader}} if reader else {}))

@@ -109,7 +109,7 @@ def _check_crop(paths: list[str], image: "ImageConfig") -> int:
         return 0
     start_tensorflow()
     from handnet.images.hand_finder import choose_hand_finder
-    from handnet.images.store import describe_problems, find_unusable
+    from handnet.images.photo_store import describe_problems, find_unusable
 
     problems = find_unusable(paths, choose_hand_finder(image), show_progress)
     echo(
@@ -120,7 +120,7 @@ def _check_crop(paths: list[str], image: "ImageConfig") -> int:
 
 def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) -> None:
     """Say what the photos show and draw nine of them; `wanted` is None where that is done only if it can be."""
-    from handnet.images.hand_models.files import NAME, has_hand_models
+    from handnet.images.hand_models.model_files import NAME, has_hand_models
 
     if wanted is False:
         return
@@ -197,7 +197,7 @@ def augment_preview(
     from handnet.cli._data import read_data
     from handnet.config.toml import read_tree
     from handnet.errors import ConfigError
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     if directory is not None and named is not None:
         raise ConfigError("Give DIR or --data DIR, not both.")
@@ -206,7 +206,7 @@ def augment_preview(
     dataset = read_data(config.data.reader, str(directory or named or ""), config.data.fill_labels)
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations
-    from handnet.images.store import load_cached, prepare_photos
+    from handnet.images.photo_store import load_cached, prepare_photos
 
     step = max(1, len(dataset.examples) // 4)
     paths = [example.path for example in dataset.examples[::step]][:4]

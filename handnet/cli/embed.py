@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
     from handnet.embedding.engines import Engine
-    from handnet.images.store import Decoded
+    from handnet.images.photo_store import Decoded
 
 _NUM_CHECKED = 8
 
@@ -77,7 +77,7 @@ def _write_embeddings(
     from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.errors import DataError
-    from handnet.images.store import describe_problems
+    from handnet.images.photo_store import describe_problems
     from handnet.metrics.embedded import label_embeddings
     from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
@@ -106,7 +106,7 @@ def _build_engine(
 ) -> "Engine":
     """Compile the encoder, and compare its vectors of some of the photos with TensorFlow's."""
     from handnet.embedding.engines import build_engine, check_engine
-    from handnet.images.store import build_hand_decoder
+    from handnet.images.photo_store import build_hand_decoder
 
     samples = None if name == "tensorflow" else _decode_some(paths, _NUM_CHECKED, build_hand_decoder(image))
     engine = build_engine(name, encoder, image, batch, samples)

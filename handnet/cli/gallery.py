@@ -263,6 +263,19 @@ def check(place: Place, as_json: bool) -> None:
 
 @gallery.command()
 @with_gallery
+@click.option("--confirm", default="", metavar="NAME", help="The gallery's name once more.")
+def delete(place: Place, confirm: str) -> None:
+    """Delete the whole gallery with everybody in it. Backups stay; there is no way back but them."""
+    name = Path(place.gallery).name
+    if confirm != name:
+        raise ConfigError(f"This deletes everybody in {place.gallery!r} for good. If you mean it: --confirm {name}")
+    with place.open() as opened:
+        opened.delete()
+    echo(f"deleted {place.gallery}")
+
+
+@gallery.command()
+@with_gallery
 def compact(place: Place) -> None:
     """Remove from the files what deleted rows left behind, where another process kept `remove` from it."""
     with place.open() as opened:

@@ -34,7 +34,7 @@ def lr_find(
     from handnet.cli._data import read_data
     from handnet.config.toml import read_tree
     from handnet.errors import ConfigError, RunError
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     claim_output(output)
     if source.is_dir():

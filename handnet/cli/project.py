@@ -30,7 +30,7 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
     from handnet.embedding.encode import embed_part
     from handnet.evaluation.report.maps import draw_maps
     from handnet.evaluation.report.projector import write_projector
-    from handnet.images.store import load_cached, prepare_photos
+    from handnet.images.photo_store import load_cached, prepare_photos
     from handnet.networks.encoder import load_encoder
 
     examples = [example for part in chosen.values() for example in part]

@@ -23,7 +23,7 @@ def quickstart(context: click.Context) -> None:
     from handnet.config.run_folder import read_run
     from handnet.config.toml import read_tree
     from handnet.errors import RunError
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     wanted = complete_config(read_tree(CONFIG))
     if not DATA.exists():

@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("galleries", metavar="G…", nargs=-1, required=True)
+@click.argument("galleries", metavar="G…", nargs=-1)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address; other machines need API keys.")
 @click.option(
-    "--keys", "key_path", type=click.Path(path_type=Path), help="File of API keys.  [default: G/api_keys.json]"
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of galleries: all in it are served too, and an administrator can make more there over the API.",
+)
+@click.option(
+    "--keys",
+    "key_path",
+    type=click.Path(path_type=Path),
+    help="File of API keys.  [default: api_keys.json in the first gallery, or without one in --root]",
 )
 @click.option("--add-key", metavar="ROLE", help="Make an API key (read, enrol or admin), print it, and end.")
 @click.option("--list-keys", is_flag=True, help="Print the API keys' ids and roles, and end.")
@@ -52,6 +60,7 @@ def serve(
     galleries: tuple[str, ...],
     port: int,
     host: str,
+    root: Path | None,
     key_path: Path | None,
     add_key: str | None,
     list_keys: bool,
@@ -70,12 +79,15 @@ def serve(
     from handnet.serving.api.keys import FILE_NAME, KeyFile
     from handnet.serving.api.server import LOOPBACK_NAMES, is_loopback, listen, run_server
 
+    if root is not None and store:
+        raise ConfigError(
+            "--root is for galleries in folders. On a server make them with handnet gallery create --store."
+        )
+    if store and key_path is None and (add_key or list_keys or revoke_key or not is_loopback(host)):
+        raise ConfigError("A gallery on a server has no folder: say where the API keys lie: --keys FILE.")
+    home = _find_home(galleries, root, store)
     if key_path is None:
-        if store and (add_key or list_keys or revoke_key or not is_loopback(host)):
-            raise ConfigError("A gallery on a server has no folder: say where the API keys lie: --keys FILE.")
-        if not store and not is_gallery(galleries[0]):
-            raise GalleryError(f"There is no gallery in {galleries[0]!r}. Make one with handnet gallery create.")
-        key_path = Path(galleries[0]) / FILE_NAME
+        key_path = home / FILE_NAME
     keys = KeyFile(key_path)
     if add_key or list_keys or revoke_key:
         _manage_keys(keys, add_key, revoke_key)
@@ -83,16 +95,21 @@ def serve(
     if not is_loopback(host) and not keys.list():
         raise ConfigError(
             f"At {host} other machines could read and change this gallery, so API keys are needed. Make one: handnet serve "
-            f"{galleries[0]} --add-key admin"
+            f"{galleries[0] if galleries else f'--root {root}'} --add-key admin"
         )
     if access_log:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("handnet.serving").setLevel(logging.INFO)
     bound = listen(host, port)
-    places = [Place(gallery, store, key_file) for gallery in galleries]
+    places = [Place(gallery, store, key_file) for gallery in (*galleries, *_list_galleries(root, galleries))]
+    if not places:
+        raise GalleryError(
+            f"There is no gallery in {str(root)!r}. Make one: handnet gallery create {root}/NAME --run RUN"
+        )
     service = _open_service(places, model, explore=explore, examples=examples, rate=rate)
     service.keys = keys if keys.list() else None
     service.backups = backups
+    service.root = root
     service.hosts = LOOPBACK_NAMES if is_loopback(host) else frozenset()
     if not is_loopback(host):
         warn("requests are not encrypted: put a proxy with TLS before this server.")
@@ -138,6 +155,31 @@ def _open_service(
         collections[name] = Collection(name, gallery, encoders[digest])
     limits = Limits(rate_per_s=rate, burst=max(1, round(2 * rate)))
     return Service(collections, limits, explorer=explorer, figures=figures, examples=shown)
+
+
+def _find_home(galleries: Sequence[str], root: Path | None, store: str) -> Path:
+    """Return the folder where API keys lie unless another is named: of the first gallery, or of all."""
+    if galleries:
+        if not store and not is_gallery(galleries[0]):
+            raise GalleryError(f"There is no gallery in {galleries[0]!r}. Make one with handnet gallery create.")
+        return Path(galleries[0])
+    if root is None:
+        raise ConfigError("Say what to serve: one gallery or more, or a folder of galleries with --root DIR.")
+    if not root.is_dir():
+        raise GalleryError(
+            f"There is no folder {str(root)!r}. Make galleries there: handnet gallery create {root}/NAME"
+        )
+    return root
+
+
+def _list_galleries(root: Path | None, known: Sequence[str]) -> list[str]:
+    """Return the galleries of a folder other than those that are named already."""
+    if root is None:
+        return []
+    there = {Path(place).resolve() for place in known}
+    # What begins with a dot was not finished.
+    found = [folder for folder in sorted(root.glob("[!.]*")) if is_gallery(str(folder))]
+    return [str(folder) for folder in found if folder.resolve() not in there]
 
 
 def _read_examples(folder: Path) -> dict[str, bytes]:

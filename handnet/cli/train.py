@@ -114,7 +114,7 @@ def _read_settings(
     config_file: Path | None, overrides: tuple[str, ...], given: Mapping[str, Mapping[str, Any]], batch: int | None
 ) -> "Config":
     from handnet.config.toml import read_tree
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     config = complete_config(read_tree(config_file, overrides, given))
     if batch is None:

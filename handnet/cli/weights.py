@@ -33,10 +33,10 @@ def fetch(name: str, folder: Path | None) -> None:
     "mediapipe-hands", the networks that find hands in any photo, come from the package index that pip is set to and go
     to the cache unless you give a DIR.
     """
-    from handnet.images.hand_models.files import NAME
+    from handnet.images.hand_models.model_files import NAME
 
     if name == NAME:
-        from handnet.images.hand_models.fetch import fetch_hand_models
+        from handnet.images.hand_models.wheel import fetch_hand_models
 
         echo(f"wrote {fetch_hand_models(folder)}")
         return
@@ -57,10 +57,10 @@ def convert(source: str, folder: Path | None, arch: str) -> None:
     With --arch mediapipe-hands, take the networks that find hands from a mediapipe wheel or a folder with the two .tflite
     files; they go to the cache unless you give a NEW_DIR.
     """
-    from handnet.images.hand_models.files import NAME
+    from handnet.images.hand_models.model_files import NAME
 
     if arch == NAME:
-        from handnet.images.hand_models.fetch import convert_hand_models
+        from handnet.images.hand_models.wheel import convert_hand_models
 
         echo(f"wrote {convert_hand_models(Path(source), folder)}")
         return

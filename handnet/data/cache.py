@@ -25,8 +25,6 @@ from typing import Any, NamedTuple
 from handnet.errors import ConfigError, DiskError
 from handnet.files import try_lock
 
-# Raised whenever the decode in images/decode.py or a crop in images/hand/ changes its pixels.
-PIXELS_VERSION = 2
 DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features")
 _PARTS = (*_BOUNDED, "drawn")
@@ -106,8 +104,8 @@ def find_cache_folder() -> Path:
 
 
 def find_photo_folder(settings: Mapping[str, Any]) -> Path:
-    """Return the folder of the photos decoded with these settings, which JSON can write."""
-    return find_cache_folder() / "photos" / _digest_settings({**settings, "version": PIXELS_VERSION})
+    """Return the folder of the photos decoded by these settings and rules, which JSON can write."""
+    return find_cache_folder() / "photos" / _digest_settings(settings)
 
 
 def find_feature_folder(settings: Mapping[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
 from handnet.embedding.loop import embed
-from handnet.images.store import prepare_photos, read_photos
+from handnet.images.photo_store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
 

@@ -21,15 +21,15 @@ import tensorflow as tf
 from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, ModelConfig
 from handnet.console import Count, Progress, hide_progress
-from handnet.data.cache import PIXELS_VERSION, digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
-from handnet.images.grounds import collect_grounds
-from handnet.images.hand_finder import describe_pixels
-from handnet.images.store import PreparedPhotos, read_photos
-from handnet.networks.backbones.report import digest_weights
+from handnet.images.backgrounds import collect_grounds
+from handnet.images.photo_store import PreparedPhotos, read_photos
+from handnet.images.pixel_rules import describe_rules
+from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.backbones.sources import list_used
 
 Floats = npt.NDArray[np.float32]
@@ -172,10 +172,10 @@ def _list_parts(
         yield backbone, _describe(backbone, image, model)
         return
     # By what a source sees: its features are known whatever the others are.
-    seen = {tile.crop: describe_pixels(tile) for tile in image.tiles}
+    seen = {tile.crop: describe_rules(tile) for tile in image.tiles}
     for name, source in list_used(model.sources).items():
         part = keras.Model(backbone.input, backbone.get_layer(name).output)
-        known = {"version": [FEATURES_VERSION, PIXELS_VERSION], "weights": digest_weights(part), "name": name}
+        known = {"version": FEATURES_VERSION, "weights": digest_weights(part), "name": name}
         yield (
             part,
             {
@@ -189,7 +189,7 @@ def _list_parts(
 
 def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> Mapping[str, Any]:
     return {
-        "version": [FEATURES_VERSION, PIXELS_VERSION],
+        "version": FEATURES_VERSION,
         "weights": digest_weights(backbone),
         # A new setting of the model counts, unless it is listed as one that does not change the features.
         "model": {
@@ -197,7 +197,7 @@ def _describe(backbone: keras.Model, image: ImageConfig, model: ModelConfig) -> 
             for name, value in asdict(model).items()
             if name not in _HEAD_SETTINGS and not (name == "sources" and not value)
         },
-        "image": describe_pixels(image),
+        "image": describe_rules(image),
         "precision": backbone.dtype_policy.name,
     }
 

@@ -18,15 +18,14 @@ import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Count, Progress, hide_progress
-from handnet.data.cache import PIXELS_VERSION
 from handnet.data.checks import read_photo
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
 from handnet.images.hand_facts import SeenHand
-from handnet.images.hand_finder import describe_pixels
-from handnet.images.store import Decoded, build_hand_decoder
-from handnet.networks.backbones.report import digest_weights
+from handnet.images.photo_store import Decoded, build_hand_decoder
+from handnet.images.pixel_rules import describe_rules
+from handnet.networks.backbones.parameters import digest_weights
 
 # Photos after which what is done is written down.
 SHARD_SIZE = 256
@@ -115,7 +114,7 @@ def _describe(paths: Sequence[str], image: ImageConfig, engine: Engine, encoder:
 
     described = {
         "weights": digest_weights(encoder),
-        "image": [describe_pixels(image), PIXELS_VERSION],
+        "image": describe_rules(image),
         "engine": [engine.name, engine.precision],
         "photos": [look(path) for path in paths],
         "shard": SHARD_SIZE,

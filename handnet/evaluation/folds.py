@@ -19,7 +19,7 @@ from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_part
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.files import write_json
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings, load_part
 from handnet.metrics.ranking_summary import merge_folds

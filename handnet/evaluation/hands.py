@@ -11,7 +11,7 @@ from handnet.embedding.encode import embed_batches, embed_part
 from handnet.evaluation.audit import audit_part
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings

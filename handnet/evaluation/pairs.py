@@ -13,7 +13,7 @@ from handnet.data.pair_table import PairTable, select_pairs
 from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.metrics.baselines import embed_raw_pixels
 from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.pairs.calibration import (

@@ -10,21 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.settings import ImageConfig
-from handnet.data.cache import PIXELS_VERSION
 from handnet.embedding.encode import embed_files
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
-from handnet.images.hand_finder import describe_pixels
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.hand_finder import PIXELS_VERSION, describe_pixels
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
-from handnet.networks.backbones.report import digest_weights
+from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.encoder import Encoder
-from handnet.networks.failures import explain_failures
 from handnet.networks.formats import FORMATS, check_format
 from handnet.networks.pair_classifier import build_siamese
+from handnet.networks.tensorflow_errors import explain_failures
 
 MAX_ERROR = 1e-5
 CARD_FILE = "MODEL_CARD.md"

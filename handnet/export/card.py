@@ -9,7 +9,7 @@ from handnet.config.run_folder import Run, is_run, read_run
 from handnet.config.settings import ModelConfig
 from handnet.config.split import Split
 from handnet.evaluation.report.render import open_templates
-from handnet.images.hand_models import files as hand_models
+from handnet.images.hand_models import model_files as hand_models
 from handnet.metrics.all_figures import RETRIEVAL
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration

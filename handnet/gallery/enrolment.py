@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from handnet.errors import DataError, HandnetError
-from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, name_photo, read_contents
 from handnet.gallery.pairings import Matching
+from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput, name_photo, read_contents
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name, decide_kind
 from handnet.gallery.review import LEVELS, Candidate, review_photo

@@ -1,6 +1,7 @@
 """The gallery: enrol people from photos, then ask whose a hand is. No training when somebody joins."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -9,13 +10,13 @@ import numpy as np
 from handnet.console import Count
 from handnet.errors import ConfigError, DataError, GalleryError
 from handnet.gallery.answers import CheckReport, PersonSummary, Verification
-from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.enrolled import find_named, list_people, merge_people, remove_person, rename_person
 from handnet.gallery.enrolment import Enrolment, Entry, Refused, enrol, new_id, now
 from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.matching import Answer
 from handnet.gallery.migration import Migration, migrate
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
+from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.recognition import Question, Recognition
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, clean_name
@@ -87,6 +88,36 @@ class Gallery:
             created=now(),
         )
         return cls(create_store(str(gallery), store, header, key), encoder)
+
+    def create_like(
+        self, gallery: str | Path, *, store: str = "", keep_photos: bool = False, review: str = "standard"
+    ) -> "Gallery":
+        """Make a new, empty gallery of the same model, calibrations and key; its templates are turned otherwise.
+
+        Args:
+            gallery: its folder, or its name on a server.
+            store: address of a server; "": a folder.
+            keep_photos: keep the bytes of enrolled photos.
+            review: level of the review at enrolment: "off", "standard" or "strict".
+
+        Returns:
+            The new gallery, open and without an encoder; see `bind`.
+
+        Raises:
+            GalleryError: it exists already.
+            DiskError: it cannot be written.
+        """
+        key = self._store.codec.key
+        header = replace(
+            self.header,
+            collection=new_id(),
+            name=Path(gallery).name,
+            keep_photos=keep_photos,
+            review=check_level(review),
+            protection=Codec.describe_new(self.header.width, key),
+            created=now(),
+        )
+        return Gallery(create_store(str(gallery), store, header, key))
 
     @classmethod
     def open(
@@ -282,6 +313,15 @@ class Gallery:
             DiskError: it cannot be written.
         """
         self._store.backup(Path(target))
+
+    def delete(self) -> None:
+        """Delete the whole gallery with everybody in it, and close it. Backups stay.
+
+        Raises:
+            GalleryError: another process has it open, or its server does not answer; nothing was deleted.
+            DiskError: its folder cannot be written; likewise.
+        """
+        self._store.delete()
 
     def compact(self) -> None:
         """Remove what deleted rows left behind in the files."""

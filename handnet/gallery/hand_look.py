@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from handnet.gallery.quality import Seen, look_at_photo
+from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.gallery.records import HandKind
 from handnet.images.hand.quality_rule import REFUSE
-from handnet.images.hand_models.files import has_hand_models
+from handnet.images.hand_models.model_files import has_hand_models
 from handnet.images.hand_report import HandReport, look_at_photos
 
 # Below it view or side counts as not known. On 856 photos of 11k Hands the front end is right in 98.9 and 98.8 %.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.gallery.open_set import Compared
+from handnet.gallery.identification_threshold import Compared
 from handnet.gallery.pairings import Matching, Pairing, PairingFit
 from handnet.gallery.records import HandKind, Person, Vector
 from handnet.gallery.stores.store import Store

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from handnet.errors import EvaluationError
+from handnet.gallery.identification_threshold import Threshold
 from handnet.gallery.index import Hits
-from handnet.gallery.open_set import Threshold
 from handnet.gallery.pairings import Pairing
 from handnet.gallery.records import Person
 

@@ -10,8 +10,8 @@ import numpy as np
 from handnet.console import Count
 from handnet.data.checks import read_photo
 from handnet.errors import GalleryError
-from handnet.gallery.encoder import Encoder
 from handnet.gallery.pairings import Matching, matching_to_json
+from handnet.gallery.photo_encoder import Encoder
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import Photo
 from handnet.gallery.stores.store import Store

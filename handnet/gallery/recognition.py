@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from handnet.errors import EvaluationError
 from handnet.gallery.answers import Verdict, Verification, decide_same
-from handnet.gallery.encoder import Encoder, PhotoInput, name_photo
+from handnet.gallery.identification_threshold import Compared, Threshold, choose_threshold
 from handnet.gallery.index import choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
-from handnet.gallery.open_set import Compared, Threshold, choose_threshold
 from handnet.gallery.pairings import Matching
+from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
 from handnet.gallery.records import UNKNOWN, HandKind, Person, check_kind, decide_kind, describe_contradiction
 from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores.store import Store

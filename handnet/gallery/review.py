@@ -7,9 +7,9 @@ import numpy as np
 from scipy.special import expit
 
 from handnet.errors import ConfigError, format_unknown
-from handnet.gallery.encoder import Embedded
 from handnet.gallery.index import Hits, choose_pairing
 from handnet.gallery.pairings import Matching
+from handnet.gallery.photo_encoder import Embedded
 from handnet.gallery.records import HandKind, Photo, Vector, describe_contradiction
 from handnet.gallery.templates import build_templates
 

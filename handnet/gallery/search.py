@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handnet.gallery.identification_threshold import Compared
 from handnet.gallery.index import Hits, TemplateIndex, choose_pairing
-from handnet.gallery.open_set import Compared
 from handnet.gallery.pairings import Matching, Pairing, PairingFit
 from handnet.gallery.records import HandKind, Vector
 from handnet.gallery.stores.store import Composition, Store

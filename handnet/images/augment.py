@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from handnet.config.augmentation import AugmentConfig
-from handnet.images.grounds import collect_grounds, lay_on_grounds
+from handnet.images.backgrounds import collect_grounds, lay_on_grounds
 
 # A photo's row of uniform numbers, one column for each name, drawn whether or not it is used: turning one kind off or
 # changing its strength changes nothing else of the same seed.

@@ -4,11 +4,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from handnet.config.settings import ImageConfig
-from handnet.images.hand_models.files import FILES, NAME, has_hand_models
+from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
-# Raised whenever the landmarks, or the crop that follows from them, change their pixels. The crop by colour has its own number:
-# `handnet.data.cache.PIXELS_VERSION`.
-LANDMARKS_VERSION = 2
+# Parts of the digest of a model, raised where vectors of before can no longer be compared with those of now: the first where
+# the decode or the crop by colour changes its pixels, the second where the landmarks, or the crop by them, do.
+PIXELS_VERSION, LANDMARKS_VERSION = 2, 2
 
 
 def choose_hand_finder(image: ImageConfig) -> ImageConfig:
@@ -29,9 +29,10 @@ def describe_hand_finder(image: ImageConfig) -> str:
 
 
 def describe_pixels(image: ImageConfig) -> dict[str, Any]:
-    """Return all that decides the pixels made of a photo, as JSON can write it, for the names of caches and digests of models.
+    """Return all that decides the pixels made of a photo, as JSON can write it, for digests of models.
 
-    By colour it is what it was before there was a choice: photos, features and galleries of then keep their names.
+    By colour it is what it was before there was a choice: galleries of then stay those of their model. Caches have the code
+    in their names as well: `handnet.images.pixel_rules.describe_rules`.
     """
     settings = asdict(image)
     finder = settings.pop("hand_finder")

@@ -15,14 +15,14 @@ import tensorflow as tf
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import decode_at_least, orient
-from handnet.images.hand.finding import judge_finding
 from handnet.images.hand.findings import CUT_OFF, FINDINGS, NONE, ONE, SEVERAL
 from handnet.images.hand.front_end import NUM_LANDMARKS, find_hands
 from handnet.images.hand.landmark_mask import lay_on_photo, segment_by_landmarks
+from handnet.images.hand.presence import judge_finding
 from handnet.images.hand.quality import measure_quality
 from handnet.images.hand.quality_rule import LIMITS, Verdict, rate_photo
 from handnet.images.hand.regions import halve_photo
-from handnet.images.hand_models.files import find_models_folder
+from handnet.images.hand_models.model_files import find_models_folder
 from handnet.images.hand_models.models import HandModels, load_hand_models
 from handnet.images.orientation import read_orientation
 from handnet.images.pillow_decode import decode_with_pillow

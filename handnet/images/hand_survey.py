@@ -12,11 +12,10 @@ from handnet.data.missing_labels import HandInPhoto
 from handnet.files import write_bytes
 from handnet.images.hand.findings import NONE, SEVERAL
 from handnet.images.hand.quality_rule import Verdict, rate_photo
-from handnet.images.hand_models.files import FILES
+from handnet.images.hand_models.model_files import FILES
 from handnet.images.hand_report import HandReport, look_at_photos
+from handnet.images.pixel_rules import digest_report_rules
 
-# Raised whenever landmarks, side, view or measures of the same photo change.
-SURVEY_VERSION = 3
 # Of so many photos, spread over a data set, this share must show a hand before all of them are looked at: a photo without
 # one takes ten times as long as one with.
 NUM_SAMPLED, LEAST_SHARE = 12, 0.5
@@ -72,7 +71,7 @@ def survey_photos(
         DiskError: the cache cannot be written.
     """
     folder = find_feature_folder(
-        {"kind": "hands", "version": SURVEY_VERSION, "models": [file.sha256 for file in FILES]}
+        {"kind": "hands", "rules": digest_report_rules(), "models": [file.sha256 for file in FILES]}
     )
     use_folder(folder)
     files = [_find_file(folder, path) for path in paths]

@@ -11,7 +11,7 @@ from handnet.data.missing_labels import HandInPhoto, See
 from handnet.data.readers import FILLING_READERS, hands11k, lfw, read_dataset, tiny_imagenet
 from handnet.data.readers import folder as any_folder
 from handnet.errors import DataError
-from handnet.images.hand_models.files import has_hand_models
+from handnet.images.hand_models.model_files import has_hand_models
 from handnet.library.start import start_tensorflow
 
 DEFAULT_FOLDER = Path("data/hands11k")

@@ -103,7 +103,7 @@ class RunMatcher:
             RunError: the weights are missing or do not fit.
         """
         start_tensorflow()
-        from handnet.images.store import build_decoder
+        from handnet.images.photo_store import build_decoder
         from handnet.networks.encoder import load_encoder
 
         self._run, self._encoder = run, load_encoder(run)
@@ -149,7 +149,7 @@ class SavedModelMatcher:
         """
         start_tensorflow()
         from handnet.export.archive import FACTS_FILE
-        from handnet.gallery.models import SavedModelEncoder
+        from handnet.gallery.bound_models import SavedModelEncoder
 
         encoder = SavedModelEncoder(folder, look=lambda contents: [])
         self._folder, self._encoder, self.width = folder, encoder, encoder.width
@@ -207,7 +207,7 @@ def _starts(photos: Sequence[PhotoInput]) -> range:
 
 
 def _read_all(photos: Sequence[PhotoInput]) -> list[bytes]:
-    from handnet.gallery.models import to_file
+    from handnet.gallery.bound_models import to_file
 
     for photo in photos:
         if not isinstance(photo, str | bytes | Path | np.ndarray):
@@ -228,7 +228,7 @@ def _decode_all(
 
 
 def _check_usable(photos: Sequence[PhotoInput], reasons: Sequence[str], start: int) -> None:
-    from handnet.gallery.encoder import name_photo
+    from handnet.gallery.photo_encoder import name_photo
 
     bad = [
         f"{name_photo(photo, start + number)}: {reason}"

@@ -78,7 +78,7 @@ def complete_settings(config: str | Path | Mapping[str, Any] | None, settings: M
     """
     from handnet.config.presets import merge_trees
     from handnet.config.toml import read_tree
-    from handnet.networks.complete import complete_config
+    from handnet.networks.complete_config import complete_config
 
     tree = dict(config) if isinstance(config, Mapping) else read_tree(None if config is None else Path(config))
     for name, value in settings.items():

@@ -19,7 +19,7 @@ from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import list_sources
-from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.trainable import set_trainable
 from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from handnet.networks.device import set_precision
 from handnet.networks.heads import select_head

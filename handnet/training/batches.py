@@ -14,7 +14,7 @@ from handnet.data.batch_plan import FloatArray, Pool, build_pools, plan_pairs, p
 from handnet.data.example import Example, view_index
 from handnet.embedding.features import FeatureViews
 from handnet.images.augment import augment
-from handnet.images.store import read_cached
+from handnet.images.photo_store import read_cached
 from handnet.training.objective import choose_sampler
 
 # (positions (B,), seed (2,)) -> what the network takes (B, …), and which photos are mirrored, bool (B,).

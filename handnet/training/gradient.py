@@ -19,8 +19,8 @@ from handnet.embedding.features import compute_features, compute_views, count_vi
 from handnet.errors import ConfigError
 from handnet.files import remove_leftovers
 from handnet.losses import MetricLoss
-from handnet.networks.backbones.report import describe_parameters
-from handnet.networks.backbones.training import find_layer_rates
+from handnet.networks.backbones.parameters import describe_parameters
+from handnet.networks.backbones.trainable import find_layer_rates
 from handnet.networks.encoder import Encoder
 from handnet.training.batches import EpochTemplates, Plan, build_training_data, plan_training
 from handnet.training.callbacks.checkpoint import (

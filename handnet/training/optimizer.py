@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from handnet.config.settings import OptimizerConfig
-from handnet.networks.backbones.training import scale_rates
+from handnet.networks.backbones.trainable import scale_rates
 
 
 @keras.saving.register_keras_serializable("handnet")

@@ -17,12 +17,13 @@ from handnet.data.pair_table import PairTable, halve_people, select_pairs
 from handnet.data.splits.rules import make_split
 from handnet.embedding.encode import compute_vectors
 from handnet.errors import RunError
-from handnet.files import hold_lock, write_with
+from handnet.files import hold_lock
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
 from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
+from handnet.training.callbacks.checkpoint import save_weights
 from handnet.training.optimizer import build_optimizer
 
 PAIR_WEIGHTS_FILE = "pairs.weights.h5"
@@ -90,7 +91,7 @@ def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> 
     best = int(np.argmin(losses))
     scores = score_pairs_with(classifier, others[kept_back.rows[:, 0]], others[kept_back.rows[:, 1]])
     pairs = collect_pairs(scores, kept_back.same, kept_back.people)
-    write_with(run.folder / PAIR_WEIGHTS_FILE, lambda path: classifier.save_weights(path, overwrite=True))
+    save_weights(classifier, run.folder / PAIR_WEIGHTS_FILE)
     save_calibration(run.folder / PAIR_CALIBRATION_FILE, fit_calibration(pairs))
     auc = compute_auc(build_curve(pairs))
     echo(f"kept epoch {best + 1} of {len(losses)}: loss {losses[best]:.3f}, AUC {auc:.3f} on the pairs kept back")

@@ -25,7 +25,7 @@ from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.hand_finder import describe_hand_finder
-from handnet.images.store import PreparedPhotos, prepare_photos
+from handnet.images.photo_store import PreparedPhotos, prepare_photos
 from handnet.networks.backbones import find_backbone
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights

@@ -8,8 +8,8 @@ from handnet.config.settings import Config
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.files import hold_lock
-from handnet.networks.failures import explain_failures
 from handnet.networks.heads import select_head
+from handnet.networks.tensorflow_errors import explain_failures
 from handnet.training.closed_form import find_head
 from handnet.training.gradient import train_by_gradient
 from handnet.training.session import Job

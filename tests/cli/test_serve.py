@@ -70,13 +70,32 @@ def test_a_port_that_is_taken_is_one_line(gallery: Path) -> None:
             run(gallery, "--port", taken.getsockname()[1])
 
 
+def test_a_folder_of_galleries_has_keys_of_its_own(gallery: Path) -> None:
+    root = gallery.parent
+    run("--root", root, "--add-key", "admin")
+    assert (root / "api_keys.json").exists()
+    assert not (gallery / "api_keys.json").exists()
+
+
+def test_what_cannot_be_served_is_one_line(gallery: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--root DIR"):
+        run()
+    with pytest.raises(ConfigError, match="create --store"):
+        run("--root", tmp_path, "--store", "milvus+http://127.0.0.1:1")
+    with pytest.raises(GalleryError, match="There is no folder"):
+        run("--root", tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GalleryError, match="There is no gallery in .*empty"):
+        run("--root", tmp_path / "empty")
+
+
 PROCESS = """
 import sys
 import handnet.cli._gallery
 from tests.serving.api.hands import PhotoEncoder
 handnet.cli._gallery.load_model = lambda source: PhotoEncoder()
 from handnet.cli.main import main
-sys.argv = ["handnet", "serve", sys.argv[1], "--port", sys.argv[2], "--access-log"]
+sys.argv = ["handnet", "serve", "--root", sys.argv[1], "--port", sys.argv[2], "--access-log"]
 main()
 """
 
@@ -84,7 +103,7 @@ main()
 def test_a_process_serves_and_stops_when_it_is_told(gallery: Path) -> None:
     httpx = pytest.importorskip("httpx")
     port = find_port()
-    command = [sys.executable, "-c", PROCESS, str(gallery), str(port)]
+    command = [sys.executable, "-c", PROCESS, str(gallery.parent), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         deadline_s = time.monotonic() + 60

@@ -1,7 +1,7 @@
 """Settings laid over others."""
 
 from handnet.config.presets import merge_trees
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 
 
 def test_merging_keeps_what_was_given() -> None:

@@ -5,7 +5,7 @@ import pytest
 from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree, format_toml, parse_config, read_config, read_tree
 from handnet.errors import ConfigError
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 

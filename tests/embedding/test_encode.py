@@ -8,7 +8,7 @@ from handnet.config.settings import Config
 from handnet.data.example import Example
 from handnet.embedding.encode import embed_features, embed_files, embed_part
 from handnet.errors import DataError
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 
 
 def test_photos_and_parts_have_the_vectors_of_the_encoder_in_order(

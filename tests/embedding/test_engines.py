@@ -19,7 +19,7 @@ from handnet.embedding.engines import (
     read_cpu_flags,
 )
 from handnet.errors import ConfigError, RunError
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -15,7 +15,7 @@ from handnet.config.settings import Config, ImageConfig, SourceConfig, find_tile
 from handnet.data.cache import find_cache_folder
 from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms
 from handnet.errors import DataError, DiskError
-from handnet.images.store import PreparedPhotos, load_cached, prepare_photos
+from handnet.images.photo_store import PreparedPhotos, load_cached, prepare_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.sources import list_crops

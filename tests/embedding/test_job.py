@@ -23,7 +23,7 @@ from handnet.embedding.engines import (
 from handnet.embedding.job import Vectors, embed_photos
 from handnet.errors import ConfigError, DataError, DiskError
 from handnet.files import hold_lock
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.metrics.embedded import label_embeddings, load_part
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.weights.manifest import hash_file

@@ -10,7 +10,7 @@ from handnet.config.settings import ImageConfig
 from handnet.errors import EvaluationError
 from handnet.evaluation.alterations import ALTERATIONS, Alteration, read_altered
 from handnet.evaluation.audit import audit_part, format_audit
-from handnet.images.store import build_decoder
+from handnet.images.photo_store import build_decoder
 from handnet.metrics.embedded import make_part
 
 CONFIG = ImageConfig(size_px=48)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.export.signatures import write_archive
-from handnet.images.store import build_hand_decoder
+from handnet.images.photo_store import build_hand_decoder
 from handnet.serving.client.calls import SEEN_OUTPUTS
 from tests.exported import Exported
 from tests.hand_models import find_hand_models, write_hand

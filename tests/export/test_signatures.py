@@ -21,7 +21,7 @@ from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
 from handnet.files import hold_lock
 from handnet.images.decode import decode, fit_photo, load_photo
 from handnet.images.header_guard import load_photos
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 from tests.exported import CALIBRATION, Exported
 from tests.photos import UNUSABLE, USABLE, find_real_data, picture
 

@@ -80,6 +80,7 @@ TRIALS = {
         same=("cv/metrics.json",),
     ),
     "export": Trial(("export", "done", "out/models/hands")),
+    "audit": Trial(("audit", "done", "--output=out/audit"), same=("audit/audit.json",)),
     "project": Trial(("project", "done", "--no-maps", "--output=out/projector")),
     "gallery create": Trial(("gallery", "create", "out/people", "--run=done"), check=_PEOPLE),
     "gallery import": Trial(("gallery", "import", "out/people", "folders"), given=("people",), check=_PEOPLE),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from handnet.gallery.encoder import Embedded, PhotoInput, digest_model, read_contents
 from handnet.gallery.pairings import Matching, fit_matching
+from handnet.gallery.photo_encoder import Embedded, PhotoInput, digest_model, read_contents
 from handnet.gallery.records import HandKind
 
 WIDTH = 32

@@ -255,3 +255,12 @@ def test_names_that_no_file_system_takes_are_one_line(gallery: Path, world: Worl
     assert "Cannot write" in fail("gallery", "create", long, "--run", world.run)
     assert "There is no model" in fail("gallery", "create", gallery.parent / "new", "--run", long)
     assert "Expected a folder of people" in fail("gallery", "import", gallery, long)
+
+
+def test_delete_takes_the_name_once_more(gallery: Path) -> None:
+    for options in ((), ("--confirm", "people")):
+        assert f"--confirm {gallery.name}" in fail("gallery", "delete", gallery, *options)
+    assert "Person" in call("gallery", "list", gallery)
+    call("gallery", "delete", gallery, "--confirm", gallery.name)
+    assert not gallery.exists()
+    assert "There is no gallery" in fail("gallery", "list", gallery)

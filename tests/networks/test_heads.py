@@ -10,9 +10,9 @@ from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.heads import HEADS, Head, name_objective, select_head
 from handnet.training.train import train

@@ -16,9 +16,9 @@ from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, RunError, WeightsError
 from handnet.export.archive import export_encoder
 from handnet.export.card import find_licence
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.weights.positions import resample_table

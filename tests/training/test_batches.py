@@ -11,7 +11,7 @@ from handnet.config.settings import Config, ImageConfig
 from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.training.batches import Plan, build_training_data, label_identities, plan_training
 from tests.tiny import tiny_config, write_tiny
 

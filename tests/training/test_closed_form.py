@@ -12,7 +12,7 @@ from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_part
 from handnet.errors import ConfigError, RunError
 from handnet.evaluation.folds import fold_config
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.encoder import load_encoder
 from handnet.networks.heads import name_objective
 from handnet.training.train import train

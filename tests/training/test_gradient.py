@@ -15,7 +15,7 @@ from handnet.config.toml import read_config
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, DataError, DiskError, RunError
-from handnet.images.store import load_cached, prepare_photos
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train

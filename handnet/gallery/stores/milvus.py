@@ -267,6 +267,12 @@ class MilvusStore:
                 found.append(f"{self.location}, row {row['key']}")
         return found
 
+    def delete(self) -> None:
+        """Delete the gallery from the server, and close the connection."""
+        with self._make_lock().hold():
+            self._server.drop_gallery()
+        self.close()
+
     def close(self) -> None:
         """Close the connection."""
         self._server.close()

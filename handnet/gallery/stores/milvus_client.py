@@ -122,6 +122,13 @@ class Server:
         with self.explaining():
             self.client.drop_collection(name, timeout=self.timeout_s)
 
+    def drop_gallery(self) -> None:
+        """Drop the gallery: its alias, and the collection that holds it."""
+        with self.explaining():
+            name = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            self.client.drop_alias(self.alias, timeout=self.timeout_s)
+            self.client.drop_collection(name, timeout=self.timeout_s)
+
     def query(self, condition: str, fields: Sequence[str]) -> list[ServerRow]:
         """Return all rows that meet a condition."""
         more = {"output_fields": list(fields), "consistency_level": "Strong", "timeout": self.timeout_s}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handnet.errors import GalleryError
+from handnet.errors import DiskError, GalleryError
 from handnet.files import remove_dead
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
@@ -22,12 +22,16 @@ from handnet.gallery.stores.sqlite_folder import (
     create_file,
     new_gallery_folder,
     put_header,
+    remove_gallery_folder,
     sum_header,
     sync,
     write_empty,
 )
 from handnet.gallery.stores.sqlite_rows import list_values, put, select, select_in
 from handnet.gallery.stores.store import Changes, Group, Snapshot
+
+# How long to wait until nobody else has the file open before it is deleted.
+_DELETE_TIMEOUT_MS = 2000
 
 
 class SqliteStore:
@@ -254,6 +258,39 @@ class SqliteStore:
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
         """Return the files of the folder in which any of these byte strings lies."""
         return find_files(self._folder, needles)
+
+    def delete(self) -> None:
+        """Delete the file; and its folder where nothing else lies there.
+
+        Raises:
+            GalleryError: another process has it open.
+            DiskError: the folder cannot be written.
+        """
+        # Connections that stayed open would later delete the log of a new gallery of the same name.
+        self._connections.close()
+        with self._connections.explaining():
+            connection = self._connections.connect()
+            connection.execute(f"PRAGMA busy_timeout = {_DELETE_TIMEOUT_MS}")
+            try:
+                # Takes that nobody else has the file open, and leaves no log.
+                connection.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                self._connections.close()
+                if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise GalleryError(
+                        f"Another process has the gallery {self.location!r} open. Stop that one, then repeat. Nothing was "
+                        "deleted."
+                    ) from None
+                raise
+            try:
+                remove_gallery_folder(self._folder)
+            except DiskError:
+                roll_back(connection)
+                connection.execute("PRAGMA journal_mode = WAL")
+                raise
+            finally:
+                self._connections.close()
 
     def close(self) -> None:
         """Close the connections of all threads; the last process to close empties the write-ahead log."""

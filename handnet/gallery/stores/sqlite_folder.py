@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,6 +70,22 @@ def create_file(folder: Path) -> Path:
     file = folder / FILE_NAME
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return file
+
+
+def remove_gallery_folder(folder: Path) -> None:
+    """Remove a gallery's file, and its folder unless something else lies there.
+
+    Raises:
+        DiskError: the folder cannot be written.
+    """
+    try:
+        (folder / FILE_NAME).unlink()
+    except OSError as error:
+        raise DiskError(f"Cannot delete the gallery {str(folder)!r}: {error.strerror}. Nothing was deleted.") from error
+    with suppress(OSError):
+        # Not empty, e.g. API keys; or it is not ours to remove.
+        folder.rmdir()
+    sync(folder.absolute().parent)
 
 
 def sync(path: Path) -> None:

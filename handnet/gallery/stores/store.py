@@ -155,5 +155,12 @@ class Store(Protocol):
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
         """Return where any of these byte strings lies in the store's files."""
 
+    def delete(self) -> None:
+        """Delete the collection with everything in it, and close the store; where that fails it is as before, and open.
+
+        Raises:
+            GalleryError: another process has it open.
+        """
+
     def close(self) -> None:
         """Let go of files and connections."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from handnet.images.hand_models.files import DETECTOR, LOCATOR, ModelFile, find_models_folder, read_model_file
 from handnet.images.hand_models.keras_model import build_keras_model
+from handnet.images.hand_models.model_files import DETECTOR, LOCATOR, ModelFile, find_models_folder, read_model_file
 from handnet.images.hand_models.operations import TENSORFLOW, read_weights, run_network
 from handnet.images.hand_models.tflite import Network, parse_tflite
 

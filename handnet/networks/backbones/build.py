@@ -18,7 +18,7 @@ from handnet.networks.backbones.hub import read_preset
 from handnet.networks.backbones.joined import join_sources
 from handnet.networks.backbones.sources import default_sources
 from handnet.networks.backbones.taps import tap_backbone
-from handnet.networks.backbones.training import list_blocks
+from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.packaged import find_packaged
 from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained

@@ -10,7 +10,7 @@ from keras import layers, ops
 from handnet.errors import ConfigError, format_unknown
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.hand.alignment import gaussian_rows
-from handnet.networks.backbones.training import find_block_outputs
+from handnet.networks.backbones.trainable import find_block_outputs
 
 # Half the width of a cell: neighbours overlap, and a hand that lies a little elsewhere changes little.
 _SIGMA_CELLS = 0.5

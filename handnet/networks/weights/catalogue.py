@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from handnet.images.hand_models import files as hand_models
+from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import APACHE, Published
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from handnet.serving.api.access import Served
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AuditLine,
     Backup,
     CheckOut,
@@ -36,7 +36,7 @@ async def check_collection(collection: str, service: Served) -> CheckOut:
             duplicates=[DuplicateOut(**row._asdict()) for row in report.duplicates],
         )
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.get("/log")
@@ -57,7 +57,7 @@ async def read_log(
         ]
         return Log(entries=lines, total=len(entries))
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("/backup", status_code=201)
@@ -68,7 +68,7 @@ async def back_up(collection: str, service: Served) -> Backup:
     if folder is None:
         raise Problem(409, "This server makes no backups: it was started without --backups DIR.")
     name = f"{found.name} {time.strftime('%Y-%m-%d %H%M%S', time.gmtime())}"
-    await service.work(lambda: found.gallery.backup(folder / name))
+    await service.work(lambda: found.gallery.backup(folder / name), found)
     return Backup(name=name)
 
 
@@ -81,4 +81,4 @@ async def forget_person(collection: str, person: Person, service: Served) -> For
         done = found.gallery.forget(found.find(person).name)
         return Forgotten(num_photos=done.num_photos, num_traces=done.num_traces, unsearched=done.unsearched)
 
-    return await service.work(work)
+    return await service.work(work, found)

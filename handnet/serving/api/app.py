@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from handnet import __version__
-from handnet.serving.api import administration, exploring, people, questions, status
+from handnet.serving.api import administration, collections, exploring, people, questions, status
 from handnet.serving.api.guard import Guard
-from handnet.serving.api.models import ProblemOut
+from handnet.serving.api.payloads import ProblemOut
 from handnet.serving.api.problems import MEDIA_TYPE, handle_problems
 from handnet.serving.api.service import Service
 
@@ -63,8 +63,8 @@ def build_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     handle_problems(app)
-    for router in (status.router, people.router, questions.router, administration.router, exploring.router):
-        app.include_router(router)
+    for routes in (status, collections, people, questions, administration, exploring):
+        app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from handnet.errors import GalleryError
-from handnet.gallery.encoder import Embedded, Encoder, PhotoInput
+from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput
 
 MAX_BATCH = 32
 # Compared with the milliseconds that a network takes, waiting so long for company costs little.

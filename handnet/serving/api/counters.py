@@ -31,6 +31,10 @@ class Counters:
         self.photos.inc(num_photos)
         self.batches.observe(num_photos)
 
+    def forget_collection(self, name: str) -> None:
+        """Leave out a collection that was deleted."""
+        self.people.remove(name)
+
     def write(self) -> bytes:
         """Return all figures as Prometheus reads them."""
         return generate_latest(self.registry)

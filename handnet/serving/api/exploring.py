@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from handnet.serving.api.access import Served
 from handnet.serving.api.explorer import Explorer
-from handnet.serving.api.models import ExplorerOut, Neighbour, QueryOut, TestPerson
+from handnet.serving.api.payloads import ExplorerOut, Neighbour, QueryOut, TestPerson
 from handnet.serving.api.people import READ
 from handnet.serving.api.problems import Problem
 from handnet.serving.api.service import Service

@@ -27,6 +27,7 @@ class Limits:
         max_photo_pixels: width times height of one photo.
         max_photos: in one request.
         max_body_bytes: of one request.
+        max_collections: that are served.
         max_concurrent: requests that are worked on at once.
         max_waiting: requests that wait for that; more are told to come back.
         rate_per_s: requests a second of one client, lasting.
@@ -40,6 +41,7 @@ class Limits:
     max_photo_pixels: int = 50_000_000
     max_photos: int = 20
     max_body_bytes: int = 60_000_000
+    max_collections: int = 100
     max_concurrent: int = 16
     max_waiting: int = 128
     rate_per_s: float = 50.0

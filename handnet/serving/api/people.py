@@ -8,7 +8,7 @@ from handnet.gallery.enrolment import Enrolment, Entry
 from handnet.gallery.records import HandKind
 from handnet.serving.api.access import Served, need_role
 from handnet.serving.api.forms import Upload, describe_form, read_form
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AcceptedOut,
     Count,
     EnrolFields,
@@ -52,7 +52,7 @@ async def list_people(
         people = [PersonLine(id=row.id, name=row.name, num_photos=row.num_photos, created=row.created) for row in page]
         return People(people=people, total=len(rows))
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("", status_code=201, dependencies=[ENROL], openapi_extra=describe_form(EnrolFields))
@@ -60,7 +60,7 @@ async def enrol(collection: str, request: Request, response: Response, service: 
     """Enrol photos of a person, new or enrolled already. 201: photos were enrolled; 200: none was, each with its reason."""
     found = service.find_collection(collection)
     fields, photos = await read_form(request, EnrolFields, service.limits)
-    result = await service.work(lambda: _enrol(found, fields.name, fields, photos))
+    result = await service.work(lambda: _enrol(found, fields.name, fields, photos), found)
     response.status_code = 201 if result.accepted else 200
     return result
 
@@ -85,21 +85,21 @@ async def show_person(collection: str, person: Person, service: Served) -> Perso
         ]
         return PersonOut(id=row.id, name=row.name, created=row.created, photos=shown)
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.patch("/{person}", status_code=204, dependencies=[ADMIN])
 async def rename_person(collection: str, person: Person, change: Rename, service: Served) -> None:
     """Give a person another name."""
     found = service.find_collection(collection)
-    await service.work(lambda: found.gallery.rename(found.find(person).name, change.name))
+    await service.work(lambda: found.gallery.rename(found.find(person).name, change.name), found)
 
 
 @router.delete("/{person}", status_code=204, dependencies=[ADMIN])
 async def remove_person(collection: str, person: Person, service: Served) -> None:
     """Remove a person and what is left of them in the files."""
     found = service.find_collection(collection)
-    await service.work(lambda: found.gallery.remove(found.find(person).name))
+    await service.work(lambda: found.gallery.remove(found.find(person).name), found)
 
 
 @router.post("/{person}/merge", dependencies=[ADMIN])
@@ -111,7 +111,7 @@ async def merge_people(collection: str, person: Person, change: Merge, service: 
         names = [found.find(identifier).name for identifier in (person, change.other)]
         return Count(num_photos=found.gallery.merge(*names))
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("/{person}/photos", status_code=201, dependencies=[ENROL], openapi_extra=describe_form(PhotoFields))
@@ -121,7 +121,7 @@ async def add_photos(
     """Enrol more photos of a person."""
     found = service.find_collection(collection)
     fields, photos = await read_form(request, PhotoFields, service.limits)
-    result = await service.work(lambda: _enrol(found, found.find(person).name, fields, photos))
+    result = await service.work(lambda: _enrol(found, found.find(person).name, fields, photos), found)
     response.status_code = 201 if result.accepted else 200
     return result
 
@@ -137,7 +137,7 @@ async def remove_photo(collection: str, person: Person, photo: PhotoId, service:
             raise Problem(404, "This person has no photo of this id.")
         found.gallery.remove(name, photo)
 
-    await service.work(work)
+    await service.work(work, found)
 
 
 @router.get(
@@ -159,7 +159,7 @@ async def read_picture(collection: str, person: Person, photo: PhotoId, service:
             raise Problem(404, "This collection does not keep photos.")
         return contents
 
-    contents = await service.work(work)
+    contents = await service.work(work, found)
     kind = next((kind for magic, kind in _MAGIC if contents.startswith(magic)), "application/octet-stream")
     return Response(contents, media_type=kind)
 

@@ -4,13 +4,13 @@ import math
 
 from fastapi import APIRouter, Request
 
-from handnet.gallery.comparison import compare_photos
+from handnet.gallery.identification_threshold import describe_threshold
 from handnet.gallery.matching import Answer
-from handnet.gallery.open_set import describe_threshold
+from handnet.gallery.photo_comparison import compare_photos
 from handnet.gallery.records import HandKind
 from handnet.serving.api.access import Served
 from handnet.serving.api.forms import Upload, describe_form, read_form
-from handnet.serving.api.models import (
+from handnet.serving.api.payloads import (
     AnswerOut,
     Answers,
     CompareFields,
@@ -53,7 +53,7 @@ async def identify(collection: str, request: Request, service: Served) -> Answer
         )
         return Answers(answers=[_to_answer(found, row, photos) for row in answers])
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("/verify", dependencies=[READ], openapi_extra=describe_form(VerifyFields))
@@ -72,7 +72,7 @@ async def verify(collection: str, request: Request, service: Served) -> Verifica
             ]
         )
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("/compare", dependencies=[READ], openapi_extra=describe_form(CompareFields, "two"))
@@ -98,7 +98,7 @@ async def compare(collection: str, request: Request, service: Served) -> Compari
             **done.verdict._asdict(),
         )
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 @router.post("/embed", dependencies=[ENROL], openapi_extra=describe_form(HandFields))
@@ -122,7 +122,7 @@ async def embed(collection: str, request: Request, service: Served) -> Embedding
         ]
         return Embeddings(model=found.encoder.digest, embeddings=rows)
 
-    return await service.work(work)
+    return await service.work(work, found)
 
 
 def _to_answer(collection: Collection, answer: Answer, photos: list[Upload]) -> AnswerOut:

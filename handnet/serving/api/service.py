@@ -1,9 +1,11 @@
 """What the routes work with: the open collections, a bounded set of threads, keys, limits and counters."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +21,11 @@ from handnet.serving.api.limits import Limits, RateLimit
 from handnet.serving.api.problems import Problem
 
 Result = TypeVar("Result")
+# Between looks whether a collection that is to be deleted is still worked with.
+_POLL_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Collection:
     """One open gallery.
 
@@ -29,11 +33,15 @@ class Collection:
         name: in paths.
         gallery: bound to `encoder`.
         encoder: its model, shared by all threads.
+        num_open: requests that work with it.
+        is_ending: it is being deleted: no request may begin to work with it.
     """
 
     name: str
     gallery: Gallery
     encoder: BatchingEncoder
+    num_open: int = 0
+    is_ending: bool = False
 
     def find(self, person: str) -> Person:
         """Return a person by id.
@@ -49,7 +57,7 @@ class Collection:
 
 @dataclass(slots=True)
 class Service:
-    """Everything that answers requests.
+    """Everything that answers requests. Only the event loop's thread changes `collections` and what a collection counts.
 
     Attributes:
         collections: by name.
@@ -59,16 +67,18 @@ class Service:
         figures: counters.
         examples: photos to try the page with, by name.
         backups: folder in which an administrator's backups are made; None: none are.
+        root: folder in which an administrator's collections are made; None: none are.
         hosts: names by which clients may call the server; empty: any.
     """
 
-    collections: Mapping[str, Collection]
+    collections: dict[str, Collection]
     limits: Limits = field(default_factory=Limits)
     keys: KeyFile | None = None
     explorer: Explorer | None = None
     figures: Counters = field(default_factory=Counters)
     examples: Mapping[str, bytes] = field(default_factory=dict)
     backups: Path | None = None
+    root: Path | None = None
     hosts: frozenset[str] = frozenset()
     rates: RateLimit = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)
@@ -90,26 +100,106 @@ class Service:
         Raises:
             Problem: 404.
         """
-        if name not in self.collections:
+        found = self.collections.get(name)
+        if found is None or found.is_ending:
             raise Problem(404, "There is no collection of this name.")
-        return self.collections[name]
+        return found
 
-    async def work(self, call: Callable[[], Result]) -> Result:
+    def list_collections(self) -> Sequence[Collection]:
+        """Return the collections that requests may work with."""
+        return [row for row in self.collections.values() if not row.is_ending]
+
+    async def create_collection(self, name: str, like: str, *, keep_photos: bool, review: str) -> Collection:
+        """Make an empty collection in the root folder and serve it.
+
+        Args:
+            name: of the collection and of its folder; the caller has checked its characters.
+            like: of the collection whose model, calibrations and key it gets.
+            keep_photos: keep the bytes of enrolled photos.
+            review: level of the review at enrolment.
+
+        Raises:
+            Problem: 404 no collection to take the model from, 409 no root folder, or the name is taken.
+            DiskError: the folder cannot be written.
+        """
+        model = self.find_collection(like)
+        if self.root is None:
+            raise Problem(409, "This server makes no collections: it was started without --root DIR.")
+        folder = self.root / name
+        # Names that differ in case alone are one folder on some disks.
+        taken = {row.casefold() for row in self.collections}
+        if name.casefold() in taken or os.path.lexists(folder):
+            raise Problem(409, "There is a collection or a folder of this name already.")
+        if len(self.collections) >= self.limits.max_collections:
+            raise Problem(409, f"At most {self.limits.max_collections} collections are served. Delete one first.")
+        loop = asyncio.get_running_loop()
+
+        def make() -> Collection:
+            gallery = model.gallery.create_like(folder, keep_photos=keep_photos, review=review)
+            gallery.bind(model.encoder)
+            made = Collection(name, gallery, model.encoder)
+            # It is served even if the client does not wait for it.
+            loop.call_soon_threadsafe(self.collections.__setitem__, name, made)
+            return made
+
+        return await self.work(make, model)
+
+    async def delete_collection(self, found: Collection) -> None:
+        """Delete a collection for good, once nobody works with it.
+
+        Raises:
+            Problem: 409 for the last one, 503 where work with it does not end.
+            GalleryError: another process has it open; it is served as before.
+            DiskError: its folder cannot be written; likewise.
+        """
+        if len(self.list_collections()) == 1:
+            raise Problem(409, "The last collection cannot be deleted: a new one takes its model from another.")
+        found.is_ending = True
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self.limits.work_timeout_s
+        while found.num_open:
+            if loop.time() > deadline_s:
+                found.is_ending = False
+                raise Problem(503, "Requests still work with this collection. Nothing was deleted.")
+            await asyncio.sleep(_POLL_S)
+
+        def delete() -> None:
+            is_deleted = False
+            try:
+                found.gallery.delete()
+                is_deleted = True
+            finally:
+                loop.call_soon_threadsafe(self._end_deletion, found, is_deleted)
+
+        try:
+            await self.work(delete)
+        except Problem as problem:
+            # Turned away before it began; after a time-out it goes on.
+            if problem.status_code == 503:
+                found.is_ending = False
+            raise
+
+    async def work(self, call: Callable[[], Result], *used: Collection) -> Result:
         """Do what takes time in one of the threads.
 
         Work that was begun is finished, whatever becomes of the client.
 
+        Args:
+            call: what to do.
+            used: the collections that it works with.
+
         Raises:
-            Problem: 503 where too many wait already, 504 where it took too long.
+            Problem: 404 where a collection is being deleted, 503 where too many wait already, 504 where it took too long.
         """
+        if any(row.is_ending for row in used):
+            raise Problem(404, "There is no collection of this name.")
         if self._stopped:
             raise Problem(503, "The server stops.", headers={"Retry-After": "5"})
         if self._num_open >= self.limits.max_concurrent + self.limits.max_waiting:
             raise Problem(503, "Too many requests wait already. Come back in a second.", headers={"Retry-After": "1"})
-        self._num_open += 1
-        self.figures.open_requests.set(self._num_open)
+        self._count(1, used)
         future = asyncio.get_running_loop().run_in_executor(self._pool, call)
-        future.add_done_callback(self._end)
+        future.add_done_callback(partial(self._end, used))
         try:
             return await asyncio.wait_for(asyncio.shield(future), self.limits.work_timeout_s)
         except TimeoutError:
@@ -128,9 +218,23 @@ class Service:
         for collection in self.collections.values():
             collection.gallery.close()
 
-    def _end(self, future: "asyncio.Future[Result] | Future[Result]") -> None:
-        self._num_open -= 1
+    def _end_deletion(self, found: Collection, is_deleted: bool) -> None:
+        found.is_ending = is_deleted
+        if not is_deleted:
+            return
+        del self.collections[found.name]
+        self.figures.forget_collection(found.name)
+        if all(row.encoder is not found.encoder for row in self.collections.values()):
+            found.encoder.close()
+
+    def _count(self, step: int, used: Sequence[Collection]) -> None:
+        self._num_open += step
         self.figures.open_requests.set(self._num_open)
+        for row in used:
+            row.num_open += step
+
+    def _end(self, used: Sequence[Collection], future: "asyncio.Future[Result] | Future[Result]") -> None:
+        self._count(-1, used)
         if not future.cancelled():
             # Of work that nobody waits for any more the error is nobody's; asking for it keeps asyncio from complaining.
             future.exception()

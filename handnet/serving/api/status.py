@@ -1,4 +1,4 @@
-"""Routes about the server and its collections: health, ready, metrics, collections, examples."""
+"""Routes about the server: health, ready, metrics, examples."""
 
 from typing import Annotated
 
@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from handnet.serving.api.access import Served
-from handnet.serving.api.models import CollectionOut, Status
+from handnet.serving.api.payloads import Status
 from handnet.serving.api.people import READ
 from handnet.serving.api.problems import Problem
-from handnet.serving.api.service import Collection, Service
+from handnet.serving.api.service import Service
 
 router = APIRouter(prefix="/v1", tags=["status"])
 
@@ -36,26 +36,14 @@ async def ready(service: Served) -> Status:
 )
 async def metrics(service: Served) -> Response:
     """Return figures for Prometheus."""
+    rows = service.list_collections()
 
     def work() -> bytes:
-        for row in service.collections.values():
+        for row in rows:
             service.figures.people.labels(row.name).set(row.gallery.num_people)
         return service.figures.write()
 
-    return Response(await service.work(work), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/collections", dependencies=[READ])
-async def list_collections(service: Served) -> list[CollectionOut]:
-    """List the collections of this server."""
-    return await service.work(lambda: [_describe(row) for row in service.collections.values()])
-
-
-@router.get("/collections/{collection}", dependencies=[READ])
-async def show_collection(collection: str, service: Served) -> CollectionOut:
-    """Describe a collection."""
-    found = service.find_collection(collection)
-    return await service.work(lambda: _describe(found))
+    return Response(await service.work(work, *rows), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/examples", dependencies=[READ])
@@ -79,17 +67,3 @@ def _find_example(service: Service, name: str) -> bytes:
     if name not in service.examples:
         raise Problem(404, "There is no example of this name.")
     return service.examples[name]
-
-
-def _describe(collection: Collection) -> CollectionOut:
-    header = collection.gallery.header
-    return CollectionOut(
-        name=collection.name,
-        model=header.model,
-        num_people=collection.gallery.num_people,
-        keeps_photos=header.keep_photos,
-        review=header.review,
-        protected=bool(header.protection),
-        calibration=collection.gallery.matching.origin,
-        created=header.created,
-    )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handnet.serving.client.server import Arrays, Server, explain_outputs, read_photo_bytes, split_requests
+from handnet.serving.client.connection import Arrays, Server, explain_outputs, read_photo_bytes, split_requests
 
 
 class Client(Protocol):

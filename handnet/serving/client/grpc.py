@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 
 from handnet.errors import ConfigError
-from handnet.serving.client.server import (
+from handnet.serving.client.connection import (
     MAX_PAUSE_S,
     Arrays,
     Server,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from handnet.serving.client.server import (
+from handnet.serving.client.connection import (
     Arrays,
     Server,
     ServerError,

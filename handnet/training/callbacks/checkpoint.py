@@ -15,23 +15,30 @@ import numpy as np
 
 from handnet.config.run_folder import HISTORY_FILE
 from handnet.errors import RunError
-from handnet.files import reserve_space, write_bytes, write_with
+from handnet.files import write_bytes, write_with
 
 CHECKPOINT_FOLDER = "checkpoint"
-# Measured: 1.7 to 4.2 kB in addition to the values.
-_HDF5_BYTES_PER_VARIABLE = 8192
 
 
-def save_weights(encoder: keras.Model, path: Path) -> None:
-    """Write the encoder's weights whole or not at all."""
-    num_bytes = 4 * encoder.count_params() + _HDF5_BYTES_PER_VARIABLE * len(encoder.variables)
+class _WeightsInMemory(io.BytesIO):
+    """A file of weights before it is on the disk, with the name by which Keras chooses the format."""
 
-    def save(temporary: Path) -> None:
-        # A write that fails within HDF5 prints hundreds of lines and crashes the process.
-        reserve_space(temporary, num_bytes)
-        encoder.save_weights(temporary, overwrite=True)
+    def __str__(self) -> str:
+        return "memory.weights.h5"
 
-    write_with(path, save)
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights of a model, whole or not at all.
+
+    They are put together in memory: a write that fails within HDF5 prints its own tracebacks, and the process crashes.
+
+    Raises:
+        DiskError: they cannot be written.
+    """
+    memory = _WeightsInMemory()
+    model.save_weights(memory)
+    with memory.getbuffer() as contents:
+        write_bytes(path, contents)
 
 
 def write_history(run_folder: Path, rows: Sequence[dict[str, float]]) -> None:

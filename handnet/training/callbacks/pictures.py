@@ -11,7 +11,7 @@ from PIL import Image
 
 from handnet.config.augmentation import AugmentConfig
 from handnet.images.augment import augment
-from handnet.images.store import load_cached
+from handnet.images.photo_store import load_cached
 
 _TILE_PX = 96
 _FRAME_PX = 3

@@ -381,3 +381,44 @@ def test_a_gallery_is_read_once_at_its_opening(
     assert len(third.read_since(-1).people) == len(first.people) + 1
     again.close()
     third.close()
+
+
+def test_delete_waits_for_no_other_process_and_says_so(
+    tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handnet.gallery.stores.sqlite._DELETE_TIMEOUT_MS", 50)
+    fill(store)
+    before = dump(store)
+    other = SqliteStore(tmp_path / "g", KEY)
+    dump(other)
+    with pytest.raises(GalleryError, match=r"Another process has the gallery .* open\. Stop that one"):
+        store.delete()
+    assert dump(store) == before, "it goes on as before"
+    fill(other, range(5, 6))
+    assert len(dump(store)[0]) == 4
+    other.close()
+    store.delete()
+    assert not (tmp_path / "g").exists()
+
+
+def test_delete_leaves_what_is_not_the_gallery_s(tmp_path: Path, store: SqliteStore) -> None:
+    (tmp_path / "g" / "api_keys.json").write_text("[]")
+    store.delete()
+    assert [path.name for path in (tmp_path / "g").iterdir()] == ["api_keys.json"]
+
+
+def test_delete_that_the_disk_refuses_changes_nothing(
+    tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    before = dump(store)
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(DiskError, match="Permission denied. Nothing was deleted"):
+            store.delete()
+    assert dump(store) == before
+    assert (tmp_path / "g" / f"{FILE_NAME}-wal").exists(), "many read while one writes, as before"

@@ -349,3 +349,13 @@ def test_backup_is_a_gallery_of_that_moment(make: Make, tmp_path: Path) -> None:
     copy.close()
     with pytest.raises(GalleryError, match="exists already"):
         store.backup(tmp_path / "copy")
+
+
+def test_delete_leaves_nothing_and_the_name_is_free_again(make: Make) -> None:
+    store = make()
+    fill(store)
+    store.delete()
+    with pytest.raises(GalleryError, match="There is no gallery"):
+        make(again=True)
+    again = make()
+    assert dump(again) == ({}, {})

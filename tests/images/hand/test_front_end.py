@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
-from handnet.images.hand.finding import judge_finding
 from handnet.images.hand.findings import FINDINGS
 from handnet.images.hand.front_end import Hands, find_hands
+from handnet.images.hand.presence import judge_finding
 from handnet.images.hand_models.models import load_hand_models
 from tests.hand_models import find_hand_models
 from tests.photos import find_real_data

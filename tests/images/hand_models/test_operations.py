@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.images.hand_models.files import DETECTOR, LOCATOR
 from handnet.images.hand_models.keras_model import build_keras_model
+from handnet.images.hand_models.model_files import DETECTOR, LOCATOR
 from handnet.images.hand_models.operations import OPERATIONS, TENSORFLOW, run_network
 from handnet.images.hand_models.tflite import OPTIONS, read_tflite
 from tests.hand_models import find_hand_models

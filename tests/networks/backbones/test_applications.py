@@ -10,7 +10,7 @@ import pytest
 
 from handnet.errors import WeightsError
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.training import list_blocks
+from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.convert import convert_weights
 from handnet.networks.weights.manifest import read_manifest
 from tests.goldens.drawn import draw_images

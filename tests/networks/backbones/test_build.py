@@ -9,8 +9,8 @@ import pytest
 from handnet.errors import ConfigError
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.report import digest_weights
-from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.parameters import digest_weights
+from handnet.networks.backbones.trainable import set_trainable
 
 # These allocate from 1.2 to 27 GB each: they differ from the others in numbers alone, which test_report.py checks.
 HEAVY = ("dino-large", "dino-large-reg", "dino-giant", "dino-giant-reg", "dino3-large", "dino3-huge-plus", "dino3-7b")

@@ -9,7 +9,7 @@ import pytest
 from handnet.errors import WeightsError
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.efficientnet_lite import round_width
-from handnet.networks.backbones.training import list_blocks
+from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights import packaged
 from handnet.networks.weights.catalogue import collect_published
 from tests.goldens.drawn import draw_images, draw_places

@@ -14,8 +14,8 @@ from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.entry import Backbone, Published
 from handnet.networks.backbones.pixels import PixelNormalization
-from handnet.networks.backbones.training import find_block_outputs, find_layer_rates, list_blocks, set_trainable
-from handnet.networks.complete import complete_config
+from handnet.networks.backbones.trainable import find_block_outputs, find_layer_rates, list_blocks, set_trainable
+from handnet.networks.complete_config import complete_config
 from handnet.networks.weights.catalogue import SHIPPED, list_published
 from tests.networks.backbones.sources import write_pth
 
@@ -34,7 +34,7 @@ def test_the_defaults_of_each_backbone_are_whole_settings(arch: str) -> None:
 
 def test_settings_are_completed_without_tensorflow() -> None:
     code = (
-        "import sys; from handnet.networks.complete import complete_config; "
+        "import sys; from handnet.networks.complete_config import complete_config; "
         "from handnet.networks.weights.catalogue import list_published; "
         "complete_config({'model': {'arch': 'dino'}}); list_published(); "
         "assert not {'tensorflow', 'keras', 'torch'} & sys.modules.keys(), 'too much is imported'"

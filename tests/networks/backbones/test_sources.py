@@ -6,7 +6,7 @@ import pytest
 
 from handnet.config.toml import format_toml, parse_config
 from handnet.errors import ConfigError
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 
 PALM = {"backbone": "efficientnet-lite2", "crop": "hand-palm"}
 ALL = ("hand", "lite2", "lite0", "lite2_aligned", "lite0_aligned")

@@ -8,7 +8,7 @@ from handnet.errors import ConfigError
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import GridPooling, find_patch_side, list_sources
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 from handnet.networks.encoder import build_encoder
 from tests.tiny import tiny_config
 

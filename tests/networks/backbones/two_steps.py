@@ -12,7 +12,7 @@ import numpy as np
 
 from handnet.losses import build_loss
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.trainable import set_trainable
 from handnet.networks.encoder import UnitNormalization
 
 SIDE_PX = 70

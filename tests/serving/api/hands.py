@@ -11,8 +11,8 @@ from PIL import Image
 
 from handnet.data.synthetic import draw_photo, sample_person
 from handnet.gallery import Gallery
-from handnet.gallery.encoder import Embedded, PhotoInput, read_contents
 from handnet.gallery.pairings import Matching
+from handnet.gallery.photo_encoder import Embedded, PhotoInput, read_contents
 from handnet.metrics.embedded import EmbeddedPart, make_part
 from handnet.serving.api.batching import BatchingEncoder
 from handnet.serving.api.explorer import Explorer

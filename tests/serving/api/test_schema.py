@@ -24,7 +24,8 @@ SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(make_service(Path(tmp_path_factory.mktemp("service")), people=2))
+    folder = Path(tmp_path_factory.mktemp("service"))
+    made = Site(make_service(folder, people=2, root=folder))
     yield made
     made.stop()
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from handnet.errors import GalleryError
-from handnet.gallery.encoder import Embedded, PhotoInput
+from handnet.gallery.photo_encoder import Embedded, PhotoInput
 from handnet.serving.api.batching import BatchingEncoder
 from handnet.serving.api.limits import Limits
 from handnet.serving.api.problems import Problem

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from handnet.cli.client import client as client_commands
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DataError
-from handnet.images.store import prepare_photos
+from handnet.images.photo_store import prepare_photos
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.embedded import load_part
 from handnet.serving.client.calls import connect, embed_photos, verify_photos
-from handnet.serving.client.server import (
+from handnet.serving.client.connection import (
     Server,
     ServerError,
     parse_server,

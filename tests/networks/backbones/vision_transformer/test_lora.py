@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.trainable import set_trainable
 from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from tests.networks.backbones.fitting import IMAGES, fit
 

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from handnet.errors import ConfigError, EvaluationError
-from handnet.gallery.open_set import Compared, bootstrap_fpir, choose_threshold, describe_threshold, predict_fpir
+from handnet.gallery.identification_threshold import (
+    Compared,
+    bootstrap_fpir,
+    choose_threshold,
+    describe_threshold,
+    predict_fpir,
+)
 from handnet.gallery.pairings import PairingFit
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.gallery.answers import Verdict, decide_same
-from handnet.gallery.encoder import Encoder, PhotoInput
 from handnet.gallery.pairings import Matching
+from handnet.gallery.photo_encoder import Encoder, PhotoInput
 from handnet.gallery.records import UNKNOWN, HandKind, decide_kind, describe_contradiction
 
 NUM_BINS = 40

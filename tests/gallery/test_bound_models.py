@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 from handnet.config.run_folder import read_run
 from handnet.errors import GalleryError
 from handnet.gallery import Gallery
-from handnet.gallery.models import RunEncoder, SavedModelEncoder, calibrate, load_model
-from handnet.gallery.quality import Seen, look_at_photo
+from handnet.gallery.bound_models import RunEncoder, SavedModelEncoder, calibrate, load_model
+from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.metrics.open_set import search_open_set
 from handnet.metrics.protocols import draw_rows, rank_one_shot
 from tests.gallery.world import World

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from handnet.errors import EvaluationError
-from handnet.metrics.comparison import ComparedRun, compare_runs
 from handnet.metrics.embedded import load_part, make_part
 from handnet.metrics.figures import list_means
 from handnet.metrics.protocols import rank_templates
+from handnet.metrics.run_comparison import ComparedRun, compare_runs
 
 FIGURES = list_means()
 

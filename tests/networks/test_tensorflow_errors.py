@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from handnet.errors import DeviceError, DiskError
-from handnet.networks.failures import explain_failures
+from handnet.networks.tensorflow_errors import explain_failures
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

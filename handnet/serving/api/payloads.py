@@ -98,6 +98,28 @@ class CollectionOut(Strict):
     created: str
 
 
+class NewCollection(Strict):
+    """A collection to be made."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+            description="Of its folder too: letters, digits, _ and -, 64 at most; not _ or - at the beginning.",
+        ),
+    ]
+    like: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="A collection of this server, whose model, calibration and key it gets.",
+        ),
+    ]
+    keep_photos: Annotated[bool, Field(description="Keep the photos themselves too.")] = False
+    review: Annotated[Literal["off", "standard", "strict"], Field(description="Level of the review.")] = "standard"
+
+
 class HandOut(Strict):
     """Which hand is seen from where."""
 

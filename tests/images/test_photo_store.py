@@ -1,7 +1,5 @@
 import os
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,10 @@ from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
-from handnet.images.hand_finder import describe_pixels
 from handnet.images.header_guard import load_photos
+from handnet.images.photo_store import find_unusable, load_cached, prepare_photos, read_photos
 from handnet.images.pillow_decode import read_for_graph
-from handnet.images.store import load_cached, prepare_photos, read_photos
+from handnet.images.pixel_rules import describe_rules
 from tests.photos import (
     BY_PILLOW,
     HEIGHT_PX,
@@ -68,21 +66,23 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
     assert difference.mean() < (20 if "palette" in kind else 4)
 
 
-@cache
-def build_graph(config: ImageConfig) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Return what an exported model decodes photos with, traced once for each config."""
-    return tf.function(lambda photos: load_photos(photos, config), autograph=False)
-
-
 @pytest.mark.parametrize("crop", ["hand", "hand-canonical", "hand-and-photo"])
-@pytest.mark.parametrize("ground", [250, 128, 0])
-def test_a_photo_without_a_hand_is_named_where_hands_are_cropped(crop: str, ground: int, tmp_path: Path) -> None:
-    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), ground, np.uint8))
+def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_path: Path) -> None:
+    kinds = {"white": 250, "grey": 128, "black": 0}
+    paths = [write_jpeg(tmp_path / name, np.full((60, 80, 3), grey, np.uint8)) for name, grey in kinds.items()]
     config = ImageConfig(size_px=48, crop=crop)
+    problems = find_unusable([str(path) for path in paths], config)
+    assert {Path(path).name for path in problems} == set(kinds)
+    assert all("no hand was found in it" in problem for problem in problems.values())
+    load = tf.function(lambda photos: load_photos(photos, config), autograph=False)
+    _, ok = load(tf.constant([path.read_bytes() for path in paths]))
+    assert not ok.numpy().any(), "in the exported model too"
+
+
+def test_the_error_for_a_photo_without_a_hand_says_how_it_can_be_used(tmp_path: Path) -> None:
+    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), 250, np.uint8))
     with pytest.raises(DataError, match="empty.jpg': no hand was found in it.* --crop none"):
-        read(path, config)
-    _, ok = build_graph(config)(tf.constant([path.read_bytes()]))
-    assert ok.numpy().tolist() == [False], "in the exported model too"
+        read(path, ImageConfig(size_px=48, crop="hand"))
     assert read(path, ImageConfig(size_px=48)).shape == (48, 48, 3), "a whole photo needs no hand"
 
 
@@ -113,7 +113,7 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     path = write_jpeg(tmp_path / "a.jpg")
     first = prepare_photos([str(path)], IMAGE)
     path.rename(tmp_path / "b.jpg")
-    monkeypatch.setattr("handnet.images.store.write_bytes", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("handnet.images.photo_store.write_bytes", lambda *_: pytest.fail("decoded again"))
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 
@@ -149,7 +149,7 @@ def test_many_at_once_write_one_whole_file(tmp_path: Path) -> None:
         paths.append(str(write_jpeg(tmp_path / f"{number}.jpg", np.roll(picture(), number % 3, axis=1))))
     prepared = prepare_photos(paths, IMAGE)
     assert len(set(prepared.files)) == len(set(prepared.digests)) == 3
-    assert len([path for path in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if path.is_file()]) == 3
+    assert len([path for path in find_photo_folder(describe_rules(IMAGE)).rglob("*") if path.is_file()]) == 3
     assert (load_cached(prepared.files[:3], SIZE_PX) == load_cached(prepared.files[57:], SIZE_PX)).all()
 
 
@@ -165,7 +165,7 @@ def test_a_write_that_is_cut_short_leaves_nothing_to_read(tmp_path: Path, monkey
         patched.setattr(Path, "write_bytes", fail)
         with pytest.raises(DiskError, match=r"No space left on device\. Is the disk full\?"):
             prepare_photos([str(path)], IMAGE)
-    assert not [item for item in find_photo_folder(describe_pixels(IMAGE)).rglob("*") if item.is_file()]
+    assert not [item for item in find_photo_folder(describe_rules(IMAGE)).rglob("*") if item.is_file()]
 
 
 def test_progress_counts_to_the_end(examples: list[Example]) -> None:

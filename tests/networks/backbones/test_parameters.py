@@ -6,13 +6,13 @@ import pytest
 
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.report import (
+from handnet.networks.backbones.parameters import (
     count_parameters,
     describe_parameters,
     digest_weights,
     estimate_memory,
 )
-from handnet.networks.backbones.training import set_trainable
+from handnet.networks.backbones.trainable import set_trainable
 from handnet.networks.backbones.vision_transformer.vit_size import VitSize
 from handnet.networks.weights.catalogue import collect_published
 

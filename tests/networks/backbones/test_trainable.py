@@ -6,7 +6,7 @@ import pytest
 
 from handnet.errors import ConfigError
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.training import find_depths, find_layer_rates, list_blocks, scale_rates, set_trainable
+from handnet.networks.backbones.trainable import find_depths, find_layer_rates, list_blocks, scale_rates, set_trainable
 from tests.networks.backbones.fitting import IMAGES, fit, read
 
 

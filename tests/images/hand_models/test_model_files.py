@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from handnet.errors import WeightsError
-from handnet.images.hand_models.files import (
+from handnet.images.hand_models.model_files import (
     FILES,
     find_models_folder,
     has_hand_models,

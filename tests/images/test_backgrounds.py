@@ -11,9 +11,9 @@ from handnet.config.augmentation import NO_AUGMENTATION, AugmentConfig
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS, draw_ground
 from handnet.errors import ConfigError, DataError
-from handnet.images import grounds
+from handnet.images import backgrounds
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_batch
-from handnet.images.grounds import collect_grounds, lay_on_grounds
+from handnet.images.backgrounds import collect_grounds, lay_on_grounds
 
 SIZE_PX = 96
 ALWAYS = dataclasses.replace(NO_AUGMENTATION, background_probability=1.0)
@@ -31,7 +31,7 @@ def hand():
 @pytest.fixture
 def few(monkeypatch):
     """Few drawn grounds, which take less time."""
-    monkeypatch.setattr(grounds, "NUM_DRAWN", 3)
+    monkeypatch.setattr(backgrounds, "NUM_DRAWN", 3)
     collect_grounds.cache_clear()
     yield
     collect_grounds.cache_clear()

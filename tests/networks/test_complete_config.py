@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from handnet.config.toml import read_config, read_tree
-from handnet.networks.complete import complete_config
+from handnet.networks.complete_config import complete_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 

@@ -17,12 +17,12 @@ from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
 from handnet.export.archive import FACTS_FILE, digest_encoder
-from handnet.gallery.encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
 from handnet.gallery.hand_look import choose_look
 from handnet.gallery.pairings import Matching, fit_matching
-from handnet.gallery.quality import Seen
+from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
+from handnet.gallery.photo_quality import Seen
 from handnet.gallery.records import HandKind
-from handnet.images.store import build_decoder
+from handnet.images.photo_store import build_decoder
 from handnet.networks.encoder import load_encoder
 
 Look = Callable[[Sequence[bytes]], Sequence[Seen]]

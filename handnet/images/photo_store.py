@@ -21,8 +21,8 @@ from handnet.files import write_bytes
 from handnet.images.decode import fit_photo, shows_hand
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
-from handnet.images.hand_finder import describe_pixels
 from handnet.images.pillow_decode import decode_with_pillow
+from handnet.images.pixel_rules import describe_rules
 
 # The square of an upright photo, whether it can be used, and what is known of its hand.
 Fitted = tuple[tf.Tensor, tf.Tensor, HandFacts | None]
@@ -102,7 +102,7 @@ def _prepare_all(
     paths: Sequence[str], config: ImageConfig, progress: Progress
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Return (file in the cache, digest) of each photo, and the reason of each that cannot be used."""
-    folder = find_photo_folder(describe_pixels(config))
+    folder = find_photo_folder(describe_rules(config))
     use_folder(folder)
     decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()

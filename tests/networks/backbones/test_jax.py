@@ -13,7 +13,6 @@ import pytest
 from handnet.networks.backbones.build import build_backbone
 from tests.networks.backbones.two_steps import SIDE_PX, run
 
-
 ARCHS = ("small", "dino-tiny", "dino3-tiny", "hand")
 
 

@@ -26,7 +26,9 @@ def folder(tmp_path_factory):
     subprocess.run(
         [sys.executable, "-m", "tests.networks.backbones.two_steps", folder, *ARCHS],
         cwd=Path(__file__).parents[3],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        # Compiled without optimisation of the machine code: the same operations, compiled in two thirds of the time.
+        env=os.environ
+        | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
         check=True,
         timeout=600,
     )

@@ -31,6 +31,8 @@ def run(folder: Path, arch: str) -> Path:
     before = model.predict_on_batch(images)
     loss = build_loss("triplet", {"margin": 0.5})
     model.compile(keras.optimizers.SGD(0.02), loss)
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     losses = [float(model.train_on_batch(images, LABELS)) for _ in range(2)]
     after = model.predict_on_batch(images)
     out = folder / f"{arch}.{keras.backend.backend()}.npz"

@@ -1,7 +1,9 @@
-"""The API under load: many clients identify photos at once; time of an answer, errors, and the server's memory.
+"""The API under load: many clients identify photos at once; time of an answer, errors, processor time, the server's memory.
 
-    python benchmarks/api.py [--requests 10000] [--clients 50] [--people 200] [--gallery G]
+    python benchmarks/api.py [--requests 10000] [--clients 50] [--bad 100] [--people 200] [--gallery G]
 
+Among the requests, at random places, are bad uploads: no photo, half a photo, a picture that claims to be enormous, malformed
+forms, unknown fields. Each must be refused (4xx), or answered with a problem where one of several photos cannot be used.
 Without --gallery the server uses an encoder of pixels that costs next to nothing, so that the figures are the API's own:
 parsing, limits, batching, search. With it, a gallery that handnet gallery made, and its model. Loopback only.
 """
@@ -9,12 +11,17 @@ parsing, limits, batching, search. With it, a gallery that handnet gallery made,
 import argparse
 import asyncio
 import multiprocessing
+import os
+import random
+import struct
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -42,8 +49,11 @@ class PixelEncoder:
         return [self._embed(read_contents(photo)) for photo in photos]
 
     def _embed(self, contents: bytes) -> Embedded:
-        with Image.open(BytesIO(contents)) as opened:
-            pixels = np.asarray(opened.convert("L").resize((24, 24)), np.float32).ravel() / 255
+        try:
+            with Image.open(BytesIO(contents), formats=("JPEG", "PNG")) as opened:
+                pixels = np.asarray(opened.convert("L").resize((24, 24)), np.float32).ravel() / 255
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return Embedded(None, "cannot be decoded")
         vector = (pixels - pixels.mean()) @ self._matrix
         return Embedded((vector / np.linalg.norm(vector)).astype(np.float32))
 
@@ -96,26 +106,79 @@ def read_memory_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def ask(base: str, pid: int, num_requests: int, num_clients: int, photos: list[bytes]) -> None:
+def read_processor_s(pid: int) -> float:
+    """Return the processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def claim_size(width: int, height: int) -> bytes:
+    """Return a PNG whose header claims a size, and which holds next to nothing."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"\0" * 100)
+    chunks = [struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (header, data)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def list_bad_uploads(photo: bytes) -> list[dict[str, Any]]:
+    """Return what is sent, as arguments of an HTTP client, none of which holds a photo that can be used."""
+
+    def send(contents: bytes, **fields: str) -> dict[str, Any]:
+        return {"files": {"photos": ("x.jpg", contents)}, "data": fields}
+
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    return [
+        send(b""),
+        send(b"not a photo"),
+        send(os.urandom(5_000)),
+        send(photo[: len(photo) // 2]),
+        send(photo[:20]),
+        send(b"\xff\xd8\xff\xe0" + bytes(2_000)),
+        send(claim_size(60_000, 60_000)),
+        send(claim_size(2**31 - 1, 2**31 - 1)),
+        send(b"GIF89a" + b"\xff" * 40),
+        send(b"BM" + b"\xff" * 80),
+        send(bytes(11_000_000)),
+        send(photo, top="many"),
+        send(photo, fpir="2"),
+        send(photo, colour="red"),
+        {"files": [("photos", ("x.jpg", photo))] * 21},
+        {"files": {"other": ("x.jpg", photo)}},
+        {"data": {"top": "3"}},
+        {"content": b"{}", "headers": {"Content-Type": "application/json"}},
+        {"content": b"--b\r\nno header\r\n", "headers": form},
+        {"content": photo, "headers": {"Content-Type": "image/jpeg"}},
+    ]
+
+
+async def ask(base: str, pid: int, num_requests: int, num_clients: int, photos: list[bytes], num_bad: int) -> None:
     """Send the requests and print what came of them."""
     url = f"{base}/v1/collections/bench/identify"
     left = iter(range(num_requests))
     seconds: list[float] = []
     codes: Counter[int | str] = Counter()
+    kinds = list_bad_uploads(photos[0])
+    places = random.Random(0).sample(range(num_requests), num_bad)
+    bad = {place: kinds[number % len(kinds)] for number, place in enumerate(places)}
+    bad_codes: Counter[int | str] = Counter()
     memory = {0: read_memory_mb(pid)}
+    begin_processor_s = read_processor_s(pid)
 
     async def run_client() -> None:
         async with httpx.AsyncClient(timeout=120) as client:
             for number in left:
                 begin_s = time.perf_counter()
+                photo = photos[number % len(photos)]
+                given = bad.get(number, {"files": {"photos": ("hand.jpg", photo)}})
+                counted = bad_codes if number in bad else codes
                 try:
-                    photo = photos[number % len(photos)]
-                    answer = await client.post(url, files={"photos": ("hand.jpg", photo)})
-                    codes[answer.status_code] += 1
+                    answer = await client.post(url, **given)
+                    refused = answer.status_code == 200 and any(row["problem"] for row in answer.json()["answers"])
+                    counted["a problem" if refused else answer.status_code] += 1
                 except httpx.HTTPError as error:
-                    codes[type(error).__name__] += 1
+                    counted[type(error).__name__] += 1
                 seconds.append(time.perf_counter() - begin_s)
-                if len(seconds) % (num_requests // 5) == 0:
+                if len(seconds) % max(num_requests // 5, 1) == 0:
                     memory[len(seconds)] = read_memory_mb(pid)
 
     begin_s = time.perf_counter()
@@ -125,6 +188,11 @@ async def ask(base: str, pid: int, num_requests: int, num_clients: int, photos: 
     errors = sum(count for code, count in codes.items() if code != 200)
     print(
         f"{num_requests:,} requests, {num_clients} clients: {num_requests / took_s:.0f} a second, {errors} errors {dict(codes)}"
+    )
+    print(f"bad uploads: {num_bad}, answered by {dict(bad_codes)}")
+    used_s = read_processor_s(pid) - begin_processor_s
+    print(
+        f"{took_s:.0f} s, of them {used_s:.0f} processor seconds of the server: {1000 * used_s / num_requests:.1f} ms each"
     )
     print(f"p50 {p50:.0f} ms, p90 {p90:.0f} ms, p99 {p99:.0f} ms, slowest {worst:.0f} ms")
     print(
@@ -143,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--bad", type=int, default=100, help="Bad uploads among the requests.")
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--gallery", default="")
     options = parser.parse_args()
@@ -160,7 +229,7 @@ def main() -> None:
                     break
             except httpx.TransportError:
                 time.sleep(0.2)
-        asyncio.run(ask(base, server.pid, options.requests, options.clients, draw(range(50), 1)))
+        asyncio.run(ask(base, server.pid, options.requests, options.clients, draw(range(50), 1), options.bad))
         server.terminate()
         server.join()
         print(f"server ended with code {server.exitcode}")

@@ -1,5 +1,5 @@
 """What the documents, the headers of the configs and the comments of serving/ name exists: commands, options, settings, files,
-links and anchors. Nothing is run; tests/test_readme.py runs what the README shows."""
+links and anchors. Nothing is run; tests/test_readme.py runs the ```sh blocks."""
 
 import ast
 import configparser
@@ -127,8 +127,8 @@ def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
     assert not list(find_broken_links(path))
 
 
-def test_the_readme_lists_the_folders_in_the_order_of_the_imports() -> None:
-    listed = re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_architecture_lists_the_folders_in_the_order_of_the_imports() -> None:
+    listed = re.findall(r"^\| `(\w+)/` \|", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == [folder for folder in FOLDERS if (ROOT / "handnet" / folder).is_dir()]
 
 

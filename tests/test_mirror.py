@@ -1,6 +1,7 @@
 """The tests mirror the package: each module has a test file of its own name, or is listed with the one that tests it."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,9 @@ def test_each_test_folder_is_that_of_a_package() -> None:
     folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
     others = {folder.as_posix() for folder in folders if not (ROOT / "handnet" / folder).is_dir()}
     assert others == {"faults", "fuzz"}
+
+
+def test_no_two_files_share_a_name() -> None:
+    """A newcomer who looks for a file opens the right one; a command's file alone is named as the command."""
+    named = Counter(Path(module).name for module in MODULES if not module.startswith("cli/"))
+    assert [name for name, count in named.items() if count > 1] == []

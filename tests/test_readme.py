@@ -1,4 +1,4 @@
-"""The README's ```sh blocks are run as written, in order, in a copy of the repository.
+"""The ```sh blocks of README and docs are run as written, in order, in a copy of the repository.
 
 ```console blocks are not run, since they install, download or take long; tests/test_docs.py checks that what they name exists.
 """

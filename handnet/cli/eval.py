@@ -29,6 +29,9 @@ from handnet.cli._run import open_run
 @click.option(
     "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
 )
+@click.option(
+    "--full", is_flag=True, help="Print every figure, not the first 30 lines; the report always has them all."
+)
 @click.option("--normalize", is_flag=True, help="With --embeddings: divide each row by its norm first.")
 def evaluate(
     run_folder: Path | None,
@@ -39,6 +42,7 @@ def evaluate(
     with_audit: bool,
     embeddings: Path | None,
     val_embeddings: Path | None,
+    full: bool,
     normalize: bool,
 ) -> None:
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
@@ -53,7 +57,7 @@ def evaluate(
         raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
     if embeddings is not None:
         target = output or embeddings.parent / f"eval-{embeddings.stem}"
-        _evaluate_file(embeddings, val_embeddings, target, seed, normalize)
+        _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
         return
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
@@ -69,11 +73,11 @@ def evaluate(
     if found.pair_metrics is not None:
         echo(format_pair_metrics(found.pair_metrics))
     if found.metrics is not None:
-        echo(format_metrics(found.metrics))
+        echo(format_metrics(found.metrics, full))
     echo(f"wrote {found.report} and {', '.join(found.files[1:])}")
 
 
-def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool) -> None:
+def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool, full: bool) -> None:
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import evaluate_part, write_metrics
@@ -92,5 +96,5 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     metrics = evaluate_part(part, calibration, seed=seed)
     write_metrics(target / "metrics.json", metrics)
     write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)
-    echo(format_metrics(metrics))
+    echo(format_metrics(metrics, full))
     echo(f"wrote {target / 'report.html'} and metrics.json")

@@ -1,8 +1,9 @@
-"""Which photos are confused: the worst queries with what was found in their place, and people with similar hands."""
+"""What is found for which photo: random queries, the worst ones with what was found in their place, people with similar hands."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.embedding_checks import find_two_view_people
@@ -66,15 +67,65 @@ def find_worst_queries(
     found = []
     for query in chosen:
         row = int(outcome.rows[query])
-        similarities = part.embeddings[gallery] @ part.embeddings[row]
-        nearest = np.argsort(-similarities, kind="stable")
-        people = part.identities[gallery[nearest]]
-        _, best = np.unique(people, return_index=True)
-        neighbours = [Neighbour(int(gallery[nearest[i]]), float(similarities[nearest[i]])) for i in np.sort(best)]
+        neighbours = _find_nearest_people(part, gallery, row)
         right = next(n for n in neighbours if part.identities[n.row] == part.identities[row])
         wrong = [n for n in neighbours if n is not right][:num_wrong]
         found.append(Confusion(row, int(outcome.ranking.ranks[query]), len(gallery), right, tuple(wrong)))
     return found
+
+
+class Search(NamedTuple):
+    """A query and the people nearest to it.
+
+    Attributes:
+        row: the query's row of the part.
+        place: place of the right person among the people of the gallery, from 1.
+        num_people: people in the gallery.
+        nearest: the nearest photo of each of the nearest people, the nearest first.
+        right: the nearest photo of the right person.
+    """
+
+    row: int
+    place: int
+    num_people: int
+    nearest: tuple[Neighbour, ...]
+    right: Neighbour
+
+
+def draw_searches(
+    part: EmbeddedPart, seed: int, direction: str = "dorsal_to_palmar", num_queries: int = 8, num_nearest: int = 5
+) -> list[Search]:
+    """Return random queries, one photo of each of some random people, right or wrong as they come.
+
+    Args:
+        part: the photos.
+        seed: random seed for people and photos.
+        direction: "dorsal_to_palmar" or "palmar_to_dorsal".
+        num_queries: how many people at most.
+        num_nearest: people shown for each.
+
+    Raises:
+        EvaluationError: fewer than two people with both views.
+    """
+    asking, answering = direction.split("_to_")
+    people = find_two_view_people(part.identities, part.views)
+    gallery = np.flatnonzero(part.views == answering)
+    rng = np.random.default_rng(seed)
+    searches = []
+    for person in rng.permutation(people)[:num_queries]:
+        row = int(rng.choice(np.flatnonzero((part.identities == person) & (part.views == asking))))
+        neighbours = _find_nearest_people(part, gallery, row)
+        place = 1 + next(i for i, n in enumerate(neighbours) if part.identities[n.row] == person)
+        searches.append(Search(row, place, len(neighbours), tuple(neighbours[:num_nearest]), neighbours[place - 1]))
+    return searches
+
+
+def _find_nearest_people(part: EmbeddedPart, gallery: npt.NDArray[np.int64], row: int) -> list[Neighbour]:
+    """Return the nearest photo of each person of a gallery of rows to the photo `row`, the nearest person first."""
+    similarities = part.embeddings[gallery] @ part.embeddings[row]
+    nearest = np.argsort(-similarities, kind="stable")
+    _, best = np.unique(part.identities[gallery[nearest]], return_index=True)
+    return [Neighbour(int(gallery[nearest[i]]), float(similarities[nearest[i]])) for i in np.sort(best)]
 
 
 class LookAlike(NamedTuple):

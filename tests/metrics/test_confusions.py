@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from handnet.metrics.confusions import find_look_alikes, find_worst_queries
+from handnet.metrics.confusions import draw_searches, find_look_alikes, find_worst_queries
 from handnet.metrics.embedded import make_part
 from handnet.metrics.protocols import rank_photos
 from tests.metrics.oracles import cosine, draw_part, mean_direction, rank_one
+from tests.metrics.test_protocols import draw_hands
 
 
 def test_worst_queries_are_the_last_found_with_the_nearest_wrong_people():
@@ -66,3 +67,20 @@ def test_two_people_have_one_pair():
     part = make_part(np.eye(4), ["a", "a", "b", "b"], ["dorsal", "palmar"] * 2)
     assert len(find_look_alikes(part)) == 1
     assert len(find_worst_queries(part, rank_photos(part, "dorsal_to_palmar"))) == 2
+
+
+def test_searches_are_random_and_say_where_the_right_person_came() -> None:
+    part = draw_hands(num_people=10, noise=2.0)
+    searches = draw_searches(part, seed=3, num_queries=6)
+    assert len({part.identities[search.row] for search in searches}) == 6
+    for search in searches:
+        person = part.identities[search.row]
+        people = [part.identities[neighbour.row] for neighbour in search.nearest]
+        assert part.views[search.row] == "dorsal"
+        assert len(set(people)) == len(people) == 5
+        assert search.num_people == 10
+        assert (people.index(person) + 1 if person in people else 6) == min(search.place, 6)
+        assert part.identities[search.right.row] == person
+        similarities = [neighbour.similarity for neighbour in search.nearest]
+        assert similarities == sorted(similarities, reverse=True)
+    assert draw_searches(part, seed=3, num_queries=6) == searches

@@ -1,11 +1,47 @@
-"""The report's error browser: photos of what was confused with what."""
+"""The report's photos: what was found for which query, and what was confused with what."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from handnet.evaluation.report.render import Thumbnail
-from handnet.metrics.confusions import find_look_alikes
+from handnet.metrics.confusions import draw_searches, find_look_alikes
 from handnet.metrics.embedded import EmbeddedPart
+
+
+class Strip(NamedTuple):
+    """A query with the people nearest to it.
+
+    Attributes:
+        words: what came of it.
+        kind: "right" or "wrong".
+        photos: the query, the nearest people, and the right person where that is none of these.
+    """
+
+    words: str
+    kind: str
+    photos: list[Thumbnail]
+
+
+def show_searches(part: EmbeddedPart, seed: int, num_queries: int = 8) -> list[Strip]:
+    """Return random queries with the people nearest to them, right or wrong as they come.
+
+    Args:
+        part: the photos.
+        seed: random seed for the queries.
+        num_queries: how many.
+    """
+    strips = []
+    for search in draw_searches(part, seed, num_queries=num_queries):
+        person, right = part.identities[search.row], search.place == 1
+        photos = [_show(part, search.row, "query", "query")]
+        for place, neighbour in enumerate(search.nearest, 1):
+            kind = "right" if part.identities[neighbour.row] == person else "wrong"
+            photos.append(_show(part, neighbour.row, kind, f"{place}. {_cosine(neighbour.similarity)}"))
+        if search.place > len(search.nearest):
+            photos.append(_show(part, search.right.row, "right", f"{search.place}. {_cosine(search.right.similarity)}"))
+        words = "Right person first" if right else f"Right person in place {search.place} of {search.num_people}"
+        strips.append(Strip(words, "right" if right else "wrong", photos))
+    return strips
 
 
 def show_worst_queries(
@@ -51,5 +87,5 @@ def _cosine(value: float) -> str:
 
 
 def _show(part: EmbeddedPart, row: int, kind: str, caption: str) -> Thumbnail:
-    hand = f"{part.identities[row]} {part.sides[row]}".rstrip()
+    hand = f"{part.identities[row]} {part.sides[row]} hand" if part.sides[row] else str(part.identities[row])
     return Thumbnail(part.paths[row], kind, f"{caption}\n{hand}")

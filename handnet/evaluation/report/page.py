@@ -5,10 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from handnet.evaluation.report.embedding_map import draw_map
-from handnet.evaluation.report.error_browser import show_look_alikes, show_worst_queries
-from handnet.evaluation.report.plots import ranking_plots
+from handnet.evaluation.report.error_browser import show_look_alikes, show_searches, show_worst_queries
+from handnet.evaluation.report.plots import charts, ranking_plots
 from handnet.evaluation.report.render import Plot, render
-from handnet.evaluation.report.retrieval_section import show_audit, show_baselines, show_retrieval, show_slices
+from handnet.evaluation.report.retrieval_section import (
+    describe_curve,
+    show_audit,
+    show_baselines,
+    show_curve,
+    show_retrieval,
+)
+from handnet.evaluation.report.slices_section import show_slices
+from handnet.evaluation.report.verdict import write_verdict
 from handnet.evaluation.report.verification_section import (
     format_bounds,
     show_calibration,
@@ -18,20 +26,26 @@ from handnet.evaluation.report.verification_section import (
 from handnet.files import write_bytes
 from handnet.metrics.all_figures import describe_part
 from handnet.metrics.embedded import EmbeddedPart
-from handnet.metrics.figures import FIGURES, cell
+from handnet.metrics.figures import FIGURES, cell, format_percent
 
-# Anchor → heading. The page has those of which there is something to say.
-_SECTIONS = {
-    "retrieval": "Retrieval",
-    "verification": "Verification",
-    "open-set": "Open set",
-    "calibration": "Calibration",
-    "baselines": "Baselines without learning",
-    "audit": "Shortcut audit",
-    "slices": "Slices",
+# Anchor → heading, in the order in which they are read. The page has those of which there is something to say.
+_FIRST = {
+    "searches": "Eight searches",
+    "curve": "How soon the right person comes up",
+    "threshold": "The same person? Choosing a threshold",
+    "slices": "Who is hard to find",
     "worst": "Worst queries",
+}
+_FOLDED = {
+    "retrieval": "All protocols of retrieval",
+    "verification": "All figures of pairs",
+    "open-set": "Open set: people who are not enrolled",
+    "calibration": "Calibration of the probabilities",
+    "baselines": "Baselines without learning",
+    "audit": "Shortcut audit: what the model relies on",
     "look-alikes": "People who look similar",
-    "map": "Embedding map",
+    "map": "Map of the people",
+    "facts": "Facts about the run",
     "reading": "How to read this",
 }
 
@@ -52,7 +66,7 @@ def write_report(
         part: the photos it was computed from; their files, where there are any, become thumbnails.
         title: of the page.
         about: facts about run, data and program.
-        seed: random seed for the embedding map.
+        seed: random seed for the searches that are shown and for the map.
 
     Raises:
         DiskError: a folder that cannot be written.
@@ -63,10 +77,13 @@ def write_report(
     page = render(
         "report.html.j2",
         title=title,
-        sections={anchor: heading for anchor, heading in _SECTIONS.items() if present.get(anchor, True)},
-        about={**(about or {}), **_count_part(metrics["part"])},
+        sections={anchor: heading for anchor, heading in {**_FIRST, **_FOLDED}.items() if present.get(anchor, True)},
+        folded=_FOLDED,
+        verdict=write_verdict(metrics),
         heads=_list_heads(metrics),
         num_one_view=len(metrics["part"]["one_view_only"]),
+        searches=_show_searches(part, metrics, seed),
+        curve={"plot": show_curve(metrics, "photo"), "lines": describe_curve(metrics)},
         retrieval=show_retrieval(metrics),
         verification=show_verification(metrics["verification"]),
         open_set=show_open_set(metrics["open_set"]),
@@ -77,6 +94,7 @@ def write_report(
         worst=show_worst_queries(part, metrics["worst_queries"]["dorsal_to_palmar"]),
         look_alikes=show_look_alikes(part),
         map=_show_map(part, seed),
+        about={**(about or {}), **_count_part(metrics["part"])},
         reading=_explain(metrics),
     )
     write_bytes(Path(path), page)
@@ -90,16 +108,17 @@ def _count_part(part: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _list_heads(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (name, value, note) of the figures at the top."""
+def _list_heads(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return (term, name, value, note) of the figures at the top."""
     person, photo = (metrics["protocols"][name]["dorsal_to_palmar"] for name in ("person_template", "photo"))
     verification = metrics["verification"]
     return [
-        ("R@1, person templates", *_head(person, "recall_at_1")),
-        ("Mean rank, person templates", *_head(person, "mean_rank")),
-        ("R@1, single photos", *_head(photo, "recall_at_1")),
+        ("R@1", "R@1, single photos", *_head(photo, "recall_at_1")),
+        ("person templates", "R@1, person templates", *_head(person, "recall_at_1")),
+        ("mean rank", "Mean rank, person templates", *_head(person, "mean_rank")),
         (
-            "EER, pairs of photos",
+            "EER",
+            "Equal error rate, pairs",
             f"{100 * verification['eer']:.1f} %",
             f"95 %: {format_bounds(verification['interval']['eer'])}; chance 50",
         ),
@@ -112,15 +131,23 @@ def _head(figures: Mapping[str, Any], name: str) -> tuple[str, str]:
     return f"{value}{FIGURES[name].suffix}", f"95 %: {interval}; {chance}; dorsal → palmar"
 
 
+def _show_searches(part: EmbeddedPart, metrics: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    strips = show_searches(part, seed)
+    num_right = sum(strip.kind == "right" for strip in strips)
+    share = format_percent(metrics["protocols"]["photo"]["dorsal_to_palmar"]["recall_at_1"])
+    words = (
+        f"Drawn at random, one photo of each of {len(strips)} people: {num_right} right here, {share} of all searches."
+    )
+    return {"strips": strips, "words": words}
+
+
 def _show_map(part: EmbeddedPart, seed: int) -> Plot:
     drawn = draw_map(part, seed)
-    text = (
-        "Each person twice, by the average of all dorsal and of all palmar photos, with a line between. t-SNE keeps "
-        "neighbours together; distances between far points mean nothing."
-    )
+    text = "Each person twice, by the average of all dorsal and of all palmar photos, with a line between."
     everybody = describe_part(part)["num_people_both_views"]
     more = f" {len(drawn.people):,} of {everybody:,} people, drawn at random." if len(drawn.people) < everybody else ""
-    return Plot(ranking_plots.plot_map(drawn.dorsal, drawn.palmar, drawn.found), text + more)
+    chart = charts.chart_map([str(person) for person in drawn.people], drawn.dorsal, drawn.palmar, drawn.found)
+    return Plot(ranking_plots.plot_map(drawn.dorsal, drawn.palmar, drawn.found), text + more, chart)
 
 
 def _explain(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -1,12 +1,16 @@
 """The pages of a report, filled in from templates by Jinja: every text from data is escaped."""
 
 import base64
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from handnet.evaluation.report.terms import TERMS
 from handnet.evaluation.report.thumbnails import read_thumbnail
 
 # A value, and small print under it: lines separated by newlines.
@@ -31,10 +35,12 @@ class Plot(NamedTuple):
     Attributes:
         svg: SVG text.
         caption: what it shows, which is its alternative text as well.
+        chart: the same as numbers, from `plots.charts`, which the page's script draws in place of the image; or None.
     """
 
     svg: str
     caption: str
+    chart: Mapping[str, Any] | None = None
 
 
 class Thumbnail(NamedTuple):
@@ -61,7 +67,14 @@ def render(template: str, **context: object) -> bytes:
     Returns:
         The page in UTF-8; what UTF-8 cannot hold, e.g. half of a surrogate pair in a file name, becomes "?".
     """
-    return _load_environment().get_template(template).render(context).encode("utf-8", "replace")
+    environment = _load_environment()
+    script = (files("handnet.evaluation.report") / "templates" / "page.js").read_text(encoding="utf-8")
+    # The page's policy lets only this script run.
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    page = {"terms": TERMS, "script": Markup(script), "script_digest": f"sha256-{digest}"}
+    # A photo that stands in several places is read once, and not kept when the page is done.
+    environment.filters["read_thumbnail"] = cache(read_thumbnail)
+    return environment.get_template(template).render({**page, **context}).encode("utf-8", "replace")
 
 
 def open_templates(package: str, escape: Callable[[object], object] | None = None) -> Environment:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handnet.evaluation.report.plots import ranking_plots
+from handnet.evaluation.report.plots import charts, ranking_plots
 from handnet.evaluation.report.render import Cell, Plot, Table
-from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, cell
+from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, cell, format_percent
 
 
 def show_retrieval(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,14 +24,32 @@ def show_retrieval(metrics: Mapping[str, Any]) -> dict[str, Any]:
         refused.append(f"Same view: {same['refused']}")
     else:
         rows += [(_name_row(f"Same view, {aspect}", figures), figures) for aspect, figures in same.items()]
-    curves = [
-        Plot(
-            ranking_plots.plot_cmc({d: metrics["protocols"][name][d] for d in DIRECTION_NAMES}),
-            f"{metrics['protocols'][name]['title']}: queries whose person is among the first k; band: 95 % interval over people.",
-        )
-        for name in ("person_template", "photo", "one_shot")
-    ]
+    curves = [show_curve(metrics, name) for name in ("person_template", "one_shot")]
     return {"table": _figures_table("Protocol", rows), "refused": refused, "plots": curves}
+
+
+def show_curve(metrics: Mapping[str, Any], name: str) -> Plot:
+    """Return the plot of recall at each rank of one protocol, from the whole of metrics.json."""
+    protocol = metrics["protocols"][name]
+    directions = {d: protocol[d] for d in DIRECTION_NAMES}
+    caption = f"{protocol['title']}: searches whose person is among the first k; band: 95 % interval over people."
+    return Plot(ranking_plots.plot_cmc(directions), caption, charts.chart_cmc(directions))
+
+
+def describe_curve(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what the curve of single photos says at the ranks that are read most, a sentence for each direction."""
+    words = {"dorsal_to_palmar": "From a back to the palms", "palmar_to_dorsal": "From a palm to the backs"}
+    lines = []
+    for direction, start in words.items():
+        figures = metrics["protocols"]["photo"][direction]
+        shares = [f"{format_percent(figures[f'recall_at_{k}'])} among the first {k}" for k in (5, 10)]
+        first = format_percent(figures["recall_at_1"], figures["interval"]["recall_at_1"])
+        lines.append(
+            f"{start}: the right person is first in {first} of {figures['num_queries']:,} searches, in {' and '.join(shares)}; "
+            f"the mean rank is {figures['mean_rank']:.1f} of {figures['num_gallery']:,g} "
+            f"(chance {figures['chance']['mean_rank']:.1f})."
+        )
+    return lines
 
 
 def show_baselines(metrics: Mapping[str, Any]) -> Table:
@@ -50,28 +68,12 @@ def show_baselines(metrics: Mapping[str, Any]) -> Table:
 def show_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the section of the audit shows, from `audit_part`'s figures."""
     rows: list[tuple[Cell, Mapping[str, Any] | None]] = []
-    found: dict[str, Mapping[str, Any]] = {}
     for condition in audit["conditions"].values():
         if "refused" in condition:
             rows.append(((condition["title"], condition["refused"]), None))
             continue
-        found[condition["title"]] = condition["person_template"]["dorsal_to_palmar"]
-        rows.append(((condition["title"], condition["definition"]), found[condition["title"]]))
-    svg = _plot_recall([*found], [*found.values()])
-    caption = "What the model still finds when part of the photo is taken away."
-    return {"table": _figures_table("Photos", rows), "plots": [Plot(svg, caption)]}
-
-
-def show_slices(directions: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return what the section of slices shows: direction → rows of figures, of each value of an attribute."""
-    figures, tables = [], {}
-    for direction, rows in directions.items():
-        name = DIRECTION_NAMES[direction]
-        svg = _plot_recall([f"{row['attribute']}: {row['value']}" for row in rows], rows)
-        caption = f"{name}, the worst first; slices of fewer than five people at the end: there one person decides."
-        figures.append(Plot(svg, caption))
-        tables[name] = _figures_table("Queries", [(_name_slice(row), row) for row in rows])
-    return {"plots": figures, "tables": tables}
+        rows.append(((condition["title"], condition["definition"]), condition["person_template"]["dorsal_to_palmar"]))
+    return {"table": _figures_table("Photos", rows)}
 
 
 def _figures_table(heading: str, rows: Sequence[tuple[Cell, Mapping[str, Any] | None]]) -> Table:
@@ -87,21 +89,4 @@ def _name_row(name: str, figures: Mapping[str, Any]) -> Cell:
     return (
         name,
         f"{figures['num_queries']:,} queries of {figures['num_people']} people against {figures['num_gallery']:,g}",
-    )
-
-
-def _name_slice(row: Mapping[str, Any]) -> Cell:
-    few = ", too few to tell" if row["few_people"] else ""
-    people = f"{row['num_people']} {'person' if row['num_people'] == 1 else 'people'}"
-    photos = f"{row['num_queries']:,} {'photo' if row['num_queries'] == 1 else 'photos'}"
-    return f"{row['attribute']}: {row['value']}", f"{people}, {photos}{few}"
-
-
-def _plot_recall(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    return ranking_plots.plot_rows(
-        labels,
-        [row["recall_at_1"] for row in rows],
-        [row.get("interval", {}).get("recall_at_1") for row in rows],
-        [row["chance"]["recall_at_1"] for row in rows],
-        "person found first (R@1), %",
     )

@@ -1,9 +1,12 @@
 """The terminal's table of an evaluation."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from handnet.errors import printable
+from handnet.evaluation.report.slices_section import describe_slice
+from handnet.evaluation.report.verdict import write_verdict
 from handnet.metrics.embedding_checks import list_some
 from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, format_figure, format_interval, format_percent
 
@@ -11,19 +14,23 @@ _NAME_WIDTH = 24
 _CELL_WIDTH = 12
 
 
-def format_metrics(metrics: Mapping[str, Any]) -> str:
+# What the short table shows of the protocols.
+_BRIEF = ("person_template", "photo")
+
+
+def format_metrics(metrics: Mapping[str, Any], full: bool = False) -> str:
     """Return the figures of `evaluate_part` as text: under every figure its 95 % interval, and chance.
 
     Args:
         metrics: what `evaluate_part` returned.
+        full: every protocol, rate and baseline; without it the verdict and the figures that are read first, about 30 lines.
     """
-    lines = _format_part(metrics["part"])
-    lines += [
-        "",
-        " " * _NAME_WIDTH
-        + "".join(f"{name:>{_CELL_WIDTH}}" for name in (figure.heading for figure in FIGURES.values())),
-    ]
-    for protocol in metrics["protocols"].values():
+    lines = ([] if full else [*_wrap(write_verdict(metrics).finding), ""]) + _format_part(metrics["part"])
+    headings = "".join(f"{figure.heading:>{_CELL_WIDTH}}" for figure in FIGURES.values())
+    lines += ["", " " * _NAME_WIDTH + headings]
+    for key, protocol in metrics["protocols"].items():
+        if not full and key not in _BRIEF:
+            continue
         if "refused" in protocol:
             lines += [f"{protocol['title']}: {protocol['refused']}"]
             continue
@@ -32,12 +39,51 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
         lines += [f"{protocol['title']}: {counts}"]
         for direction, name in DIRECTION_NAMES.items():
             lines += _format_rows(name, protocol[direction])
-    for name, baseline in metrics.get("baselines", {}).items():
+    lines += _format_baselines(metrics.get("baselines", {}), full)
+    lines += ["", *_format_verification(metrics["verification"], full)]
+    if full:
+        lines += _format_open_set(metrics["open_set"])
+    if "calibration" in metrics:
+        figures = metrics["calibration"]
+        low, high = figures["interval"]["cllr"]
+        lines += [
+            f"Calibration: Cllr {figures['cllr']:.3f} [{low:.3f}–{high:.3f}], chance 1, best possible "
+            f"{figures['min_cllr']:.3f}; ECE {format_percent(figures['ece'], figures['interval']['ece'])}"
+        ]
+    lines += [*[""] * full, *_format_slices(metrics, 5 if full else 3)]
+    if not full:
+        lines += ["every figure: the report, or --full"]
+    # Attributes, names and messages hold what a data set says: nothing of it may steer the terminal.
+    return "\n".join(printable(line) for line in lines)
+
+
+def _wrap(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, _NAME_WIDTH + _CELL_WIDTH * len(FIGURES))
+
+
+def _format_baselines(baselines: Mapping[str, Any], full: bool) -> list[str]:
+    lines = []
+    for name, baseline in baselines.items():
+        if not full:
+            figures = baseline["person_template"]["dorsal_to_palmar"]
+            cells = [format_figure(key, figures[key]) for key in FIGURES]
+            lines += [f"  {name.replace('_', ' ')[: _NAME_WIDTH - 4]:<{_NAME_WIDTH - 2}}" + _pad(cells)]
+            continue
         lines += [f"Baseline without learning, {name.replace('_', ' ')}, {DIRECTION_NAMES['dorsal_to_palmar']}"]
         for protocol in baseline:
             lines += _format_rows(protocol.replace("_", " "), baseline[protocol]["dorsal_to_palmar"])
-    lines += ["", *_format_verification(metrics["verification"])]
-    for direction, figures in metrics["open_set"].items():
+    if lines and not full:
+        lines = [f"Without learning, person templates, {DIRECTION_NAMES['dorsal_to_palmar']}", *lines]
+    return lines
+
+
+def _pad(cells: list[str]) -> str:
+    return "".join(f"{text:>{_CELL_WIDTH}}" for text in cells)
+
+
+def _format_open_set(directions: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for direction, figures in directions.items():
         lines += [
             f"Open set, {DIRECTION_NAMES[direction]}, {figures['num_gallery']} of {figures['num_people']} people enrolled"
         ]
@@ -47,16 +93,7 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
                 f"  FNIR at FPIR {100 * float(rate):g} %: {format_percent(value, figures['interval'][rate])}, chance {chance}"
             ]
         lines += [f"  FPIR {100 * float(rate):g} % not stated: {reason}" for rate, reason in figures["refused"].items()]
-    if "calibration" in metrics:
-        figures = metrics["calibration"]
-        low, high = figures["interval"]["cllr"]
-        lines += [
-            f"Calibration: Cllr {figures['cllr']:.3f} [{low:.3f}–{high:.3f}], chance 1, best possible "
-            f"{figures['min_cllr']:.3f}; ECE {format_percent(figures['ece'], figures['interval']['ece'])}"
-        ]
-    lines += ["", *_format_slices(metrics)]
-    # Attributes, names and messages hold what a data set says: nothing of it may steer the terminal.
-    return "\n".join(printable(line) for line in lines)
+    return lines
 
 
 def _format_part(part: Mapping[str, Any]) -> list[str]:
@@ -70,7 +107,7 @@ def _format_part(part: Mapping[str, Any]) -> list[str]:
 
 def _format_rows(name: str, figures: Mapping[str, Any]) -> list[str]:
     def row(label: str, texts: list[str]) -> str:
-        return f"{label:<{_NAME_WIDTH}}" + "".join(f"{text:>{_CELL_WIDTH}}" for text in texts)
+        return f"{label:<{_NAME_WIDTH}}" + _pad(texts)
 
     return [
         row(f"  {name}", [format_figure(key, figures[key]) for key in FIGURES]),
@@ -79,7 +116,7 @@ def _format_rows(name: str, figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _format_verification(figures: Mapping[str, Any]) -> list[str]:
+def _format_verification(figures: Mapping[str, Any], full: bool) -> list[str]:
     interval = figures["interval"]
     auc, eer = format_percent(figures["auc"], interval["auc"]), format_percent(figures["eer"], interval["eer"])
     lines = [
@@ -87,25 +124,29 @@ def _format_verification(figures: Mapping[str, Any]) -> list[str]:
         f"({figures['num_person_pairs']:,} pairs of people)",
         f"  AUC {auc}, chance 50; EER {eer}, chance 50",
     ]
-    for rate, value in figures["true_accept_rate"].items():
+    for rate, value in [*figures["true_accept_rate"].items()][: None if full else 1]:
         bounds = interval["true_accept_rate"][rate]
         lines += [
             f"  TAR at FAR {100 * float(rate):g} %: {format_percent(value, bounds)}, chance {100 * float(rate):g}"
         ]
-    lines += [f"  FAR {100 * float(rate):g} % not stated: {reason}" for rate, reason in figures["refused"].items()]
-    for name, at in figures["thresholds"].items():
+    if full:
+        lines += [f"  FAR {100 * float(rate):g} % not stated: {reason}" for rate, reason in figures["refused"].items()]
+    for name, at in [*figures["thresholds"].items()][: None if full else 1]:
         counts = at["confusion"]
         lines += [
             f"  at {at['threshold']:.3f} ({name.replace('_', ' ')} on validation people): F1 "
             f"{format_percent(at['f1'], at['interval']['f1'])}, chance {100 * at['chance']['f1']:.1f}; accuracy "
             f"{format_percent(at['accuracy'], at['interval']['accuracy'])}, chance {100 * at['chance']['accuracy']:.1f}",
-            f"    same person: {counts['true_accepts']:,} accepted, {counts['false_rejects']:,} rejected; different people: "
-            f"{counts['false_accepts']:,} accepted, {counts['true_rejects']:,} rejected",
         ]
+        if full:
+            lines += [
+                f"    same person: {counts['true_accepts']:,} accepted, {counts['false_rejects']:,} rejected; different people: "
+                f"{counts['false_accepts']:,} accepted, {counts['true_rejects']:,} rejected"
+            ]
     return lines
 
 
-def _format_slices(metrics: Mapping[str, Any], num_rows: int = 5) -> list[str]:
+def _format_slices(metrics: Mapping[str, Any], num_rows: int) -> list[str]:
     rows = [row for row in metrics["slices"]["dorsal_to_palmar"] if not row["few_people"]][:num_rows]
     if not rows:
         return []
@@ -113,6 +154,6 @@ def _format_slices(metrics: Mapping[str, Any], num_rows: int = 5) -> list[str]:
     for row in rows:
         value = format_percent(row["recall_at_1"], row["interval"]["recall_at_1"])
         chance = format_figure("recall_at_1", row["chance"]["recall_at_1"])
-        label = f"{row['attribute']} {row['value']}"
-        lines += [f"  {label:<22} {value}, chance {chance}, {row['num_people']} people, {row['num_queries']} photos"]
+        label = describe_slice(row["attribute"], row["value"])
+        lines += [f"  {label:<36} {value}, chance {chance}, {row['num_people']} people, {row['num_queries']} photos"]
     return lines

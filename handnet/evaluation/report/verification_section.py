@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handnet.evaluation.report.plots import verification_plots
+from handnet.evaluation.report.plots import charts, verification_plots
 from handnet.evaluation.report.render import Cell, Plot, Table
 from handnet.metrics.figures import DIRECTION_NAMES, format_percent
 
@@ -26,7 +26,7 @@ def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
     # Two people carry no rate at all; the axis still needs a length.
     smallest = min(3 / figures["num_person_pairs"], 0.3)
     thresholds = {name: at["threshold"] for name, at in figures["thresholds"].items()}
-    marked = " Dotted: thresholds from validation people." if thresholds else ""
+    marked = " Dotted: the thresholds from validation people." if thresholds else ""
     return {
         **{name: figures[name] for name in ("num_genuine", "num_impostor", "num_person_pairs")},
         "table": Table(["Figure", "Value", "Chance"], rows),
@@ -36,14 +36,23 @@ def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "thresholds": _tabulate_thresholds(figures["thresholds"]) if thresholds else None,
         "confusion": _tabulate_confusion(figures["thresholds"]),
-        "plots": [
+        "first_plots": [
             Plot(
                 verification_plots.plot_histogram(figures["histogram"], thresholds),
-                f"Similarity of pairs of photos.{marked}",
+                f"How similar pairs of photos are.{marked}",
+                charts.chart_histogram(figures["histogram"], thresholds),
             ),
+            Plot(
+                verification_plots.plot_errors(figures["histogram"], thresholds),
+                f"Both errors at each threshold: where one falls, the other rises.{marked}",
+                charts.chart_errors(figures["histogram"], thresholds),
+            ),
+        ],
+        "plots": [
             Plot(
                 verification_plots.plot_roc(figures["curve"], smallest),
                 "ROC, as far as the number of people carries it.",
+                charts.chart_roc(figures["curve"], smallest),
             ),
             Plot(
                 verification_plots.plot_det(figures["curve"], smallest),
@@ -114,7 +123,9 @@ def show_calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
         f"{abs(figures['intercept']):.3f}, from {figures['num_validation_people']} validation people",
     }
     caption = "Stated probability against how often it was right; bars: 95 % interval."
-    return {"facts": facts, "plots": [Plot(verification_plots.plot_reliability(figures["reliability"]), caption)]}
+    rows = figures["reliability"]
+    plot = Plot(verification_plots.plot_reliability(rows), caption, charts.chart_reliability(rows))
+    return {"facts": facts, "plots": [plot]}
 
 
 def format_bounds(interval: Sequence[float]) -> str:

@@ -191,11 +191,21 @@ class SqliteStore:
 
         Raises:
             GalleryError: somebody else still reads what was deleted.
+            DiskError: there is no room for the new file; nothing is lost, and the rows stay deleted.
         """
         with self._connections.explaining():
             connection = self._connections.connect()
-            connection.execute("VACUUM")
-            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            try:
+                connection.execute("VACUUM")
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                    raise
+                # The change before it is committed: the usual "nothing was changed" would be wrong here.
+                raise DiskError(
+                    f"Cannot rewrite the gallery {self.location!r}: {error}. What was removed is in no list any more, but "
+                    "its bytes are still in the file. Make room on the disk, then run handnet gallery compact."
+                ) from error
         if busy:
             raise GalleryError(
                 f"What was removed is still in the write-ahead log of {self.location!r}, since another process reads "

@@ -141,6 +141,7 @@ class Store(Protocol):
 
         Raises:
             GalleryError: somebody else still reads them.
+            DiskError: there is no room; the rows stay deleted, and their bytes are still there.
         """
 
     def backup(self, target: Path) -> None:

@@ -7,7 +7,7 @@ from handnet.evaluation.report.thumbnails import read_thumbnail
 
 
 def test_thumbnails_are_small_and_upright(tmp_path):
-    photo = Image.new("RGB", (400, 200), "white")
+    photo = Image.new("RGB", (800, 400), "white")
     exif = photo.getexif()
     exif[0x0112] = 6
     photo.save(tmp_path / "x.jpg", exif=exif)
@@ -16,7 +16,7 @@ def test_thumbnails_are_small_and_upright(tmp_path):
     import io
 
     small = Image.open(io.BytesIO(base64.b64decode(read_thumbnail(str(tmp_path / "x.jpg")).split(",")[1])))
-    assert small.size == (66, 132)
+    assert small.size == (132, 264)
 
 
 def test_photos_of_a_phone_have_thumbnails(tmp_path):

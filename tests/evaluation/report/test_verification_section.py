@@ -12,12 +12,13 @@ def test_thresholds_have_a_table_only_where_they_were_chosen_on_others(evaluatio
     figures = evaluation[0]["verification"]
     shown = show_verification(figures)
     assert [row[0][0] for row in shown["thresholds"].rows] == ["Equal errors", "Best F1"]
-    assert "Dotted: thresholds" in shown["plots"][0].caption
+    assert all("Dotted: the thresholds" in plot.caption for plot in shown["first_plots"])
+    assert [mark["label"] for mark in shown["first_plots"][0].chart["marks"]] == ["equal errors", "best F1"]
     counts = figures["thresholds"]["equal_error"]["confusion"]
     assert shown["confusion"].rows[0][1] == (f"{counts['true_accepts']:,}", "")
     bare = show_verification({**figures, "thresholds": {}})
     assert bare["thresholds"] is None
-    assert "Dotted" not in bare["plots"][0].caption
+    assert all("Dotted" not in plot.caption for plot in bare["first_plots"])
 
 
 def test_rates_that_the_people_do_not_carry_are_refused_once(evaluation) -> None:

@@ -1,16 +1,18 @@
 """The server: it goes away, a writer dies in the middle, writers wait for each other, nothing is left in its files."""
 
 import os
+import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from handnet.errors import ConfigError, GalleryError
+from handnet.errors import ConfigError, GalleryError, GalleryServerError
 from handnet.gallery import Gallery
+from handnet.gallery.enrolment import Entry
 from handnet.gallery.pairings import Matching
 from handnet.gallery.stores import milvus_lock
 from handnet.gallery.stores.milvus import MilvusStore
@@ -199,3 +201,70 @@ def test_changed_rows_are_found(store: MilvusStore) -> None:
     row["vector"] = np.roll(row["vector"], 1).tolist()
     store._server.upsert(row)
     assert any(make_photo(store, 1, 0).id in line for line in store.check())
+
+
+def _write_until_it_fails(write: Callable[[], object], problems: list[BaseException]) -> threading.Thread:
+    def run() -> None:
+        try:
+            write()
+        except BaseException as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["add", "import"])
+def test_server_killed_while_it_writes_has_all_that_was_acknowledged_and_nothing_by_half(
+    operation: str, tmp_path: Path, matching: Matching
+) -> None:
+    need_milvus()
+    port, chance = find_port(), random.Random(operation)
+    address, server = f"milvus+http://127.0.0.1:{port}", start_server(tmp_path / "data", port)
+    photos = {f"Person {n}": [take_photo(n, "palmar", shot=shot) for shot in (0, 1)] for n in range(400)}
+    num_cut = 0
+    try:
+        for kill in range(4):
+            name = f"{operation}{kill}"
+            Gallery.create(name, SimulatedEncoder(), matching, store=address, review="off").close()
+            acknowledged: list[str] = []
+            problems: list[BaseException] = []
+            with Gallery(MilvusStore(name, address, timeout_s=3.0), SimulatedEncoder()) as gallery:
+
+                def add(gallery: Gallery = gallery, told: list[str] = acknowledged) -> None:
+                    for person, files in photos.items():
+                        told.append(gallery.add(person, files).name)
+
+                def import_(gallery: Gallery = gallery, told: list[str] = acknowledged) -> None:
+                    entries = {person: [Entry(file) for file in files] for person, files in photos.items()}
+                    gallery.import_(entries, progress=lambda done: told.append(done.name))
+
+                thread = _write_until_it_fails(add if operation == "add" else import_, problems)
+                while not acknowledged and thread.is_alive():
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0.0, 0.3))
+                server.kill()
+                server.wait()
+                thread.join()
+            assert [type(problem) for problem in problems] == [GalleryServerError], problems
+            server = start_server(tmp_path / "data", port)
+            with Gallery.open(name, SimulatedEncoder(), store=address) as gallery:
+                counts = {row.name: row.num_photos for row in gallery.list()}
+                assert set(acknowledged) <= set(counts), "acknowledged and lost"
+                assert len(counts) <= len(acknowledged) + 1, "more than the one that was under way"
+                assert set(counts.values()) == {2}, "somebody is half there"
+                assert gallery.check().damage == ()
+                assert gallery.identify(take_photo(0, "dorsal"))[0].matches[0].name == "Person 0"
+            store = MilvusStore(name, address)
+            num_cut += len(store._server.query("kind == 'claim'", ("key",)))
+            # Its claim would expire after some minutes.
+            store._server.delete("kind == 'claim'")
+            fill(store, range(1000, 1001))
+            assert store.check() == []
+            store.close()
+    finally:
+        server.kill()
+        server.wait()
+    assert num_cut > 0, "no kill came in the middle of a write"

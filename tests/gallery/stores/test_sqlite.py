@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from handnet.errors import DiskError, GalleryError, HandnetError
+from handnet.gallery.enrolled import remove_person
 from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
 from handnet.gallery.stores.sqlite import SqliteStore
@@ -260,6 +261,39 @@ def test_what_is_read_while_it_is_removed_is_said(store: SqliteStore, tmp_path: 
     quick.compact()
     quick.close()
     reader.close()
+
+
+@needs_fork
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_remove_on_a_full_disk_says_what_is_left_and_loses_nothing(tmp_path: Path, share: float) -> None:
+    folder = tmp_path / "g"
+    store = SqliteStore.create(folder, make_header())
+    fill(store, range(100))
+    everybody = dump(store)
+    store.close()
+    size = (folder / FILE_NAME).stat().st_size
+
+    def remove() -> None:
+        mine = SqliteStore(folder)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), int(share * size)))
+        remove_person(mine, "Person 1")
+
+    told = run_apart(remove)
+    again = SqliteStore(folder)
+    left = dump(again)
+    if left == everybody:
+        assert "Nothing was changed" in told, told
+    else:
+        assert set(everybody[0]) - set(left[0]) == {f"{1:032x}"}
+        assert told.startswith("DiskError: Cannot rewrite the gallery"), told
+        assert told.endswith("Make room on the disk, then run handnet gallery compact."), told
+    assert (left == everybody) == (share == 0.0)
+    if share:
+        gone = make_photo(again, 1, 0).vector.tobytes()
+        again.compact()
+        assert again.find_bytes([gone]) == []
+    assert again.check() == []
+    again.close()
 
 
 @needs_fork

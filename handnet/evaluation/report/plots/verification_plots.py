@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
+from handnet.evaluation.report.plots.charts import count_errors
 from handnet.evaluation.report.plots.svg import BLUE, GREY, ORANGE, draw_svg
 
 
@@ -81,14 +82,46 @@ def plot_histogram(histogram: Mapping[str, Sequence[float]], thresholds: Mapping
             top = max(top, float(share.max()))
             axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
             axes.stairs(share, edges, color=colour, label=label)
-        for value in thresholds.values():
-            axes.axvline(value, color=GREY, linestyle=":", linewidth=1)
+        _mark_thresholds(axes, thresholds)
         present = np.flatnonzero(used)
         axes.set(xlim=(edges[present[0]], edges[present[-1] + 1]), ylim=(0, 1.3 * top))
         axes.set(xlabel="cosine similarity", ylabel="pairs, %")
         axes.legend(loc="upper left")
 
     return draw_svg(draw)
+
+
+def plot_errors(histogram: Mapping[str, Sequence[float]], thresholds: Mapping[str, float]) -> str:
+    """Plot both error rates at each threshold, exact at the edges of the histogram's bins.
+
+    Args:
+        histogram: edges, genuine and impostor counts.
+        thresholds: name → similarity, marked.
+    """
+    edges, false_accepts, false_rejects = count_errors(histogram)
+
+    def draw(axes: Axes) -> None:
+        axes.plot(edges, false_accepts, color=ORANGE, label="different people accepted")
+        axes.plot(edges, false_rejects, color=BLUE, label="same person rejected")
+        _mark_thresholds(axes, thresholds)
+        used = np.flatnonzero((false_accepts < 100) & (false_rejects < 100) | (false_accepts > 0) & (false_rejects > 0))
+        if len(used) > 1:
+            axes.set_xlim(edges[used[0]], edges[used[-1]])
+        axes.set(xlabel="threshold", ylabel="pairs, %", ylim=(0, 130))
+        axes.set_yticks(range(0, 101, 20))
+        axes.legend(loc="upper left")
+
+    return draw_svg(draw)
+
+
+def _mark_thresholds(axes: Axes, thresholds: Mapping[str, float]) -> None:
+    for name, value in thresholds.items():
+        axes.axvline(value, color=GREY, linestyle=":", linewidth=1)
+        # Along its line, so that lines near each other stay apart.
+        words = f" {name.replace('_', ' ')} {value:.3f}"
+        axes.text(
+            value, 0.02, words, rotation=90, ha="right", va="bottom", size=8, transform=axes.get_xaxis_transform()
+        )
 
 
 def plot_reliability(rows: Sequence[Mapping[str, Any]]) -> str:

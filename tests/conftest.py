@@ -13,8 +13,20 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# Fixtures that take ten seconds or more: whatever needs them is slow.
+SLOW_FIXTURES = {"milvus", "pairs_run"}
+
+
+# Before pytest's own, which selects by the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first: one that begins last would leave the other process without work."""
+    """Mark what needs a slow fixture, and put files with slow tests first.
+
+    A file of slow tests that began last would leave the other process without work.
+    """
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -num_slow[item.path])
 

@@ -117,6 +117,7 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 
+@pytest.mark.slow
 def test_a_changed_photo_or_setting_is_never_served_stale(tmp_path: Path) -> None:
     path = write_jpeg(tmp_path / "photo")
     before, digest = read(path), prepare_photos([str(path)], IMAGE).digests

@@ -67,6 +67,7 @@ def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet
     assert any(line.startswith("device: ") and "float32" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(dataset: DataSet, tmp_path: Path) -> None:
     runs = [
         run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / name, dataset)
@@ -153,6 +154,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(
     assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
     [{}, {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}}],
@@ -179,6 +181,7 @@ def test_a_head_trained_on_features_is_the_one_trained_on_photos(
     np.testing.assert_allclose(histories[1], histories[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: DataSet, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="features.cache = 'on' needs a frozen backbone.* Received: 'all'"):
         run_quietly(tiny_config(features={"cache": "on"}), tmp_path / "run", dataset)
@@ -194,6 +197,7 @@ def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: Dat
     assert not any("the backbone is frozen" in line for line in lines), lines
 
 
+@pytest.mark.slow
 def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undo = interrupt_at(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -232,6 +236,7 @@ def test_too_few_people_for_a_batch_is_an_error_before_training(dataset: DataSet
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path: Path) -> None:
     # A rate of almost 0 never improves on the first epoch's validation rank.
     config = tiny_config(train={"epochs": 9, "patience": 2}, optimizer={"learning_rate": 1e-9})
@@ -241,6 +246,7 @@ def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path
     assert run.facts["epochs_done"] < 9
 
 
+@pytest.mark.slow
 def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_path: Path) -> None:
     # A rate of almost 0 never improves on the first epoch's validation rank.
     sections = {"train": {"epochs": 2, "keep": "last"}, "optimizer": {"learning_rate": 1e-9}}
@@ -250,6 +256,7 @@ def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_pa
     assert first.facts["best_epoch"] == 0
 
 
+@pytest.mark.slow
 def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(dataset: DataSet, tmp_path: Path) -> None:
     lines: list[str] = []
     # Margin 50 against distances of at most 2: the loss cannot leave the margin's neighbourhood.
@@ -260,6 +267,7 @@ def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(datase
     assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_path: Path) -> None:
     from handnet.data.splits.rules import select_part
     from handnet.embedding.encode import embed_files

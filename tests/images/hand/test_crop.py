@@ -39,6 +39,7 @@ def test_the_mirrored_outline_has_the_opposite_score():
     assert float(score_thumb_side(outline[:, ::-1])) == pytest.approx(-score, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_canonical_crops_of_turned_and_mirrored_hands_agree():
     photo = paint_hand()
     crops = [

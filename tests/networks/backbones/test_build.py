@@ -61,6 +61,7 @@ def test_seed_fixes_the_weights(arch):
     assert digest_weights(one) != digest_weights(other)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_restore_policy")
 @pytest.mark.parametrize(
     ("arch", "policy"),

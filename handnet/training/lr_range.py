@@ -44,7 +44,7 @@ class LrRange(NamedTuple):
         rates: (K,) learning rates, rising.
         losses: (K,) the loss of one batch at each.
         smooth: (K,) their running mean.
-        suggestion: the rate at which the running mean falls the fastest; None where it does not fall.
+        suggestion: the rate at which the running mean falls fastest; None where it does not fall.
     """
 
     rates: Floats
@@ -179,7 +179,7 @@ def measure_range(
 def suggest_rate(
     rates: Sequence[float] | Floats, losses: Sequence[float] | Floats, smooth: Sequence[float] | Floats
 ) -> float | None:
-    """Return the rate at which the loss falls the fastest over the logarithm of the rate, or None where it does not fall.
+    """Return the rate at which the loss falls fastest over the logarithm of the rate, or None where it does not fall.
 
     The first steps are left out: the running mean is then of a few batches, and jumps as they do. A fall counts where it
     is beyond what the mean of batches that do not change would show.

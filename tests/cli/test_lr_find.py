@@ -44,6 +44,6 @@ def test_lr_find_draws_and_suggests(
             assert "There is no rate to suggest: between 0.0001 and" in str(result.exception)
         else:
             assert result.exit_code == 0, result.output
-            assert f"the loss falls the fastest at 0.0012: {key}0.0012" in result.output
+            assert f"the loss falls fastest at 0.0012: {key}0.0012" in result.output
         assert Image.open(tmp_path / "range.png").size == (770, 462)
         (tmp_path / "range.png").unlink()

@@ -69,7 +69,7 @@ def test_the_finder_and_its_models_are_part_of_the_key():
 
 
 def test_landmarks_for_a_crop_without_a_hand_are_refused():
-    with pytest.raises(ConfigError, match="crops to no hand"):
+    with pytest.raises(ConfigError, match="is for crops to the hand"):
         ImageConfig(crop="none", hand_finder="landmarks")
     with pytest.raises(ConfigError, match="landmarks"):
         ImageConfig(crop="hand", hand_finder="landmark")

@@ -76,6 +76,8 @@ def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRa
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
     model = build_training_model(session.encoder.model, loss)
     model.compile(build_optimizer(_keep_rate(config.optimizer), num_steps), loss, jit_compile=config.train.jit)
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     batches = iter(build_training_data(plan, session.photos.files, long_enough))
     return measure_range(model, batches, low, high, num_steps, job.progress)
 
@@ -106,6 +108,7 @@ def try_pair_rates(
     model = build_pair_classifier(features.shape[1], settings, config.train.seed)
     optimizer = replace(_keep_rate(config.optimizer), name="adamw", weight_decay=settings.weight_decay)
     model.compile(build_optimizer(optimizer, num_steps), "binary_crossentropy")
+    model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(config.train.seed)
 
     def draw() -> Batches:

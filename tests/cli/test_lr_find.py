@@ -34,7 +34,9 @@ def test_lr_find_draws_and_suggests(
     config = tmp_path / "config.toml"
     config.write_text((pairs_run.folder / "config.toml").read_text())
     data = ["--data", str(pairs_run.folder.parent / "data"), "--steps", "20", "--low", "1e-4"]
-    for source, key in ((config, "optimizer.learning_rate="), (pairs_run.folder, "pairs.learning_rate=")):
+    sources = ((config, "optimizer.learning_rate="), (pairs_run.folder, "pairs.learning_rate="))
+    # Without a suggestion it ends in the same way for both.
+    for source, key in sources if suggestion else sources[1:]:
         arguments = ["lr-find", str(source), *data, "--output", str(tmp_path / "range.png")]
         result = CliRunner().invoke(cli, arguments)
         if suggestion is None:

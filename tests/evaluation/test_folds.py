@@ -20,6 +20,7 @@ def validate(config: Config, folder: Path, dataset: DataSet) -> tuple[dict[str, 
     return cross_validate(config, folder, dataset, 2, echo=lines.append, warn=lines.append), lines
 
 
+@pytest.mark.slow
 def test_every_person_is_tested_once_by_a_model_that_has_not_seen_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from tests.tiny import tiny_backbone
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", PAIR_FORMS)
 def test_every_form_is_symmetric_and_learns(form: str) -> None:
     """Vectors of one person differ by little: whichever form must tell them from those of two on new people."""

@@ -72,6 +72,7 @@ def test_wrong_arguments_are_named():
         draw_batch(0, [0, 1], [0], [0], [0])
 
 
+@pytest.mark.slow
 def test_raw_pixels_find_few_people():
     # Letterboxed 32×32 grey photos, averaged per person and view, compared by cosine: 41 people, chance 1/41.
     people = np.arange(41)

@@ -19,6 +19,8 @@ playwright = pytest.importorskip(
 if not CHROMIUM:
     pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 FLAGS = [
     "--headless",
     "--no-sandbox",

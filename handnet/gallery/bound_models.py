@@ -86,7 +86,7 @@ class SavedModelEncoder:
             self.width = int(facts["embedding_size"])
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             raise GalleryError(
-                f"{str(folder)!r} is no SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
+                f"{str(folder)!r} is not a SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
                 "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
             ) from None
         self._look = look or choose_look()
@@ -115,7 +115,7 @@ def load_model(source: Mapping[str, str]) -> Encoder:
     kind, path = source.get("kind", ""), Path(source.get("path", ""))
     if kind not in MODELS or not os.path.isdir(path):
         raise GalleryError(
-            f"There is no model at {str(path)!r}. Say where the gallery's model is: --run RUN or --model saved_models/NAME/1."
+            f"There is no model at {str(path)!r}. Give the gallery's model: --run RUN or --model saved_models/NAME/1."
         )
     return MODELS[kind](path)
 

@@ -58,7 +58,7 @@ class BatchingEncoder:
         job = _Job(list(photos), Future())
         with self._guard:
             if self._closed:
-                raise GalleryError("The server stops. Try again in a moment.")
+                raise GalleryError("The server is stopping. Try again in a moment.")
             self._jobs.put(job)
         return job.answer.result()
 

@@ -28,8 +28,6 @@ _STANDS_OUT = 12
 _LEAST_HAND_FRACTION = 0.05
 # Fewer pixels on the shorter side show no hand that could be told from another.
 _LEAST_HAND_PHOTO_PX = 24
-# Mean of a whole photo, 0..255. A lens that is covered gives 0 to 6, its noise included.
-_DARKEST_MEAN = 8.0
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -139,22 +137,16 @@ def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
 
 
 def is_usable(photo: tf.Tensor, square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Return whether there is something to be seen in a photo: bool scalar.
-
-    Where the hand is cropped, a hand: see `shows_hand`. Elsewhere nothing is looked for, but a photo must not be dark all over:
-    all of those have nearly the same vector.
+    """Return whether a photo that is cropped to the hand shows one, in enough pixels: bool scalar; always true without a crop.
 
     Args:
         photo: uint8 (H, W, 3), upright, as `read_photo` gives it.
         square: uint8 (S, S, 3) from `fit_photo`.
         config: of both.
     """
-    shape = tf.shape(photo)
-    if config.is_hand_crop:
-        return shows_hand(square, config) & (tf.reduce_min(shape[:2]) >= _LEAST_HAND_PHOTO_PX)
-    # A few thousand pixels tell.
-    step = tf.maximum(tf.reduce_min(shape[:2]) // 64, 1)
-    return tf.reduce_mean(tf.cast(photo[::step, ::step], tf.float32)) >= _DARKEST_MEAN
+    if not config.is_hand_crop:
+        return tf.constant(True)
+    return shows_hand(square, config) & (tf.reduce_min(tf.shape(photo)[:2]) >= _LEAST_HAND_PHOTO_PX)
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -33,7 +33,7 @@ def load_photos(
         more: what `fit` returns after square and flag.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and something is to be seen in it, `is_usable`;
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and it can be used, `is_usable`;
         then (B, …) of each of `more`, zeros where the photo cannot be decoded.
     """
     size = image.size_px

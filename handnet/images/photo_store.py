@@ -54,9 +54,6 @@ NO_HAND = {
 }
 
 
-TOO_DARK = "too dark: nothing can be seen in it"
-
-
 class PreparedPhotos(NamedTuple):
     """Decoded photos in the cache, in the order of the examples.
 
@@ -204,7 +201,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         except (tf.errors.InvalidArgumentError, ValueError):
             return Decoded(None, "damaged or truncated: it cannot be decoded whole")
         if not ok:
-            return Decoded(None, NO_HAND[config.hand_finder] if config.is_hand_crop else TOO_DARK)
+            return Decoded(None, NO_HAND[config.hand_finder])
         return Decoded(square.numpy(), "", None if facts is None else read_facts(HandFacts(*facts)))
 
     return decode

@@ -15,7 +15,7 @@ from handnet.data.synthetic import draw_hand, draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS
 from handnet.images.hand.quality_rule import GOOD, REFUSE
 from handnet.images.hand_report import look_at_photos
-from handnet.images.header_guard import fit_and_check, load_photos
+from handnet.images.header_guard import fit_and_check
 from handnet.images.photo_store import build_decoder
 from tests.hand_models import find_hand_models
 from tests.photos import find_real_data
@@ -154,27 +154,18 @@ def look_by_color():
     return tf.function(lambda photo: fit_and_check(photo, config)[1], [tf.TensorSpec((None, None, 3), tf.uint8)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["16×16", "black", "white", "noise"])
 def test_by_color_too_there_is_no_hand_where_there_is_none(look_by_color, kind):
     assert not look_by_color(NO_HAND[kind]())
 
 
+@pytest.mark.slow
 def test_by_color_a_hand_is_found_unless_its_photo_is_tiny(look_by_color):
     hand = Image.fromarray(draw_hand(sample_person(3, 1), "dorsal", "right", np.random.default_rng(1), SIZE_PX))
     assert look_by_color(np.asarray(hand))
     assert look_by_color(np.asarray(hand.resize((48, 36))))
     assert not look_by_color(np.asarray(hand.resize((16, 16))))
-
-
-@pytest.mark.parametrize(("photo", "usable"), [("black", False), ("noise", True), ("white", True)])
-def test_a_whole_photo_that_is_dark_all_over_is_refused(tmp_path: Path, photo: str, usable: bool) -> None:
-    path = tmp_path / "photo.png"
-    Image.fromarray(NO_HAND[photo]()).save(path, compress_level=1)
-    pixels, problem = build_decoder(ImageConfig(32))(path.read_bytes())
-    assert (pixels is not None) == usable
-    assert problem == ("" if usable else "too dark: nothing can be seen in it")
-    _, ok = load_photos(tf.constant([path.read_bytes()]), ImageConfig(32))
-    assert bool(ok[0]) == usable
 
 
 @pytest.mark.slow

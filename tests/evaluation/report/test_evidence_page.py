@@ -46,7 +46,7 @@ def test_lines_join_the_places_with_the_largest_shares_and_none_that_speak_again
 def test_the_page_is_whole_and_deaf_to_names(tmp_path, with_shares: bool) -> None:
     path = tmp_path / "evidence.html"
     write_evidence(path, make_evidence(with_shares), (HOSTILE, "b.jpg"), 0.25, HOSTILE)
-    reader = read(path.read_text(encoding="utf-8").replace("/>", "></x>").replace("</x>", ""))
+    reader = read(path.read_text(encoding="utf-8"))
     text = "".join(reader.text)
     assert reader.tags.count("script") == 1
     assert "at the threshold of 0.250 they are taken for one person's" in text

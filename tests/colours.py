@@ -1,5 +1,6 @@
 """Photos of one colour each, and a run with a classifier of pairs that is trained on them from the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def write_colours(folder: Path, num_classes: int = 18, photos: int = 4) -> Path:
     return folder
 
 
+def list_arguments(data: Path, *options: str, settings: Sequence[str] = SETTINGS) -> list[str]:
+    """Return the command line that trains a tiny encoder and a classifier of pairs on photos of one colour each."""
+    return ["train", "--data", str(data), "--arch", "tiny", *options, *(f"--set={setting}" for setting in settings)]
+
+
 def train_on_colours(folder: Path) -> None:
     """Write `data`, train `run` on it and evaluate it."""
     from handnet.cli.main import cli
@@ -38,8 +44,7 @@ def train_on_colours(folder: Path) -> None:
         patch.setenv("HANDNET_CACHE", str(folder / "cache"))
         patch.setitem(BACKBONES, "tiny", tiny_backbone())
         data = write_colours(folder / "data")
-        settings = [f"--set={setting}" for setting in SETTINGS]
-        arguments = ["train", "--data", str(data), "--arch", "tiny", "--loss", "triplet", "--epochs", "2", *settings]
+        arguments = list_arguments(data, "--loss", "triplet", "--epochs", "2")
         for command in ([*arguments, "--run", str(folder / "run")], ["eval", str(folder / "run")]):
             result = CliRunner().invoke(cli, command, catch_exceptions=False)
             assert result.exit_code == 0, result.output

@@ -1,6 +1,8 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
+import gc
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,31 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+# Fixtures that take ten seconds or more: whatever needs them is slow.
+SLOW_FIXTURES = {"milvus", "pairs_run"}
+
+
+# Before pytest's own, which selects by the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a slow fixture, and put files with slow tests first.
+
+    A file of slow tests that began last would leave the other process without work.
+    """
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -num_slow[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of every later garbage collection: TensorFlow alone is a million objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

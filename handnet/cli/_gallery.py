@@ -39,7 +39,10 @@ _KEY_FILE = click.option(
     help="File of the key of a protected gallery.  [default: $HANDNET_GALLERY_KEY, if set]",
 )
 _RUN = click.option(
-    "--run", "run_folder", type=click.Path(path_type=Path), help="The model: a run.  [default: as at its creation]"
+    "--run",
+    "run_folder",
+    type=click.Path(path_type=Path),
+    help="The model: a run.  [default: the one it was created with]",
 )
 _MODEL = click.option(
     "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME/1."

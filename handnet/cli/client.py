@@ -29,10 +29,12 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
             "--attempts",
             default=4,
             show_default=True,
-            help="Tries of a request while the server is absent or overloaded.",
+            help="Number of tries for a request while the server is absent or overloaded.",
         ),
-        click.option("--batch", default=32, show_default=True, help="Most photos in a request."),
-        click.option("--max-request-mb", default=64.0, show_default=True, help="Most megabytes in a request."),
+        click.option("--batch", default=32, show_default=True, help="Maximum number of photos in a request."),
+        click.option(
+            "--max-request-mb", default=64.0, show_default=True, help="Maximum size of a request in megabytes."
+        ),
     )
     for option in reversed(options):
         command = option(command)

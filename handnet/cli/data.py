@@ -125,7 +125,9 @@ def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) ->
     if wanted is False:
         return
     if wanted is None and not has_hand_models():
-        echo(f"hands are not looked for: their models are not on this machine. Run: handnet weights fetch {NAME}")
+        echo(
+            f"hands are not checked: the models that find them are not on this machine. Run: handnet weights fetch {NAME}"
+        )
         return
     start_tensorflow()
     from handnet.images.hand_check import describe_hands
@@ -134,7 +136,7 @@ def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) ->
 
     paths = [example.path for example in examples]
     if not wanted and not shows_hands(paths):
-        echo("hands are not looked for: few of the photos show one. To look all the same: --hands")
+        echo("hands are not checked: few of the photos show one. To check them anyway: --hands")
         return
     surveyed = survey_photos(paths, show_progress)
     echo(describe_hands(examples, surveyed))
@@ -163,7 +165,7 @@ def _check_hands(examples: "list[Example]", wanted: bool | None, sheet: Path) ->
     default="paper",
     show_default=True,
     type=click.Choice(["paper", "mixed"]),
-    help="What the same hands lie on: white paper; or wood, cloth, noise, clutter and gradients by turns.",
+    help="What the hands lie on: white paper; or wood, cloth, noise, clutter and gradients in turn.",
 )
 def synth(directory: Path, people: int, photos: int, seed: int, size: str, ground: str) -> None:
     """Draw synthetic hands into DIR, in the layout of 11k Hands."""

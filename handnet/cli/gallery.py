@@ -30,7 +30,7 @@ def gallery() -> None:
     "--data",
     default="",
     metavar="DIR",
-    help="People to calibrate an exported model with; with --run, where its data set lies.  [default: as in training]",
+    help="People to calibrate an exported model with; with --run, where its data set is.  [default: as in training]",
 )
 @click.option("--keep-photos", is_flag=True, help="Keep the photos too; another model can then be migrated to.")
 @click.option(
@@ -168,7 +168,7 @@ def rename(place: Place, name: str, new_name: str) -> None:
 @gallery.command()
 @with_gallery
 @click.argument("name", metavar="NAME")
-@click.option("--photo", metavar="ID", help="Only this photo; the beginning of its id will do.")
+@click.option("--photo", metavar="ID", help="Only this photo: its id, or the first characters of it.")
 def remove(place: Place, name: str, photo: str | None) -> None:
     """Remove the person NAME, or one photo, from the gallery and from its files."""
     if photo is not None and not photo.strip():
@@ -263,12 +263,12 @@ def check(place: Place, as_json: bool) -> None:
 
 @gallery.command()
 @with_gallery
-@click.option("--confirm", default="", metavar="NAME", help="The gallery's name once more.")
+@click.option("--confirm", default="", metavar="NAME", help="The gallery's name, to confirm.")
 def delete(place: Place, confirm: str) -> None:
     """Delete the whole gallery with everybody in it. Backups stay; there is no way back but them."""
     name = Path(place.gallery).name
     if confirm != name:
-        raise ConfigError(f"This deletes everybody in {place.gallery!r} for good. If you mean it: --confirm {name}")
+        raise ConfigError(f"This permanently deletes everybody in {place.gallery!r}. To confirm: --confirm {name}")
     with place.open() as opened:
         opened.delete()
     echo(f"deleted {place.gallery}")
@@ -290,17 +290,19 @@ def compact(place: Place) -> None:
     "--data",
     default="",
     metavar="DIR",
-    help="People to calibrate an exported model with; with --run, where its data set lies.  [default: as in training]",
+    help="People to calibrate an exported model with; with --run, where its data set is.  [default: as in training]",
 )
 @click.option(
-    "--photos", type=click.Path(path_type=Path), help="Folder of the enrolled photos, where they were not kept."
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of the enrolled photos, if the gallery does not keep them.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say who can be migrated.")
+@click.option("--dry-run", is_flag=True, help="Only list who can be migrated; change nothing.")
 def migrate(place: Place, model: ModelChoice, data: str, photos: Path | None, dry_run: bool) -> None:
     """Embed everybody again with another model, and bind the gallery to it; all of them, or nothing is changed."""
     source = model.find()
     if not source:
-        raise ConfigError("Say which model to migrate to: --run RUN or --model saved_models/NAME/1.")
+        raise ConfigError("Give the model to migrate to: --run RUN or --model saved_models/NAME/1.")
     with place.open() as opened:
         encoder = load_model(source)
         matching = calibrate_model(encoder, source, data)
@@ -328,7 +330,7 @@ def make_key(file: Path) -> None:
     type=click.Path(path_type=Path),
     help="File of the new key.  [default: $HANDNET_GALLERY_NEW_KEY]",
 )
-@click.option("--unprotect", is_flag=True, help="Take the protection away instead.")
+@click.option("--unprotect", is_flag=True, help="Remove the protection instead.")
 def rotate_key(place: Place, new_key_file: Path | None, unprotect: bool) -> None:
     """Give the gallery another key, in one transaction; it also protects a gallery that was not."""
     from handnet.gallery.protection import NEW_KEY_VARIABLE, read_key

@@ -40,7 +40,7 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
     "--fpir",
     metavar="RATE",
     callback=_read_rate,
-    help="Of people who are not enrolled about this share may be named.  [default: the lowest of 1, 5, 10, 30% that the "
+    help="Share of people who are not enrolled that may be named by mistake.  [default: the lowest of 1, 5, 10, 30% that the "
     "calibration carries]",
 )
 @click.option(
@@ -48,13 +48,17 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
     default="estimate",
     show_default=True,
     type=click.Choice(("estimate", "upper")),
-    help="What that rate is of the threshold: the best estimate, or the upper end of its 95% interval.",
+    help="What may be no higher than --fpir: the best estimate, or the upper end of its 95% interval.",
 )
 @click.option(
-    "--prior", default=0.5, show_default=True, type=float, help="Probability that a hand is of somebody enrolled."
+    "--prior",
+    default=0.5,
+    show_default=True,
+    type=float,
+    help="Prior probability that the hand belongs to somebody enrolled.",
 )
 @with_hand
-@click.option("--together", is_flag=True, help="All photos show one person: one answer.")
+@click.option("--together", is_flag=True, help="All photos show one person: give one answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table.")
 @with_model

@@ -28,7 +28,7 @@ def lr_find(
 ) -> None:
     """Draw the learning-rate range plot and suggest a rate: of the encoder of CONFIG.toml, or of the pair classifier of RUN.
 
-    The rate rises from batch to batch. The suggestion is the rate at which the loss falls the fastest, not counting the first
+    The rate rises from batch to batch. The suggestion is the rate at which the loss falls fastest, not counting the first
     steps.
     """
     from handnet.cli._data import read_data
@@ -64,4 +64,4 @@ def lr_find(
             f"There is no rate to suggest: between {low:g} and {measured.rates[-1]:g} the loss does not fall beyond its noise. "
             "Try more --steps or another --low and --high, or look at the data and the settings."
         )
-    echo(f"the loss falls the fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")
+    echo(f"the loss falls fastest at {measured.suggestion:.2g}: {key}={measured.suggestion:.2g}")

@@ -42,7 +42,7 @@ def quickstart(context: click.Context) -> None:
     if not any(MODEL.glob("[0-9]*")):
         context.invoke(export, run_folder=RUN, target=MODEL)
     echo(summarize_quickstart(report / "metrics.json"))
-    echo(f"figures: {report / 'metrics.json'}   model: {MODEL}   again from nothing: rm -r {DATA} {RUN} {MODEL}")
+    echo(f"figures: {report / 'metrics.json'}   model: {MODEL}   to start over: rm -r {DATA} {RUN} {MODEL}")
 
 
 def summarize_quickstart(metrics_file: Path) -> str:

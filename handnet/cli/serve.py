@@ -34,11 +34,15 @@ if TYPE_CHECKING:
 )
 @click.option("--add-key", metavar="ROLE", help="Make an API key (read, enrol or admin), print it, and end.")
 @click.option("--list-keys", is_flag=True, help="Print the API keys' ids and roles, and end.")
-@click.option("--revoke-key", metavar="ID", help="Make an API key useless, and end.")
+@click.option("--revoke-key", metavar="ID", help="Revoke an API key, and end.")
 @click.option("--explore", type=click.Path(path_type=Path), help="An evaluated run whose test part the page shows.")
 @click.option("--examples", type=click.Path(path_type=Path), help="Folder of JPEG photos to try the page with.")
 @click.option(
-    "--rate", default=50.0, show_default=True, type=click.FloatRange(0.1), help="Requests a second of one client."
+    "--rate",
+    default=50.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Maximum number of requests per second from one client.",
 )
 @click.option(
     "--backups",
@@ -84,7 +88,7 @@ def serve(
             "--root is for galleries in folders. On a server make them with handnet gallery create --store."
         )
     if store and key_path is None and (add_key or list_keys or revoke_key or not is_loopback(host)):
-        raise ConfigError("A gallery on a server has no folder: say where the API keys lie: --keys FILE.")
+        raise ConfigError("A gallery on a server has no folder for the API keys. Give a file: --keys FILE.")
     home = _find_home(galleries, root, store)
     if key_path is None:
         key_path = home / FILE_NAME
@@ -151,7 +155,7 @@ def _open_service(
         gallery.bind(encoders[digest])
         name = Path(place.gallery).name
         if name in collections:
-            raise ConfigError(f"Two galleries are called {name!r}; each needs a name of its own.")
+            raise ConfigError(f"Two galleries are called {name!r}; each needs a different name.")
         collections[name] = Collection(name, gallery, encoders[digest])
     limits = Limits(rate_per_s=rate, burst=max(1, round(2 * rate)))
     return Service(collections, limits, explorer=explorer, figures=figures, examples=shown)
@@ -164,7 +168,9 @@ def _find_home(galleries: Sequence[str], root: Path | None, store: str) -> Path:
             raise GalleryError(f"There is no gallery in {galleries[0]!r}. Make one with handnet gallery create.")
         return Path(galleries[0])
     if root is None:
-        raise ConfigError("Say what to serve: one gallery or more, or a folder of galleries with --root DIR.")
+        raise ConfigError(
+            "There is nothing to serve. Give one gallery or more, or a folder of galleries with --root DIR."
+        )
     if not root.is_dir():
         raise GalleryError(
             f"There is no folder {str(root)!r}. Make galleries there: handnet gallery create {root}/NAME"

@@ -48,7 +48,7 @@ class DataConfig:
 
 
 def find_tiles_per_side(num_crops: int) -> int:
-    """Return how many squares lie along each side of the smallest square grid that holds so many crops, 1 at the least."""
+    """Return how many squares lie along each side of the smallest square grid that holds so many crops, at least 1."""
     return math.ceil(math.sqrt(max(num_crops, 1)))
 
 
@@ -91,12 +91,12 @@ class ImageConfig:
         _check_choice("image.hand_finder", self.hand_finder, HAND_FINDERS)
         if self.hand_finder == "landmarks" and not self.is_hand_crop:
             raise ConfigError(
-                f'image.hand_finder = "landmarks" finds the hand to crop, and image.crop = "{self.crop}" crops to no hand. '
+                f'image.hand_finder = "landmarks" is for crops to the hand. Received: image.crop = "{self.crop}". '
                 'Leave one out, or give e.g. image.crop = "hand-canonical".'
             )
         if self.hand_finder == "colour" and "hand-palm" in (self.crop, *self.crops):
             raise ConfigError(
-                'image.crop = "hand-palm" is laid by landmarks. Received: image.hand_finder="colour". Fetch the networks that '
+                'image.crop = "hand-palm" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
                 'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
             )
         if self.crop == "hand-and-photo" and self.size_px % 3:
@@ -113,7 +113,7 @@ class ImageConfig:
             )
         if self.size_px % self.tiles_per_side:
             raise ConfigError(
-                f"`image.size_px` must be a multiple of {self.tiles_per_side}, on whose grid {len(self.crops)} crops are laid. "
+                f"`image.size_px` must be a multiple of {self.tiles_per_side}: {len(self.crops)} crops form such a grid. "
                 f"Received: {self.size_px}."
             )
 

@@ -1,4 +1,4 @@
-"""The health of photo files: what a decoder would choke on or silently distort, found before any training."""
+"""Checks of photo files: what a decoder would reject or silently distort, found before any training."""
 
 import hashlib
 import importlib.util
@@ -61,7 +61,7 @@ def check_photos(paths: Sequence[str], progress: Progress = hide_progress) -> li
 
 
 def check_photo(path: str) -> PhotoProblem | None:
-    """Decode one photo wholly, from its own bytes alone.
+    """Decode one photo completely, from its bytes alone.
 
     Returns:
         None for a good photo.
@@ -75,7 +75,7 @@ def check_photo(path: str) -> PhotoProblem | None:
 
 
 def read_photo(path: str) -> tuple[bytes, str]:
-    """Read a photo's file, unless it is none or larger than any photo: its size is looked at first.
+    """Read a photo's file, unless it is not a regular file or larger than any photo; its size is checked first.
 
     Returns:
         The contents and ""; or b"" and the reason why there are none.

@@ -20,7 +20,7 @@ _PARTS = {
 
 
 def parse_hand_words(text: str) -> tuple[str, str] | None:
-    """Return the view and the side that a text says and nothing but says, "" for what it leaves open.
+    """Return the view and the side that a text names, "" for what it leaves open; a text with other words names neither.
 
     Args:
         text: e.g. "dorsal left", "Back of hand", "LeftPalm", "palmar_2".

@@ -1,4 +1,4 @@
-"""Views and sides that a data set leaves open, filled from what its photos show; a label that is given is never changed."""
+"""Missing views and sides, filled from what the photos show; a label that is given is never changed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -122,7 +122,7 @@ def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "
 
 
 def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:
-    """Cut a table of pairs in two of about as many pairs, no person in both; pairs that would join them are left out.
+    """Cut a table of pairs into halves of about equal size, no person in both; pairs across the halves are left out.
 
     Args:
         table: the pairs.
@@ -151,7 +151,7 @@ def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:
     )
     if any(not part.same.any() or part.same.all() for part in halves):
         raise DataError(
-            f"{len(table.same):,} pairs of {len(people)} people are too few to learn from one half and keep the other back."
+            f"{len(table.same):,} pairs of {len(people)} people are too few to learn from one half and test on the other."
         )
     return halves
 

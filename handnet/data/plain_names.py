@@ -1,4 +1,4 @@
-"""Names that are somebody else's in drawings: drawn as they are, with every sign that they hold."""
+"""Names from data sets in plots, drawn as they are, with every character that they hold."""
 
 import contextlib
 import warnings

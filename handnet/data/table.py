@@ -60,7 +60,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror}.") from error
     if contents.startswith(_WORKBOOKS):
-        raise DataError(f"{path} is a spreadsheet's own file. Expected a table of text. {_HOW_TO_SAVE}.")
+        raise DataError(f"{path} is a file of a spreadsheet program. Expected a table of text. {_HOW_TO_SAVE}.")
     utf16 = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     # UTF-16 without its mark; of a single zero byte the reader decides.
     if not utf16 and 4 * contents.count(0) > len(contents):
@@ -73,7 +73,7 @@ def _read_text(path: Path) -> str:
         where = "" if utf16 else f", first in line {line}"
         raise DataError(
             f"{path} is not a table of comma-separated text in UTF-8{where} ({error.reason}). A table in another encoding, "
-            f"e.g. ANSI, cannot be read for certain. {_HOW_TO_SAVE}."
+            f"e.g. ANSI, cannot be read reliably. {_HOW_TO_SAVE}."
         ) from error
     return text
 
@@ -164,7 +164,7 @@ def _label_cells(path: Path, line: int, header: Sequence[str], cells: Sequence[s
         # pandas writes the row's number into a first column without a name.
         if not name and cell.strip() and not (number == 0 and cell.strip().isdecimal()):
             raise DataError(
-                f"{path}, line {line}: the cell {printable(cell.strip()[:60])!r} stands in column {number + 1}, which has no "
+                f"{path}, line {line}: the cell {printable(cell.strip()[:60])!r} is in column {number + 1}, which has no "
                 "name in the header. Name the column; or put a cell that holds the separator in quotation marks."
             )
     return {name: cell for name, cell in zip(header, cells, strict=False) if name}

@@ -1,6 +1,7 @@
 """Altered photos for the audit: without the hand, without the background, without colour, and more."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,21 +49,27 @@ def read_altered(
     Yields:
         uint8 (<= batch_size, S, S, 3), in order.
     """
-    apply, count = ALTERATIONS[alteration].apply, progress(ALTERATIONS[alteration].title)
-
-    def load(contents: tf.Tensor) -> tf.Tensor:
-        photo = read_photo(contents, config)
-        return tf.cast(tf.round(tf.clip_by_value(apply(photo, config), 0.0, 255.0)), tf.uint8)
-
+    count = progress(ALTERATIONS[alteration].title)
     dataset = tf.data.Dataset.from_generator(
         lambda: (read_for_graph(path) for path in paths), output_signature=tf.TensorSpec((), tf.string)
     )
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(_build_loader(ALTERATIONS[alteration].apply, config), num_parallel_calls=tf.data.AUTOTUNE)
     done = 0
     for batch in dataset.batch(batch_size).prefetch(1).as_numpy_iterator():
         done += len(batch)
         yield batch
         count(done, len(paths))
+
+
+@cache
+def _build_loader(apply: Apply, config: ImageConfig) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the graph from a photo's bytes to the altered square; it is traced once, which costs seconds."""
+
+    def load(contents: tf.Tensor) -> tf.Tensor:
+        altered = apply(read_photo(contents, config), config)
+        return tf.cast(tf.round(tf.clip_by_value(altered, 0.0, 255.0)), tf.uint8)
+
+    return tf.function(load, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 
 
 def _by_tile(apply: Apply) -> Apply:

@@ -145,7 +145,7 @@ def plan_folds(config: Config, folder: Path, dataset: DataSet, num_folds: int, s
         num_tested = len(distinct_identities(test))
         if num_tested < 2:
             raise DataError(
-                f"A fold needs 2 people or more to be tested on: one alone is always found. Received: {num_tested} in fold "
+                f"A fold must test at least 2 people: one alone is always found. Received: {num_tested} in fold "
                 f"{number + 1} of {num_folds}, of {len(dataset.identities)} people with both views. Give fewer --folds."
             )
         folds.append(Fold(folder / f"fold-{number}", settings, people, test))

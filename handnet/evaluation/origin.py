@@ -1,4 +1,4 @@
-"""What figures were computed from: weights, photos and labels. It is kept with them, so that they are never taken for others'."""
+"""What figures were computed from: weights, photos and labels; kept with them, so that outdated figures are recognised."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

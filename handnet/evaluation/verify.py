@@ -16,7 +16,7 @@ from handnet.training.pair_training import PairClassifier, load_pair_classifier
 
 
 class Verdict(NamedTuple):
-    """What is said of two photos.
+    """The answer for two photos.
 
     Attributes:
         same: the score is at or above the threshold.
@@ -50,7 +50,7 @@ class Verifier(NamedTuple):
 
 
 def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-    """Say of pairs of photo files whether they show one person.
+    """Decide for pairs of photo files whether they show one person.
 
     Args:
         verifier: a run ready to verify.
@@ -65,7 +65,7 @@ def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[
 
 
 def verify_vectors(verifier: Verifier, vectors: PhotoVectors, pairs: Sequence[tuple[int, int]]) -> list[Verdict]:
-    """Say of pairs of photos whether they show one person, from what was computed of the photos.
+    """Decide for pairs of photos whether they show one person, from their vectors and features.
 
     Args:
         verifier: a run ready to verify.

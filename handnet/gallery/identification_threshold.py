@@ -238,7 +238,7 @@ def _predict(fit: PairingFit, num_people: int, log_ratio: float, weights: Array,
         num_people: enrolled.
         log_ratio: threshold.
         weights: (R, people) how often each calibration person is drawn.
-        upper: for more enrolled than calibration people, take all probes as alike (too high a rate); else each by itself
+        upper: for more enrolled than calibration people, treat all probes as equal (too high a rate); else each by itself
             (too low a one).
     """
     known = np.isfinite(fit.impostors)

@@ -135,8 +135,12 @@ def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
     return f"{len(problems)} of {num_photos} photos cannot be used: {named}{more}."
 
 
+@cache
 def build_decoder(config: ImageConfig) -> Decode:
-    """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none."""
+    """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none.
+
+    It is traced once for each config: with a crop to the hand that costs seconds.
+    """
 
     def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
         square = fit_photo(photo, config)

@@ -347,7 +347,7 @@ def check_disjoint(validation: EmbeddedPart, test: EmbeddedPart) -> None:
 
 
 def check_same_model(validation: EmbeddedPart, test: EmbeddedPart) -> None:
-    """Raise where two parts hold vectors of different models: a threshold of one says nothing of the other.
+    """Raise where two parts hold vectors of different models: a threshold of one means nothing for the other.
 
     Args:
         validation: the part on which thresholds and calibrations are fitted.

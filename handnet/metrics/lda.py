@@ -46,12 +46,12 @@ def fit_discriminant(
     mean = x.mean(axis=0)
     x = x - mean
     if len(np.unique(names)) < 2:
-        raise DataError(f"Discriminant analysis needs two identities at the least. Received: {len(np.unique(names))}.")
+        raise DataError(f"Discriminant analysis needs at least two identities. Received: {len(np.unique(names))}.")
     basis = _find_basis(x)
     z = x @ basis
     deviations, middles = _split_scatter(z, names, None if views is None else np.asarray(views))
     if not np.any(deviations):
-        raise DataError("Discriminant analysis needs two different photos of some person at the least.")
+        raise DataError("Discriminant analysis needs at least one person with two different photos.")
     within = deviations.T @ deviations
     within[np.diag_indices_from(within)] += penalty * np.trace(within) / len(within)
     whiten = np.linalg.inv(np.linalg.cholesky(within)).T

@@ -1,4 +1,4 @@
-"""Rank a gallery by cosine similarity: where the right entries stand."""
+"""Rank a gallery by cosine similarity: the ranks of the right entries."""
 
 from dataclasses import dataclass
 

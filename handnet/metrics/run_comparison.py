@@ -1,4 +1,4 @@
-"""Runs against each other on the same photos: differences with intervals, because most differences are noise."""
+"""Runs compared on the same photos: differences with intervals, because most differences are noise."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

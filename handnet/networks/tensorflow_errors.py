@@ -1,4 +1,4 @@
-"""What TensorFlow raises where a disk is full, a file has gone or memory runs out, as errors that a user can mend."""
+"""What TensorFlow raises where a disk is full, a file has gone or memory runs out, as errors that say what to do."""
 
 import contextlib
 from collections.abc import Iterator

@@ -44,7 +44,7 @@ class LrRange(NamedTuple):
         rates: (K,) learning rates, rising.
         losses: (K,) the loss of one batch at each.
         smooth: (K,) their running mean.
-        suggestion: the rate at which the running mean falls the fastest; None where it does not fall.
+        suggestion: the rate at which the running mean falls fastest; None where it does not fall.
     """
 
     rates: Floats
@@ -76,6 +76,8 @@ def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRa
     long_enough = replace(config, train=replace(config.train, epochs=-(-num_steps // plan.steps_per_epoch)))
     model = build_training_model(session.encoder.model, loss)
     model.compile(build_optimizer(_keep_rate(config.optimizer), num_steps), loss, jit_compile=config.train.jit)
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     batches = iter(build_training_data(plan, session.photos.files, long_enough))
     return measure_range(model, batches, low, high, num_steps, job.progress)
 
@@ -106,6 +108,7 @@ def try_pair_rates(
     model = build_pair_classifier(features.shape[1], settings, config.train.seed)
     optimizer = replace(_keep_rate(config.optimizer), name="adamw", weight_decay=settings.weight_decay)
     model.compile(build_optimizer(optimizer, num_steps), "binary_crossentropy")
+    model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(config.train.seed)
 
     def draw() -> Batches:
@@ -176,7 +179,7 @@ def measure_range(
 def suggest_rate(
     rates: Sequence[float] | Floats, losses: Sequence[float] | Floats, smooth: Sequence[float] | Floats
 ) -> float | None:
-    """Return the rate at which the loss falls the fastest over the logarithm of the rate, or None where it does not fall.
+    """Return the rate at which the loss falls fastest over the logarithm of the rate, or None where it does not fall.
 
     The first steps are left out: the running mean is then of a few batches, and jumps as they do. A fall counts where it
     is beyond what the mean of batches that do not change would show.

@@ -155,6 +155,8 @@ def fit_pairs(
         learning_rate=config.learning_rate, weight_decay=config.weight_decay, schedule="one-cycle", warmup_fraction=0.0
     )
     model.compile(build_optimizer(settings, steps * config.epochs), "binary_crossentropy", metrics=["accuracy"])
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     watchers = [*callbacks]
     if kept_back is not None:
         watchers.append(

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from handnet.networks.weights.manifest import hash_file
 from tests.cli.command_line import CommandLine, copy_run
 
 
+@pytest.mark.slow
 def test_what_a_run_relies_on_is_written_with_its_weights(command: CommandLine, finished: Path) -> None:
     run = copy_run(finished, Path("run"))
     assert "Unknown part 'tset'" in command.fail("audit", run, "--part=tset", code=2)

@@ -91,6 +91,7 @@ def test_fewer_than_two_people_are_said_after_the_counts(command: CommandLine) -
     assert 'Split "fractions" with these options needs at least 2 people. Received: 1 with photos.' in line
 
 
+@pytest.mark.slow
 def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command: CommandLine) -> None:
     write_synthetic(Path("hands"), num_people=3, photos_per_view=1, seed=1, size_px=(128, 96), workers=1)
     photos = sorted(Path("hands/Hands").iterdir())
@@ -130,6 +131,7 @@ def test_a_split_can_be_checked_before_training_by_it(command: CommandLine) -> N
     ]
 
 
+@pytest.mark.slow
 def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, finished: Path) -> None:
     folder = Path(shutil.copytree(finished / "hands", "hands"))
     # Twenty are listed, and these four are looked at.
@@ -160,6 +162,7 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     )
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, finished: Path) -> None:
     folder = Path(shutil.copytree(finished / "hands", "hands"))
     bomb = write_png_bomb(training_photos(folder)[0])
@@ -173,6 +176,7 @@ def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, f
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_kb < 1_000_000
 
 
+@pytest.mark.slow
 def test_awkward_photos_that_can_be_used_are_remarked_and_used(command: CommandLine, finished: Path) -> None:
     folder = Path(shutil.copytree(finished / "hands", "hands"))
     for kind, photo in zip(USABLE, training_photos(folder), strict=False):
@@ -205,6 +209,7 @@ def test_a_folder_that_is_in_use_is_not_drawn_into(command: CommandLine) -> None
     assert "is not empty" in line
 
 
+@pytest.mark.slow
 def test_hands_are_looked_for_where_their_models_are(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(Path("nowhere").absolute()))
     write_synthetic(Path("hands"), 2, 1, seed=1, size_px=(640, 480), workers=1)

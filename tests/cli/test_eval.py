@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.cli.command_line import (
     CommandLine,
@@ -12,6 +13,7 @@ from tests.cli.command_line import (
 )
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_be_evaluated_is_one_line(command: CommandLine, finished: Path) -> None:
     run = copy_run(finished, Path("run"))
     assert "Unknown part 'tset'. Did you mean 'test'?" in command.fail("eval", "run", "--part=tset", code=2)

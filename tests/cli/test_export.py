@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command_line import (
     CommandLine,
     copy_run,
@@ -26,6 +28,7 @@ def test_train_eval_export_are_three_commands(command: CommandLine, finished: Pa
     assert f"Computed on {data['num_photos']} test photos, fingerprint `{data['fingerprint']}`." in card
 
 
+@pytest.mark.slow
 def test_a_photo_that_was_damaged_since_is_named_by_eval_and_export(command: CommandLine, finished: Path) -> None:
     copy_run(finished, Path("run"))
     shutil.copytree(finished / "hands", "hands")

@@ -34,7 +34,9 @@ def test_lr_find_draws_and_suggests(
     config = tmp_path / "config.toml"
     config.write_text((pairs_run.folder / "config.toml").read_text())
     data = ["--data", str(pairs_run.folder.parent / "data"), "--steps", "20", "--low", "1e-4"]
-    for source, key in ((config, "optimizer.learning_rate="), (pairs_run.folder, "pairs.learning_rate=")):
+    sources = ((config, "optimizer.learning_rate="), (pairs_run.folder, "pairs.learning_rate="))
+    # Without a suggestion it ends in the same way for both.
+    for source, key in sources if suggestion else sources[1:]:
         arguments = ["lr-find", str(source), *data, "--output", str(tmp_path / "range.png")]
         result = CliRunner().invoke(cli, arguments)
         if suggestion is None:
@@ -42,6 +44,6 @@ def test_lr_find_draws_and_suggests(
             assert "There is no rate to suggest: between 0.0001 and" in str(result.exception)
         else:
             assert result.exit_code == 0, result.output
-            assert f"the loss falls the fastest at 0.0012: {key}0.0012" in result.output
+            assert f"the loss falls fastest at 0.0012: {key}0.0012" in result.output
         assert Image.open(tmp_path / "range.png").size == (770, 462)
         (tmp_path / "range.png").unlink()

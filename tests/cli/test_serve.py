@@ -100,6 +100,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_process_serves_and_stops_when_it_is_told(gallery: Path) -> None:
     httpx = pytest.importorskip("httpx")
     port = find_port()

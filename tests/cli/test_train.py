@@ -41,6 +41,7 @@ def test_a_wrong_key_in_a_file_is_named(command: CommandLine) -> None:
     assert "Unknown config key 'optimizer.learnign_rate'. Did you mean 'optimizer.learning_rate'?" in line
 
 
+@pytest.mark.slow
 def test_people_with_one_view_only_are_left_out_and_said(command: CommandLine, finished: Path) -> None:
     folder = Path(shutil.copytree(finished / "hands", "hands"))
     photos = training_photos(folder)
@@ -68,6 +69,7 @@ def test_a_cache_that_cannot_be_written_is_said(
     assert "HANDNET_CACHE names another folder for the cache of decoded photos." in line
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_says_how_to_go_on_without(
     command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -48,11 +48,11 @@ def test_the_separator_may_be_noted_in_the_first_line(tmp_path: Path) -> None:
     [
         (PLAIN.encode("cp1252"), r"in UTF-8, first in line 2 .*ANSI.*Save it as CSV UTF-8"),
         (PLAIN.encode("utf-16-le"), r"full of zero bytes. Save it as CSV UTF-8"),
-        (b"PK\x03\x04rest", r"is a spreadsheet's own file. Expected a table of text. Save it as CSV UTF-8"),
+        (b"PK\x03\x04rest", r"is a file of a spreadsheet program. Expected a table of text. Save it as CSV UTF-8"),
         (b"who,path\na,b\n", r"lacks the column identity. Received: who, path. .*identity: person, subject, id"),
         (b"path,person,subject\na,b,c\n", r"'identity' more than once: 'person' and 'subject'"),
         (b"path,identity\na.jpg,Doe, Jane\n", r"line 2: expected 2 cells. Received: 3. .*quotation marks"),
-        (b"path,identity,\na.jpg,Doe, Jane\n", r"line 2: the cell 'Jane' stands in column 3, which has no name"),
+        (b"path,identity,\na.jpg,Doe, Jane\n", r"line 2: the cell 'Jane' is in column 3, which has no name"),
         (b'path,identity\na.jpg,1\n"b.jpg,2\nc.jpg,3\n', r"line 3: a quotation mark is opened and not closed"),
         (b'path,identity\na.jpg,"1\nb.jpg,2\nc.jpg,3"\n', r"line 2: a quotation mark is opened .* up to line 4"),
         (b'path,identity\n"a.jpg,1\n"b.jpg",2\n', r"line 2: a quotation mark is opened and not closed"),

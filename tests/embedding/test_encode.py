@@ -11,6 +11,7 @@ from handnet.errors import DataError
 from handnet.images.photo_store import load_cached, prepare_photos
 
 
+@pytest.mark.slow
 def test_photos_and_parts_have_the_vectors_of_the_encoder_in_order(
     config: Config, encoder: keras.Model, photos: list[str]
 ) -> None:

@@ -69,6 +69,7 @@ def list_files() -> list[Path]:
     return [path for path in (find_cache_folder() / "features").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_features_are_the_backbones_and_are_computed_once(tmp_path: Path, pictures_seen: list[int]) -> None:
     paths, config = write_photos(tmp_path, 7), tiny_config()
     features = compute(paths, config, batch_size=4)
@@ -82,6 +83,7 @@ def test_features_are_the_backbones_and_are_computed_once(tmp_path: Path, pictur
     assert pictures_seen == [4, 3, 2], "each new photo once"
 
 
+@pytest.mark.slow
 def test_the_same_features_whatever_the_order_and_the_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths, config = write_photos(tmp_path, 9), tiny_config(**AUGMENTED)
     first = views(paths, config, batch_size=8)
@@ -92,6 +94,7 @@ def test_the_same_features_whatever_the_order_and_the_company(tmp_path: Path, mo
     assert (again.mirrored == first.mirrored[::-1][:5]).all()
 
 
+@pytest.mark.slow
 def test_nothing_stale_is_served_when_anything_changes(tmp_path: Path, pictures_seen: list[int]) -> None:
     paths = write_photos(tmp_path, 2)
     config = tiny_config(**AUGMENTED)
@@ -152,6 +155,7 @@ def test_a_new_setting_of_the_model_counts_until_it_is_known_not_to(
 # Augmented views
 
 
+@pytest.mark.slow
 def test_view_0_is_the_photo_and_the_others_are_changed(tmp_path: Path, pictures_seen: list[int]) -> None:
     paths, config = write_photos(tmp_path, 5), tiny_config(**AUGMENTED)
     found = views(paths, config)
@@ -190,6 +194,7 @@ def test_draws_depend_on_photo_seed_and_view_alone() -> None:
     assert ((first >= 0) & (first < 1)).all()
 
 
+@pytest.mark.slow
 def test_batches_of_features_follow_the_plan_of_the_photos(tmp_path: Path) -> None:
     from handnet.data.readers.hands11k import read_hands11k
 
@@ -298,6 +303,7 @@ def test_features_that_are_not_finite_are_an_error_and_are_not_kept(tmp_path: Pa
     assert not list_files()
 
 
+@pytest.mark.slow
 def test_sources_that_are_joined_are_kept_one_by_one(tmp_path: Path, pictures_seen: list[int]) -> None:
     one, two = (SourceConfig("tiny", crop=crop) for crop in ("none", "middle"))
     three = SourceConfig("tiny-too", crop="middle")

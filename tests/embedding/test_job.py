@@ -49,6 +49,7 @@ def embed(
     return embed_photos(paths, config.image, engine, encoder, partial, BATCH_SIZE, progress)
 
 
+@pytest.mark.slow
 def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
     assert (only_bad.embeddings.shape, only_bad.rows, len(only_bad.problems)) == ((0, 8), [], 3)
 
 
+@pytest.mark.slow
 def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def quick(monkeypatch):
     monkeypatch.setitem(ALTERATIONS, "white", white)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_audit_evaluates_each_alteration(part):
     steps = []

@@ -13,6 +13,7 @@ from tests.evaluation.runs import build_run
 from tests.tiny import tiny_backbone, write_tiny
 
 
+@pytest.mark.slow
 def test_thresholds_are_for_the_test_part_alone_and_baselines_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_calibration_is_fitted_once_and_kept(run: Run, dataset: DataSet) -> No
     assert load_thresholds(run, pytest.fail) == first
 
 
+@pytest.mark.slow
 def test_corrected_labels_are_fitted_again(run: Run, dataset: DataSet) -> None:
     right, _ = find(run, dataset)
     wrong = swap_labels(dataset)
@@ -172,6 +173,7 @@ def pairs_config(**data: object) -> Config:
     return tiny_config(data={**FRACTIONS, **data}, loss={"options": {"views": "any"}})
 
 
+@pytest.mark.slow
 def test_evaluating_pairs_first_changes_no_threshold(run: Run, dataset: DataSet) -> None:
     alone, _ = find(run, dataset)
     (run.folder / CALIBRATION_FILE).unlink()
@@ -186,6 +188,7 @@ def things(tmp_path: Path) -> tuple[Run, DataSet]:
     return build_run(tmp_path / "run-of-things", dataset, pairs_config(reader="folder")), dataset
 
 
+@pytest.mark.slow
 def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, DataSet], tmp_path: Path) -> None:
     run, dataset = things
     evaluation = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "val"), num_replicates=20)
@@ -206,6 +209,7 @@ def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, 
     assert "Confusion" not in page
 
 
+@pytest.mark.slow
 def test_thresholds_of_other_people_are_used_and_said(things: tuple[Run, DataSet]) -> None:
     run, dataset = things
     metrics = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "test"), num_replicates=20).metrics

@@ -20,6 +20,7 @@ def run(signature: Any, **inputs: tf.Tensor) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in signature(**inputs).items()}
 
 
+@pytest.mark.slow
 def test_hands_are_found_on_any_background_and_described(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

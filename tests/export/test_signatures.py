@@ -119,6 +119,7 @@ def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatc
     assert sorted(seen) == sorted([len(contents[1]), len(contents[4])])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flip", "cut", "zero"])
 def test_no_damage_fails_the_batch_or_moves_a_neighbour(damage: str, photos: Mapping[str, Path]) -> None:
     image, rng = ImageConfig(size_px=32), np.random.default_rng(7)
@@ -195,6 +196,7 @@ def test_card_and_facts_lie_beside_the_model(exported: Exported) -> None:
     assert exported.export.num_checked == len(USABLE)
 
 
+@pytest.mark.slow
 def test_without_calibration_nothing_is_verified(
     exported: Exported, photos: Mapping[str, Path], tmp_path: Path
 ) -> None:
@@ -202,6 +204,7 @@ def test_without_calibration_nothing_is_verified(
     assert result.signatures == ("serving_default", "embed", "embed_pixels")
 
 
+@pytest.mark.slow
 def test_a_model_that_differs_is_refused(
     exported: Exported, photos: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +218,7 @@ def test_a_model_that_differs_is_refused(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_left_is_swept_and_a_running_one_is_left_alone(
     exported: Exported, photos: Mapping[str, Path], tmp_path: Path
 ) -> None:

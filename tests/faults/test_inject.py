@@ -30,6 +30,7 @@ def test_a_data_set_that_was_stopped_half_drawn_is_never_taken_for_a_whole_one(s
     assert err.startswith("handnet: ")
 
 
+@pytest.mark.slow
 def test_faults_in_every_kind_of_write_lose_nothing(tmp_path: Path) -> None:
     # The command that needs no TensorFlow; the others take minutes.
     faults = [f"--fault={fault}" for fault in ("killed-at-write", "write-refused", "two-processes", "chmod-refused")]
@@ -39,6 +40,7 @@ def test_faults_in_every_kind_of_write_lose_nothing(tmp_path: Path) -> None:
     assert result.stdout.endswith("4 faults\nnothing was lost\n")
 
 
+@pytest.mark.slow
 def test_no_room_for_a_photo_is_one_line(tmp_path: Path) -> None:
     # As on a full disk: no file may grow beyond so many blocks of 512 bytes.
     command = ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", sys.executable, "-m", "handnet", *SYNTH]

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.decode import MOST_BYTES, fuzz
 
 
+@pytest.mark.slow
 def test_three_decoders_agree_on_damaged_photos(tmp_path: Path) -> None:
     found = fuzz(500, tmp_path, seed=1)
     assert found.failures == []

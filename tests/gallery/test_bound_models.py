@@ -22,6 +22,7 @@ def see_all_alike(photos: Sequence[bytes]) -> list[Seen]:
     return [Seen() for _ in photos]
 
 
+@pytest.mark.slow
 def test_run_and_export_are_one_model(world: World) -> None:
     run, model = RunEncoder(read_run(world.run)), SavedModelEncoder(world.model)
     assert run.digest == model.digest

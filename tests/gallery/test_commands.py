@@ -76,6 +76,7 @@ def test_from_nothing_to_an_answer_in_three_commands(world: World, folders: Path
     assert said.count("Person 00000") >= 4
 
 
+@pytest.mark.slow
 def test_answers_as_json_and_as_a_table(world: World, gallery: Path, folders: Path) -> None:
     photos = sorted((folders / "ask" / "0000017").iterdir())
     (folders / "broken.jpg").write_bytes(b"?")
@@ -94,6 +95,7 @@ def test_answers_as_json_and_as_a_table(world: World, gallery: Path, folders: Pa
     assert "not both" in fail(*command, "--json", "--csv")
 
 
+@pytest.mark.slow
 def test_rates_are_read_and_refused(gallery: Path, folders: Path) -> None:
     photo = sorted((folders / "ask" / "0000017").iterdir())[0]
     ask = ["identify", gallery, photo, "--view", "dorsal", "--fpir"]
@@ -106,6 +108,7 @@ def test_rates_are_read_and_refused(gallery: Path, folders: Path) -> None:
         assert "expected a rate such as 1%" in fail("identify", gallery, photo, "--fpir", text)
 
 
+@pytest.mark.slow
 def test_verify_a_person_and_still_two_photos(world: World, gallery: Path, folders: Path) -> None:
     photo = sorted((folders / "ask" / "0000017").iterdir())[0]
     said = call("verify", gallery, "person 0000017", photo, "--view", "dorsal")
@@ -197,6 +200,7 @@ def test_export_is_read_by_the_evaluation(world: World, gallery: Path, folders: 
     assert ".npz or .parquet" in fail("gallery", "export", gallery, folders / "vectors.txt")
 
 
+@pytest.mark.slow
 def test_migrate_says_who_cannot(world: World, gallery: Path, folders: Path) -> None:
     arguments = ["gallery", "migrate", gallery, "--model", world.model, "--data", world.data]
     said = call(*arguments, "--dry-run")
@@ -207,6 +211,7 @@ def test_migrate_says_who_cannot(world: World, gallery: Path, folders: Path) -> 
     assert "which model to migrate to" in fail("gallery", "migrate", gallery)
 
 
+@pytest.mark.slow
 def test_exported_model_needs_people_to_calibrate_with(world: World, folders: Path) -> None:
     create = ["gallery", "create", folders / "m", "--model", world.model]
     assert "has no people to calibrate with" in fail(*create)
@@ -230,6 +235,7 @@ def test_mistakes_are_one_line(world: World, gallery: Path, folders: Path) -> No
     assert "Unknown store" in fail("gallery", "list", gallery, "--store", "mongo://x")
 
 
+@pytest.mark.slow
 def test_a_photo_that_cannot_be_used_is_no_answer(gallery: Path, folders: Path) -> None:
     """A script must not take it for "nobody enrolled"."""
     (folders / "empty.jpg").touch()

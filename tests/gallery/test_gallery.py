@@ -21,7 +21,7 @@ from tests.gallery.simulated import WIDTH, SimulatedEncoder, draw_vector, fit_si
 KEY = Key(bytes(range(32)))
 
 
-@pytest.fixture(params=["folder", "milvus"])
+@pytest.fixture(params=["folder", pytest.param("milvus", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, matching: Matching) -> Iterator[Gallery]:
     """Twenty people in a protected gallery, in a folder and on a server."""
     address = request.getfixturevalue("milvus")[0] if request.param == "milvus" else ""

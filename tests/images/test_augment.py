@@ -232,6 +232,7 @@ def test_probabilities_are_met_and_photos_draw_independently() -> None:
     assert abs(np.corrcoef(flipped, other.numpy())[0, 1]) < 0.11
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_photos_eager_and_in_a_pipeline() -> None:
     photos = np.stack([square_picture()] * 6).astype(np.float32)
     sides, seed, config = tf.zeros((6,), tf.int32), tf.constant([1, 2]), AugmentConfig(flip_probability=0.5)

@@ -20,6 +20,7 @@ def square_picture() -> npt.NDArray[np.uint8]:
     return picture()[:, :48]
 
 
+@pytest.mark.slow
 def test_the_preview_shows_every_kind_at_every_strength(tmp_path: Path) -> None:
     photos = np.stack([square_picture(), square_picture()[::-1]])
     path = tmp_path / "new" / "preview.png"

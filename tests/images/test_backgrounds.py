@@ -92,6 +92,7 @@ def test_a_folder_without_photos_is_one_line(few, tmp_path, name):
         collect_grounds(str(tmp_path / name), 32)
 
 
+@pytest.mark.slow
 def test_augmentation_lays_hands_on_grounds_in_a_graph(few, hand):
     images = tf.constant(np.repeat(hand[0], 3, axis=0))
     change = tf.function(lambda seed: augment_batch(images, tf.zeros(3, tf.int32), seed, ALWAYS)[0])

@@ -138,6 +138,7 @@ def test_what_looks_like_hands_is_answered_in_words(folder, kind):
         assert (verdict.level, verdict.reasons) == (REFUSE, ("several hands: photograph one at a time",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lfw", "orl_faces"])
 def test_faces_are_refused_unless_a_hand_is_in_the_photo(folder, name):
     paths = sorted(path for path in Path(find_real_data(name)).rglob("*") if path.suffix in (".jpg", ".pgm"))
@@ -145,6 +146,7 @@ def test_faces_are_refused_unless_a_hand_is_in_the_photo(folder, name):
     assert sum(report.verdict.level == REFUSE for report in reports) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [3, 10])
 def test_the_noise_of_a_dark_photo_is_no_hand(level: int) -> None:
     noise = np.random.default_rng(0).normal(0, 3, (*SIZE_PX[::-1], 3))

@@ -80,6 +80,7 @@ def test_scaled_decoding_agrees_with_the_full_decoding(size_px: int) -> None:
         assert np.quantile(difference, 0.99) < 8, f"{path.name}: 99 % quantile {np.quantile(difference, 0.99):.1f}"
 
 
+@pytest.mark.slow
 def test_the_same_in_a_graph_and_eagerly(tmp_path: Path) -> None:
     config = ImageConfig(size_px=32)
     contents = read(USABLE["exif-6-jpeg"](tmp_path / "photo"))

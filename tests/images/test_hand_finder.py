@@ -69,7 +69,7 @@ def test_the_finder_and_its_models_are_part_of_the_key():
 
 
 def test_landmarks_for_a_crop_without_a_hand_are_refused():
-    with pytest.raises(ConfigError, match="crops to no hand"):
+    with pytest.raises(ConfigError, match="is for crops to the hand"):
         ImageConfig(crop="none", hand_finder="landmarks")
     with pytest.raises(ConfigError, match="landmarks"):
         ImageConfig(crop="hand", hand_finder="landmark")
@@ -80,6 +80,7 @@ def test_missing_models_are_one_line(empty_models, tmp_path):
         prepare_photos([write_hand(tmp_path / "hand.jpg")], CANONICAL)
 
 
+@pytest.mark.slow
 def test_store_and_export_cut_the_same_hand_out_of_any_background(real_models, tmp_path):
     paths = [write_hand(tmp_path / "hand.jpg"), str(tmp_path / "large.jpg")]
     Image.open(paths[0]).resize((2400, 1800)).save(paths[1], quality=95)
@@ -97,6 +98,7 @@ def test_store_and_export_cut_the_same_hand_out_of_any_background(real_models, t
         prepare_photos([str(tmp_path / "blank.jpg")], CANONICAL)
 
 
+@pytest.mark.slow
 def test_each_crop_turns_the_hand_as_it_says(real_models, tmp_path):
     upright = np.asarray(Image.open(write_hand(tmp_path / "hand.jpg")))
     photos = [upright, np.rot90(upright).copy(), upright[:, ::-1].copy()]
@@ -111,6 +113,7 @@ def test_each_crop_turns_the_hand_as_it_says(real_models, tmp_path):
         assert np.abs(first - first[:, ::-1]).mean() > 12.0, crop
 
 
+@pytest.mark.slow
 def test_what_is_seen_of_two_photos_is_said_in_words(real_models, tmp_path):
     path, mirrored = write_hand(tmp_path / "hand.jpg"), str(tmp_path / "mirrored.jpg")
     Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored, quality=95)

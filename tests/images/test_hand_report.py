@@ -31,6 +31,7 @@ def write_jpeg(photo, orientation=1):
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_photos_of_all_kinds_are_reported_in_order(drawn, tmp_path):
     photo, truth = drawn
     contents = write_jpeg(photo)

@@ -74,7 +74,8 @@ def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_
     problems = find_unusable([str(path) for path in paths], config)
     assert {Path(path).name for path in problems} == set(kinds)
     assert all("no hand was found in it" in problem for problem in problems.values())
-    _, ok = load_photos(tf.constant([path.read_bytes() for path in paths]), config)
+    load = tf.function(lambda photos: load_photos(photos, config), autograph=False)
+    _, ok = load(tf.constant([path.read_bytes() for path in paths]))
     assert not ok.numpy().any(), "in the exported model too"
 
 
@@ -116,6 +117,7 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 
+@pytest.mark.slow
 def test_a_changed_photo_or_setting_is_never_served_stale(tmp_path: Path) -> None:
     path = write_jpeg(tmp_path / "photo")
     before, digest = read(path), prepare_photos([str(path)], IMAGE).digests

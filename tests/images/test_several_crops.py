@@ -22,6 +22,7 @@ def test_tiles_are_cut_as_they_were_laid(num_crops: int, side: int) -> None:
         np.testing.assert_array_equal(picture[-16:, -16:], 9)
 
 
+@pytest.mark.slow
 def test_each_crop_is_what_it_is_alone() -> None:
     random = np.random.default_rng(0)
     photo = tf.constant(draw_hand_with_mask(sample_person(3, 0), "palmar", "left", random, (160, 120))[0])

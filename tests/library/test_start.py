@@ -21,6 +21,7 @@ def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPat
         start_tensorflow()
 
 
+@pytest.mark.slow
 def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> None:
     program = (
         "import sys; from handnet.library.start import start_tensorflow; start_tensorflow()\n"

@@ -19,4 +19,6 @@ def build_model(loss, learning_rate=0.05, jit_compile=False):
     outputs = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(8)(inputs))
     model = keras.Model(inputs, attach(loss, outputs))
     model.compile(keras.optimizers.SGD(learning_rate), loss=loss, jit_compile=jit_compile)
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     return model

@@ -34,6 +34,7 @@ def test_the_largest_identities_stay_distinct_in_fit(policy, name, jit_compile):
     assert float(loss(np.zeros_like(labels), model(rows))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["batch_contrastive", "triplet", "infonce", "supcon", "multi_similarity", "circle"])
 def test_fit_lowers_the_loss(name):
     loss = ready_loss(name, {"scale": 8.0} if name == "circle" else {})
@@ -54,6 +55,7 @@ def test_fit_of_pairs_lowers_the_contrastive_loss():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
 def test_a_resumed_memory_goes_on_as_an_uninterrupted_one(tmp_path, jit_compile):
     options = {"memory_size": 20, "memory_max_age_steps": 3}

@@ -38,6 +38,7 @@ def automatic(value, x):
     return tape.gradient(result, x).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
 def test_gradient_equals_finite_differences(name, options):
     y_true, y_pred = draw_for(name, seed=5)

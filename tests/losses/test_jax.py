@@ -22,7 +22,9 @@ def test_jax_equals_tensorflow(tmp_path):
         cases[place] = (f"{place} {name}", name, options, *draw_for(name, dtype="float32"), draw_proxies())
     np.savez(tmp_path / "cases.npz", cases=cases)
     command = [sys.executable, "-m", "tests.losses.jax_values", tmp_path / "cases.npz", tmp_path / "results.npz"]
-    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    # Compiled without optimisation of the machine code: the same operations, compiled in two thirds of the time.
+    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

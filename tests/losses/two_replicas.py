@@ -37,6 +37,8 @@ def train(name, options, strategy, rows, labels, batch_size):
             outputs = attach(loss, layer(inputs))
         model = keras.Model(inputs, outputs)
         model.compile(keras.optimizers.SGD(0.05), loss=loss)
+        # Else the first batch makes the optimizer's variables, and the step is traced again.
+        model.optimizer.build(model.trainable_variables)
     data = tf.data.Dataset.from_tensor_slices((rows, labels)).repeat().take(NUM_ROWS).batch(batch_size)
     history = model.fit(data, verbose=0)
     state = [] if loss.state is None else loss.state.get_weights()

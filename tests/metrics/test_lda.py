@@ -93,7 +93,7 @@ def test_directions_that_do_not_exist_are_zero():
 
 def test_what_cannot_be_told_apart_is_refused():
     x, names, views = draw_people(3, 2, 4)
-    with pytest.raises(DataError, match="two identities at the least. Received: 1"):
+    with pytest.raises(DataError, match="at least two identities. Received: 1"):
         fit_discriminant(x[:2], names[:2], views[:2], 2, 0.3)
-    with pytest.raises(DataError, match="two different photos of some person"):
+    with pytest.raises(DataError, match="at least one person with two different photos"):
         fit_discriminant(x[::2], names[::2], views[::2], 2, 0.3)

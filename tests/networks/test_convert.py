@@ -19,6 +19,7 @@ def embed(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [42, 70])
 def test_a_converted_folder_gives_the_features_of_its_source(size_px, tmp_path):
     source = write_source(tmp_path, "meta", draw_state(TINY_SHAPES))
@@ -51,6 +52,7 @@ def test_what_does_not_fit_is_named_and_leaves_nothing(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["weights.pth"]
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path):
     source = write_source(tmp_path, "meta", draw_state(TINY_SHAPES))
     with pytest.raises(

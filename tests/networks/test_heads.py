@@ -61,6 +61,7 @@ def centre(_, features, sources, identities, views):
     return [np.eye(8, dtype=np.float32), -features.mean(axis=0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradient", "closed form"])
 def test_a_head_is_added_by_one_entry(
     method: str, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

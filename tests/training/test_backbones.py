@@ -74,6 +74,7 @@ def plain(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> State:
     return read(load_encoder(run_quietly(one_step(), tmp_path_factory.mktemp("plain") / "run", dataset)).model)
 
 
+@pytest.mark.slow
 def test_layer_decay_slows_each_block_below_the_top(
     start: State, plain: State, dataset: DataSet, tmp_path: Path
 ) -> None:
@@ -93,12 +94,14 @@ def test_layer_decay_slows_each_block_below_the_top(
         np.testing.assert_allclose(decayed[path] - start[path], factor * moved, rtol=0.02, atol=2e-7, err_msg=path)
 
 
+@pytest.mark.slow
 def test_recomputation_changes_nothing_but_the_memory(plain: State, dataset: DataSet, tmp_path: Path) -> None:
     recomputed = read(load_encoder(run_quietly(one_step(model={"recompute": True}), tmp_path / "run", dataset)).model)
     for path, values in plain.items():
         np.testing.assert_allclose(recomputed[path], values, rtol=1e-4, atol=1e-6, err_msg=path)
 
 
+@pytest.mark.slow
 def test_dropped_paths_change_training_and_not_what_is_kept(plain: State, dataset: DataSet, tmp_path: Path) -> None:
     run = run_quietly(one_step(model={"drop_path": 0.9}), tmp_path / "run", dataset)
     encoder = load_encoder(run).model
@@ -107,6 +110,7 @@ def test_dropped_paths_change_training_and_not_what_is_kept(plain: State, datase
     np.testing.assert_array_equal(embed_files(encoder, files), embed_files(encoder, files))
 
 
+@pytest.mark.slow
 def test_the_position_table_follows_the_rule_of_the_run(dataset: DataSet, tmp_path: Path) -> None:
     state = draw_state(TINY_SHAPES)
     weights = os.fspath(write_source(tmp_path, "meta", state))

@@ -67,6 +67,7 @@ def test_the_last_passes_visit_everybody_and_every_photo(examples: list[Example]
     assert len({image.tobytes() for images, _ in batches for image in images}) == len(examples)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_photos_order_and_augmentation(examples: list[Example]) -> None:
     def build(seed: int) -> list[tuple[object, np.ndarray]]:
         return collect(tiny_config(train={"epochs": 2, "seed": seed}, augment=vars(AugmentConfig())), examples)[1]
@@ -77,6 +78,7 @@ def test_the_seed_decides_photos_order_and_augmentation(examples: list[Example])
     assert (stack(first) != stack(other)).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_the_order_does_not_depend_on_the_augmentation_nor_the_photos_on_the_network(examples: list[Example]) -> None:
     plain = collect(tiny_config(train={"epochs": 1}), examples)[1]
     augmented = collect(tiny_config(train={"epochs": 1}, augment=vars(AugmentConfig())), examples)[1]
@@ -86,6 +88,7 @@ def test_the_order_does_not_depend_on_the_augmentation_nor_the_photos_on_the_net
     assert (stack(plain) != stack(augmented)).any(axis=(2, 3, 4)).mean() > 0.9, "nearly every photo is changed"
 
 
+@pytest.mark.slow
 def test_epochs_differ_and_a_later_first_epoch_gives_the_same_stream(examples: list[Example]) -> None:
     config = tiny_config(train={"epochs": 3}, augment=vars(AugmentConfig()))
     plan, batches = collect(config, examples)
@@ -134,6 +137,7 @@ def test_a_hands_mirror_image_is_the_other_hand_of_the_same_person() -> None:
     assert mirrored.tolist() == [1, 0, 4, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_a_flip_swaps_the_label_of_the_hand(probability: float, examples: list[Example]) -> None:
     augment = {"flip_probability": probability}

@@ -61,6 +61,7 @@ def test_a_finished_run_has_all_that_a_run_has(run):
     assert 1.0 <= float(row["val_mean_rank"]) <= 2.0
 
 
+@pytest.mark.slow
 def test_training_people_of_one_colour_each_are_told_apart(run, tiny):
     examples = select_part(read_dataset("hands11k", tiny), read_run_split(run), "train")
     part = embed_part(load_encoder(run).model, examples, run.config.image)
@@ -73,12 +74,14 @@ def test_training_people_of_one_colour_each_are_told_apart(run, tiny):
     assert np.abs(part.embeddings[:, 7:]).max() == 0.0
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers(run, tiny, tmp_path):
     again = train(hand_config(), tmp_path / "again", read_dataset("hands11k", tiny), echo=lambda _: None)
     one, other = (load_encoder(r).head.get_layer("head_linear").get_weights()[0] for r in (run, again))
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     folder = tmp_path / "killed"
     dataset = read_dataset("hands11k", tiny)
@@ -104,6 +107,7 @@ def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_augmented_views_count_as_photos(tiny, tmp_path):
     lines: list[str] = []
     config = hand_config(augment={"rotation_probability": 1.0, "rotation_degrees": 5.0}, features={"views": 2})

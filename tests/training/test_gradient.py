@@ -67,6 +67,7 @@ def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet
     assert any(line.startswith("device: ") and "float32" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(dataset: DataSet, tmp_path: Path) -> None:
     runs = [
         run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / name, dataset)
@@ -102,39 +103,58 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     return lambda: monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", original)
 
 
-@pytest.mark.parametrize("epoch", [0, 1])
+RESUMED: dict[str, dict[str, dict[str, object]]] = {
+    "ema": {"optimizer": {"ema_momentum": 0.9}},
+    "float16": {"train": {"precision": "mixed_float16"}},
+    "pairs": {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
+    "features": {
+        "model": {"trainable": "none"},
+        "features": {"cache": "on", "views": 3},
+        "augment": vars(AugmentConfig()),
+    },
+    "alike": {"sampler": {"alike_fraction": 0.7}},
+    "alike-features": {
+        "sampler": {"alike_fraction": 0.7},
+        "model": {"trainable": "none"},
+        "features": {"cache": "on"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of three epochs that nobody interrupts, by the settings that a key of RESUMED names."""
+    sections = RESUMED[request.param]
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
+        patch.setitem(BACKBONES, "tiny", tiny_backbone())
+        config = tiny_config(**{**sections, "train": {"epochs": 3, **sections.get("train", {})}})
+        return run_quietly(config, folder / "run", dataset)
+
+
+# For daily work one of them: stopped after its first epoch, it goes on from a checkpoint.
+@pytest.mark.parametrize("epoch", [1, pytest.param(0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "sections",
-    [
-        {"optimizer": {"ema_momentum": 0.9}},
-        {"train": {"precision": "mixed_float16"}},
-        {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
-        {"model": {"trainable": "none"}, "features": {"cache": "on", "views": 3}, "augment": vars(AugmentConfig())},
-        {"sampler": {"alike_fraction": 0.7}},
-        {"sampler": {"alike_fraction": 0.7}, "model": {"trainable": "none"}, "features": {"cache": "on"}},
-    ],
-    ids=["ema", "float16", "pairs", "features", "alike", "alike-features"],
+    "whole",
+    [pytest.param(name, marks=() if name == "ema" else pytest.mark.slow) for name in RESUMED],
+    indirect=True,
 )
 def test_an_interrupted_run_resumes_to_the_same_end(
-    sections: dict[str, dict[str, object]],
-    epoch: int,
-    dataset: DataSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    whole: Run, epoch: int, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sections = {**sections, "train": {"epochs": 3, **sections.get("train", {})}}
-    config = tiny_config(**sections)
-    whole = run_quietly(config, tmp_path / "whole", dataset)
+    config = whole.config
     undo = interrupt_at(epoch, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run_quietly(config, tmp_path / "stopped", dataset)
     undo()
     assert read_run(tmp_path / "stopped").facts["status"] == "started"
     resumed = run_quietly(config, tmp_path / "stopped", dataset, resume=True)
-    assert (tmp_path / "stopped/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
+    assert (tmp_path / "stopped/history.csv").read_text() == (whole.folder / "history.csv").read_text()
     assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
     [{}, {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}}],
@@ -161,6 +181,7 @@ def test_a_head_trained_on_features_is_the_one_trained_on_photos(
     np.testing.assert_allclose(histories[1], histories[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: DataSet, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="features.cache = 'on' needs a frozen backbone.* Received: 'all'"):
         run_quietly(tiny_config(features={"cache": "on"}), tmp_path / "run", dataset)
@@ -176,6 +197,7 @@ def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: Dat
     assert not any("the backbone is frozen" in line for line in lines), lines
 
 
+@pytest.mark.slow
 def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undo = interrupt_at(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -214,6 +236,7 @@ def test_too_few_people_for_a_batch_is_an_error_before_training(dataset: DataSet
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path: Path) -> None:
     # A rate of almost 0 never improves on the first epoch's validation rank.
     config = tiny_config(train={"epochs": 9, "patience": 2}, optimizer={"learning_rate": 1e-9})
@@ -223,6 +246,7 @@ def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path
     assert run.facts["epochs_done"] < 9
 
 
+@pytest.mark.slow
 def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_path: Path) -> None:
     # A rate of almost 0 never improves on the first epoch's validation rank.
     sections = {"train": {"epochs": 2, "keep": "last"}, "optimizer": {"learning_rate": 1e-9}}
@@ -232,6 +256,7 @@ def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_pa
     assert first.facts["best_epoch"] == 0
 
 
+@pytest.mark.slow
 def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(dataset: DataSet, tmp_path: Path) -> None:
     lines: list[str] = []
     # Margin 50 against distances of at most 2: the loss cannot leave the margin's neighbourhood.
@@ -242,6 +267,7 @@ def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(datase
     assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_path: Path) -> None:
     from handnet.data.splits.rules import select_part
     from handnet.embedding.encode import embed_files

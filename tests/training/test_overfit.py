@@ -11,7 +11,7 @@ from handnet.config.run_folder import Run
 from handnet.data.pair_table import PairTable
 from handnet.errors import ConfigError, RunError
 from handnet.networks.backbones import BACKBONES
-from tests.colours import SETTINGS
+from tests.colours import list_arguments
 from tests.tiny import tiny_backbone
 
 
@@ -21,17 +21,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_few_pairs_are_learnt_exactly(pairs_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = [f"--set={setting}" for setting in SETTINGS]
-    arguments = [
-        "train",
-        "--data",
-        str(pairs_run.folder.parent / "data"),
-        "--arch",
-        "tiny",
-        "--overfit",
-        "40",
-        *settings,
-    ]
+    arguments = list_arguments(pairs_run.folder.parent / "data", "--overfit", "40")
     result = CliRunner().invoke(cli, [*arguments, "--run", str(tmp_path / "run")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "learning 20 pairs of one and 20 of two people exactly" in result.output

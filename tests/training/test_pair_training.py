@@ -23,13 +23,14 @@ from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import PAIR_FORMS
 from handnet.training.pair_training import fit_pairs, load_pair_classifier, score_pairs_with
-from tests.colours import SETTINGS, write_colours
+from tests.colours import SETTINGS, list_arguments, write_colours
 from tests.photos import find_real_data
 from tests.tiny import tiny_backbone
 
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", PAIR_FORMS)
 def test_every_form_is_symmetric_and_learns(form: str) -> None:
     """Vectors of one person differ by little: whichever form must tell them from those of two on new people."""
@@ -57,19 +58,12 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_part_without_pairs_is_said_before_the_encoder_is_trained(pairs_run: Run, tmp_path: Path) -> None:
-    settings = [f"--set={setting}" for setting in SETTINGS if "split_options" not in setting]
-    settings += [f"--set=data.split_options.{part}" for part in ("train=0.9", "val=0.05", "test=0.05")]
-    arguments = [
-        "train",
-        "--data",
-        str(pairs_run.folder.parent / "data"),
-        "--arch",
-        "tiny",
-        "--run",
-        str(tmp_path / "run"),
-    ]
+    settings = [setting for setting in SETTINGS if "split_options" not in setting]
+    settings += [f"data.split_options.{part}" for part in ("train=0.9", "val=0.05", "test=0.05")]
+    data = pairs_run.folder.parent / "data"
+    arguments = list_arguments(data, "--run", str(tmp_path / "run"), settings=settings)
     with pytest.raises(DataError, match="Pairs need two people, .* a val part of 1 people"):
-        CliRunner().invoke(cli, [*arguments, *settings], catch_exceptions=False)
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -144,18 +138,10 @@ def test_the_exported_model_judges_pairs_as_verify_does(pairs_run: Run, tmp_path
 
 
 def test_given_weights_are_not_trained_and_their_features_are_classified(pairs_run: Run, tmp_path: Path) -> None:
-    settings = [f"--set={setting}" for setting in (*SETTINGS, "pairs.features=backbone", "pairs.form=chi-square")]
-    arguments = [
-        "train",
-        "--data",
-        str(pairs_run.folder.parent / "data"),
-        "--arch",
-        "tiny",
-        "--freeze",
-        "--epochs",
-        "0",
-    ]
-    result = CliRunner().invoke(cli, [*arguments, *settings, "--run", str(tmp_path / "run")], catch_exceptions=False)
+    settings = [*SETTINGS, "pairs.features=backbone", "pairs.form=chi-square"]
+    options = ["--freeze", "--epochs", "0", "--run", str(tmp_path / "run")]
+    arguments = list_arguments(pairs_run.folder.parent / "data", *options, settings=settings)
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "kept the weights as they were" in result.output
     given = read_run(tmp_path / "run")

@@ -41,6 +41,7 @@ def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handnet.training.callbacks.keeper.Keeper.on_epoch_begin", stop, raising=False)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_the_weights_and_the_split_that_it_began_with_are_gone(
     dataset: DataSet, working_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_wrong_sampler_is_said_before_photos_are_decoded(
     assert getattr(caught.value, "exit_code", None) == 2
 
 
+@pytest.mark.slow
 def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(dataset: DataSet, tmp_path: Path) -> None:
     lines: list[str] = []
     settings = {"data": {"split": "k-fold"}, "train": {"epochs": 1}}
@@ -102,6 +104,7 @@ def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(datas
     assert second.facts["identical_photos"] == {"under_two_people": 0, "in_two_parts": 0}
 
 
+@pytest.mark.slow
 def test_photos_of_one_view_are_trained_on_where_the_loss_takes_any(dataset: DataSet, tmp_path: Path) -> None:
     backs = [example for example in dataset.examples if example.view == "dorsal"]
     lines: list[str] = []

@@ -108,7 +108,7 @@ def _sort_rows(table: Path, photo_folder: Path, present: set[str]) -> _SortedRow
             first_line, first = found.lines[name]
             if (first.identity, first.view, first.side) != (identity, view, side):
                 raise DataError(
-                    f"{table}: imageName {printable(name)} stands for two different photos, in line {first_line} and "
+                    f"{table}: imageName {printable(name)} names two different photos, in line {first_line} and "
                     f"line {line}. Each photo must have one row."
                 )
             found.repeated.append(name)

@@ -58,7 +58,7 @@ def draw_batch(
     """
     lengths = [len(people), len(views), len(sides), len(photos)]
     if len(set(lengths)) != 1:
-        raise DataError(f"`people`, `views`, `sides` and `photos` must be of one length. Received: {lengths}.")
+        raise DataError(f"`people`, `views`, `sides` and `photos` must have the same length. Received: {lengths}.")
     height = round(0.75 * side_px)
     top = (side_px - height) // 2
     batch = np.full((lengths[0], side_px, side_px, 3), background, np.uint8)

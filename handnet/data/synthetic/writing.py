@@ -86,7 +86,7 @@ def _check_target(directory: Path) -> None:
     try:
         is_used = directory.is_dir() and any(directory.iterdir())
     except OSError as error:
-        raise DataError(f"Cannot look into {str(directory)!r}: {error.strerror}. Give a new folder.") from None
+        raise DataError(f"Cannot read {str(directory)!r}: {error.strerror}. Give a new folder.") from None
     if is_used:
         raise DataError(
             f"The folder {str(directory)!r} is not empty. Give the name of a new folder, or empty it first."

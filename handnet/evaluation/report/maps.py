@@ -44,7 +44,7 @@ def draw_maps(
         DiskError: the folder cannot be written.
     """
     if len(part.embeddings) < 10:
-        echo("no maps: they take ten photos or more")
+        echo("no maps: they need at least ten photos")
         return []
     written = []
     for name, compute in MAPS.items():

@@ -9,7 +9,7 @@ _COLUMNS = {"auc": "AUC", "f1": "F1", "accuracy": "accuracy", "false_accept_rate
 
 
 def format_pair_metrics(metrics: Mapping[str, Any]) -> str:
-    """Return the figures of `evaluate_pairs` as text, a system a row, with 95 % intervals over people.
+    """Return the figures of `evaluate_pairs` as text, one row per system, with 95 % intervals over people.
 
     Args:
         metrics: what it returned.

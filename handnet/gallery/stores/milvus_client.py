@@ -63,7 +63,7 @@ class Server:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Turn the client's errors into those that a user can mend."""
+        """Turn the client's errors into errors that say what to do."""
         import grpc
         from pymilvus import MilvusException
 

@@ -82,7 +82,7 @@ class Connections:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Turn SQLite's errors into those that a user can mend."""
+        """Turn SQLite's errors into errors that say what to do."""
         try:
             yield
         except sqlite3.Error as error:

@@ -37,7 +37,7 @@ async def show_collection(collection: str, service: Served) -> CollectionOut:
 @router.delete("/{collection}", status_code=204, dependencies=[ADMIN])
 async def delete_collection(
     collection: str,
-    confirm: Annotated[str, Query(max_length=200, description="The collection's name once more.")],
+    confirm: Annotated[str, Query(max_length=200, description="The collection's name, to confirm.")],
     service: Served,
 ) -> None:
     """Delete a collection and everybody in it for good; backups stay."""

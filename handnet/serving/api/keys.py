@@ -91,7 +91,7 @@ class KeyFile:
         return f"hn_{key.id}_{secret}"
 
     def revoke(self, identifier: str) -> None:
-        """Make a key useless.
+        """Revoke a key.
 
         Raises:
             ConfigError: there is no such key.

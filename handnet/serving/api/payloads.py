@@ -54,13 +54,15 @@ class IdentifyFields(HandFields):
     top: Annotated[int, Field(ge=1, le=1000, description="People to list.")] = 10
     fpir: Annotated[
         float | None,
-        Field(gt=0, lt=1, description="About this share of people who are not enrolled may be named."),
+        Field(gt=0, lt=1, description="Share of people who are not enrolled that may be named by mistake."),
     ] = None
     fpir_bound: Annotated[
         Literal["estimate", "upper"],
         Field(description="What fpir is of the threshold: the best estimate, or the upper end of its 95 % interval."),
     ] = "estimate"
-    prior: Annotated[float, Field(gt=0, lt=1, description="Probability that a hand is of somebody enrolled.")] = 0.5
+    prior: Annotated[
+        float, Field(gt=0, lt=1, description="Prior probability that the hand belongs to somebody enrolled.")
+    ] = 0.5
     together: Annotated[bool, Field(description="All photos show one person: one answer.")] = False
 
 

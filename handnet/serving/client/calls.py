@@ -57,7 +57,7 @@ SEEN_COLUMNS = {
 
 
 class Verified(NamedTuple):
-    """What a server says of pairs of photos.
+    """A server's answers for pairs of photos.
 
     Attributes:
         similarity: float32 (N,), cosine.

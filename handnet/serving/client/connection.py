@@ -86,7 +86,7 @@ def parse_server(address: str, model: str, **limits: Any) -> Server:
         ) from None
     if parts.scheme not in SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
         raise ConfigError(
-            f"`--server` must be grpc://HOST:PORT or http://HOST:PORT and nothing behind. Received: {address!r}."
+            f"`--server` must be grpc://HOST:PORT or http://HOST:PORT with nothing after the port. Received: {address!r}."
         )
     server = Server(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], model, **limits)
     for name in ("timeout_s", "attempts", "max_request_bytes", "max_request_photos"):
@@ -107,7 +107,7 @@ def read_photo_bytes(paths: Sequence[Path], max_bytes: int) -> list[bytes]:
             size = path.stat().st_size
             if size > max_bytes:
                 raise DataError(
-                    f"{str(path)!r} has {size:,} bytes and a request may have {max_bytes:,}. Make the photo smaller, or "
+                    f"{str(path)!r} has {size:,} bytes, and a request may have at most {max_bytes:,}. Make the photo smaller, or "
                     "raise --max-request-mb here and the limit at the server."
                 )
             contents.append(path.read_bytes())
@@ -117,7 +117,7 @@ def read_photo_bytes(paths: Sequence[Path], max_bytes: int) -> list[bytes]:
 
 
 def split_requests(sizes: Sequence[int], max_bytes: int, max_photos: int) -> Iterator[slice]:
-    """Yield which neighbours go into one request, so that none is above the limits.
+    """Yield the slices of photos that go into one request each, so that none is above the limits.
 
     Args:
         sizes: bytes of each photo (or pair), none above `max_bytes`.

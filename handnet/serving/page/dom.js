@@ -48,7 +48,7 @@ export function ask(content, buttons) {
   return new Promise((resolve) => {
     const cancel = h("button", { type: "submit", value: "", formnovalidate: true }, "Cancel");
     const form = h("form", { method: "dialog", class: "stack" }, content, h("div", { class: "row" }, buttons, cancel));
-    const dialog = h("dialog", {}, form);
+    const dialog = h("dialog", { "aria-label": form.querySelector("h2")?.textContent }, form);
     dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue); });
     document.body.append(dialog);
     dialog.showModal();

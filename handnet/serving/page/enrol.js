@@ -25,7 +25,7 @@ export function setUp(panel, onenrolled) {
     known.replaceChildren(...found.people.map((person) => h("option", { value: person.name })));
   });
   const { view, side } = handChoices();
-  const review = select("Review", [["", "as the collection says"], ["standard", "standard"], ["strict", "strict"], ["off", "off"]]);
+  const review = select("Review", [["", "the collection's"], ["standard", "standard"], ["strict", "strict"], ["off", "off"]]);
   const send = h("button", { type: "submit", class: "main" }, "Enrol");
   const input = photoInput({ title: "Photos of one person", several: true });
   const form = h("form", { class: "card stack", novalidate: true }, h("h2", {}, "Enrol somebody"), h("label", { class: "field" }, "Name", name, known), input.element,

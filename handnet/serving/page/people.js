@@ -44,7 +44,7 @@ export function setUp(panel, onchanged) {
   }
   function line(person) {
     const place = h("div", { class: "photos" });
-    const photos = h("button", { type: "button", class: "small", "aria-expanded": "false" }, "Photos");
+    const photos = h("button", { type: "button", class: "small", "aria-expanded": "false", "aria-label": `Photos of ${person.name}` }, "Photos");
     photos.addEventListener("click", () => open(person, place, photos));
     const item = h("li", {}, face(person.id, "", person.name),
       h("div", {}, h("div", { class: "name" }, person.name), h("div", { class: "quiet" }, `${person.num_photos} ${person.num_photos === 1 ? "photo" : "photos"} · since ${person.created.slice(0, 10)}`)),

@@ -65,12 +65,13 @@ export function photoInput({ title, several = false, examples = false, onchange 
     urls = photos.map((photo) => URL.createObjectURL(photo));
     drop.classList.toggle("filled", photos.length > 0);
     clear.hidden = !photos.length;
-    if (photos.length) drop.replaceChildren(h("img", { class: "photo", src: urls[0], alt: `chosen: ${photos[0].name}` }), input);
+    const unseen = (text) => (event) => event.target.replaceWith(h("span", { class: "hint" }, text));
+    if (photos.length) drop.replaceChildren(h("img", { class: "photo", src: urls[0], alt: `chosen: ${photos[0].name}`, onerror: unseen(`${photos[0].name} cannot be shown`) }), input);
     else {
       const picture = svg("svg", { viewBox: "0 0 48 48", "aria-hidden": "true" }, svg("path", { d: "M18 25V12M23.5 23V9.5M29 23V11M34 25v-9M18 25l-3.6-3.4c-1.9-1.7-4.5.4-3.3 2.6L17 34.500c1.900 3.500 5 5.200 9 5.200 5.800 0 8-4 8-9.500V25" }));
       drop.replaceChildren(picture, h("strong", {}, title), h("span", { class: "hint" }, "Drop it here, paste it, or tap to choose"), input);
     }
-    thumbs.replaceChildren(...(photos.length > 1 ? photos.map((photo, place) => h("button", { type: "button", class: "thumb", "aria-label": `Leave out ${photo.name}`, onclick: () => set(photos.filter((_, other) => other !== place)) }, h("img", { src: urls[place], alt: "" }))) : []));
+    thumbs.replaceChildren(...(photos.length > 1 ? photos.map((photo, place) => h("button", { type: "button", class: "thumb", "aria-label": `Leave out ${photo.name}`, onclick: () => set(photos.filter((_, other) => other !== place)) }, h("img", { src: urls[place], alt: "", onerror: unseen("?") }))) : []));
   }
   function set(files) {
     photos = several ? files : files.slice(-1);

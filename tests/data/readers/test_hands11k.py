@@ -160,7 +160,7 @@ def test_names_from_the_table_cannot_drive_the_terminal(tmp_path: Path) -> None:
 
 def test_one_name_for_two_people_is_refused(tmp_path: Path) -> None:
     make_dataset(tmp_path, [row("1", "dorsal left", "a.jpg"), row("2", "dorsal left", "a.jpg")], ["a.jpg"])
-    with pytest.raises(DataError, match=r"imageName a.jpg stands for two different photos, in line 2 and line 3"):
+    with pytest.raises(DataError, match=r"imageName a.jpg names two different photos, in line 2 and line 3"):
         read_hands11k(tmp_path)
 
 

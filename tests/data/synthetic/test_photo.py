@@ -68,10 +68,11 @@ def test_wrong_arguments_are_named():
         draw_hand(person, "dorsal", "both", rng)
     with pytest.raises(DataError, match=r"at least 24 each way. Received: size_px=\(256, 10\)"):
         draw_hand(person, "dorsal", "left", rng, (256, 10))
-    with pytest.raises(DataError, match=r"of one length. Received: \[2, 1, 1, 1\]"):
+    with pytest.raises(DataError, match=r"the same length. Received: \[2, 1, 1, 1\]"):
         draw_batch(0, [0, 1], [0], [0], [0])
 
 
+@pytest.mark.slow
 def test_raw_pixels_find_few_people():
     # Letterboxed 32×32 grey photos, averaged per person and view, compared by cosine: 41 people, chance 1/41.
     people = np.arange(41)

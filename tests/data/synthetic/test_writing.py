@@ -59,6 +59,7 @@ def test_reader_finds_every_photo_and_attribute(tmp_path):
         assert example.attributes["nailPolish"] == str(int(person.polish is not None and example.view == "dorsal"))
 
 
+@pytest.mark.slow
 def test_photos_do_not_depend_on_workers_nor_on_the_number_of_people(tmp_path):
     write_synthetic(tmp_path / "one", 21, 2, 3, SMALL, workers=1)
     write_synthetic(tmp_path / "two", 21, 2, 3, SMALL, workers=2)

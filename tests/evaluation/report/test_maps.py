@@ -30,7 +30,7 @@ def test_a_few_photos_have_no_map_and_neighbours_stay_together(tmp_path: Path) -
     few = draw_hands(num_people=2)
     few = few.select(np.arange(len(few.embeddings)) < 4)
     assert maps.draw_maps(tmp_path, few, ["val"] * 4, echo=said.append) == []
-    assert said == ["no maps: they take ten photos or more"]
+    assert said == ["no maps: they need at least ten photos"]
     rng = np.random.default_rng(0)
     centres = np.repeat(np.eye(2, 8), 8, axis=0)
     points = maps.compute_tsne((centres + 0.05 * rng.normal(size=(16, 8))).astype(np.float32), seed=0)

@@ -80,6 +80,7 @@ def test_writer_that_dies_leaves_the_old_or_the_new_state(
     other.close()
 
 
+@pytest.mark.slow
 def test_writers_wait_for_each_other(place: tuple[str, str], store: MilvusStore) -> None:
     problems: list[BaseException] = []
 
@@ -123,6 +124,7 @@ def test_a_dead_writer_s_claim_expires(
     assert len(dump(store)[0]) == 3
 
 
+@pytest.mark.slow
 def test_a_claim_that_expired_writes_nothing(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     before = dump(store)
@@ -154,6 +156,7 @@ def test_what_was_removed_is_not_in_the_server_s_files(milvus: tuple[str, Path],
         assert after[1] > 0
 
 
+@pytest.mark.slow
 def test_server_that_goes_away_is_one_line(tmp_path: Path, matching: Matching) -> None:
     need_milvus()
     port = find_port()

@@ -96,6 +96,7 @@ def test_search_finds_bytes_across_the_edge_of_a_block(
     assert store.find_bytes([b"needlf"]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [None, KEY], ids=["bare", "protected"])
 def test_flipped_bytes_are_found_on_opening(tmp_path: Path, key: object) -> None:
     folder = tmp_path / "good"

@@ -67,7 +67,9 @@ def dump(store: Store) -> tuple[dict[str, str], dict[str, tuple[object, ...]]]:
 
 
 # The server without a key is tested too: where the key is rotated away.
-@pytest.fixture(params=["folder", "folder with a key", "milvus with a key"])
+@pytest.fixture(
+    params=["folder", "folder with a key", pytest.param("milvus with a key", marks=pytest.mark.slow)],
+)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """A function that makes a store, or with `again=True` opens it once more."""
     key = KEY if "key" in request.param else None

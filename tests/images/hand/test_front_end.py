@@ -36,6 +36,7 @@ def read_photo(path):
     return tf.io.decode_jpeg(Path(path).read_bytes(), channels=3, dct_method="INTEGER_ACCURATE")
 
 
+@pytest.mark.slow
 def test_real_hands_agree_with_the_reference(find):
     folder = find_real_data("hands11k-mini")
     with np.load(GOLDEN) as file:
@@ -62,6 +63,7 @@ def test_real_hands_agree_with_the_reference(find):
     assert np.mean(sides) > 0.98
 
 
+@pytest.mark.slow
 def test_drawn_hands_are_found_where_they_were_drawn(find):
     inside = []
     for number in range(6):
@@ -122,6 +124,7 @@ def test_where_there_is_no_hand_none_is_found_and_nothing_is_nan(find, kind):
         assert np.isfinite(np.asarray(values, np.float32)).all()
 
 
+@pytest.mark.slow
 def test_an_export_with_core_operations_alone_gives_the_same(find, tmp_path):
     module = tf.Module()
     module.find = find
@@ -132,6 +135,7 @@ def test_an_export_with_core_operations_alone_gives_the_same(find, tmp_path):
         np.testing.assert_allclose(np.asarray(ours, np.float32), np.asarray(theirs, np.float32), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_tf_data_map(find):
     photos = np.stack([draw(number)[0] for number in range(2)])
     found = list(tf.data.Dataset.from_tensor_slices(photos).map(lambda photo: find(photo).found))

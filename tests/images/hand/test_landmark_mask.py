@@ -91,6 +91,7 @@ def test_what_lies_outside_the_photo_is_no_hand():
     assert mask[(y > 190) & (y < 199)].any()
 
 
+@pytest.mark.slow
 def test_the_crop_is_the_same_however_the_hand_lies_and_on_whatever_ground():
     expected = None
     for kind in ("plain", "clutter"):
@@ -124,6 +125,7 @@ def test_a_mirrored_hand_gives_the_same_crop():
     assert np.abs(first - unlike).mean() > 8
 
 
+@pytest.mark.slow
 def test_on_a_plain_ground_both_ways_to_the_crop_agree():
     models = load_hand_models(find_hand_models())
     differences = []

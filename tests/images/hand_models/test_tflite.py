@@ -44,6 +44,7 @@ def test_a_truncated_file_is_refused(length):
         parse_tflite(FILE.read_bytes()[:length])
 
 
+@pytest.mark.slow
 def test_damage_anywhere_is_refused_or_harmless():
     whole = FILE.read_bytes()
     random = np.random.default_rng(5)

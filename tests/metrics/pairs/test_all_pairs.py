@@ -12,17 +12,7 @@ from handnet.metrics.pairs.verification import (
     compute_auc,
 )
 from tests.metrics.oracles import draw_part
-
-
-def label(genuine, impostor):
-    return np.r_[np.ones(len(genuine)), np.zeros(len(impostor))], np.r_[genuine, impostor]
-
-
-def brute_force(part):
-    dorsal, palmar = part.select(part.views == "dorsal"), part.select(part.views == "palmar")
-    similarities = dorsal.embeddings @ palmar.embeddings.T
-    same = dorsal.identities[:, None] == palmar.identities
-    return similarities[same], similarities[~same]
+from tests.metrics.pairs.scores import brute_force, label
 
 
 def test_streamed_pairs_equal_all_pairs(monkeypatch):

@@ -21,6 +21,7 @@ from handnet.metrics.pairs.verification import (
 )
 from tests.metrics.oracles import draw_part
 from tests.metrics.pairs.lists import collect_scores
+from tests.metrics.pairs.scores import brute_force, label
 
 
 def draw_scores(seed, ties):
@@ -29,17 +30,6 @@ def draw_scores(seed, ties):
     if ties:
         genuine, impostor = np.round(genuine, 1), np.round(impostor, 1)
     return np.clip(genuine, -1, 1).astype(np.float32), np.clip(impostor, -1, 1).astype(np.float32)
-
-
-def label(genuine, impostor):
-    return np.r_[np.ones(len(genuine)), np.zeros(len(impostor))], np.r_[genuine, impostor]
-
-
-def brute_force(part):
-    dorsal, palmar = part.select(part.views == "dorsal"), part.select(part.views == "palmar")
-    similarities = dorsal.embeddings @ palmar.embeddings.T
-    same = dorsal.identities[:, None] == palmar.identities
-    return similarities[same], similarities[~same]
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -16,5 +16,7 @@ def fit(model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int = 
     before, side = read(model), model.input_shape[1]
     targets = np.resize(TARGETS, (4, model.output_shape[1]))
     model.compile(optimizer, "mse")
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     model.fit(IMAGES[:, :side, :side], targets, batch_size=4, epochs=steps, verbose=0, shuffle=False)
     return {path for path, values in read(model).items() if not np.array_equal(values, before[path])}

@@ -72,6 +72,7 @@ def test_features_equal_those_of_keras_applications(arch: str, tmp_path: Path) -
     assert read_manifest(folder).pixel_offset == tuple(np.asarray(ours.get_layer("pixels").offset, float).round(3))
 
 
+@pytest.mark.slow
 def test_the_last_blocks_of_either_can_be_trained() -> None:
     assert list_blocks(build_backbone("vgg16", image_size_px=32)) == [f"block{i}" for i in range(1, 6)]
     assert list_blocks(build_backbone("inception-v3", image_size_px=75)) == [f"mixed{i}" for i in range(11)]
@@ -131,6 +132,7 @@ def test_damaged_files_and_other_backbones_are_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_names_of_layers_do_not_depend_on_what_keras_has_counted_before() -> None:
     first, second = ([v.path for v in build_backbone("inception-v3", image_size_px=75).weights] for _ in range(2))
     assert first == second

@@ -31,6 +31,7 @@ def build_with_weights(arch: str, side_px: int) -> keras.Model:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "side_px"), list_cases())
 def test_every_depth_equals_the_reference(kind: str, side_px: int) -> None:
     model = build_with_weights(f"efficientnet-{kind}", side_px)

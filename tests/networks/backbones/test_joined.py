@@ -84,6 +84,7 @@ def test_what_cannot_be_joined_is_refused() -> None:
         build(sources={"one": SourceConfig("smal")})
 
 
+@pytest.mark.slow
 def test_sources_have_the_published_weights_and_the_hand_is_aligned() -> None:
     taps = {"block4": 3, "block7": 2}
     lite = SourceConfig("efficientnet-lite0", align=True, taps=taps)

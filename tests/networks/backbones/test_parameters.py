@@ -72,6 +72,7 @@ def test_the_catalogue_counts_transformers_right(name):
     assert published.width == size.width
 
 
+@pytest.mark.slow
 def test_the_catalogue_counts_resnet50_right():
     model = build_backbone("resnet50", image_size_px=32)
     assert count_parameters(model)[0] - 6 == PUBLISHED["resnet50"].weights.num_parameters

@@ -42,6 +42,7 @@ def compute_error(
     return float(np.abs(features - expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "about", "side_px"), list_cases("backbones.npz"))
 def test_features_equal_the_reference_on_drawn_images(case, about, side_px, tmp_path):
     error = compute_error("backbones.npz", case, about, side_px, draw_images(side_px), "drawn", tmp_path)

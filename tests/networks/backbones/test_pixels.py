@@ -1,10 +1,12 @@
 """The pixel normalisation of each kind of weights."""
 
 import numpy as np
+import pytest
 
 from handnet.networks.backbones.build import build_backbone
 
 
+@pytest.mark.slow
 def test_facenet_pixels():
     model = build_backbone("inception-resnet-v1", image_size_px=80)
     grey = np.array([0, 127.5, 255], np.float32).reshape(1, 1, 3, 1) * np.ones((1, 1, 1, 3), np.float32)

@@ -41,7 +41,7 @@ def test_settings_with_sources_survive_a_file_and_are_completed_once() -> None:
     ("sources", "image", "message"),
     [
         ({}, {"crop": "none"}, r"`image\.crop` follows from the crops of `model\.sources`: 'hand-canonical'"),
-        ({"palm": PALM}, {}, r"laid by landmarks.*handnet weights fetch mediapipe-hands"),
+        ({"palm": PALM}, {}, r"needs landmarks.*handnet weights fetch mediapipe-hands"),
         ({"more": {"crop": "none"}}, {}, r"sources\.NAME\.backbone` must name a backbone"),
         ({"more": {**PALM, "crop": "several"}}, {}, r"Unknown value of model\.sources\.NAME\.crop: 'several'"),
         (

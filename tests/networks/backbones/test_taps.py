@@ -38,6 +38,7 @@ def test_a_transformer_s_patch_tokens_are_a_map() -> None:
     np.testing.assert_array_equal(GridPooling(2)(tokens), GridPooling(2)(maps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arch", "taps", "widths"),
     [
@@ -66,6 +67,7 @@ def test_depths_of_every_kind_of_network_in_its_own_order(arch: str, taps: dict,
     )
 
 
+@pytest.mark.slow
 def test_unknown_depths_and_layers_without_a_map_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"'layer2_9'\. Did you mean 'layer2_"):
         build_backbone("resnet50", image_size_px=64, taps={"layer2_9": 2})

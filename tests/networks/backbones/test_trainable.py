@@ -10,6 +10,7 @@ from handnet.networks.backbones.trainable import find_depths, find_layer_rates, 
 from tests.networks.backbones.fitting import IMAGES, fit, read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["small", "dino-tiny"])
 def test_last_blocks_alone_change(arch):
     model = build_backbone(arch, image_size_px=70)
@@ -20,6 +21,7 @@ def test_last_blocks_alone_change(arch):
     assert any("moving_mean" in path for path in expected) == (arch == "small")
 
 
+@pytest.mark.slow
 def test_nothing_changes_in_a_frozen_network_with_batch_norm_and_dropout():
     backbone = build_backbone("inception-resnet-v1", image_size_px=80)
     set_trainable(backbone, "none")
@@ -74,6 +76,7 @@ def test_layer_rates_by_hand():
             find_layer_rates(model, decay)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [None, 2])
 @pytest.mark.parametrize("name", ["SGD", "AdamW"])
 @pytest.mark.parametrize("weight_decay", [0.0, 5.0])

@@ -1,6 +1,11 @@
-"""Two training steps on the Keras backend of the environment: `python -m tests.networks.backbones.two_steps ARCH WEIGHTS OUT`."""
+"""Two training steps on the Keras backend of the environment: `python -m tests.networks.backbones.two_steps FOLDER ARCH…`.
 
+The folder holds ARCH.weights.h5 of each network; ARCH.BACKEND.npz are written there.
+"""
+
+import os
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,22 +19,27 @@ SIDE_PX = 70
 LABELS = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]], np.int32)
 
 
-def run(arch: str, weights: str, out: str) -> None:
-    """Embed six images, train two steps on them by triplets, embed them again; write both to `out`."""
+def run(folder: Path, arch: str) -> Path:
+    """Embed six images, train two steps on them by triplets, embed them again; return the file that has both."""
     images = np.random.default_rng(0).integers(0, 256, (len(LABELS), SIDE_PX, SIDE_PX, 3), dtype=np.uint8)
     backbone = build_backbone(arch, image_size_px=SIDE_PX, seed=5)
-    if weights:
-        backbone.load_weights(weights)
+    backbone.load_weights(os.fspath(folder / f"{arch}.weights.h5"))
     set_trainable(backbone, "all")
     inputs = keras.Input((SIDE_PX, SIDE_PX, 3))
     model = keras.Model(inputs, UnitNormalization()(backbone(inputs)))
-    before = keras.ops.convert_to_numpy(model(images))
+    # Compiled whole, and once for both: operation by operation JAX compiles each of them.
+    before = model.predict_on_batch(images)
     loss = build_loss("triplet", {"margin": 0.5})
     model.compile(keras.optimizers.SGD(0.02), loss)
+    # Else the first batch makes the optimizer's variables, and the step is traced again.
+    model.optimizer.build(model.trainable_variables)
     losses = [float(model.train_on_batch(images, LABELS)) for _ in range(2)]
-    after = keras.ops.convert_to_numpy(model(images))
+    after = model.predict_on_batch(images)
+    out = folder / f"{arch}.{keras.backend.backend()}.npz"
     np.savez(out, before=before, after=after, losses=losses)
+    return out
 
 
 if __name__ == "__main__":
-    run(*sys.argv[1:])
+    for name in sys.argv[2:]:
+        run(Path(sys.argv[1]), name)

@@ -1,21 +1,11 @@
 """The record of a folder of weights."""
 
-import numpy as np
 import pytest
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
-from handnet.networks.weights.safetensors import write_safetensors
+from handnet.networks.weights.manifest import hash_file
 from handnet.networks.weights.source import read_pretrained
-
-STATE = {"conv1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), "bn1.weight": np.ones(2, np.float32)}
-
-
-def make_record(folder, **changes) -> None:
-    write_safetensors(folder / "weights.safetensors", STATE)
-    size, sha256 = (folder / "weights.safetensors").stat().st_size, hash_file(folder / "weights.safetensors")
-    fields = {"arch": "resnet50", "file": "weights.safetensors", "num_bytes": size, "sha256": sha256}
-    write_manifest(folder, Manifest(**{**fields, "source": "here", "licence": "none", **changes}))
+from tests.networks.weights.records import make_record
 
 
 def test_hash_of_known_bytes(tmp_path):

@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from handnet.errors import WeightsError
-from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
 from handnet.networks.weights.safetensors import write_safetensors
 from handnet.networks.weights.source import is_keras_hub_folder, read_pretrained, to_scale_and_offset
 from tests.networks.backbones.sources import write_pth
-
-STATE = {"conv1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), "bn1.weight": np.ones(2, np.float32)}
-
-
-def make_record(folder, **changes) -> None:
-    write_safetensors(folder / "weights.safetensors", STATE)
-    size, sha256 = (folder / "weights.safetensors").stat().st_size, hash_file(folder / "weights.safetensors")
-    fields = {"arch": "resnet50", "file": "weights.safetensors", "num_bytes": size, "sha256": sha256}
-    write_manifest(folder, Manifest(**{**fields, "source": "here", "licence": "none", **changes}))
+from tests.networks.weights.records import STATE, make_record
 
 
 def test_a_recorded_folder_and_the_file_in_it_are_read(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handnet.serving.api.keys import KeyFile
+from handnet.serving.api.service import Collection
 from tests.serving.api.hands import draw, make_service
 from tests.serving.api.site import Site
 
@@ -17,6 +18,8 @@ playwright = pytest.importorskip(
 )
 if not CHROMIUM:
     pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
 
 FLAGS = [
     "--headless",
@@ -190,6 +193,57 @@ def test_the_keyboard_goes_through_the_tabs(page: Any) -> None:
     assert page.evaluate("document.activeElement.type") == "file"
     page.get_by_label("Light or dark").click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+# What the longest choice needs, the arrow and the padding included, and what there is.
+CUT = """panel => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const cut = [...panel.querySelectorAll("select")].filter((choice) => {
+    const style = getComputedStyle(choice);
+    pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    const longest = Math.max(...[...choice.options].map((option) => pen.measureText(option.text).width));
+    return longest + parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 16 > choice.clientWidth;
+  });
+  const names = [...panel.querySelectorAll(".name")].filter((name) => name.scrollWidth > name.clientWidth);
+  return [...cut, ...names].map((element) => element.textContent);
+}"""
+
+
+def test_no_choice_and_no_name_is_cut(page: Any, site: Site) -> None:
+    gallery = site.service.collections["hands"].gallery
+    gallery.rename(
+        "Lise Meitner", "Elise Meitner, of the Kaiser-Wilhelm-Institut für Chemie in Berlin-Dahlem, second floor"
+    )
+    page.locator("#identify input[type=file]").set_input_files(photo("back.jpg", 0))
+    page.locator("#identify .verdict").wait_for()
+    for tab in ("identify", "verify", "enrol", "people"):
+        panel = show(page, tab)
+        for summary in panel.locator("details > summary").all():
+            summary.click()
+        assert panel.evaluate(CUT) == [], tab
+
+
+def test_a_second_collection_is_chosen_on_a_phone_too(page: Any, site: Site, tmp_path: Path) -> None:
+    hands = site.service.collections["hands"]
+    name = "the-second-collection-of-a-server-with-a-long-name"
+    made = hands.gallery.create_like(tmp_path / name)
+    made.bind(hands.encoder)
+    site.service.collections[name] = Collection(name, made, hands.encoder)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.locator("#collection").select_option(name)
+    page.get_by_text("Nobody is enrolled yet").first.wait_for()
+    theme = page.locator("#theme").bounding_box()
+    assert theme["width"] >= 40
+    assert theme["x"] + theme["width"] <= page.viewport_size["width"]
+
+
+def test_a_file_that_is_no_picture_shows_no_broken_one(page: Any) -> None:
+    panel = show(page, "enrol")
+    text = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no photo"}
+    panel.locator("input[type=file]").set_input_files([text, photo("back.jpg", 9)])
+    panel.get_by_text("notes.png cannot be shown").wait_for()
+    assert panel.locator(".thumb img").count() == 1
 
 
 def test_names_are_text_and_never_markup(page: Any, site: Site) -> None:

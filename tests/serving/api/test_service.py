@@ -125,6 +125,7 @@ print("stopped")
 """
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_stop_finishes_what_it_accepted(tmp_path: Path) -> None:
     port = find_port()
     command = [sys.executable, "-c", SERVER, str(tmp_path), str(port)]

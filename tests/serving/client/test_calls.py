@@ -95,7 +95,7 @@ def test_photos_go_in_requests_within_the_limits(address: str, model: Model, pho
     size = photos["jpeg"].stat().st_size
     embed_with(parse_server(address, "hands", max_request_bytes=2 * size, **FAST), paths)
     assert model.requests[3:] == [2, 2, 2, 1]
-    with pytest.raises(DataError, match=r"bytes and a request may have"):
+    with pytest.raises(DataError, match=r"bytes, and a request may have at most"):
         embed_with(parse_server(address, "hands", max_request_bytes=size - 1, **FAST), paths)
 
 

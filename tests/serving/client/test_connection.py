@@ -17,7 +17,7 @@ from handnet.serving.client.connection import (
         ("127.0.0.1:8500", "must be grpc://HOST:PORT"),
         ("ftp://host:1", "must be grpc://HOST:PORT"),
         ("http://host:99999", "must be grpc://HOST:PORT"),
-        ("http://host:8501/v1/models/hands", "nothing behind"),
+        ("http://host:8501/v1/models/hands", "nothing after the port"),
         ("grpc://", "must be grpc://HOST:PORT"),
     ],
 )

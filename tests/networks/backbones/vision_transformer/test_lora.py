@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.trainable import set_trainable
@@ -9,6 +10,7 @@ from handnet.networks.backbones.vision_transformer.lora import merge_lora
 from tests.networks.backbones.fitting import IMAGES, fit
 
 
+@pytest.mark.slow
 def test_lora_begins_as_nothing_trains_alone_and_merges(tmp_path):
     plain = build_backbone("dino-tiny", image_size_px=70, seed=2)
     model = build_backbone("dino-tiny", image_size_px=70, seed=7, lora_rank=4, lora_alpha=8.0)

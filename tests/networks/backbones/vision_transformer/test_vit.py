@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pytest
 
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from tests.networks.backbones.fitting import fit, read
 
 
+@pytest.mark.slow
 def test_recomputed_activations_give_the_same_step():
     after = []
     for recompute in (False, True):

@@ -35,11 +35,12 @@ def write_comparison(path: Path, comparison: Mapping[str, Any]) -> None:
         ]
         rows.append([(f"{row['name']} minus {row['against']}", "paired, in points"), *changes])
     caption = "Figures with chance, and paired differences from the first run: clear where the interval leaves out 0."
+    searched = f"{comparison['protocol'].replace('_', ' ')}, {DIRECTION_NAMES[comparison['direction']]}"
     page = render(
         "comparison.html.j2",
         title="Runs compared",
         verdict=[_tell(row) for row in comparison["differences"]],
-        note=f"{comparison['protocol'].replace('_', ' ')}, {DIRECTION_NAMES[comparison['direction']]}; every run on the same photos.",
+        note=f"{searched}; every run on the same photos.",
         plots=[],
         wide=Plot(plot_differences(comparison), caption),
         table=Table(["Run", *(figure.heading for figure in figures.values())], rows),

@@ -1,6 +1,6 @@
 """Tables and plots of decisions on pairs: error rates, thresholds, open set, calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from handnet.evaluation.report.plots import charts, verification_plots
@@ -8,6 +8,19 @@ from handnet.evaluation.report.render import Cell, Plot, Table
 from handnet.metrics.figures import DIRECTION_NAMES, format_percent
 
 _THRESHOLDS = {"equal_error": "Equal errors", "best_f1": "Best F1"}
+_RATES = {
+    "false_accept_rate": "False accepts %",
+    "false_reject_rate": "False rejects %",
+    "f1": "F1 %",
+    "accuracy": "Accuracy %",
+    "balanced_accuracy": "Balanced accuracy %",
+}
+_COUNTS = {
+    "true_accepts": "Same person, accepted",
+    "false_rejects": "Same person, rejected",
+    "false_accepts": "Different, accepted",
+    "true_rejects": "Different, rejected",
+}
 
 
 def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,8 +47,8 @@ def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
             f"False accept rate {100 * float(rate):g} % not stated: {reason}."
             for rate, reason in figures["refused"].items()
         ],
-        "thresholds": _tabulate_thresholds(figures["thresholds"]) if thresholds else None,
-        "confusion": _tabulate_confusion(figures["thresholds"]),
+        "thresholds": _tabulate(figures["thresholds"], _RATES, _show_rate) if thresholds else None,
+        "confusion": _tabulate(figures["thresholds"], _COUNTS, _show_count),
         "first_plots": [
             Plot(
                 verification_plots.plot_histogram(figures["histogram"], thresholds),
@@ -62,36 +75,25 @@ def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tabulate_thresholds(thresholds: Mapping[str, Any]) -> Table:
-    shown = {
-        "false_accept_rate": "False accepts %",
-        "false_reject_rate": "False rejects %",
-        "f1": "F1 %",
-        "accuracy": "Accuracy %",
-        "balanced_accuracy": "Balanced accuracy %",
-    }
-    rows = []
-    for name, at in thresholds.items():
-        cells = [(_THRESHOLDS[name], f"similarity from {at['threshold']:.3f} on")]
-        for figure in shown:
-            chance = f"\nchance {100 * at['chance'][figure]:.1f}" if figure in at["chance"] else ""
-            cells.append((f"{100 * at[figure]:.1f}", format_bounds(at["interval"][figure]) + chance))
-        rows.append(cells)
-    return Table(["Threshold", *shown.values()], rows)
-
-
-def _tabulate_confusion(thresholds: Mapping[str, Any]) -> Table:
-    shown = {
-        "true_accepts": "Same person, accepted",
-        "false_rejects": "Same person, rejected",
-        "false_accepts": "Different, accepted",
-        "true_rejects": "Different, rejected",
-    }
-    rows = [
-        [(_THRESHOLDS[name], ""), *((f"{at['confusion'][key]:,}", "") for key in shown)]
+def _tabulate(thresholds: Mapping[str, Any], columns: Mapping[str, str], show: Callable[[Any, str], Cell]) -> Table:
+    """Return a row for each threshold: its name, where it lies, and what `show` makes of each column."""
+    rows: list[list[Cell]] = [
+        [
+            (_THRESHOLDS[name], f"similarity from {at['threshold']:.3f} on"),
+            *(show(at, column) for column in columns),
+        ]
         for name, at in thresholds.items()
     ]
-    return Table(["Threshold", *shown.values()], rows)
+    return Table(["Threshold", *columns.values()], rows)
+
+
+def _show_rate(at: Mapping[str, Any], name: str) -> Cell:
+    chance = f"\nchance {100 * at['chance'][name]:.1f}" if name in at["chance"] else ""
+    return f"{100 * at[name]:.1f}", format_bounds(at["interval"][name]) + chance
+
+
+def _show_count(at: Mapping[str, Any], name: str) -> Cell:
+    return f"{at['confusion'][name]:,}", ""
 
 
 def show_open_set(directions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,504 @@
+"""DINOv2-B on a GPU: Keras on JAX compared with compiled PyTorch, forward and fine-tuning, and the losses; one run.
+
+Command: python benchmarks/gpu.py [--arch dino] [--batches 64,256] [--rows 8192] [--engines handnet,timm,…] [--out FILE]
+
+The interpreter needs jax (with CUDA), keras, torch and timm; transformers, keras-hub and pytorch-metric-learning are measured
+where it has them. TensorFlow is not needed. Each engine is a process of its own and has the GPU to itself; the first lines name
+the card and the versions. Without a GPU it is a trial run: --arch dino-tiny --batches 2 --rows 64.
+
+Random weights, random photos (0..255) that lie on the GPU already: input is not measured. Forward: images to vectors.
+Fine-tuning step: every weight trained, batch-hard triplet loss on 256-d unit vectors, 4 photos a person, AdamW; matrix
+products in bfloat16, weights and AdamW's averages in float32 (Keras's mixed_bfloat16, torch's autocast). All is compiled
+(jax.jit, torch.compile), which is not counted. Time is the median of the rounds, each of several steps in a row that end
+with waiting for the GPU. A floating-point operation is an addition or a multiplication; a training step counts as three
+forward passes; the peak is what the data sheet of the H100 SXM says of dense bfloat16, 989 TFLOP/s. Memory is what the step
+allocates at its highest, weights included.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PEAK_TFLOPS = 989.0
+DIM = 256
+PHOTOS = 4
+MARGIN = 0.5
+LEARNING_RATE = 1e-5
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+PACKAGES = ("jax", "keras", "keras-hub", "torch", "timm", "transformers", "pytorch-metric-learning")
+# engine: what it is
+ENGINES = {
+    "handnet": "handnet's transformer, Keras on JAX",
+    "keras-hub": "keras-hub's DINOV2Backbone, Keras on JAX",
+    "timm": "timm, torch.compile",
+    "timm-bfloat16": "timm, torch.compile, weights in bfloat16 too (forward only)",
+    "transformers": "transformers' Dinov2Model, torch.compile",
+    "losses": "handnet's losses, jax.jit",
+    "losses-peer": "pytorch-metric-learning",
+}
+LOSSES: dict[str, tuple[str, dict[str, object]]] = {
+    "batch-hard triplet": ("triplet", {"mining": "hard"}),
+    "contrastive": ("batch_contrastive", {"form": "linear", "average": "active", "margin": 1.0}),
+    "InfoNCE": ("infonce", {"views": "any"}),
+    "multi-similarity": ("multi_similarity", {}),
+    "ArcFace": ("arcface", {}),
+}
+
+
+def count_flop(size: Any, image_px: int) -> float:
+    """Return the floating-point operations of one photo's forward pass: matrix products and attention.
+
+    Multiplications and additions per block and token: 4 width² for queries, keys, values and projection, 2 width · hidden for the
+    feed-forward part, 2 tokens · width for attention; and once the patches' projection.
+    """
+    patches = (image_px // size.patch_px) ** 2
+    tokens = 1 + patches
+    block = tokens * (4 * size.width**2 + 2 * size.width * size.hidden_width) + 2 * tokens**2 * size.width
+    return 2.0 * (size.num_blocks * block + patches * 3 * size.patch_px**2 * size.width)
+
+
+def time_steps(step: Callable[[], object], wait: Callable[[], object], rounds: int, seconds: float = 0.7) -> float:
+    """Return the median seconds of a step; a round lasts about `seconds`."""
+    step()
+    wait()
+    begin = time.perf_counter()
+    step()
+    wait()
+    steps = max(2, min(50, round(seconds / max(time.perf_counter() - begin, 1e-6))))
+    found = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        for _ in range(steps):
+            step()
+        wait()
+        found.append((time.perf_counter() - begin) / steps)
+    return statistics.median(found)
+
+
+def find_size(arch: str) -> Any:
+    """Return the numbers of a vision transformer of handnet's."""
+    from handnet.networks.backbones.vision_transformer import dino
+
+    sizes = {"dino": dino.BASE, "dino-small": dino.SMALL, "dino-large": dino.LARGE, "dino-tiny": dino.TINY}
+    return sizes[arch]
+
+
+def measure_keras(arguments: argparse.Namespace, hub: bool) -> Iterator[dict[str, object]]:
+    """Yield the rows of a network in Keras on JAX."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import jax
+    import keras
+    import numpy as np
+
+    from handnet.losses import build_loss
+    from handnet.networks.backbones.build import build_backbone
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    size, px = find_size(arguments.arch), arguments.image
+    images = keras.Input((px, px, 3))
+    if hub:
+        import keras_hub
+
+        backbone = keras_hub.models.DINOV2Backbone(
+            patch_size=size.patch_px,
+            num_layers=size.num_blocks,
+            hidden_dim=size.width,
+            num_heads=size.num_heads,
+            intermediate_dim=size.hidden_width,
+            layer_scale_init_value=1.0,
+            num_register_tokens=0,
+            use_mask_token=False,
+            position_embedding_shape=(px, px),
+            image_shape=(px, px, 3),
+        )
+        features = backbone(keras.layers.Normalization(mean=MEAN, variance=np.square(STD))(images))[:, 0]
+    else:
+        backbone = build_backbone(arguments.arch, image_size_px=px)
+        features = backbone(images)
+    vectors = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(DIM, dtype="float32")(features))
+    model = keras.Model(images, vectors)
+    loss = build_loss("triplet", {"mining": "hard", "margin": MARGIN})
+    optimizer = keras.optimizers.AdamW(LEARNING_RATE)
+    optimizer.build(model.trainable_variables)
+
+    def forward(trained: Any, fixed: Any, photos: Any) -> Any:
+        return model.stateless_call(trained, fixed, photos, training=False)[0]
+
+    def compute_loss(trained: Any, fixed: Any, photos: Any, labels: Any) -> Any:
+        vectors, fixed = model.stateless_call(trained, fixed, photos, training=True)
+        return loss(labels, vectors), fixed
+
+    def train(state: Any, photos: Any, labels: Any) -> Any:
+        trained, fixed, slots = state
+        (value, fixed), gradients = jax.value_and_grad(compute_loss, has_aux=True)(trained, fixed, photos, labels)
+        trained, slots = optimizer.stateless_apply(slots, gradients, trained)
+        return (trained, fixed, slots), value
+
+    def compile_step(step: Any, *given: Any, **options: Any) -> tuple[Any, float, float]:
+        began = time.perf_counter()
+        compiled = jax.jit(step, **options).lower(*given).compile()
+        memory = compiled.memory_analysis()
+        parts = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+        return compiled, (parts - memory.alias_size_in_bytes) / 2**30, time.perf_counter() - began
+
+    for batch in arguments.batches:
+        state = ([v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables])
+        rng = np.random.default_rng(batch)
+        photos = jax.device_put(rng.uniform(0, 255, (batch, px, px, 3)).astype(np.float32))
+        labels = jax.device_put(np.stack([np.arange(batch) // PHOTOS, np.arange(batch) % 2], axis=1).astype(np.int32))
+        compiled, gib, compile_s = compile_step(forward, *state, photos)
+        last: list[Any] = [None]
+
+        def run_forward(compiled: Any = compiled, state: Any = state, photos: Any = photos, last: Any = last) -> None:
+            last[0] = compiled(*state, photos)
+
+        seconds = time_steps(run_forward, lambda last=last: jax.block_until_ready(last[0]), arguments.rounds)
+        yield {"mode": "forward", "batch": batch, "seconds": seconds, "gib": gib, "compile_s": compile_s}
+        del compiled
+        # A copy: the step gives its memory away.
+        whole = (*(jax.tree.map(lambda v: v + 0, part) for part in state), [v.value + 0 for v in optimizer.variables])
+        compiled, gib, compile_s = compile_step(train, whole, photos, labels, donate_argnums=0)
+        held = [whole, None]
+        del whole
+
+        def run_step(compiled: Any = compiled, held: Any = held, photos: Any = photos, labels: Any = labels) -> None:
+            held[0], held[1] = compiled(held[0], photos, labels)
+
+        seconds = time_steps(run_step, lambda held=held: jax.block_until_ready(held[0]), arguments.rounds)
+        assert math.isfinite(float(held[1])), "the loss is not finite"
+        parameters = sum(math.prod(v.shape) for v in backbone.trainable_variables)
+        yield {
+            "mode": "fine-tuning",
+            "batch": batch,
+            "seconds": seconds,
+            "gib": gib,
+            "compile_s": compile_s,
+            "loss": float(held[1]),
+            "parameters": parameters,
+        }
+        held.clear()
+
+
+def measure_torch(arguments: argparse.Namespace, library: str, pure: bool) -> Iterator[dict[str, object]]:
+    """Yield the rows of a network in torch, compiled."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    size, px = find_size(arguments.arch), arguments.image
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_float32_matmul_precision("high")
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            if library == "timm":
+                from timm.models.vision_transformer import VisionTransformer
+
+                self.backbone = VisionTransformer(
+                    img_size=px,
+                    patch_size=size.patch_px,
+                    num_classes=0,
+                    embed_dim=size.width,
+                    depth=size.num_blocks,
+                    num_heads=size.num_heads,
+                    mlp_ratio=size.hidden_width / size.width,
+                    init_values=1.0,
+                )
+            else:
+                from transformers import Dinov2Config, Dinov2Model
+
+                config = Dinov2Config(
+                    hidden_size=size.width,
+                    num_hidden_layers=size.num_blocks,
+                    num_attention_heads=size.num_heads,
+                    mlp_ratio=size.hidden_width // size.width,
+                    image_size=px,
+                    patch_size=size.patch_px,
+                    layerscale_value=1.0,
+                )
+                self.backbone = Dinov2Model(config)
+            self.head = nn.Linear(size.width, DIM)
+            self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+            self.register_buffer("std", torch.tensor(STD)[:, None, None])
+
+        def forward(self, photos: Any) -> Any:
+            features = self.backbone((photos - self.mean) / self.std)
+            features = features if library == "timm" else features.last_hidden_state[:, 0]
+            return functional.normalize(self.head(features).float(), dim=1)
+
+    def compute_loss(vectors: Any, people: Any) -> Any:
+        distances = torch.sqrt((2.0 - 2.0 * vectors @ vectors.T).clamp_min(1e-12))
+        same = people[:, None] == people[None]
+        farthest = distances.masked_fill(~same, -math.inf).amax(1)
+        nearest = distances.masked_fill(same, math.inf).amin(1)
+        return functional.relu(farthest - nearest + MARGIN).mean()
+
+    model = Encoder().to(device)
+    if pure:
+        model = model.bfloat16()
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, fused=device == "cuda")
+
+    def run(photos: Any) -> Any:
+        with torch.autocast(device, torch.bfloat16, enabled=not pure):
+            return model(photos)
+
+    def compute(photos: Any, people: Any) -> Any:
+        vectors = run(photos)
+        with torch.autocast(device, enabled=False):
+            return compute_loss(vectors, people)
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    def highest_gib() -> float:
+        return torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
+
+    for batch in arguments.batches:
+        generator = torch.Generator().manual_seed(batch)
+        photos = (255.0 * torch.rand((batch, 3, px, px), generator=generator)).to(device)
+        photos = photos.bfloat16() if pure else photos
+        people = (torch.arange(batch) // PHOTOS).to(device)
+        for mode in ("forward",) if pure else ("forward", "fine-tuning"):
+            torch._dynamo.reset()
+            compiled = torch.compile(run if mode == "forward" else compute, dynamic=False)
+            last: list[Any] = [None]
+
+            given = (photos,) if mode == "forward" else (photos, people)
+
+            def step(compiled: Any = compiled, last: Any = last, given: Any = given) -> None:
+                if len(given) == 1:
+                    with torch.inference_mode():
+                        last[0] = compiled(*given)
+                    return
+                optimizer.zero_grad(set_to_none=True)
+                last[0] = compiled(*given)
+                last[0].backward()
+                optimizer.step()
+
+            model.train(mode != "forward")
+            began = time.perf_counter()
+            step()
+            wait()
+            compile_s = time.perf_counter() - began
+            if device == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            seconds = time_steps(step, wait, arguments.rounds)
+            row = {"mode": mode, "batch": batch, "seconds": seconds, "gib": highest_gib(), "compile_s": compile_s}
+            if mode == "fine-tuning":
+                row |= {"loss": float(last[0]), "parameters": sum(p.numel() for p in model.backbone.parameters())}
+            yield row
+            optimizer.zero_grad(set_to_none=True)
+
+
+def draw_rows(count: int) -> tuple[Any, Any]:
+    """Return unit vectors (N, 256) float32 with some structure by person, and labels int32 (N, 2)."""
+    import numpy as np
+
+    rng = np.random.default_rng(count)
+    person = np.arange(count) // PHOTOS
+    rows = rng.normal(size=(count // PHOTOS, DIM))[person] + 1.5 * rng.normal(size=(count, DIM))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype("float32"), np.stack([person, np.arange(count) % 2], axis=1).astype("int32")
+
+
+def measure_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield the time of handnet's losses with their gradients, compiled by jax.jit."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import jax
+    import keras
+
+    from handnet.losses import build_loss
+
+    rows, labels = map(jax.device_put, draw_rows(arguments.rows))
+    for name, (key, options) in LOSSES.items():
+        classes = {"num_classes": arguments.rows // PHOTOS} if key == "arcface" else {}
+        loss = build_loss(key, {**options, **classes})
+        variables: list[Any] = []
+        if loss.state is not None:
+            loss.state.build((None, DIM))
+            variables = list(loss.state.trainable_variables)
+
+        def compute(given: Any, labels: Any, loss: Any = loss, variables: Any = variables) -> Any:
+            vectors, *values = given
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+                return loss(labels, vectors)
+
+        given = [rows, *[v.value for v in variables]]
+        compiled = jax.jit(jax.value_and_grad(compute)).lower(given, labels).compile()
+        gib = compiled.memory_analysis().temp_size_in_bytes / 2**30
+        last: list[Any] = [None]
+
+        def step(compiled: Any = compiled, given: Any = given, last: Any = last) -> None:
+            last[0] = compiled(given, labels)
+
+        seconds = time_steps(step, lambda last=last: jax.block_until_ready(last[0]), arguments.rounds, 0.2)
+        yield {"mode": name, "batch": arguments.rows, "seconds": seconds, "gib": gib, "loss": float(last[0][0])}
+
+
+def measure_peer_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield the same of pytorch-metric-learning's counterparts."""
+    import torch
+    from pytorch_metric_learning import distances, losses, miners, reducers
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    vectors, pairs = draw_rows(arguments.rows)
+    rows = torch.tensor(vectors, device=device, requires_grad=True)
+    labels = torch.tensor(pairs[:, 0], device=device).long()
+    l2 = distances.LpDistance(normalize_embeddings=False)
+    triplet = losses.TripletMarginLoss(margin=MARGIN, distance=l2, reducer=reducers.MeanReducer())
+    peers: dict[str, tuple[Any, Any]] = {
+        "batch-hard triplet": (triplet, miners.BatchHardMiner(distance=l2)),
+        "contrastive": (losses.ContrastiveLoss(distance=l2), None),
+        "InfoNCE": (losses.NTXentLoss(0.07), None),
+        "multi-similarity": (losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner(0.1)),
+        "ArcFace": (losses.ArcFaceLoss(arguments.rows // PHOTOS, DIM).to(device), None),
+    }
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    for name, (loss, miner) in peers.items():
+        last: list[Any] = [None]
+
+        def step(loss: Any = loss, miner: Any = miner, last: Any = last) -> None:
+            rows.grad = None
+            loss.zero_grad()
+            last[0] = loss(rows, labels, miner(rows, labels)) if miner else loss(rows, labels)
+            last[0].backward()
+
+        gib = 0.0
+        try:
+            if device == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            seconds = time_steps(step, wait, arguments.rounds, 0.2)
+            gib = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
+            yield {"mode": name, "batch": arguments.rows, "seconds": seconds, "gib": gib, "loss": float(last[0])}
+        # A loss that does not fit the card's memory says so in its row.
+        except RuntimeError as error:
+            yield {"mode": name, "batch": arguments.rows, "failed": str(error).splitlines()[0][:100]}
+
+
+def run_child(engine: str, arguments: argparse.Namespace) -> None:
+    """Print one line of JSON for each measurement of an engine."""
+    sys.path.insert(0, str(ROOT))
+    rows = {
+        "handnet": lambda: measure_keras(arguments, hub=False),
+        "keras-hub": lambda: measure_keras(arguments, hub=True),
+        "timm": lambda: measure_torch(arguments, "timm", pure=False),
+        "timm-bfloat16": lambda: measure_torch(arguments, "timm", pure=True),
+        "transformers": lambda: measure_torch(arguments, "transformers", pure=False),
+        "losses": lambda: measure_losses(arguments),
+        "losses-peer": lambda: measure_peer_losses(arguments),
+    }[engine]()
+    for row in rows:
+        print(json.dumps(row), flush=True)
+
+
+def describe_card() -> str:
+    """Return the name of the GPU and its driver, or that there is none."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "no GPU: a trial run on the CPU"
+
+
+def describe_versions() -> str:
+    """Return the versions of the packages that are installed."""
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"no {package}")
+    return ", ".join(found)
+
+
+def show(engine: str, row: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Return one row of the table."""
+    if "failed" in row:
+        return f"| {ENGINES[engine]} | {row['mode']} | {row['batch']} | failed: {row['failed']} | | | |"
+    cells = f"| {ENGINES[engine]} | {row['mode']} | {row['batch']} | {1e3 * row['seconds']:.2f} |"
+    if engine.startswith("losses"):
+        return f"{cells} | | {row['gib']:.2f} |"
+    rate = row["batch"] / row["seconds"]
+    factor = 3.0 if row["mode"] == "fine-tuning" else 1.0
+    tflops = factor * rate * count_flop(find_size(arguments.arch), arguments.image) / 1e12
+    return f"{cells} {rate:,.0f} | {tflops:.0f} TFLOP/s, {100 * tflops / PEAK_TFLOPS:.0f} % | {row['gib']:.1f} |"
+
+
+def main() -> None:
+    """Print a row as soon as it is measured, then the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", default="dino", choices=("dino", "dino-small", "dino-large", "dino-tiny"))
+    parser.add_argument("--image", type=int, default=224, help="side of the photos, pixels")
+    parser.add_argument("--batches", type=lambda text: [int(n) for n in text.split(",")], default=[64, 256])
+    parser.add_argument("--rows", type=int, default=8192, help="of the losses")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--out", type=Path, help="file for the rows as JSON")
+    parser.add_argument("--child", choices=tuple(ENGINES), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        run_child(arguments.child, arguments)
+        return
+    sys.path.insert(0, str(ROOT))
+    flop = count_flop(find_size(arguments.arch), arguments.image)
+    print(f"{describe_card()}; Python {sys.version.split()[0]}, {describe_versions()}")
+    print(
+        f"{arguments.arch}, {arguments.image} px: {flop / 1e9:.1f} GFLOP a photo forward, {3 * flop / 1e9:.1f} in a step\n"
+    )
+    print(
+        "| engine | what | batch | ms | photos/s | of the peak | GiB |\n|---|---|---:|---:|---:|---:|---:|", flush=True
+    )
+    results: dict[str, list[dict[str, Any]]] = {}
+    # By default JAX takes at most three quarters of the memory.
+    memory = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.92"}
+    environment = os.environ | memory | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    for engine in arguments.engines.split(","):
+        command = [sys.executable, __file__, *sys.argv[1:], "--child", engine]
+        # A file, not a pipe: nobody reads it before the end, and a full pipe would stop the child.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+            assert child.stdout
+            for line in child.stdout:
+                if not line.startswith("{"):
+                    continue
+                row = json.loads(line)
+                results.setdefault(engine, []).append(row)
+                print(show(engine, row, arguments), flush=True)
+                if arguments.out:
+                    arguments.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+            if child.wait():
+                errors.seek(0)
+                last = (errors.read().strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+                print(f"| {ENGINES[engine]} | ended early: {last[:200]} | | | | | |", flush=True)
+    print("\n| what | batch | handnet's time of the peer's |\n|---|---:|---|")
+    for ours, peers in {
+        "handnet": ("keras-hub", "timm", "timm-bfloat16", "transformers"),
+        "losses": ("losses-peer",),
+    }.items():
+        for row in results.get(ours, []):
+            for peer in peers:
+                for other in results.get(peer, []):
+                    if (other["mode"], other["batch"]) == (row["mode"], row["batch"]) and "seconds" in other:
+                        share = 100 * row["seconds"] / other["seconds"]
+                        print(f"| {row['mode']} | {row['batch']} | {share:.0f} % of {ENGINES[peer]} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -265,7 +265,7 @@ def check(place: Place, as_json: bool) -> None:
 @with_gallery
 @click.option("--confirm", default="", metavar="NAME", help="The gallery's name, to confirm.")
 def delete(place: Place, confirm: str) -> None:
-    """Delete the whole gallery with everybody in it. Backups stay; there is no way back but them."""
+    """Delete the whole gallery with everybody in it. Only a backup can bring it back."""
     name = place.name
     if not name or confirm != name:
         raise ConfigError(f"This permanently deletes everybody in {place.gallery!r}. To confirm: --confirm {name}")
@@ -277,7 +277,7 @@ def delete(place: Place, confirm: str) -> None:
 @gallery.command()
 @with_gallery
 def compact(place: Place) -> None:
-    """Remove from the files what deleted rows left behind, where another process kept `remove` from it."""
+    """Remove from the files what deleted rows left behind, if another process prevented `remove` from doing so."""
     with place.open() as opened:
         opened.compact()
     echo("done")

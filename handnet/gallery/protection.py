@@ -248,7 +248,7 @@ def write_new_key(file: Path) -> None:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigError(f"{str(file)!r} exists already; a key is never written over. Give a new file.") from None
+        raise ConfigError(f"{str(file)!r} exists already; keys are never overwritten. Give a new file.") from None
     except OSError as error:
         raise ConfigError(f"Cannot write the key file {str(file)!r}: {error.strerror}.") from None
     with os.fdopen(handle, "w", encoding="ascii") as stream:

@@ -51,9 +51,9 @@ def test_photos_that_cannot_be_used_have_a_reason(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["run", "saved_model"])
 def test_a_model_that_is_gone_or_another_thing_is_one_line(world: World, tmp_path: Path, kind: str) -> None:
-    with pytest.raises(GalleryError, match="Say where the gallery's model is"):
+    with pytest.raises(GalleryError, match="Give the gallery's model"):
         load_model({"kind": kind, "path": str(tmp_path / "gone")})
-    with pytest.raises(GalleryError, match="is not a run|is no SavedModel of handnet"):
+    with pytest.raises(GalleryError, match="is not a run|is not a SavedModel of handnet"):
         load_model({"kind": kind, "path": str(world.data)})
 
 

@@ -90,5 +90,5 @@ def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:
             handnet.load(folder)
     (tmp_path / "1").mkdir()
     (tmp_path / "1/saved_model.pb").write_bytes(b"")
-    with pytest.raises(RunError, match="is no SavedModel of handnet"):
+    with pytest.raises(RunError, match="is not a SavedModel of handnet"):
         handnet.load(tmp_path)

@@ -41,6 +41,6 @@ def need_role(role: str) -> Callable[..., Awaitable[None]]:
             detail = "This server asks for an API key: Authorization: Bearer KEY."
             raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
         if not allows(known.role, role):
-            raise Problem(403, f"This takes an API key of the role {role}; this one has {known.role}.")
+            raise Problem(403, f"This needs an API key with the role {role}. Received: one with the role {known.role}.")
 
     return check

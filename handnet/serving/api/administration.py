@@ -66,7 +66,7 @@ async def back_up(collection: str, service: Served) -> Backup:
     found = service.find_collection(collection)
     folder = service.backups
     if folder is None:
-        raise Problem(409, "This server makes no backups: it was started without --backups DIR.")
+        raise Problem(409, "This server cannot write backups: it was started without --backups DIR.")
     name = f"{found.name} {time.strftime('%Y-%m-%d %H%M%S', time.gmtime())}"
     await service.work(lambda: found.gallery.backup(folder / name), found)
     return Backup(name=name)

@@ -42,7 +42,7 @@ class Explorer:
             EvaluationError: it has not both views.
         """
         if len(set(part.views.tolist())) < 2:
-            raise EvaluationError("The explorer needs photos of both views. This part has not.")
+            raise EvaluationError("The explorer needs photos of both views. This part does not have both.")
         self.part, self.name = part, name
 
     def list_people(self) -> dict[str, list[int]]:

@@ -62,7 +62,7 @@ async def read_part_picture(row: Row, service: Served) -> Response:
     explorer = _find(service, row)
     picture = await service.work(lambda: explorer.read_picture(row))
     if picture is None:
-        raise Problem(404, "The photo's file is not there any more.")
+        raise Problem(404, "The photo's file no longer exists.")
     return Response(picture, media_type="image/jpeg")
 
 

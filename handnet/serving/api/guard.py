@@ -86,7 +86,7 @@ class Guard:
         length = headers.get("content-length", "0")
         limit = self._service.limits.max_body_bytes
         if length.isdecimal() and int(length) > limit:
-            return Problem(413, f"At most {limit:,} bytes are taken in one request.")
+            return Problem(413, f"At most {limit:,} bytes are accepted in one request.")
         return None
 
     def _limit(self, receive: Receive) -> Receive:
@@ -103,10 +103,10 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), max(deadline_s - time.monotonic(), 0.001))
             except TimeoutError:
-                raise Problem(408, f"The request was not there within {limits.body_timeout_s:g} s.") from None
+                raise Problem(408, f"The request did not arrive within {limits.body_timeout_s:g} s.") from None
             num_bytes += len(message.get("body", b""))
             if num_bytes > limits.max_body_bytes:
-                raise Problem(413, f"At most {limits.max_body_bytes:,} bytes are taken in one request.")
+                raise Problem(413, f"At most {limits.max_body_bytes:,} bytes are accepted in one request.")
             is_done = not message.get("more_body", False)
             return message
 

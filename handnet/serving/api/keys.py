@@ -102,7 +102,7 @@ class KeyFile:
                 raise ConfigError(
                     format_unknown("API key", identifier, self._keys)
                     if self._keys
-                    else f"There is no API key {identifier[:60]!r}: there are none at all. Make one with --add-key ROLE."
+                    else f"There is no API key {identifier[:60]!r}: this server has none. Make one with --add-key ROLE."
                 )
             self._write([key for key in self._keys.values() if key.id != identifier])
 

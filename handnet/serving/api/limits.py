@@ -62,7 +62,7 @@ class Limits:
         """
         if len(contents) > self.max_photo_bytes:
             raise Problem(
-                413, f"Photo {number} has {len(contents):,} bytes; at most {self.max_photo_bytes:,} are taken."
+                413, f"Photo {number} has {len(contents):,} bytes; at most {self.max_photo_bytes:,} are accepted."
             )
         if find_header_problem(contents):
             return
@@ -73,7 +73,8 @@ class Limits:
             return
         if width * height > self.max_photo_pixels:
             raise Problem(
-                413, f"Photo {number} has {width:,} × {height:,} pixels; at most {self.max_photo_pixels:,} are taken."
+                413,
+                f"Photo {number} has {width:,} × {height:,} pixels; at most {self.max_photo_pixels:,} are accepted.",
             )
 
 

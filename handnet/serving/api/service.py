@@ -124,7 +124,7 @@ class Service:
         """
         model = self.find_collection(like)
         if self.root is None:
-            raise Problem(409, "This server makes no collections: it was started without --root DIR.")
+            raise Problem(409, "This server cannot create collections: it was started without --root DIR.")
         folder = self.root / name
         # Names that differ in case alone are one folder on some disks.
         taken = {row.casefold() for row in self.collections}
@@ -153,14 +153,16 @@ class Service:
             DiskError: its folder cannot be written; likewise.
         """
         if len(self.list_collections()) == 1:
-            raise Problem(409, "The last collection cannot be deleted: a new one takes its model from another.")
+            raise Problem(
+                409, "The last collection cannot be deleted: new collections take their model from an existing one."
+            )
         found.is_ending = True
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self.limits.work_timeout_s
         while found.num_open:
             if loop.time() > deadline_s:
                 found.is_ending = False
-                raise Problem(503, "Requests still work with this collection. Nothing was deleted.")
+                raise Problem(503, "Requests are still using this collection. Nothing was deleted.")
             await asyncio.sleep(_POLL_S)
 
         def delete() -> None:
@@ -194,9 +196,9 @@ class Service:
         if any(row.is_ending for row in used):
             raise Problem(404, "There is no collection of this name.")
         if self._stopped:
-            raise Problem(503, "The server stops.", headers={"Retry-After": "5"})
+            raise Problem(503, "The server is stopping.", headers={"Retry-After": "5"})
         if self._num_open >= self.limits.max_concurrent + self.limits.max_waiting:
-            raise Problem(503, "Too many requests wait already. Come back in a second.", headers={"Retry-After": "1"})
+            raise Problem(503, "Too many requests are waiting. Try again in a second.", headers={"Retry-After": "1"})
         self._count(1, used)
         future = asyncio.get_running_loop().run_in_executor(self._pool, call)
         future.add_done_callback(partial(self._end, used))
@@ -205,7 +207,7 @@ class Service:
         except TimeoutError:
             raise Problem(
                 504,
-                f"No answer within {self.limits.work_timeout_s:g} s. A change may be made all the same: look before you "
+                f"No answer within {self.limits.work_timeout_s:g} s. A change may still be made: check before you "
                 "repeat it.",
             ) from None
 

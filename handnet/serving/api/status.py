@@ -24,7 +24,7 @@ async def health() -> Status:
 async def ready(service: Served) -> Status:
     """Say whether requests are taken; takes no key."""
     if not service.is_ready:
-        raise Problem(503, "The server stops.", headers={"Retry-After": "5"})
+        raise Problem(503, "The server is stopping.", headers={"Retry-After": "5"})
     return Status(status="ready")
 
 

@@ -78,7 +78,7 @@ def test_a_file_of_keys_that_is_damaged_meanwhile_lets_nobody_in(service: Servic
 
 def test_a_key_is_not_revoked_where_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"There is no API key '3f2a': there are none at all\. Make one with --add-key"
+        ConfigError, match=r"There is no API key '3f2a': this server has none\. Make one with --add-key"
     ):
         KeyFile(tmp_path / "keys.json").revoke("3f2a")
 

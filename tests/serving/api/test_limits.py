@@ -12,10 +12,10 @@ from tests.photos import UNUSABLE, write_jpeg
 def test_a_photo_is_measured_by_its_bytes_and_its_header(tmp_path) -> None:
     contents = write_jpeg(tmp_path / "a.jpg").read_bytes()
     Limits().check_photo(contents, 1)
-    with pytest.raises(Problem, match=r"Photo 2 has [\d,]+ bytes; at most 100 are taken") as caught:
+    with pytest.raises(Problem, match=r"Photo 2 has [\d,]+ bytes; at most 100 are accepted") as caught:
         Limits(max_photo_bytes=100).check_photo(contents, 2)
     assert caught.value.status_code == 413
-    with pytest.raises(Problem, match="Photo 3 has 64 × 48 pixels; at most 3,000 are taken"):
+    with pytest.raises(Problem, match="Photo 3 has 64 × 48 pixels; at most 3,000 are accepted"):
         Limits(max_photo_pixels=3000).check_photo(contents, 3)
 
 

@@ -269,7 +269,7 @@ def test_the_page_asks_for_a_key_where_the_server_does(browser: Any, tmp_path: P
         page.click("#tab-people")
         page.get_by_role("button", name="Remove Ada Lovelace").click()
         page.get_by_role("button", name="Remove for good").click()
-        page.get_by_text("This takes an API key of the role admin").wait_for()
+        page.get_by_text("This needs an API key with the role admin").wait_for()
         page.close()
     finally:
         site.stop()

@@ -66,6 +66,11 @@ class Place(NamedTuple):
     store: str
     key_file: Path | None
 
+    @property
+    def name(self) -> str:
+        """Return its name: of the folder that "." or ".." stands for, too."""
+        return self.gallery if self.store else Path(self.gallery).resolve().name
+
     def open(self) -> "Gallery":
         """Open it for what needs no model."""
         from handnet.gallery.gallery import Gallery

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.matching import Answer
     from handnet.gallery.pairings import Matching
-    from handnet.gallery.photo_encoder import Encoder
+    from handnet.gallery.photo_encoder import PhotoEncoder
     from handnet.gallery.protection import Key
 
 Command = Callable[..., Any]
@@ -65,6 +65,11 @@ class Place(NamedTuple):
     gallery: str
     store: str
     key_file: Path | None
+
+    @property
+    def name(self) -> str:
+        """Return its name: of the folder that "." or ".." stands for, too."""
+        return self.gallery if self.store else Path(self.gallery).resolve().name
 
     def open(self) -> "Gallery":
         """Open it for what needs no model."""
@@ -143,7 +148,7 @@ def is_gallery(place: str) -> bool:
     return os.path.isfile(Path(place) / "gallery.sqlite")
 
 
-def load_model(source: dict[str, str]) -> "Encoder":
+def load_model(source: dict[str, str]) -> "PhotoEncoder":
     """Start TensorFlow and load a model."""
     start_tensorflow()
     from handnet.gallery.bound_models import load_model as load
@@ -151,7 +156,7 @@ def load_model(source: dict[str, str]) -> "Encoder":
     return load(source)
 
 
-def calibrate_model(encoder: "Encoder", source: dict[str, str], data: str) -> "Matching":
+def calibrate_model(encoder: "PhotoEncoder", source: dict[str, str], data: str) -> "Matching":
     """Calibrate a run on its validation people, or an exported model on the people of --data.
 
     Raises:

@@ -25,11 +25,12 @@ from handnet.cli._output import claim_output
 def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: str, seed: int, output: Path) -> None:
     """Compare each RUN with the first on the same photos: differences with intervals over people, paired.
 
-    Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.json and differences.svg,
-    a plot of the figures and the differences.
+    Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.html, comparison.json and
+    differences.svg, a plot of the figures and the differences.
     """
     from handnet.config.run_folder import WEIGHTS_FILE, read_run
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
+    from handnet.evaluation.report.comparison_page import write_comparison
     from handnet.evaluation.report.plots.difference_plot import plot_differences
     from handnet.files import write_bytes
     from handnet.metrics.all_figures import write_metrics
@@ -65,7 +66,8 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     write_metrics(output / "comparison.json", comparison)
     write_bytes(output / "differences.svg", plot_differences(comparison).encode())
     echo(format_comparison(comparison))
-    echo(f"wrote {output / 'comparison.json'} and {output / 'differences.svg'}")
+    write_comparison(output / "comparison.html", comparison)
+    echo(f"wrote {output / 'comparison.html'}, comparison.json and differences.svg")
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:

@@ -56,6 +56,7 @@ def cross_validation(
     dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate
+    from handnet.evaluation.report.comparison_page import write_folds
 
     metrics = cross_validate(
         config,
@@ -69,7 +70,8 @@ def cross_validation(
         progress=show_progress,
     )
     echo(format_folds(metrics))
-    echo(f"wrote {folder / 'metrics.json'}")
+    write_folds(folder / "report.html", metrics)
+    echo(f"wrote {folder / 'report.html'} and metrics.json")
 
 
 def format_folds(metrics: dict[str, Any]) -> str:

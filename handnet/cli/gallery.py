@@ -266,8 +266,8 @@ def check(place: Place, as_json: bool) -> None:
 @click.option("--confirm", default="", metavar="NAME", help="The gallery's name, to confirm.")
 def delete(place: Place, confirm: str) -> None:
     """Delete the whole gallery with everybody in it. Only a backup can bring it back."""
-    name = Path(place.gallery).name
-    if confirm != name:
+    name = place.name
+    if not name or confirm != name:
         raise ConfigError(f"This permanently deletes everybody in {place.gallery!r}. To confirm: --confirm {name}")
     with place.open() as opened:
         opened.delete()

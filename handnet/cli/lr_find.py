@@ -56,7 +56,8 @@ def lr_find(
         job = Job(config, dataset, echo=echo, warn=warn, progress=show_progress)
         measured = try_encoder_rates(job, low, high, steps)
         key = "optimizer.learning_rate"
-    draw_range(output, measured, str(source))
+    # A run and a settings file are known by their names; where they lie is of no use in a picture.
+    draw_range(output, measured, f"Learning rates for {source.resolve().name}")
     echo(f"wrote {output}")
     if measured.suggestion is None:
         raise RunError(

@@ -15,6 +15,7 @@ from handnet.cli.cv import cross_validation
 from handnet.cli.data import data
 from handnet.cli.embed import embed
 from handnet.cli.eval import evaluate
+from handnet.cli.explain import explain
 from handnet.cli.export import export
 from handnet.cli.gallery import gallery
 from handnet.cli.identify import identify
@@ -47,6 +48,7 @@ for command in (
     train,
     evaluate,
     verify,
+    explain,
     gallery,
     identify,
     serve,

@@ -39,7 +39,10 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
     files = prepare_photos(embedded.paths, run.config.image).files
     pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)
     write_projector(target, embedded, part_names, pictures)
-    echo(f"wrote {len(examples):,} photos to {target}; look at them: tensorboard --logdir {target}, tab Projector")
+    echo(
+        f"wrote {len(examples):,} photos to {target}; look at them: tensorboard --logdir {target}, tab Projector, "
+        "bookmark 'coloured by person'"
+    )
     if maps:
         for file in draw_maps(target, embedded, part_names, seed, echo):
             echo(f"wrote {file}")

@@ -153,7 +153,7 @@ def _open_service(
             loaded.embed([draw_photo(0, sample_person(0, 0), "dorsal", "left", 0)])
             encoders[digest] = BatchingEncoder(loaded, count=figures.count_batch)
         gallery.bind(encoders[digest])
-        name = Path(place.gallery).name
+        name = place.name
         if name in collections:
             raise ConfigError(f"Two galleries are called {name!r}; each needs a different name.")
         collections[name] = Collection(name, gallery, encoders[digest])

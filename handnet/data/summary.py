@@ -25,6 +25,7 @@ _COLORS = {"dorsal": "#c0562f", "palmar": "#2f6fc0", "": "#555555"}
 _TILE_PX = (160, 120)
 _MOST_BARS = 100
 _MONTAGE_PEOPLE, _MONTAGE_COLUMNS = 8, 8
+_LABEL_PX, _GAP_PX, _HEADER_PX = 90, 6, 24
 
 
 def describe(dataset: DataSet, split: Split | None = None) -> str:
@@ -145,6 +146,8 @@ def draw_histogram(dataset: DataSet, path: Path) -> None:
         axes.set_ylabel("people")
         axes.yaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
+    # From the first bar on: nobody has fewer than no photos.
+    all_axes[-1].set_xlim(edges[0], edges[-1])
     all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
     all_axes[-1].set_xlabel("photos of one person" + (f" (bars of {width})" if width > 1 else ""))
     write_with(Path(path), lambda draft: figure.savefig(draft, format="png", dpi=110))
@@ -164,7 +167,7 @@ def _draw_bars(axes: Any, dataset: DataSet, totals: Counter[str]) -> None:
 def draw_montage(dataset: DataSet, path: Path) -> None:
     """Draw photos of a few people as a PNG: a row for each person, dorsal left and palmar right, upright.
 
-    People are taken evenly from the whole data set, those with both views where there are enough.
+    People are taken evenly from the whole data set, those with both views and several photos of each where there are enough.
 
     Raises:
         DataError: there is no photo.
@@ -173,24 +176,37 @@ def draw_montage(dataset: DataSet, path: Path) -> None:
     _require_photos(dataset)
     has_views = any(example.view for example in dataset.examples)
     people = (people_with_both_views(dataset.examples) if has_views else []) or dataset.identities
-    people = _pick_evenly(people, _MONTAGE_PEOPLE)
-    # Columns: 4 dorsal and 4 palmar, or 8 of a data set without views.
     groups = list(VIEWS) if has_views else [""]
-    per_group = _MONTAGE_COLUMNS // len(groups)
-    width, height = _TILE_PX
-    label_px, gap_px, header_px = 90, 12, 24
-    sheet_width = label_px + _MONTAGE_COLUMNS * width + gap_px * (len(groups) - 1)
-    sheet = Image.new("RGB", (sheet_width, header_px + height * len(people)), "white")
+    counts = Counter((example.identity, example.view) for example in dataset.examples)
+    for least in range(_MONTAGE_COLUMNS // len(groups), 1, -1):
+        # Whose photos fill the columns, so that no row is half empty, where enough people have so many.
+        full = [person for person in people if min(counts[person, view] for view in groups) >= least]
+        if len(full) >= _MONTAGE_PEOPLE:
+            people = full
+            break
+    people = _pick_evenly(people, _MONTAGE_PEOPLE)
+    # At most 4 dorsal and 4 palmar, or 8 of a data set without views; no columns that nobody fills.
+    photos = {
+        (person, view): [example for example in dataset.examples if (example.identity, example.view) == (person, view)]
+        for person in people
+        for view in groups
+    }
+    columns = [
+        min(_MONTAGE_COLUMNS // len(groups), max(1, *(len(photos[person, view]) for person in people)))
+        for view in groups
+    ]
+    width, height = (length + _GAP_PX for length in _TILE_PX)
+    lefts = [_LABEL_PX + sum(columns[:number]) * width + number * 2 * _GAP_PX for number in range(len(groups))]
+    size = (lefts[-1] + columns[-1] * width + _GAP_PX, _HEADER_PX + height * len(people) + _GAP_PX)
+    sheet = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for group_number, view in enumerate(groups):
-        left = label_px + group_number * (per_group * width + gap_px)
-        draw.text((left + 4, 4), view, fill=_COLORS[view], font=font)
+    for left, view, count in zip(lefts, groups, columns, strict=True):
+        draw.text((left, 4), view, fill=_COLORS[view], font=font)
         for row, person in enumerate(people):
-            mine = [example for example in dataset.examples if example.identity == person and example.view == view]
-            for column, example in enumerate(_pick_evenly(mine, per_group)):
-                sheet.paste(_draw_tile(example), (left + column * width, header_px + row * height))
+            for column, example in enumerate(_pick_evenly(photos[person, view], count)):
+                sheet.paste(_draw_tile(example), (left + column * width, _HEADER_PX + row * height))
     for row, person in enumerate(people):
-        draw.text((4, header_px + row * height + height // 2 - 7), printable(person)[:12], fill="black", font=font)
+        draw.text((4, _HEADER_PX + row * height + height // 2 - 7), printable(person)[:12], fill="black", font=font)
     write_with(Path(path), lambda draft: sheet.save(draft, format="PNG"))
 
 
@@ -204,6 +220,8 @@ def _draw_tile(example: Example) -> Image.Image:
         draw.text((6, height // 2 - 6), "cannot be read", fill="#b00000", font=font)
     else:
         tile.paste(photo, ((width - photo.width) // 2, (height - photo.height) // 2))
+    # Where a photo ends whose background is as white as the sheet.
+    draw.rectangle((0, 0, width - 1, height - 1), outline="#aaaaaa")
     if example.side in SIDES:
         draw.text((4, height - 15), example.side, fill="black", font=font)
     return tile

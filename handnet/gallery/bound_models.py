@@ -19,7 +19,7 @@ from handnet.errors import DataError, GalleryError
 from handnet.export.archive import FACTS_FILE, digest_encoder
 from handnet.gallery.hand_look import choose_look
 from handnet.gallery.pairings import Matching, fit_matching
-from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput, digest_model, read_contents
+from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, digest_model, read_contents
 from handnet.gallery.photo_quality import Seen
 from handnet.gallery.records import HandKind
 from handnet.images.photo_store import build_decoder
@@ -53,7 +53,7 @@ class RunEncoder:
         self.source = {"kind": "run", "path": str(run.folder.absolute())}
 
     def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
-        """Embed photos; see `Encoder`."""
+        """Embed photos; see `PhotoEncoder`."""
         return _embed_all(photos, self._look, self._embed_contents)
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
@@ -94,7 +94,7 @@ class SavedModelEncoder:
         self.source = {"kind": "saved_model", "path": str(folder.absolute())}
 
     def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
-        """Embed photos; see `Encoder`."""
+        """Embed photos; see `PhotoEncoder`."""
         return _embed_all(photos, self._look, self._embed_contents)
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
@@ -103,7 +103,7 @@ class SavedModelEncoder:
         return outputs["embeddings"].numpy(), reasons
 
 
-def load_model(source: Mapping[str, str]) -> Encoder:
+def load_model(source: Mapping[str, str]) -> PhotoEncoder:
     """Load the model that a gallery names.
 
     Args:
@@ -121,7 +121,7 @@ def load_model(source: Mapping[str, str]) -> Encoder:
 
 
 def calibrate(
-    encoder: Encoder, examples: Sequence[Example], origin: str, *, seed: int = 0, progress: Count | None = None
+    encoder: PhotoEncoder, examples: Sequence[Example], origin: str, *, seed: int = 0, progress: Count | None = None
 ) -> Matching:
     """Calibrate a model for a gallery on photos of people whom it was not trained on.
 
@@ -195,10 +195,10 @@ def _digest_files(folder: Path) -> str:
     return digest_model([file.read_bytes() for file in files])
 
 
-def _load_run(folder: Path) -> Encoder:
+def _load_run(folder: Path) -> PhotoEncoder:
     if not is_run(folder):
         raise GalleryError(f"{str(folder)!r} is not a run. Give a folder that handnet train made.")
     return RunEncoder(read_run(folder))
 
 
-MODELS: Mapping[str, Callable[[Path], Encoder]] = {"run": _load_run, "saved_model": SavedModelEncoder}
+MODELS: Mapping[str, Callable[[Path], PhotoEncoder]] = {"run": _load_run, "saved_model": SavedModelEncoder}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from handnet.errors import DataError, HandnetError
 from handnet.gallery.pairings import Matching
-from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput, name_photo, read_contents
+from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, name_photo, read_contents
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name, decide_kind
 from handnet.gallery.review import LEVELS, Candidate, review_photo
@@ -95,7 +95,7 @@ class _Prepared(NamedTuple):
 def enrol(
     store: Store,
     search: PersonSearch,
-    encoder: Encoder,
+    encoder: PhotoEncoder,
     matching: Matching,
     name: str,
     entries: Sequence[Entry],
@@ -169,7 +169,9 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _prepare(encoder: Encoder, entries: Sequence[Entry], keep_photos: bool) -> tuple[list[_Prepared], list[Refused]]:
+def _prepare(
+    encoder: PhotoEncoder, entries: Sequence[Entry], keep_photos: bool
+) -> tuple[list[_Prepared], list[Refused]]:
     refused, readable = [], []
     for number, entry in enumerate(entries, 1):
         title = entry.title or name_photo(entry.photo, number)

@@ -16,7 +16,7 @@ from handnet.gallery.forgetting import Forgotten, forget
 from handnet.gallery.matching import Answer
 from handnet.gallery.migration import Migration, migrate
 from handnet.gallery.pairings import Matching, matching_from_json, matching_to_json
-from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
+from handnet.gallery.photo_encoder import PhotoEncoder, PhotoInput, name_photo
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.recognition import Question, Recognition
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, clean_name
@@ -31,7 +31,7 @@ Photos = PhotoInput | Sequence[PhotoInput]
 class Gallery:
     """A collection of enrolled people, bound to one model."""
 
-    def __init__(self, store: Store, encoder: Encoder | None = None) -> None:
+    def __init__(self, store: Store, encoder: PhotoEncoder | None = None) -> None:
         """Use an open store; `create` and `open` are the usual ways to a gallery.
 
         Args:
@@ -42,7 +42,7 @@ class Gallery:
             GalleryError: the encoder is another model than the collection's.
         """
         self._store = store
-        self._encoder: Encoder | None = None
+        self._encoder: PhotoEncoder | None = None
         if encoder is not None:
             self.bind(encoder)
         self._use_header()
@@ -51,7 +51,7 @@ class Gallery:
     def create(
         cls,
         gallery: str | Path,
-        encoder: Encoder,
+        encoder: PhotoEncoder,
         matching: Matching,
         *,
         store: str = "",
@@ -121,7 +121,7 @@ class Gallery:
 
     @classmethod
     def open(
-        cls, gallery: str | Path, encoder: Encoder | None = None, *, store: str = "", key: Key | None = None
+        cls, gallery: str | Path, encoder: PhotoEncoder | None = None, *, store: str = "", key: Key | None = None
     ) -> "Gallery":
         """Open a gallery; every row is checked.
 
@@ -153,7 +153,7 @@ class Gallery:
         """Let go of files and connections."""
         self._store.close()
 
-    def bind(self, encoder: Encoder) -> None:
+    def bind(self, encoder: PhotoEncoder) -> None:
         """Use this model from now on.
 
         Raises:
@@ -333,7 +333,7 @@ class Gallery:
 
     def migrate(
         self,
-        encoder: Encoder,
+        encoder: PhotoEncoder,
         matching: Matching,
         *,
         dry_run: bool = False,
@@ -447,14 +447,14 @@ class Gallery:
         self._matching = matching_from_json(self.header.matching)
         self._recognition = Recognition(self._store, self._matching)
 
-    def _check_model(self, encoder: Encoder) -> None:
+    def _check_model(self, encoder: PhotoEncoder) -> None:
         if (encoder.digest, encoder.width) != (self.header.model, self.header.width):
             raise GalleryError(
                 f"This gallery holds vectors of the model {self.header.model[:12]} ({self.header.width} numbers). "
                 f"Received: the model {encoder.digest[:12]} ({encoder.width}). Give its own model, or use migrate."
             )
 
-    def _need_encoder(self) -> Encoder:
+    def _need_encoder(self) -> PhotoEncoder:
         if self._encoder is None:
             raise GalleryError("This needs the gallery's model: open the gallery with an encoder.")
         return self._encoder

@@ -11,7 +11,7 @@ from handnet.console import Count
 from handnet.data.checks import read_photo
 from handnet.errors import GalleryError
 from handnet.gallery.pairings import Matching, matching_to_json
-from handnet.gallery.photo_encoder import Encoder
+from handnet.gallery.photo_encoder import PhotoEncoder
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import Photo
 from handnet.gallery.stores.store import Store
@@ -51,7 +51,7 @@ class Migration(NamedTuple):
 
 def migrate(
     store: Store,
-    encoder: Encoder,
+    encoder: PhotoEncoder,
     matching: Matching,
     *,
     dry_run: bool = False,

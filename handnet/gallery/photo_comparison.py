@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from handnet.gallery.answers import Verdict, decide_same
 from handnet.gallery.pairings import Matching
-from handnet.gallery.photo_encoder import Encoder, PhotoInput
+from handnet.gallery.photo_encoder import PhotoEncoder, PhotoInput
 from handnet.gallery.records import UNKNOWN, HandKind, decide_kind, describe_contradiction
 
 NUM_BINS = 40
@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
 
 def compare_photos(
-    encoder: Encoder,
+    encoder: PhotoEncoder,
     matching: Matching,
     first: PhotoInput,
     second: PhotoInput,

@@ -38,7 +38,7 @@ class Embedded:
     evidence: str = "whole photo"
 
 
-class Encoder(Protocol):
+class PhotoEncoder(Protocol):
     """A model that makes vectors of photos."""
 
     @property

@@ -9,7 +9,7 @@ from handnet.gallery.identification_threshold import Compared, Threshold, choose
 from handnet.gallery.index import choose_pairing
 from handnet.gallery.matching import MAX_RANKED, Answer, combine_hits, rank_people
 from handnet.gallery.pairings import Matching
-from handnet.gallery.photo_encoder import Encoder, PhotoInput, name_photo
+from handnet.gallery.photo_encoder import PhotoEncoder, PhotoInput, name_photo
 from handnet.gallery.records import UNKNOWN, HandKind, Person, check_kind, decide_kind, describe_contradiction
 from handnet.gallery.search import Found, PersonSearch
 from handnet.gallery.stores.store import Store
@@ -53,7 +53,7 @@ class Recognition:
         self.search = PersonSearch(store, matching)
         self._thresholds: dict[tuple[object, ...], Threshold | str] = {}
 
-    def identify(self, encoder: Encoder, inputs: Sequence[PhotoInput], question: Question) -> Sequence[Answer]:
+    def identify(self, encoder: PhotoEncoder, inputs: Sequence[PhotoInput], question: Question) -> Sequence[Answer]:
         """Say whose hands these are; the answer may be nobody enrolled.
 
         Args:
@@ -94,7 +94,7 @@ class Recognition:
         return answers
 
     def verify(
-        self, encoder: Encoder, person: Person, inputs: Sequence[PhotoInput], view: str = "", side: str = ""
+        self, encoder: PhotoEncoder, person: Person, inputs: Sequence[PhotoInput], view: str = "", side: str = ""
     ) -> Sequence[Verification]:
         """Say of each photo whether it shows an enrolled person.
 

@@ -17,6 +17,7 @@ from handnet.images.augment import DRAWS, augment_batch, augment_with_draws
 _TILE_PX, _LABEL_PX, _HEADER_PX, _GAP_PX = 128, 150, 22, 12
 _LEVELS = (("weak (1/4)", 0.25), ("medium (1/2)", 0.5), ("full", 1.0))
 _MIXTURE_ROWS = 3
+_OUTLINE = (213, 94, 0)
 _STRENGTHS = {
     "rotation": ("rotation_degrees",),
     "translation": ("translation_fraction",),
@@ -71,7 +72,7 @@ def draw_augmentations(
     for row, kind in enumerate(rows):
         top = _HEADER_PX + row * _TILE_PX
         _write_label(draw, top, kind, _describe_kind(config, kind))
-        shown = [pair] + [_apply_kind(pair, config, kind, share, background) for _, share in _LEVELS]
+        shown = [pair] + [_show_kind(pair, config, kind, share, background) for _, share in _LEVELS]
         for number, left in enumerate(lefts):
             sheet.paste(_draw_tile(shown[number % per_photo][number // per_photo]), (left, top))
     top = _HEADER_PX * 2 + len(rows) * _TILE_PX
@@ -84,6 +85,23 @@ def draw_augmentations(
         row, column = divmod(number, len(lefts))
         sheet.paste(_draw_tile(photo), (lefts[column], top + row * _TILE_PX))
     write_with(Path(path), lambda draft: sheet.save(draft, format="PNG"))
+
+
+def _show_kind(
+    pair: npt.NDArray[np.uint8], config: AugmentConfig, kind: str, share: float, background: float
+) -> npt.NDArray[np.uint8]:
+    """Return what one kind does; what is erased is outlined, since white on white could not be seen."""
+    changed = _apply_kind(pair, config, kind, share, background)
+    if kind != "erasing":
+        return changed
+    # Erased is what takes the colour of the background, whatever that is.
+    dark, light = (_apply_kind(pair, config, kind, share, grey).astype(int) for grey in (0.0, 255.0))
+    erased = (np.abs(light - dark) > 127).any(axis=-1)
+    inside = erased.copy()
+    for axis in (1, 2):
+        inside &= np.roll(erased, 1, axis) & np.roll(erased, -1, axis)
+    changed[erased & ~inside] = _OUTLINE
+    return changed
 
 
 def _apply_kind(

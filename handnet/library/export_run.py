@@ -1,6 +1,7 @@
 """Exporting a run from Python: `handnet.export_model`, which `handnet export` calls."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,14 +124,7 @@ def read_audit(file: Path) -> dict[str, Any] | None:
     Raises:
         RunError: the file is damaged.
     """
-    if not file.exists():
-        return None
-    try:
-        audit: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        audit["conditions"]["whole"]["person_template"]["dorsal_to_palmar"]["mean_rank"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{str(file)!r} is damaged ({error!r}). Audit the run again: handnet audit RUN.") from None
-    return audit
+    return _read_figures(file, ("conditions", "whole", "person_template"), "Audit the run again: handnet audit RUN.")
 
 
 def read_metrics(file: Path) -> dict[str, Any] | None:
@@ -139,11 +133,18 @@ def read_metrics(file: Path) -> dict[str, Any] | None:
     Raises:
         RunError: the file is damaged.
     """
+    return _read_figures(file, ("retrieval", "person"), "Evaluate the run again: handnet eval RUN.")
+
+
+def _read_figures(file: Path, keys: Sequence[str], advice: str) -> dict[str, Any] | None:
+    """Read figures that the card shows; `keys` lead to those of the published protocol."""
     if not file.exists():
         return None
     try:
-        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        metrics["retrieval"]["person"]["dorsal_to_palmar"]["mean_rank"]
+        figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found: Any = figures
+        for key in (*keys, "dorsal_to_palmar", "mean_rank"):
+            found = found[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{str(file)!r} is damaged ({error!r}). Evaluate the run again: handnet eval RUN.") from None
-    return metrics
+        raise RunError(f"{str(file)!r} is damaged ({error!r}). {advice}") from None
+    return figures

@@ -36,4 +36,7 @@ def test_runs_are_compared_on_what_was_evaluated(command: CommandLine, finished:
     change = json.loads(Path("comparison/comparison.json").read_text())["differences"][0]["recall_at_1"]
     assert change["difference"] < 0
     assert f"{100 * change['difference']:+.1f} points" in outcome.out
+    page = Path("comparison/comparison.html").read_text()
+    assert ("other is worse than one: R@1 by" in page) == change["clear"]
+    assert "other minus one" in page
     assert Path("comparison/differences.svg").read_text().startswith("<?xml")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from handnet.cli._gallery import Place
 from handnet.cli.serve import serve
 from handnet.errors import ConfigError, GalleryError, HandnetError
 from handnet.gallery import Gallery
@@ -87,6 +88,12 @@ def test_what_cannot_be_served_is_one_line(gallery: Path, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     with pytest.raises(GalleryError, match="There is no gallery in .*empty"):
         run("--root", tmp_path / "empty")
+
+
+def test_the_folder_one_is_in_has_a_name(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(gallery)
+    assert Place(".", "", None).name == "people"
+    assert Place("people", "milvus+http://127.0.0.1:19530", None).name == "people"
 
 
 PROCESS = """

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from handnet.config.split import Split
@@ -127,16 +128,32 @@ def test_the_montage_shows_photos_upright_where_they_belong(tmp_path: Path) -> N
     UNUSABLE["jpeg-bomb"](tmp_path / "bomb.jpg")
     draw_montage(DataSet("test", "/", examples, examples), tmp_path / "new folder" / "montage.png")
     sheet = np.asarray(Image.open(tmp_path / "new folder" / "montage.png")).astype(int)
-    assert sheet.shape == (24 + 2 * 120, 90 + 8 * 160 + 12, 3)
-    # The first tile, 160 × 120 at (90, 24), is filled by the photo of 64 × 48.
+    # A column for each view, since nobody has more photos; 6 between and below the tiles, 12 more between the views.
+    assert sheet.shape == (24 + 2 * 126 + 6, 90 + 2 * 166 + 12 + 6, 3)
+    # The first tile, 160 × 120 at (90, 24), is filled by the photo of 64 × 48 within its frame.
     expected = np.asarray(Image.fromarray(picture()).resize((160, 120), Image.Resampling.LANCZOS))
-    assert np.abs(sheet[24:144, 90:250] - expected).mean() < 2
-    palmar_left = 90 + 4 * 160 + 12
+    assert np.abs(sheet[24:144, 90:250] - expected)[1:-1, 1:-1].mean() < 2
+    palmar_left = 90 + 166 + 12
+    for left in (90, palmar_left):
+        frame = np.concatenate([sheet[24, left : left + 160], sheet[143, left : left + 160]])
+        assert (frame == 0xAA).all(), "white photos on white have an edge"
     assert np.abs(sheet[24 + 60, palmar_left + 80] - (250, 200, 10)).max() < 4
     # A photo that cannot be read is a grey tile with a red line through it.
     for left in (90, palmar_left):
-        assert tuple(sheet[24 + 120 + 100, left + 20]) == (221, 221, 221)
-        assert tuple(sheet[24 + 120, left]) == (176, 0, 0)
+        assert tuple(sheet[24 + 126 + 100, left + 20]) == (221, 221, 221)
+        assert tuple(sheet[24 + 126 + 30, left + 40]) == (176, 0, 0)
+
+
+def test_the_axis_of_photos_per_person_begins_at_none(
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[tuple[float, float]] = []
+    draw = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: (limits.append(self.axes[0].get_xlim()), draw(self, *a, **k))
+    )
+    draw_histogram(dataset, tmp_path / "histogram.png")
+    assert limits[0][0] == -0.5, "the edge of the bar of those without a photo"
 
 
 def test_the_histogram_is_drawn(dataset: DataSet, tmp_path: Path) -> None:

@@ -263,9 +263,12 @@ def test_names_that_no_file_system_takes_are_one_line(gallery: Path, world: Worl
     assert "Expected a folder of people" in fail("gallery", "import", gallery, long)
 
 
-def test_delete_takes_the_name_once_more(gallery: Path) -> None:
+def test_delete_takes_the_name_once_more(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for options in ((), ("--confirm", "people")):
         assert f"--confirm {gallery.name}" in fail("gallery", "delete", gallery, *options)
+    with monkeypatch.context() as patch:
+        patch.chdir(gallery)
+        assert f"--confirm {gallery.name}" in fail("gallery", "delete", ".")
     assert "Person" in call("gallery", "list", gallery)
     call("gallery", "delete", gallery, "--confirm", gallery.name)
     assert not gallery.exists()

@@ -48,3 +48,15 @@ def test_a_preview_that_cannot_be_drawn(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskError, match="Cannot write"):
         draw_augmentations(square_picture()[None], AugmentConfig(), tmp_path / "file" / "a.png")
+
+
+def test_what_is_erased_is_seen_on_white_too(tmp_path: Path) -> None:
+    draw_augmentations(np.full((2, 48, 48, 3), 255, np.uint8), AugmentConfig(), tmp_path / "a.png")
+    sheet = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    row = 22 + KINDS.index("erasing") * 128
+    outlined = [
+        int((np.abs(sheet[row : row + 128, 150 + n * 128 : 278 + n * 128] - (213, 94, 0)).max(axis=-1) < 60).sum())
+        for n in range(4)
+    ]
+    assert outlined[0] == 0
+    assert 0 < outlined[1] < outlined[2] < outlined[3]

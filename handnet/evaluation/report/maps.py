@@ -125,10 +125,15 @@ def _draw_people(axes: "Axes", points: Points, part: EmbeddedPart) -> None:
             mine = points[own & (part.views == view)]
             axes.scatter(mine[:, 0], mine[:, 1], s=22, marker=marker, color=color, linewidths=0)
         if len(people) <= _MAX_NAMED:
-            axes.annotate(
-                person.lstrip("0") or "0", np.median(points[own], axis=0), fontsize=9, ha="center", va="center"
-            )
+            name_person(axes, person, points[own], color)
     axes.set_title("colour: person; ● back, ▲ palm" if (part.views != "").any() else "colour: person or class")
+
+
+def name_person(axes: "Axes", person: str, points: Points, color: Any) -> None:
+    """Write a person's whole name next to that photo which lies the nearest to the middle of theirs, in their colour."""
+    middle = points[np.argmin(np.linalg.norm(points - np.median(points, axis=0), axis=1))]
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": color, "linewidth": 0.8, "alpha": 0.85}
+    axes.annotate(person, middle, (6, 6), textcoords="offset points", fontsize=8, bbox=box)
 
 
 def _draw_views(axes: "Axes", points: Points, part: EmbeddedPart) -> None:

@@ -4,9 +4,11 @@ Keras' own callback for it is broken (keras issue 20210), and TensorFlow's write
 reads plain files.
 """
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,8 @@ MIN_THUMBNAIL_PX = 16
 MAX_PHOTOS = (MAX_SPRITE_PX // MIN_THUMBNAIL_PX) ** 2
 _MAX_TEXT = 60
 TENSOR_NAME = "hands"
+# What a bookmark is called → the column of labels.tsv that gives its colours.
+_BOOKMARKS = {"coloured by person": "person", "coloured by view": "view", "who is not found": "error"}
 
 
 def write_projector(
@@ -34,7 +38,8 @@ def write_projector(
     """Write what `tensorboard --logdir FOLDER` shows in its tab Projector.
 
     Args:
-        folder: where the files go: `projector_config.pbtxt`, `vectors.tsv`, `labels.tsv`, `thumbnails.png`.
+        folder: where the files go: `projector_config.pbtxt`, `vectors.tsv`, `labels.tsv`, `thumbnails.png`
+            and `bookmarks.txt`, views that are coloured already.
         part: N embedded photos with their labels.
         part_names: N names of the parts of the split.
         pictures: N photos, uint8 (H, W, 3), in the same order; looked at one after another.
@@ -50,10 +55,56 @@ def write_projector(
     vectors = "".join("\t".join(f"{x:.7g}" for x in row) + "\n" for row in part.embeddings)
     write_bytes(folder / "vectors.tsv", vectors.encode())
     write_bytes(folder / "labels.tsv", format_labels(part, part_names).encode())
+    states = [_build_state(part, column, label) for label, column in _BOOKMARKS.items()]
+    write_bytes(folder / "bookmarks.txt", (json.dumps(states) + "\n").encode())
     sprite = draw_sprite(pictures, count, side_px)
     write_with(folder / "thumbnails.png", lambda draft: sprite.save(draft, format="PNG"))
     # Last, since TensorBoard looks for it.
     write_bytes(folder / "projector_config.pbtxt", format_config(count, part.embeddings.shape[1], side_px).encode())
+
+
+def _build_state(part: EmbeddedPart, column: str, label: str) -> dict[str, Any]:
+    """Return a bookmark: the projector opens uncoloured, and one click on this shows the principal components in colour.
+
+    Args:
+        part: N embedded photos.
+        column: of labels.tsv, by which it is coloured.
+        label: what the bookmark is called.
+
+    Reference:
+        tensorboard/plugins/projector/vz_projector/data.ts, class State.
+    """
+    return {
+        "label": label,
+        "isSelected": False,
+        "dataSetDimensions": list(part.embeddings.shape),
+        "selectedProjection": "pca",
+        "pcaComponentDimensions": [0, 1, 2],
+        "tSNEIteration": 0,
+        "tSNEPerplexity": 0,
+        "tSNELearningRate": 0,
+        "tSNEis3d": True,
+        "umapIs3d": True,
+        "umapNeighbors": 15,
+        "umapMinDist": 0.1,
+        "customSelectedSearchByMetadataOption": "person",
+        **{f"custom{side}Text": "" for side in ("XLeft", "XRight", "YUp", "YDown")},
+        **{f"custom{side}Regex": False for side in ("XLeft", "XRight", "YUp", "YDown")},
+        # Computed by the projector when they are shown.
+        "projections": [],
+        "filteredPoints": None,
+        "selectedPoints": [],
+        "cameraDef": {
+            "orthographic": False,
+            "position": [0.1, 0.9, 1.65],
+            "target": [0, 0, 0],
+            "zoom": 1,
+        },
+        "selectedColorOptionName": column,
+        "selectedLabelOption": "person",
+        # Names of people that look like numbers would be a gradient.
+        "forceCategoricalColoring": True,
+    }
 
 
 def choose_thumbnail_px(count: int) -> int:
@@ -134,6 +185,7 @@ def format_config(num_photos: int, num_dimensions: int, thumbnail_px: int) -> st
         f"  tensor_shape: {num_dimensions}\n"
         '  tensor_path: "vectors.tsv"\n'
         '  metadata_path: "labels.tsv"\n'
+        '  bookmarks_path: "bookmarks.txt"\n'
         "  sprite {\n"
         '    image_path: "thumbnails.png"\n'
         f"    single_image_dim: {thumbnail_px}\n"

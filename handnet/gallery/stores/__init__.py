@@ -42,7 +42,7 @@ def open_store(gallery: str, address: str = "", key: Key | None = None) -> Store
 
 def _find_kind(address: str) -> StoreKind:
     scheme = address.partition("://")[0] if address else "folder"
-    if scheme not in STORES or (address and "://" not in address):
+    if scheme not in STORES or (address and not address.partition("://")[2].strip("/:")):
         raise ConfigError(f"{format_unknown('store', address, STORES)} Expected e.g. milvus+http://127.0.0.1:19530.")
     return STORES[scheme]
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from handnet.errors import GalleryError
-from handnet.gallery.photo_encoder import Embedded, Encoder, PhotoInput
+from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput
 
 MAX_BATCH = 32
 # Compared with the milliseconds that a network takes, waiting so long for company costs little.
@@ -25,7 +25,7 @@ class BatchingEncoder:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: PhotoEncoder,
         *,
         max_batch: int = MAX_BATCH,
         wait_s: float = WAIT_S,
@@ -48,7 +48,7 @@ class BatchingEncoder:
         self._thread.start()
 
     def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
-        """Embed photos; see `Encoder`. Returns when their batch is done.
+        """Embed photos; see `PhotoEncoder`. Returns when their batch is done.
 
         Raises:
             GalleryError: the encoder was closed.

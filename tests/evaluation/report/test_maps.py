@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from handnet.evaluation.report import maps
@@ -36,3 +37,13 @@ def test_a_few_photos_have_no_map_and_neighbours_stay_together(tmp_path: Path) -
     gaps = np.linalg.norm(points[:, None] - points[None], axis=-1)
     nearest = np.argsort(gaps, axis=1)[:, 1]
     assert ((nearest < 8) == (np.arange(16) < 8)).all()
+
+
+def test_a_person_is_named_in_full_next_to_a_photo_of_theirs() -> None:
+    figure = Figure()
+    axes = figure.subplots()
+    points = np.array([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0]])
+    maps.name_person(axes, "0000045", points, "red")
+    (label,) = axes.texts
+    assert label.get_text() == "0000045"
+    assert tuple(label.xy) == (0.1, 0.0), "that nearest to their median, and not between the photos"

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_tensorboard_itself_reads_the_files(tmp_path: Path) -> None:
     assert list(tensor.shape) == list(embedding.tensor_shape) == [6, 2]
     assert (tmp_path / embedding.metadata_path).is_file()
     assert (tmp_path / embedding.sprite.image_path).is_file()
+    states = json.loads((tmp_path / embedding.bookmarks_path).read_text())
+    columns = (tmp_path / embedding.metadata_path).read_text().split("\n")[0].split("\t")
+    assert [state["selectedColorOptionName"] for state in states] == ["person", "view", "error"]
+    for state in states:
+        # What the page reads of a bookmark; it fails on one that lacks any of it.
+        assert state["dataSetDimensions"] == [6, 2]
+        assert {state["selectedColorOptionName"], state["selectedLabelOption"]} <= set(columns)
+        assert len(state["cameraDef"]["position"]) == len(state["cameraDef"]["target"]) == 3
+        assert {"umapMinDist", "customXLeftText", "pcaComponentDimensions", "forceCategoricalColoring"} <= state.keys()
 
 
 def test_a_sprite_never_exceeds_what_a_browser_can_hold() -> None:

@@ -93,7 +93,7 @@ def test_every_kind_of_store_is_tested() -> None:
     assert set(STORES) == {"folder", "milvus+http", "milvus+https"}
 
 
-@pytest.mark.parametrize("address", ["sqlite", "http://127.0.0.1:1", "milvus"])
+@pytest.mark.parametrize("address", ["sqlite", "http://127.0.0.1:1", "milvus", "milvus+http://", "milvus+http:"])
 def test_unknown_store_is_refused_with_the_valid_ones(address: str) -> None:
     with pytest.raises(ConfigError, match=r"milvus\+http"):
         open_store("g", address)

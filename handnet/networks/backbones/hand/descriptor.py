@@ -1,5 +1,6 @@
 """A fixed description of a hand on a white ground: gradients of outline and luminance by place, and colours by place."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -45,6 +46,13 @@ GROUPS = (
     Group("colour layout", 3 * CELLS**2, 1.35),
     Group("skin colour", 3 * CELLS**2, 1.53),
     Group("colour statistics", 24, 1.11),
+)
+# Fingers, knuckles, palm and thumb of an upright hand: from rows and columns as fractions of the side to what lies inside.
+ZONES: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda row, column: row < 0.39,
+    lambda row, column: (row >= 0.39) & (row < 0.586),
+    lambda row, column: row >= 0.586,
+    lambda row, column: column < 0.39,
 )
 # Two thirds of the same of the colours of whole photos (1.8): they weigh half as much again as a group.
 PHOTO_DEVIATION = 1.2
@@ -182,8 +190,8 @@ def _measure_zones(colours: list[Any], inside: Any) -> Any:
     size = inside.shape[1]
     row, column = (line / size for line in np.mgrid[:size, :size])
     numbers = []
-    for zone in (row < 0.39, (row >= 0.39) & (row < 0.586), row >= 0.586, column < 0.39):
-        weight = inside * zone.astype(np.float32)
+    for zone in ZONES:
+        weight = inside * zone(row, column).astype(np.float32)
         total = ops.sum(weight, axis=(1, 2)) + 1e-3
         for colour, gain in zip(colours, (1.0, _CHROMA_GAIN, _CHROMA_GAIN), strict=True):
             mean = ops.sum(colour * weight, axis=(1, 2)) / total

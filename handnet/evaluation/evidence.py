@@ -1,0 +1,176 @@
+"""Which places of two photos make their similarity: each cell's share of the score, and occlusion, which needs no account of it.
+
+For a linear head over features that lie on a grid the shares are exact. With features f of a photo, their mean f₀ over other
+photos, the head's kernel W and bias b, and z = W(f − f₀) + (W f₀ + b), a photo's vector is z / |z|; z is a sum over cells, and
+the cosine of two photos is bilinear in their vectors: the share of a pair of cells is the product of their parts.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from handnet.errors import ConfigError
+from handnet.networks.encoder import Encoder
+from handnet.networks.feature_places import GRID, FeatureGroup, find_described_picture, list_feature_groups
+
+Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
+COMMON = "what all hands share"
+
+
+class Shares(NamedTuple):
+    """The exact shares of a score; each photo's shares and what is common add up to it.
+
+    Attributes:
+        groups: what is described → its share of the score, the mean of both photos' accounts; `COMMON` among them.
+        cells: (2, GRID, GRID) the share of each cell, in either photo.
+        pairs: (GRID², GRID²) the share of each cell of the first photo with each cell of the second.
+        common: (2,) what the mean of other photos brings in, in either photo's account.
+    """
+
+    groups: dict[str, float]
+    cells: Floats
+    pairs: Floats
+    common: Floats
+
+
+class Evidence(NamedTuple):
+    """What made the similarity of two photos.
+
+    Attributes:
+        score: their cosine.
+        pictures: uint8 (2, S, S, 3), what the features describe: the aligned hands, or the photos as the encoder sees them.
+        shares: exact; None for an encoder whose features lie on no grid or whose head is not linear.
+        occlusion: (2, GRID, GRID), by how much the score falls when a cell of one photo is painted over.
+    """
+
+    score: float
+    pictures: Pixels
+    shares: Shares | None
+    occlusion: Floats
+
+
+def explain_pair(
+    encoder: Encoder, photos: Pixels, mean_features: Floats | None = None, background: int = 255
+) -> Evidence:
+    """Return which places of two photos make their similarity.
+
+    Args:
+        encoder: its features and head.
+        photos: uint8 (2, S, S, 3), as the encoder takes them.
+        mean_features: (F,) the mean of other photos' features, from which the shares are counted; None counts from zero,
+            and what all hands have in common is then among the shares.
+        background: grey level with which cells are painted over.
+    """
+    pictures, describe = split_encoder(encoder)
+    described = np.asarray(keras.ops.convert_to_numpy(pictures(photos.astype(np.float32), training=False)), np.float32)
+    vectors = embed_pictures(describe, described)
+    score = float(vectors[0] @ vectors[1])
+    shares = None
+    groups = list_feature_groups(encoder.backbone)
+    linear = find_linear_head(encoder.head)
+    if groups is not None and linear is not None:
+        features = np.asarray(encoder.backbone.predict_on_batch(photos), np.float64)
+        shares = share_score(features, groups, *linear, mean_features)
+    occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
+    return Evidence(score, np.clip(np.round(described), 0, 255).astype(np.uint8), shares, occlusion)
+
+
+def share_score(
+    features: Floats,
+    groups: Sequence[FeatureGroup],
+    kernel: Floats,
+    bias: Floats,
+    mean_features: Floats | None = None,
+) -> Shares:
+    """Return the exact shares of the cosine of two photos.
+
+    Args:
+        features: (2, F).
+        groups: what the features describe and where.
+        kernel: (F, D).
+        bias: (D,).
+        mean_features: (F,), see `explain_pair`.
+    """
+    mean = np.zeros(features.shape[1]) if mean_features is None else np.asarray(mean_features, np.float64)
+    lengths = np.linalg.norm(features @ kernel + bias, axis=1)
+    vectors = (features @ kernel + bias) / lengths[:, None]
+    common = (mean @ kernel + bias) / lengths[:, None]
+    names = list(dict.fromkeys(group.name for group in groups))
+    # What each group in each cell adds to the vector of each photo.
+    parts = np.zeros((2, len(names), GRID**2, kernel.shape[1]))
+    start = 0
+    for group in groups:
+        rows = slice(start, start + group.width)
+        start += group.width
+        for photo in (0, 1):
+            added = (features[photo, rows] - mean[rows])[:, None] * kernel[rows] / lengths[photo]
+            own = np.zeros((len(group.places), kernel.shape[1]))
+            np.add.at(own, group.owner, added)
+            parts[photo, names.index(group.name)] += group.places.T @ own
+    if start != features.shape[1]:
+        raise ConfigError(f"Expected {start} features, as the groups say. Received: {features.shape[1]}.")
+    by_group = np.stack([parts[0] @ vectors[1], parts[1] @ vectors[0]])
+    shared = np.array([common[0] @ vectors[1], common[1] @ vectors[0]])
+    sums = by_group.sum(axis=2).mean(axis=0)
+    cells = by_group.sum(axis=1).reshape(2, GRID, GRID)
+    pairs = parts[0].sum(axis=0) @ parts[1].sum(axis=0).T
+    found = {name: float(value) for name, value in zip(names, sums, strict=True)}
+    return Shares({**found, COMMON: float(shared.mean())}, cells, pairs, shared)
+
+
+def find_linear_head(head: keras.Model) -> tuple[Floats, Floats] | None:
+    """Return kernel (F, D) and bias (D,) of a head that is one linear map before the unit length, else None."""
+    weighted = [layer for layer in head.layers if layer.weights]
+    if len(weighted) != 1 or not isinstance(weighted[0], keras.layers.Dense):
+        return None
+    if weighted[0].activation is not keras.activations.linear or not weighted[0].use_bias:
+        return None
+    kernel, bias = (np.asarray(keras.ops.convert_to_numpy(weight), np.float64) for weight in weighted[0].weights)
+    return kernel, bias
+
+
+def split_encoder(encoder: Encoder) -> tuple[keras.Model, keras.Model]:
+    """Return the encoder in two: photos → the pictures that the features describe, and these → vectors."""
+    picture = find_described_picture(encoder.backbone)
+    return keras.Model(encoder.backbone.input, picture), keras.Model(picture, encoder.head(encoder.backbone.output))
+
+
+def embed_pictures(describe: keras.Model, pictures: npt.NDArray[np.floating]) -> Floats:
+    """Return the unit vectors (N, D) of described pictures (N, S, S, 3)."""
+    return np.asarray(describe.predict_on_batch(pictures), np.float64)
+
+
+def occlude_cells(
+    describe: keras.Model, pictures: npt.NDArray[np.float32], which: int, vectors: Floats, background: int
+) -> Floats:
+    """Return by how much the score falls when each cell of one picture is painted over, (GRID, GRID).
+
+    Args:
+        describe: pictures → vectors.
+        pictures: (2, S, S, 3).
+        which: 0 or 1, the picture that is painted.
+        vectors: (2, D) of the whole pictures.
+        background: grey level of the paint.
+    """
+    each = np.eye(GRID**2, dtype=bool)
+    painted = np.stack([paint_cells(pictures[which], cells, background) for cells in each])
+    fallen = float(vectors[0] @ vectors[1]) - embed_pictures(describe, painted) @ vectors[1 - which]
+    return fallen.reshape(GRID, GRID)
+
+
+def paint_cells(picture: npt.NDArray[Any], cells: npt.NDArray[np.bool_], background: int) -> npt.NDArray[Any]:
+    """Return a picture (S, S, 3) with some cells of the grid painted over.
+
+    Args:
+        picture: the picture.
+        cells: (GRID²,) which cells.
+        background: grey level of the paint.
+    """
+    size = picture.shape[0]
+    owner = np.arange(size) * GRID // size
+    hidden = cells.reshape(GRID, GRID)[owner[:, None], owner[None, :]]
+    return np.where(hidden[..., None], np.asarray(background, picture.dtype), picture)

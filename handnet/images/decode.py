@@ -26,6 +26,8 @@ _HAND_OVERSAMPLING, _FINDER_PX = 4, 512
 # A pixel of the hand differs from the neutral background by more than this, of 255, in one channel at least.
 _STANDS_OUT = 12
 _LEAST_HAND_FRACTION = 0.05
+# Fewer pixels on the shorter side show no hand that could be told from another.
+_LEAST_HAND_PHOTO_PX = 24
 
 
 def load_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
@@ -132,6 +134,19 @@ def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
     side, size = config.tiles_per_side, config.size_px // config.tiles_per_side
     places = [divmod(number, side) for number in range(len(config.tiles))]
     return [picture[row * size : (row + 1) * size, column * size : (column + 1) * size] for row, column in places]
+
+
+def is_usable(photo: tf.Tensor, square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
+    """Return whether a photo that is cropped to the hand shows one, in enough pixels: bool scalar; always true without a crop.
+
+    Args:
+        photo: uint8 (H, W, 3), upright, as `read_photo` gives it.
+        square: uint8 (S, S, 3) from `fit_photo`.
+        config: of both.
+    """
+    if not config.is_hand_crop:
+        return tf.constant(True)
+    return shows_hand(square, config) & (tf.reduce_min(tf.shape(photo)[:2]) >= _LEAST_HAND_PHOTO_PX)
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:

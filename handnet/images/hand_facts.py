@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.example import SIDES, VIEWS
-from handnet.images.decode import find_hand, fit_photo, shows_hand
+from handnet.images.decode import find_hand, fit_photo, is_usable
 from handnet.images.hand.front_end import NUM_LANDMARKS, Hands
 from handnet.images.hand.quality import measure_quality, rate_quality
 
@@ -64,7 +64,7 @@ def fit_with_facts(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf
     """
     hand = find_hand(photo, config)
     square = fit_photo(photo, config, hand)
-    return square, shows_hand(square, config), None if hand is None else state_facts(photo, hand)
+    return square, is_usable(photo, square, config), None if hand is None else state_facts(photo, hand)
 
 
 def state_facts(photo: tf.Tensor, hand: Hands) -> HandFacts:

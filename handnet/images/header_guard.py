@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.checks import BMP_HEADERS, MAX_PIXELS
-from handnet.images.decode import fit_photo, read_photo, shows_hand
+from handnet.images.decode import fit_photo, is_usable, read_photo
 
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
@@ -33,7 +33,7 @@ def load_photos(
         more: what `fit` returns after square and flag.
 
     Returns:
-        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and, where it is cropped to the hand, shows one;
+        uint8 (B, S, S, 3) and bool (B,), true where the photo could be decoded and it can be used, `is_usable`;
         then (B, …) of each of `more`, zeros where the photo cannot be decoded.
     """
     size = image.size_px
@@ -53,9 +53,9 @@ def load_photos(
 
 
 def fit_and_check(photo: tf.Tensor, image: ImageConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the square of a whole upright photo, uint8 (S, S, 3), and whether it can be used: bool scalar, `shows_hand`."""
+    """Return the square of a whole upright photo, uint8 (S, S, 3), and whether it can be used: `is_usable`."""
     square = fit_photo(photo, image)
-    return square, shows_hand(square, image)
+    return square, is_usable(photo, square, image)
 
 
 def has_usable_header(contents: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.decode import fit_photo, shows_hand
+from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
 from handnet.images.pillow_decode import decode_with_pillow
@@ -144,7 +144,7 @@ def build_decoder(config: ImageConfig) -> Decode:
 
     def fit(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
         square = fit_photo(photo, config)
-        return square, shows_hand(square, config), None
+        return square, is_usable(photo, square, config), None
 
     decode = _build(config, fit)
     return lambda contents: decode(contents)[:2]

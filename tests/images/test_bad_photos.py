@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -14,6 +15,7 @@ from handnet.data.synthetic import draw_hand, draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS
 from handnet.images.hand.quality_rule import GOOD, REFUSE
 from handnet.images.hand_report import look_at_photos
+from handnet.images.header_guard import fit_and_check
 from handnet.images.photo_store import build_decoder
 from tests.hand_models import find_hand_models
 from tests.photos import find_real_data
@@ -116,6 +118,7 @@ def decode(folder):
         yield build_decoder(ImageConfig(64, crop="hand-canonical", hand_finder="landmarks"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NO_HAND)
 def test_without_a_hand_a_photo_is_refused_in_words_and_has_no_crop(folder, decode, kind):
     photo = NO_HAND[kind]()
@@ -129,6 +132,7 @@ def test_without_a_hand_a_photo_is_refused_in_words_and_has_no_crop(folder, deco
     assert "hand" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIKE_HANDS)
 def test_what_looks_like_hands_is_answered_in_words(folder, kind):
     report = look(LIKE_HANDS[kind](), folder)
@@ -144,6 +148,26 @@ def test_faces_are_refused_unless_a_hand_is_in_the_photo(folder, name):
     paths = sorted(path for path in Path(find_real_data(name)).rglob("*") if path.suffix in (".jpg", ".pgm"))
     reports = list(look_at_photos([str(path) for path in paths[:: len(paths) // 6][:6]], folder))
     assert sum(report.verdict.level == REFUSE for report in reports) >= 5
+
+
+@pytest.fixture(scope="module")
+def look_by_color():
+    config = ImageConfig(64, crop="hand-canonical")
+    return tf.function(lambda photo: fit_and_check(photo, config)[1], [tf.TensorSpec((None, None, 3), tf.uint8)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["16×16", "black", "white", "noise"])
+def test_by_color_too_there_is_no_hand_where_there_is_none(look_by_color, kind):
+    assert not look_by_color(NO_HAND[kind]())
+
+
+@pytest.mark.slow
+def test_by_color_a_hand_is_found_unless_its_photo_is_tiny(look_by_color):
+    hand = Image.fromarray(draw_hand(sample_person(3, 1), "dorsal", "right", np.random.default_rng(1), SIZE_PX))
+    assert look_by_color(np.asarray(hand))
+    assert look_by_color(np.asarray(hand.resize((48, 36))))
+    assert not look_by_color(np.asarray(hand.resize((16, 16))))
 
 
 @pytest.mark.slow

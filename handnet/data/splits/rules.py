@@ -41,7 +41,10 @@ def select_part(dataset: DataSet, split: Split, part: str) -> list[Example]:
     """
     people = set(split.people(part))
     if not people:
-        raise DataError(f"The {part} part of this split is empty. Choose another part, or another split.")
+        other = (
+            "Give --part val, or another split." if part == "test" and split.people("val") else "Give another split."
+        )
+        raise DataError(f"The {part} part of this split is empty. {other}")
     if split.by == "photo":
         examples = [example for example in dataset.examples if name_photo(dataset, example.path) in people]
     else:

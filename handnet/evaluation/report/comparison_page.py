@@ -33,7 +33,7 @@ def write_comparison(path: Path, comparison: Mapping[str, Any]) -> None:
             )
             for key in figures
         ]
-        rows.append([(f"{row['name']} minus {row['against']}", "paired, in points"), *changes])
+        rows.append([(f"{row['name']} minus {row['against']}", "paired"), *changes])
     caption = "Figures with chance, and paired differences from the first run: clear where the interval leaves out 0."
     searched = f"{comparison['protocol'].replace('_', ' ')}, {DIRECTION_NAMES[comparison['direction']]}"
     page = render(

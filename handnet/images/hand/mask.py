@@ -12,6 +12,8 @@ from handnet.images.hand.pose import find_pose, per_image, rotate
 
 # Mean of the three colours, 0..255. In 40 photos of 11k Hands the darkest hand has a mean of 97.
 _DARKEST_SKIN = 24.0
+# At the working size: somewhere in a palm all pixels this far around, in either direction, are skin.
+_PALM_DEPTH_PX = 4
 
 
 def segment_hand(images: tf.Tensor) -> tf.Tensor:
@@ -81,12 +83,14 @@ def segment_small(images: tf.Tensor) -> tf.Tensor:
     # In a black photo the noise is warm in places.
     warm &= tf.reduce_mean(images, -1, keepdims=True) > _DARKEST_SKIN
     skin = foreground * tf.cast(warm, tf.float32)
+    # A palm is solid; what stands out from noise, of any colours, is not.
+    is_solid = tf.reduce_max(erode(skin, _PALM_DEPTH_PX), [1, 2, 3], keepdims=True)
     # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
     for tolerance in (0.55, 0.40):
         chroma = tf.concat(
             [tf.math.log((red + 0.05) / (green + 0.05)), tf.math.log((green + 0.05) / (blue + 0.05))], -1
         )
-        core = erode(skin, 4)
+        core = erode(skin, _PALM_DEPTH_PX)
         weight = tf.reduce_sum(core, [1, 2], keepdims=True) + 1e-3
         typical = tf.reduce_sum(chroma * core, [1, 2], keepdims=True) / weight
         light = tf.reduce_sum(lightness * core, [1, 2], keepdims=True) / weight
@@ -94,7 +98,7 @@ def segment_small(images: tf.Tensor) -> tf.Tensor:
         lit = lightness > 0.35 * light
         skin = foreground * tf.cast(near & lit & warm, tf.float32)
     closed = erode(dilate(skin, 2), 2)
-    skin = fill_holes(_largest_part(closed * foreground))
+    skin = fill_holes(_largest_part(closed * foreground * is_solid))
     # Dark or painted nails are foreground beyond the palm, at the fingers' side.
     pose = find_pose(skin)
     shape = tf.cast(tf.shape(images), tf.float32)

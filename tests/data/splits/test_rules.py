@@ -37,5 +37,7 @@ def test_an_empty_part_and_one_without_photos_are_said() -> None:
     dataset = make_dataset("a")
     with pytest.raises(DataError, match="The test part of this split is empty"):
         select_part(dataset, Split(("a",), (), ()), "test")
+    with pytest.raises(DataError, match=r"empty\. Give --part val, or another split\."):
+        select_part(dataset, Split(("a",), ("b",), ()), "test")
     with pytest.raises(DataError, match="The val part has 1 people and 0 rows in the table"):
         select_part(dataset, Split(("a",), ("x",), ()), "val")

@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 from handnet.evaluation.report.terms import TERMS
+from tests.test_imports import ROOT
 
 
 def test_every_term_that_a_template_names_is_explained_in_one_sentence_or_two() -> None:
@@ -13,3 +14,9 @@ def test_every_term_that_a_template_names_is_explained_in_one_sentence_or_two() 
     assert named
     assert named <= set(TERMS)
     assert all(explained.endswith(".") and len(explained) < 130 for explained in TERMS.values())
+
+
+def test_the_glossary_explains_them_in_the_same_words() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    missing = [name for name, explained in TERMS.items() if f"| {name} | {explained} |" not in glossary]
+    assert not missing

@@ -36,7 +36,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     # A full collection comes about as often as before, so that no more dead networks are held at a time.
-    gc.set_threshold(20_000, 10, 4)
+    gc.set_threshold(20_000, 10, 2)
 
 
 @pytest.fixture(autouse=True)

@@ -118,6 +118,7 @@ def decode(folder):
         yield build_decoder(ImageConfig(64, crop="hand-canonical", hand_finder="landmarks"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NO_HAND)
 def test_without_a_hand_a_photo_is_refused_in_words_and_has_no_crop(folder, decode, kind):
     photo = NO_HAND[kind]()
@@ -131,6 +132,7 @@ def test_without_a_hand_a_photo_is_refused_in_words_and_has_no_crop(folder, deco
     assert "hand" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIKE_HANDS)
 def test_what_looks_like_hands_is_answered_in_words(folder, kind):
     report = look(LIKE_HANDS[kind](), folder)

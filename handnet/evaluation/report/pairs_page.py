@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.evaluation.report.pairs_terminal import choose_columns, format_bounds
-from handnet.evaluation.report.plots.pair_plots import plot_confusion, plot_roc_curves, plot_scores
+from handnet.evaluation.report.plots.charts import chart_scores, chart_systems
+from handnet.evaluation.report.plots.pair_plots import plot_roc_curves, plot_scores
 from handnet.evaluation.report.render import Cell, Plot, Table, Thumbnail, render
 from handnet.files import write_bytes
 
@@ -33,12 +34,12 @@ def write_pair_report(
     title: str,
     about: Mapping[str, str],
 ) -> None:
-    """Write the page: table, ROC curves, confusion matrix, scores, and the worst errors.
+    """Write the page: table, ROC curves, scores, counts of right and wrong verdicts, and the worst errors.
 
     Args:
         path: the page, as report.html.
         metrics: what `evaluate_pairs` returned.
-        main: the system whose matrix, scores and errors are shown.
+        main: the system whose counts, scores and errors are shown.
         scores: (N,) its scores.
         same: (N,) whether a pair is of one person.
         photos: (N,) the two files of each pair.
@@ -55,10 +56,18 @@ def write_pair_report(
         for name, row in systems.items()
     ]
     marked = "; dotted: the threshold" if threshold is not None else ""
-    plots = [Plot(plot_roc_curves(systems), "ROC curves: pairs of one person accepted against those of two people.")]
-    if threshold is not None:
-        plots.append(Plot(plot_confusion(figures["confusion"]), f"Confusion matrix of the {main}, counts of pairs."))
-    plots.append(Plot(plot_scores(scores, same, threshold), f"Scores of the {main}{marked}."))
+    plots = [
+        Plot(
+            plot_roc_curves(systems),
+            "ROC curves: pairs of one person accepted against those of two people.",
+            chart_systems(systems),
+        ),
+        Plot(
+            plot_scores(scores, same, threshold),
+            f"Scores of the {main}{marked}.",
+            chart_scores(scores, same, threshold),
+        ),
+    ]
     counts = {
         "Pairs": f"{figures['num_pairs']:,}, of them {figures['num_same']:,} of one person",
         "People": f"{figures['num_people']:,}",
@@ -71,6 +80,7 @@ def write_pair_report(
         notes=metrics["notes"],
         table=Table(["System", *columns.values()], rows),
         plots=plots,
+        confusion=_tabulate_confusion(main, figures["confusion"]) if threshold is not None else None,
         calibration={
             name: f"Cllr {row['cllr']:.3f}, expected calibration error {100 * row['ece']:.1f} %"
             for name, row in metrics["calibration"].items()
@@ -79,6 +89,24 @@ def write_pair_report(
         reading=_explain(metrics),
     )
     write_bytes(Path(path), page)
+
+
+def _tabulate_confusion(main: str, confusion: Mapping[str, int]) -> Table:
+    def show(key: str, other: str) -> Cell:
+        total = confusion[key] + confusion[other]
+        return f"{confusion[key]:,}", f"{100 * confusion[key] / max(total, 1):.1f} %"
+
+    accepted = [
+        ("Pairs of one person", ""),
+        show("true_accepts", "false_rejects"),
+        show("false_rejects", "true_accepts"),
+    ]
+    rejected = [
+        ("Pairs of two people", ""),
+        show("false_accepts", "true_rejects"),
+        show("true_rejects", "false_accepts"),
+    ]
+    return Table([f"By the {main}", "Taken for one person", "Taken for two"], [accepted, rejected])
 
 
 def _explain(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Plots as plain numbers, which the script of a page draws: they show their values on hover and can be zoomed into.
 
 A chart is a mapping fit for JSON: `x` and `y` axes ({label, min, max}, `x.log` for a logarithmic one), and `series`, each with
-`name`, `colour` ("me", "bad", "good", "soft"), `x`, `y`, and as it may be: `low` and `high` (a band), `step`, `fill`, `dash`,
-`points` (no line), `labels` (of the points), `ends` (the other ends of segments); `marks` are labelled vertical lines.
+`name`, `colour` ("me", "bad", "good", "pink", "sky", "soft"), `x`, `y`, and as it may be: `low` and `high` (a band), `step`,
+`fill`, `dash`, `points` (no line), `labels` (of the points), `ends` (the other ends of segments); `marks` are labelled vertical
+lines.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +82,40 @@ def chart_roc(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> Cha
     ]
     x = {"label": "different people accepted, %", "min": smallest_rate * 100, "max": 100, "log": True}
     return {"x": x, "y": {"label": "same person accepted, %", "min": 0, "max": 100}, "series": series, "marks": []}
+
+
+def chart_systems(systems: Mapping[str, Mapping[str, Any]]) -> Chart:
+    """Return the chart of the ROC curves of several systems; see `pair_plots.plot_roc_curves`."""
+    series = []
+    for colour, (name, figures) in zip(
+        itertools.cycle(("me", "bad", "good", "pink", "sky")), systems.items(), strict=False
+    ):
+        curve = figures["curve"]
+        points = _thin(100 * np.array(curve["false_accept"]), 100 * np.array(curve["true_accept"]))
+        series.append(_line(f"{name}, AUC {figures['auc']:.3f}", colour, *points))
+    ends = np.array([0.0, 100.0])
+    series.append(_line("chance", "soft", ends, ends) | {"dash": True})
+    axis = {"min": 0, "max": 100}
+    x, y = {"label": "two people accepted, %", **axis}, {"label": "one person accepted, %", **axis}
+    return {"x": x, "y": y, "series": series, "marks": []}
+
+
+def chart_scores(
+    scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], threshold: float | None, num_bins: int = 30
+) -> Chart:
+    """Return the chart of how the scores of either kind of pair lie; see `pair_plots.plot_scores`."""
+    edges = np.linspace(float(scores.min()), float(scores.max()) + 1e-6, num_bins + 1)
+    series, top = list[Chart](), 0.0
+    for kind, name, colour in ((~same, "two people", "bad"), (same, "one person", "me")):
+        share = 100 * np.histogram(scores[kind], edges)[0] / max(kind.sum(), 1)
+        top = max(top, float(share.max()))
+        series.append(_line(name, colour, edges, np.append(share, share[-1])) | {"step": True, "fill": True})
+    x, y = (
+        {"label": "score", "min": float(edges[0]), "max": float(edges[-1])},
+        {"label": "pairs, %", "min": 0, "max": 1.1 * top},
+    )
+    marks = [] if threshold is None else [{"x": round(threshold, 4), "label": "threshold"}]
+    return {"x": x, "y": y, "series": series, "marks": marks}
 
 
 def chart_reliability(rows: Sequence[Mapping[str, Any]]) -> Chart:

@@ -1,4 +1,4 @@
-"""Plots of decisions on pairs: ROC curves of several systems, the confusion matrix, the scores."""
+"""Plots of decisions on pairs: ROC curves of several systems, the scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,34 +36,6 @@ def plot_roc_curves(systems: Mapping[str, Mapping[str, Any]]) -> str:
     return draw_svg(draw, 4.4, 4.0)
 
 
-def plot_confusion(confusion: Mapping[str, int]) -> str:
-    """Plot a confusion matrix: rows are the truth, columns the verdict.
-
-    Args:
-        confusion: true_accepts, false_rejects, false_accepts, true_rejects.
-    """
-    cells = np.array(
-        [
-            [confusion["true_accepts"], confusion["false_rejects"]],
-            [confusion["false_accepts"], confusion["true_rejects"]],
-        ]
-    )
-
-    def draw(axes: Axes) -> None:
-        shares = cells / cells.sum(axis=1, keepdims=True)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)
-        for (i, j), count in np.ndenumerate(cells):
-            axes.text(j, i, f"{count:,}\n{100 * shares[i, j]:.1f} %", ha="center", va="center")
-        axes.set_xticks([0, 1], ["same", "different"])
-        axes.set_yticks([0, 1], ["same", "different"])
-        axes.set(xlabel="verdict", ylabel="truth")
-        axes.grid(visible=False)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-
-    return draw_svg(draw, 3.4, 3.0)
-
-
 def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], threshold: float | None) -> str:
     """Plot how the scores of either kind of pair lie.
 
@@ -80,9 +52,9 @@ def plot_scores(scores: npt.NDArray[np.floating], same: npt.NDArray[np.bool_], t
             axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
             axes.stairs(share, edges, color=colour, label=label)
         if threshold is not None:
-            axes.axvline(threshold, color=GREY, linestyle=":")
+            axes.axvline(threshold, color=GREY, linestyle=":", label=f"threshold {threshold:.3f}")
         axes.set(xlabel="score", ylabel="pairs, %")
         axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
-        axes.legend(loc="upper center", ncols=2)
+        axes.legend(loc="upper center", ncols=3)
 
     return draw_svg(draw)

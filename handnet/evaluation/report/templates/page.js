@@ -73,7 +73,7 @@
       reset.style.visibility = view ? "visible" : "hidden";
       const width = holder.clientWidth || 480, height = Math.round(Math.min(chart.bare ? 480 : 340, width * (chart.bare ? 0.95 : 0.68)));
       const x = { ...chart.x, ...(view || {}).x }, y = { ...chart.y, ...(view || {}).y };
-      const left = chart.bare ? 4 : 44, right = width - 10, top = chart.marks.length ? 34 : 8, bottom = height - (chart.bare ? 4 : 40);
+      const left = chart.bare ? 4 : 44, right = width - 16, top = chart.marks.length ? 34 : 8, bottom = height - (chart.bare ? 4 : 40);
       const px = scale(x, left, right), py = scale(y, bottom, top);
       const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": figure.querySelector("figcaption").textContent });
       holder.appendChild(svg);

@@ -45,3 +45,13 @@ def test_extremes_have_charts() -> None:
     charts.chart_errors({"edges": [-1.0, 0.0, 1.0], "genuine": [0, 1], "impostor": [0, 1]}, {})
     curve = {"false_accept": np.linspace(0, 1, 5000), "true_accept": np.linspace(0, 1, 5000)}
     assert len(charts.chart_roc(curve, 0.01)["series"][0]["x"]) <= 400
+
+
+def test_scores_of_pairs_and_many_systems_have_charts() -> None:
+    same = np.array([True, False, False])
+    chart = charts.chart_scores(np.full(3, 0.5), same, 0.25)
+    assert chart["marks"] == [{"x": 0.25, "label": "threshold"}]
+    assert [max(series["y"]) for series in chart["series"]] == [100, 100]
+    curve = {"false_accept": [0.0, 1.0], "true_accept": [0.0, 1.0]}
+    systems = {f"system {k}": {"curve": curve, "auc": 0.5} for k in range(9)}
+    assert len(charts.chart_systems(systems)["series"]) == 10

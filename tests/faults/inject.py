@@ -67,7 +67,7 @@ _RESUME = ("train", "--resume", "--run=out/run")
 _PEOPLE = ("gallery", "list", "out/people")
 TRIALS = {
     "data synth": Trial(
-        ("data", "synth", "out/hands", "--people=12", "--photos=1"), same=("hands/HandInfo.csv", "hands/Hands")
+        ("data", "synth", "out/hands", "--people=5", "--photos=1"), same=("hands/HandInfo.csv", "hands/Hands")
     ),
     "data check": Trial(("data", "check", "hands", "--output=out/check"), same=("check/montage.png",)),
     "train": Trial(_TRAIN, _RESUME, "run/run.json", same=("run/model.weights.h5", "run/history.csv")),

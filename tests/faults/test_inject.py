@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.inject import ROOT, run, start
 
-SYNTH = ("data", "synth", "hands", "--people=30", "--photos=2")
+SYNTH = ("data", "synth", "hands", "--people=12", "--photos=2")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])

@@ -84,6 +84,9 @@ def find_true_accept(curve: Curve, false_accept_rate: float) -> float:
     return float(curve.true_accept[curve.false_accept <= false_accept_rate].max())
 
 
+_LOWEST_COUNTED_RATE = 1e-15
+
+
 def refuse_rate(rate: float, num_units: int, units: str) -> str:
     """Return why a rate cannot be stated from this many independent trials, or "" where it can.
 
@@ -100,8 +103,9 @@ def refuse_rate(rate: float, num_units: int, units: str) -> str:
     """
     if rate * num_units >= 3:
         return ""
-    needed = int(np.ceil(3 / rate))
-    return f"{num_units:,} {units} cannot carry a rate of {rate:g}: by the rule of three it takes {needed:,}"
+    # The quotient of a rate next to zero is infinite.
+    needed = f"{int(np.ceil(3 / rate)):,}" if rate > _LOWEST_COUNTED_RATE else "more than can be counted"
+    return f"{num_units:,} {units} cannot carry a rate of {rate:g}: by the rule of three it takes {needed}"
 
 
 def choose_threshold(pairs: PairScores, criterion: str = "equal_error") -> float:

@@ -107,6 +107,8 @@ def test_thresholds_are_the_best_on_their_pairs():
 def test_rates_beyond_the_number_of_people_are_refused():
     # 41 people are 820 pairs: 1 % needs 300, 0.1 % needs 3,000, however many photos there are.
     assert refuse_rate(0.01, 820, "pairs") == ""
+    for rate in (5e-324, 0.0):
+        assert "more than can be counted" in refuse_rate(rate, 820, "pairs")
     assert "820 pairs cannot carry a rate of 0.001: by the rule of three it takes 3,000" in refuse_rate(
         0.001, 820, "pairs"
     )

@@ -14,3 +14,8 @@ def hide_progress(name: str) -> Count:
     """Show nothing of a piece of work: what every function does that is given no `Progress`."""
     del name
     return lambda done, total: None
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """Return "1 photo" or "1,200 photos"; give `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,6 +1,6 @@
 """Work that is given nothing to report to."""
 
-from handnet.console import hide_progress
+from handnet.console import count_of, hide_progress
 
 
 def test_progress_that_nobody_watches_is_counted_and_not_shown(capsys):
@@ -8,3 +8,8 @@ def test_progress_that_nobody_watches_is_counted_and_not_shown(capsys):
     count(1, 2)
     count(2, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_count_and_its_word() -> None:
+    assert [count_of(n, "photo") for n in (0, 1, 1200)] == ["0 photos", "1 photo", "1,200 photos"]
+    assert [count_of(n, "person", "people") for n in (1, 2)] == ["1 person", "2 people"]

@@ -9,6 +9,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._gallery import ModelChoice, Place, calibrate_model, load_model, with_gallery, with_hand, with_model
+from handnet.console import count_of
 from handnet.errors import ConfigError, DataError, GalleryError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def add(
         done = opened.add(name, list(photos), view=view or "", side=side or "", review=review or "")
     _print_enrolment(done)
     if not done.accepted:
-        raise DataError(f"None of the {len(done.refused)} photos of {done.name!r} was enrolled.")
+        raise DataError(f"No photo of {done.name!r} was enrolled: {len(done.refused)} of {len(done.refused)} refused.")
 
 
 @gallery.command("import")
@@ -104,7 +105,7 @@ def import_(
         done = opened.import_(entries.people, review=review or "", progress=_print_enrolment)
     accepted, refused = sum(len(row.accepted) for row in done), sum(len(row.refused) for row in done)
     people = sum(bool(row.accepted) for row in done)
-    echo(f"enrolled {accepted:,} photos of {people:,} people; {refused:,} photos were refused")
+    echo(f"enrolled {count_of(accepted, 'photo')} of {count_of(people, 'person', 'people')}; {refused:,} refused")
     if not accepted:
         raise DataError("No photo was enrolled.")
 
@@ -130,8 +131,9 @@ def list_people(place: Place, as_json: bool) -> None:
         return
     for row in rows:
         kinds = "; ".join(f"{count} × {kind}" for kind, count in sorted(row.kinds.items()))
-        echo(f"{row.name}  {row.num_photos} photos ({kinds})  since {row.created}")
-    echo(f"{len(rows):,} people, {sum(row.num_photos for row in rows):,} photos")
+        echo(f"{row.name}  {count_of(row.num_photos, 'photo')} ({kinds})  since {row.created}")
+    num_photos = sum(row.num_photos for row in rows)
+    echo(f"{count_of(len(rows), 'person', 'people')}, {count_of(num_photos, 'photo')}")
 
 
 @gallery.command()
@@ -176,7 +178,7 @@ def remove(place: Place, name: str, photo: str | None) -> None:
         raise ConfigError("--photo is blank. Give the id of a photo, or leave --photo out to remove the person.")
     with place.open() as opened:
         count = opened.remove(name, photo or "")
-    echo(f"removed {count} photo{'s' * (count != 1)} of {name!r}" + ("" if photo else ", and the person"))
+    echo(f"removed {count_of(count, 'photo')} of {name!r}" + ("" if photo else ", and the person"))
 
 
 @gallery.command()
@@ -186,7 +188,7 @@ def forget(place: Place, name: str) -> None:
     """Remove the person NAME, and prove it by searching the gallery's files for what was stored of them."""
     with place.open() as opened:
         done = opened.forget(name)
-    echo(f"removed {name!r} with {done.num_photos} photos")
+    echo(f"removed {name!r} with {count_of(done.num_photos, 'photo')}")
     echo(f"{done.num_traces} byte strings of theirs were found before and are found nowhere now")
     if done.unsearched:
         echo(f"not searched: {done.unsearched}")
@@ -201,7 +203,7 @@ def merge(place: Place, name: str, other: str) -> None:
     """Make one person of two: the photos of OTHER go to NAME."""
     with place.open() as opened:
         count = opened.merge(name, other)
-    echo(f"{count} photos of {other!r} are {name!r}'s now")
+    echo(f"moved {count_of(count, 'photo')} of {other!r} to {name!r}")
 
 
 @gallery.command()
@@ -308,9 +310,12 @@ def migrate(place: Place, model: ModelChoice, data: str, photos: Path | None, dr
         matching = calibrate_model(encoder, source, data)
         done = opened.migrate(encoder, matching, dry_run=dry_run, photos=photos, progress=show_progress("embed photos"))
     for stuck in done.stuck:
-        echo(f"cannot be migrated: {stuck.name!r}, {stuck.num_photos} photos: {stuck.reason}")
+        echo(f"cannot be migrated: {stuck.name!r}, {count_of(stuck.num_photos, 'photo')}: {stuck.reason}")
     verb = "migrated" if done.done else "can be migrated"
-    echo(f"{done.num_photos:,} photos of {done.num_people - len(done.stuck):,} of {done.num_people:,} people {verb}")
+    num_people = done.num_people - len(done.stuck)
+    echo(
+        f"{count_of(done.num_photos, 'photo')} of {num_people:,} of {count_of(done.num_people, 'person', 'people')} {verb}"
+    )
 
 
 @gallery.command("make-key")

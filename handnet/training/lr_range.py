@@ -29,6 +29,8 @@ from handnet.training.session import Job, open_session, select_people
 _SMOOTHING = 0.9
 # Steps before the running mean has seen enough batches.
 _BURN_IN = 10
+# The slope at a step is of the running means from this many before it to as many after it.
+_REACH = 10
 # A fall must be larger than this many standard errors of the running mean.
 _NUM_ERRORS = 4.0
 # Beyond this many times the lowest loss the network is lost, and further steps say nothing.
@@ -198,11 +200,13 @@ def suggest_rate(
     error = noise * math.sqrt((1 - _SMOOTHING) / (1 + _SMOOTHING))
     if means[_BURN_IN] - means[lowest] <= _NUM_ERRORS * math.sqrt(2.0) * error:
         return None
-    reach = _BURN_IN // 2
-    steps = np.arange(_BURN_IN, lowest + 1)
-    before, after = np.maximum(steps - reach, _BURN_IN), np.minimum(steps + reach, lowest)
-    slopes = (means[after] - means[before]) / (after - before)
-    return float(np.asarray(rates)[steps[int(np.argmin(slopes))]])
+    # The slope of the line through the means around each step, all of them: the difference of two is mostly noise.
+    reach = min(_REACH, (lowest - _BURN_IN) // 2)
+    if reach == 0:
+        return float(np.asarray(rates)[lowest])
+    offsets = np.arange(-reach, reach + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(means[_BURN_IN : lowest + 1], 2 * reach + 1)
+    return float(np.asarray(rates)[_BURN_IN + reach + int(np.argmin(windows @ offsets))])
 
 
 def draw_range(path: Path, measured: LrRange, title: str) -> None:

@@ -1,12 +1,15 @@
 """`handnet compare`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handnet.cli._console import echo
 from handnet.cli._output import claim_output
+
+if TYPE_CHECKING:
+    from handnet.config.split import Split
 
 
 @click.command()
@@ -28,7 +31,7 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.html, comparison.json and
     differences.svg, a plot of the figures and the differences.
     """
-    from handnet.config.run_folder import WEIGHTS_FILE, read_run
+    from handnet.config.run_folder import WEIGHTS_FILE, read_run, read_run_split
     from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
     from handnet.evaluation.report.comparison_page import write_comparison
     from handnet.evaluation.report.plots.difference_plot import plot_differences
@@ -47,12 +50,12 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
         raise ConfigError(format_unknown("direction", direction, DIRECTIONS))
     runs = []
     for folder in run_folders:
-        config = read_run(folder).config
+        run = read_run(folder)
+        config = run.config
         file = folder / f"eval-{part}" / "embeddings.npz"
         if not file.exists():
             raise EvaluationError(
-                f"{str(folder)!r} has not been evaluated on its {part} part. Evaluate it: handnet eval {quote(folder)} "
-                f"--part {part}"
+                f"{str(folder)!r} has not been evaluated on its {part} part{_advise(read_run_split(run), part, folder)}"
             )
         vectors = load_part(file)
         if vectors.model and vectors.model != hash_file(folder / WEIGHTS_FILE):
@@ -84,11 +87,22 @@ def format_comparison(comparison: dict[str, Any]) -> str:
         for key, figure in figures.items():
             change = row[key]
             improvement = change["improvement"]
-            relative = "" if improvement is None else f"; relative improvement {100 * improvement:+.1f} %"
+            relative = "" if improvement is None else f"; relative improvement {100 * improvement:+z.1f} %"
             verdict = "clear" if change["clear"] else "not clear: the interval holds 0"
             shown = _show(key, change["difference"], change["interval"], difference=True)
             lines.append(f"  {figure.label:12} {shown} {verdict}{relative}")
     return "\n".join(lines)
+
+
+def _advise(split: "Split", part: str, folder: Path) -> str:
+    """Return the end of the sentence on a run without vectors of a part: the command that makes them, if any can."""
+    from handnet.errors import quote
+
+    if len(split.people(part)) > 1:
+        return f". Evaluate it: handnet eval {quote(folder)} --part {part}"
+    other = next((name for name in ("test", "val") if len(split.people(name)) > 1), "")
+    advice = f" Evaluate and compare another part: handnet eval {quote(folder)} --part {other}" if other else ""
+    return f", and cannot be: fewer than two people are in it.{advice}"
 
 
 def _show(key: str, value: float, interval: list[float], difference: bool = False) -> str:

@@ -73,12 +73,12 @@ def format_figure(key: str, value: float, signed: bool = False) -> str:
 
     Args:
         key: of FIGURES.
-        value: rank or fraction; fractions become per cent.
+        value: rank or fraction; fractions become per cent. What rounds to 0 has no minus.
         signed: write the plus too, as of a difference.
     """
     figure = FIGURES[key]
     scale = 1 if figure.unit == "rank" else 100
-    return f"{scale * value:{'+' if signed else ''}.{figure.digits}f}"
+    return f"{scale * value:{'+' if signed else ''}z.{figure.digits}f}"
 
 
 def format_interval(key: str, interval: Sequence[float] | None, separator: str = "–") -> str:

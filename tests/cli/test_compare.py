@@ -23,6 +23,27 @@ def write_vectors(run: Path, noise: float) -> None:
     )
 
 
+def test_a_part_that_cannot_be_evaluated_is_not_advised(command: CommandLine, finished: Path) -> None:
+    run = copy_run(finished, Path("one"))
+    split = (run / "split.csv").read_text()
+    (run / "split.csv").write_text(split.replace(",test", ",train"))
+    line = command.fail("compare", run, run)
+    assert "'one' has not been evaluated on its test part, and cannot be: fewer than two people are in it." in line
+    assert line.endswith("Evaluate and compare another part: handnet eval one --part val")
+    (run / "split.csv").write_text(split.replace(",test", ",train").replace(",val", ",train"))
+    assert command.fail("compare", run, run).endswith("fewer than two people are in it.")
+    assert "Unknown part 'tests'" in command.fail("compare", run, run, "--part=tests", code=2)
+
+
+def test_what_rounds_to_zero_has_no_minus(command: CommandLine, finished: Path) -> None:
+    runs = [copy_run(finished, Path(name)) for name in ("one", "other")]
+    for run in runs:
+        write_vectors(run, 0.05)
+    out = command.run("compare", *runs).out
+    assert "relative improvement +0.0 %" in out
+    assert "-0.0" not in out
+
+
 def test_runs_are_compared_on_what_was_evaluated(command: CommandLine, finished: Path) -> None:
     runs = [copy_run(finished, Path(name)) for name in ("one", "other")]
     line = command.fail("compare", *runs)

@@ -54,13 +54,14 @@ def client() -> None:
 )
 @click.option("--reader", default="", help="Reader of a data set with labels.  [default: chosen by its table]")
 def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options: Any) -> None:
-    """Turn photos into unit vectors; one that the server cannot decode is named and left out of the file.
+    """Turn photos into unit vectors; one that the model cannot use is named and left out of the file.
 
     Give photos, or a folder. The vectors of a data set with a table (HandInfo.csv, labels.csv) keep its labels, and
     `handnet eval --embeddings` reads the file, as it reads that of `handnet embed`.
     """
     server = _read_server(**options)
     from handnet.cli._data import find_photos
+    from handnet.data.checks import explain_refusal, read_photo
     from handnet.metrics.embedded import check_vector_file, label_embeddings
     from handnet.serving.client.calls import SEEN_COLUMNS, embed_photos
 
@@ -74,7 +75,7 @@ def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options
         connection.close()
     for example, ok in zip(examples, result.ok, strict=True):
         if not ok:
-            warn(f"the server cannot decode {example.path!r}: it has no vector")
+            warn(f"no vector for {example.path!r}: {explain_refusal(read_photo(example.path)[0])}")
     if output is None:
         for row, example in enumerate(examples):
             seen = {name: values[row].tolist() for name, values in result.seen.items()}
@@ -84,7 +85,7 @@ def embed(sources: tuple[Path, ...], output: Path | None, reader: str, **options
     kept = [example for example, ok in zip(examples, result.ok, strict=True) if ok]
     if not kept:
         raise DataError(
-            f"None of the {len(examples)} photos can be decoded: there is nothing to write to {str(output)!r}."
+            f"None of the {len(examples)} photos can be used: there is nothing to write to {str(output)!r}."
         )
     seen = {column: result.seen[name][result.ok] for name, column in SEEN_COLUMNS.items() if name in result.seen}
     label_embeddings(result.embeddings[result.ok], kept).save(output, seen)
@@ -100,7 +101,11 @@ def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     server = _read_server(**options)
     if len(photos) % 2:
         raise ConfigError(f"Expected pairs of photos, an even number. Received: {len(photos)}.")
+    from handnet.data.checks import find_problem, read_photo
     from handnet.serving.client.calls import verify_photos
+
+    def look(photo: Path) -> str:
+        return find_problem(read_photo(str(photo))[0]) or "whole"
 
     pairs = list(zip(photos[::2], photos[1::2], strict=True))
     connection = _connect(server)
@@ -113,7 +118,7 @@ def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
             verdict = {"similarity": float(similarity), "probability": float(probability), "decision": bool(decision)}
             echo(json.dumps({"first": str(first), "second": str(second), "ok": bool(ok), **verdict}))
         elif not ok:
-            echo(f"{first} {second}: one of the photos cannot be decoded")
+            echo(f"{first} {second}: not compared. First photo: {look(first)}. Second photo: {look(second)}")
         else:
             words = "the same person" if decision else "different people"
             echo(f"{first} {second}: {words} (similarity {similarity:.3f}, probability {100 * probability:.1f} %)")

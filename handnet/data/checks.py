@@ -14,10 +14,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from handnet.console import Count, Progress, hide_progress
+from handnet.data.blank_rule import BLANK, LEAST_CONTRAST, measure_contrast
 
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
@@ -28,6 +30,8 @@ BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 _HARMLESS_BYTES = 64
 _START_OF_SCAN, _END_OF_PICTURE = 0xDA, b"\xff\xd9"
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, PGM or PPM, or HEIC with the extra `heic`"
+# For the contrast of their parts, photos are decoded and reduced to two or three times this, on the shorter side.
+_LOOK_PX = 256
 _Result = TypeVar("_Result")
 
 
@@ -67,7 +71,7 @@ def check_photo(path: str) -> PhotoProblem | None:
         None for a good photo.
     """
     contents, reason = read_photo(path)
-    reason = reason or find_header_problem(contents) or _find_decoding_problem(contents)
+    reason = reason or find_problem(contents)
     if reason:
         return PhotoProblem(path, reason)
     remark = _find_remark(contents)
@@ -90,6 +94,18 @@ def read_photo(path: str) -> tuple[bytes, str]:
         return Path(path).read_bytes(), ""
     except (OSError, ValueError) as error:
         return b"", getattr(error, "strerror", None) or "not a valid file name"
+
+
+def find_problem(contents: bytes) -> str:
+    """Decode a photo completely and return "" or why it cannot be used: damaged, blank, …"""
+    return find_header_problem(contents) or _find_decoding_problem(contents)
+
+
+def explain_refusal(contents: bytes) -> str:
+    """Return why an exported model did not take a photo, since it answers with a flag alone."""
+    return find_problem(contents) or (
+        "the exported model does not read this format (send a JPEG or PNG), or finds no hand where it crops to the hand"
+    )
 
 
 def find_header_problem(contents: bytes) -> str:
@@ -245,15 +261,33 @@ def _find_decoding_problem(contents: bytes) -> str:
                 image.verify()
         with open_with_pillow(contents) as image:
             # A JPEG is read to its end at any scale, and at an eighth most of the arithmetic is saved.
-            image.draft("RGB", (1, 1))
+            image.draft("RGB", (_LOOK_PX, _LOOK_PX))
             image.load()
+            blank = _is_blank(image)
     except UnidentifiedImageError:
         return _NO_SENSE
     # Decoders raise errors of every kind on damaged input; whichever it is, it is the answer.
     except Exception as error:
         text = _one_line(error)
         return "truncated: the file ends before the picture does" if "truncat" in text.lower() else f"damaged: {text}"
-    return find_damage(contents)
+    return find_damage(contents) or BLANK * blank
+
+
+def _is_blank(image: Image.Image) -> bool:
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow inverts all of them; those without Adobe's marker are not inverted.
+        image = ImageChops.invert(image)
+    rgb = to_rgb(image)
+    factor = max(1, min(rgb.size) // _LOOK_PX)
+    return measure_contrast(np.asarray(rgb.reduce(factor) if factor > 1 else rgb)) < LEAST_CONTRAST
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture with 8 bits of red, green and blue, as TensorFlow decodes it: of 16 bits the upper 8, no transparency."""
+    if image.mode.startswith("I"):
+        narrow = np.asarray(image, np.int64) // 257
+        image = Image.fromarray(narrow.clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def _find_bmp_problem(contents: bytes, width: int, height: int) -> str:

@@ -27,7 +27,9 @@ def write_warmup(folder: Path, name: str, signatures: Sequence[str]) -> int:
     """
     file = folder / WARMUP_FILE
     file.parent.mkdir(exist_ok=True)
-    grey = np.full((*_GREY_PX, 3), 127, np.uint8)
+    # From dark to light: a photo of one colour would be refused.
+    course = np.linspace(64, 192, _GREY_PX[1]).astype(np.uint8)
+    grey = np.broadcast_to(course[:, np.newaxis], (*_GREY_PX, 3))
     photo: bytes = tf.io.encode_jpeg(grey).numpy()
     inputs: dict[str, dict[str, Any]] = {
         DEFAULT: {"photos": [photo]},

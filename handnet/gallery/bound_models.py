@@ -13,6 +13,7 @@ from PIL import Image
 
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.console import Count
+from handnet.data.checks import explain_refusal
 from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
@@ -99,7 +100,9 @@ class SavedModelEncoder:
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
         outputs = self._call(photos=tf.constant(list(contents), tf.string))
-        reasons = ["" if ok else "damaged or truncated: it cannot be decoded whole" for ok in outputs["ok"].numpy()]
+        reasons = [
+            "" if ok else explain_refusal(photo) for photo, ok in zip(contents, outputs["ok"].numpy(), strict=True)
+        ]
         return outputs["embeddings"].numpy(), reasons
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
+from handnet.images.blank_check import is_blank
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import Hands, find_hands
 from handnet.images.hand.landmark_crop import crop_by_landmarks
@@ -137,16 +138,17 @@ def cut_tiles(picture: tf.Tensor, config: ImageConfig) -> list[tf.Tensor]:
 
 
 def is_usable(photo: tf.Tensor, square: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    """Return whether a photo that is cropped to the hand shows one, in enough pixels: bool scalar; always true without a crop.
+    """Return whether a photo shows something and, where it is cropped to the hand, one in enough pixels: bool scalar.
 
     Args:
         photo: uint8 (H, W, 3), upright, as `read_photo` gives it.
         square: uint8 (S, S, 3) from `fit_photo`.
         config: of both.
     """
+    shows_something = ~is_blank(photo)
     if not config.is_hand_crop:
-        return tf.constant(True)
-    return shows_hand(square, config) & (tf.reduce_min(tf.shape(photo)[:2]) >= _LEAST_HAND_PHOTO_PX)
+        return shows_something
+    return shows_something & shows_hand(square, config) & (tf.reduce_min(tf.shape(photo)[:2]) >= _LEAST_HAND_PHOTO_PX)
 
 
 def shows_hand(square: tf.Tensor, config: ImageConfig) -> tf.Tensor:

@@ -14,10 +14,12 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
+from handnet.data.blank_rule import BLANK
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
+from handnet.images.blank_check import is_blank
 from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
@@ -79,12 +81,12 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         progress: told of (photos done, photos in all).
 
     Raises:
-        DataError: some photos cannot be decoded, or show no hand where the hand is cropped; the first few are named with
-            the reason.
+        DataError: some photos cannot be decoded, are blank, or show no hand where the hand is cropped; the first few are
+            named with the reason.
     """
     prepared, problems = _prepare_all(paths, config, progress)
     if problems:
-        advice = "Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        advice = "Repair or remove them (`handnet data check` lists damaged and blank ones)."
         if NO_HAND.get(config.hand_finder) in problems.values():
             advice += " Whole photos need no hand to be found: --crop none."
         raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
@@ -160,7 +162,7 @@ def read_hands(paths: Sequence[str], config: ImageConfig) -> list[SeenHand]:
     """Return what the landmarks say of the hands of photos, in order; nothing where crops do not go by landmarks.
 
     Raises:
-        DataError: a photo that cannot be decoded or shows no hand.
+        DataError: a photo that cannot be decoded, is blank or shows no hand.
     """
     if config.hand_finder != "landmarks":
         return []
@@ -178,13 +180,16 @@ def read_hands(paths: Sequence[str], config: ImageConfig) -> list[SeenHand]:
 
 
 def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[[bytes], Decoded]:
+    def fit_and_look(photo: tf.Tensor) -> tuple[Fitted, tf.Tensor]:
+        return fit(photo), is_blank(photo)
+
     load = tf.function(
-        lambda contents: fit(read_upright(contents, config)),
+        lambda contents: fit_and_look(read_upright(contents, config)),
         input_signature=[tf.TensorSpec((), tf.string)],
         autograph=False,
     ).get_concrete_function()
     # Traced when the first such photo comes.
-    fit_pixels = tf.function(fit, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
+    fit_pixels = tf.function(fit_and_look, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
 
     def decode(contents: bytes) -> Decoded:
         if problem := find_header_problem(contents):
@@ -193,7 +198,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         if problem:
             return Decoded(None, problem)
         try:
-            square, ok, facts = (
+            (square, ok, facts), blank = (
                 fit_pixels(tf.constant(decode_with_pillow(contents)))
                 if needs_pillow(contents)
                 else load(tf.constant(contents))
@@ -201,7 +206,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         except (tf.errors.InvalidArgumentError, ValueError):
             return Decoded(None, "damaged or truncated: it cannot be decoded whole")
         if not ok:
-            return Decoded(None, NO_HAND[config.hand_finder])
+            return Decoded(None, BLANK if blank else NO_HAND[config.hand_finder])
         return Decoded(square.numpy(), "", None if facts is None else read_facts(HandFacts(*facts)))
 
     return decode

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from handnet.data.checks import clean_jpeg, needs_pillow, open_with_pillow
+from handnet.data.checks import clean_jpeg, needs_pillow, open_with_pillow, to_rgb
 
 
 def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
@@ -23,11 +23,7 @@ def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
     """
     try:
         with open_with_pillow(contents) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):
-                narrow = np.asarray(upright, np.int64) // 257
-                upright = Image.fromarray(narrow.clip(0, 255).astype(np.uint8))
-            return np.asarray(upright.convert("RGB"))
+            return np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     # Decoders raise errors of every kind on damaged input.
     except Exception as error:
         raise ValueError(str(error)) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handnet.data.checks import explain_refusal
 from handnet.errors import DataError, RunError, count_and_name
 from handnet.library.start import start_tensorflow
 
@@ -164,8 +165,10 @@ class SavedModelMatcher:
         rows = [np.zeros((0, self.width), np.float32)]
         for start in _starts(listed):
             some = listed[start : start + _BATCH]
-            outputs = self._call("embed", photos=some)
-            _check_usable(some, [_REASON * (not ok) for ok in outputs["ok"]], start)
+            contents = _read_all(some)
+            outputs = self._call("embed", photos=contents)
+            flags = zip(contents, outputs["ok"], strict=True)
+            _check_usable(some, ["" if ok else explain_refusal(photo) for photo, ok in flags], start)
             rows.append(np.asarray(outputs["embeddings"], np.float32))
         return np.concatenate(rows)
 
@@ -178,7 +181,7 @@ class SavedModelMatcher:
                 f"{str(self._folder)!r} has no calibration, so it cannot verify. Evaluate its run (handnet eval) and export "
                 "it again."
             )
-        outputs = self._call("verify", first=[first], second=[second])
+        outputs = self._call("verify", first=_read_all([first]), second=_read_all([second]))
         if not outputs["ok"][0]:
             # Says which of the two it is.
             self.embed([first, second])
@@ -186,14 +189,11 @@ class SavedModelMatcher:
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)
 
-    def _call(self, signature: str, **photos: Sequence[PhotoInput]) -> dict[str, Any]:
+    def _call(self, signature: str, **photos: Sequence[bytes]) -> dict[str, Any]:
         import tensorflow as tf
 
-        contents = {name: tf.constant(_read_all(some), tf.string) for name, some in photos.items()}
+        contents = {name: tf.constant(some, tf.string) for name, some in photos.items()}
         return {name: value.numpy() for name, value in self._encoder.signatures[signature](**contents).items()}
-
-
-_REASON = "damaged or truncated: it cannot be decoded whole, or no hand was found in it"
 
 
 def _list_photos(photos: PhotoInput | Sequence[PhotoInput]) -> list[PhotoInput]:

@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from handnet.data.blank_rule import BLANK
 from handnet.data.checks import FORMATS
 from handnet.data.synthetic import write_synthetic
 from tests.cli.command_line import QUICK, CommandLine, list_files, training_photos
@@ -96,7 +98,9 @@ def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command
     write_synthetic(Path("hands"), num_people=3, photos_per_view=1, seed=1, size_px=(128, 96), workers=1)
     photos = sorted(Path("hands/Hands").iterdir())
     hand = photos[2].read_bytes()
-    Image.new("RGB", (128, 96), "white").save(photos[2])
+    # Paper in the light of a lamp: something is there, and no hand.
+    paper = np.linspace(200, 250, 128).astype(np.uint8)
+    Image.fromarray(np.broadcast_to(paper[:, np.newaxis], (96, 128, 3)).copy()).save(photos[2])
     check = ("data", "check", "hands", "--set=data.split=fractions")
     assert command.run(*check).code == 0
     outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
@@ -108,6 +112,10 @@ def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command
     outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
     assert outcome.code == 0
     assert "with image.crop=hand: a hand in each photo" in outcome.out
+    Image.new("RGB", (128, 96), "white").save(photos[2])
+    outcome = command.run(*check)
+    assert outcome.code == 1
+    assert f"{photos[2].name}: {BLANK}" in outcome.out
 
 
 def test_a_split_can_be_checked_before_training_by_it(command: CommandLine) -> None:
@@ -157,7 +165,7 @@ def test_every_unusable_photo_is_named_with_its_reason(command: CommandLine, fin
     assert all(name in line for name in named[:5]), "the first five are named"
     assert not any(name in line for name in named[5:])
     assert (
-        f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists what cannot be decoded)."
+        f" and {len(photos) - 5} more. Repair or remove them (`handnet data check` lists damaged and blank ones)."
         in line
     )
 

@@ -25,6 +25,7 @@ from tests.photos import (
     USABLE,
     find_real_data,
     write_bytes,
+    write_image,
     write_jpeg,
     write_truncated,
 )
@@ -217,8 +218,7 @@ def test_large_texts_in_a_png_are_no_fault(kind: str, tmp_path: Path) -> None:
 def test_a_bitmap_longer_or_shorter_than_its_header_says_is_refused_as_tensorflow_does(
     change: int, reason: str, tmp_path: Path
 ) -> None:
-    file = tmp_path / "photo.bmp"
-    Image.new("RGB", (5, 4)).save(file)
+    file = write_image(tmp_path / "photo.bmp", "BMP", "RGB")
     assert check_photo(str(file)) is None
     contents = file.read_bytes()
     file.write_bytes(contents + b"abc" if change > 0 else contents[:change])

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from handnet.config.run_folder import read_run
+from handnet.data.blank_rule import BLANK
 from handnet.errors import GalleryError
 from handnet.gallery import Gallery
 from handnet.gallery.bound_models import RunEncoder, SavedModelEncoder, calibrate, load_model
@@ -47,6 +48,8 @@ def test_photos_that_cannot_be_used_have_a_reason(world: World) -> None:
         np.testing.assert_allclose(results[1].vector, world.part.embeddings[0], atol=1e-5)
         np.testing.assert_allclose(results[4].vector, results[1].vector, atol=1e-4)
         assert encoder.embed([]) == []
+        [black, white] = encoder.embed([np.full((48, 64, 3), level, np.uint8) for level in (0, 255)])
+        assert (black.vector, black.reason, white.vector, white.reason) == (None, BLANK, None, BLANK)
 
 
 @pytest.mark.parametrize("kind", ["run", "saved_model"])

@@ -68,8 +68,10 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
 
 @pytest.mark.parametrize("crop", ["hand", "hand-canonical", "hand-and-photo"])
 def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_path: Path) -> None:
-    kinds = {"white": 250, "grey": 128, "black": 0}
-    paths = [write_jpeg(tmp_path / name, np.full((60, 80, 3), grey, np.uint8)) for name, grey in kinds.items()]
+    # From light to dark across: something is there, and no hand.
+    course = np.linspace(0, 60, 80).astype(np.uint8)[np.newaxis, :, np.newaxis].repeat(60, 0).repeat(3, 2)
+    kinds = {"white": 190, "grey": 90, "black": 0}
+    paths = [write_jpeg(tmp_path / name, course + np.uint8(least)) for name, least in kinds.items()]
     config = ImageConfig(size_px=48, crop=crop)
     problems = find_unusable([str(path) for path in paths], config)
     assert {Path(path).name for path in problems} == set(kinds)
@@ -80,7 +82,8 @@ def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_
 
 
 def test_the_error_for_a_photo_without_a_hand_says_how_it_can_be_used(tmp_path: Path) -> None:
-    path = write_jpeg(tmp_path / "empty.jpg", np.full((60, 80, 3), 250, np.uint8))
+    course = np.linspace(190, 250, 80).astype(np.uint8)[np.newaxis, :, np.newaxis].repeat(60, 0).repeat(3, 2)
+    path = write_jpeg(tmp_path / "empty.jpg", course)
     with pytest.raises(DataError, match="empty.jpg': no hand was found in it.* --crop none"):
         read(path, ImageConfig(size_px=48, crop="hand"))
     assert read(path, ImageConfig(size_px=48)).shape == (48, 48, 3), "a whole photo needs no hand"

@@ -32,7 +32,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "handnet"
     shutil.copytree(PACKAGE / "images", copy / "images", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "data").mkdir()
-    shutil.copy(PACKAGE / "data/checks.py", copy / "data/checks.py")
+    for name in ("data/checks.py", "data/blank_rule.py"):
+        shutil.copy(PACKAGE / name, copy / name)
     monkeypatch.setattr(pixel_rules, "_PACKAGE", copy)
     monkeypatch.setattr(pixel_rules, "_digest_code", pixel_rules._digest_code.__wrapped__)
     return copy
@@ -51,6 +52,7 @@ def edit(file: Path, old: str, new: str) -> None:
         ("images/hand/mask.py", "-> tf.Tensor:\n", "-> tf.Tensor:\n    print()\n", {"hand", "report"}),
         ("images/decode.py", "_LEAST_HAND_FRACTION = 0.05", "_LEAST_HAND_FRACTION = 0.06", set(KEYS)),
         ("data/checks.py", "MAX_PIXELS = ", "MAX_PIXELS = 1 + ", set(KEYS)),
+        ("data/blank_rule.py", "LEAST_CONTRAST = ", "LEAST_CONTRAST = 1 + ", set(KEYS)),
         # Comments and docstrings make no pixels, and neither do augmentation and drawings.
         ("images/decode.py", "# ", "# It is said otherwise: ", set()),
         ("images/hand/mask.py", '"""Return the mask', '"""Give the mask', set()),

@@ -10,6 +10,7 @@ from PIL import Image
 
 import handnet
 from handnet.config.run_folder import Run
+from handnet.data.blank_rule import BLANK
 from handnet.errors import DataError, RunError
 from handnet.evaluation.verify import load_verifier, verify_photos
 from handnet.networks.backbones import BACKBONES
@@ -82,6 +83,18 @@ def test_a_photo_that_cannot_be_used_is_one_line(photo: Any, message: str, pairs
             act()
         assert message in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["run", "saved model"])
+def test_photos_of_nothing_are_refused_and_not_matched(kind: str, pairs_run: Run, exported: Any) -> None:
+    model = handnet.load(pairs_run if kind == "run" else exported.export.folder.parent)
+    noise = np.random.default_rng(0).normal(0, 3, (120, 160, 3))
+    sheet, table = (np.clip(level + noise, 0, 255).astype(np.uint8) for level in (250, 120))
+    with pytest.raises(DataError) as error:
+        model.verify(sheet, table)
+    assert str(error.value).count(BLANK) == 2
+    with pytest.raises(DataError, match=BLANK):
+        model.embed(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from handnet.cli._console import echo, show_progress
+from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_data_of_run, with_part
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
@@ -62,12 +62,15 @@ def evaluate(
     if val_embeddings is not None or normalize:
         raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
     assert run_folder is not None
+    from handnet.data.leaks import describe_seen
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.library.evaluate_run import evaluate_opened
 
     target = output or run_folder / f"eval-{part}"
     opened = open_run(run_folder, data, part)
+    if seen := describe_seen(opened.run, part):
+        warn(seen)
     claim_output(target)
     found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress)
     if found.pair_metrics is not None:

@@ -16,27 +16,36 @@ from handnet.data.splits.by_photo import name_photo
 from handnet.errors import count_and_name
 
 
-class SeenTest(NamedTuple):
-    """What the weights that a training begins with have seen of its test part.
+class SeenPart(NamedTuple):
+    """What the weights that a training begins with have seen of its test or validation part.
 
     Attributes:
+        part: "test": seen is what that run, or one that it began with, trained or chose its epoch on; or "val": what it
+            trained on. To choose an epoch twice on the same validation people is what they are for.
         run: folder of the run that the weights come from.
-        num_people: test people whose photos that run, or one that it began with, trained or chose its epoch on.
-        num_all_people: people of the test part who have photos.
-        num_photos: test photos that it trained or chose its epoch on, by their contents.
+        num_people: people of the part of whom photos were seen.
+        num_all_people: people of the part who have photos.
+        num_photos: photos of the part that were seen, by their contents.
+        num_all_photos: photos of the part.
+        by: what the split deals out, "identity" or "photo".
     """
 
+    part: str
     run: str
     num_people: int
     num_all_people: int
     num_photos: int
+    num_all_photos: int
+    by: str = "identity"
 
     def describe(self) -> str:
         """Return one line for warnings, the model card and the report."""
-        return (
-            f"the weights of the run {self.run!r} have seen {self.num_people:,} of {self.num_all_people:,} test people "
-            f"({self.num_photos:,} of their photos) in training: figures on them are too good."
-        )
+        name = "validation" if self.part == "val" else self.part
+        seen = f"{self.num_people:,} of {self.num_all_people:,} {name} people ({self.num_photos:,} of their photos)"
+        if self.by == "photo" and self.num_photos:
+            seen = f"{self.num_photos:,} of {self.num_all_photos:,} {name} photos"
+        rests = ", and the best epoch and the thresholds rest on them" if self.part == "val" else ""
+        return f"the weights of the run {self.run!r} have seen {seen} in training: figures on them are too good{rests}."
 
 
 class Copies(NamedTuple):
@@ -68,41 +77,54 @@ class Copies(NamedTuple):
         return lines
 
 
-def find_seen_test(weights: str, test: Sequence[Example], directory: str) -> SeenTest | None:
-    """Find out how many test people the run whose weights are taken has seen, and the runs that it began with in turn.
+def find_seen(
+    weights: str, part: str, examples: Sequence[Example], directory: str, by: str = "identity"
+) -> SeenPart | None:
+    """Find out how much of a part the run whose weights are taken has seen, and the runs that it began with in turn.
 
     Photos are compared by their contents, wherever they lie. Runs of before keep no list of them: there people are compared
     by their ids, where the data set's folder is the same.
 
     Args:
         weights: `model.weights`.
-        test: photos of the test part.
+        part: "test" or "val"; see `SeenPart` for what counts as seen.
+        examples: its photos.
         directory: the data set's folder.
+        by: what the split deals out, "identity" or "photo".
 
     Returns:
         None where the weights are not a run's, or where it has seen nobody.
     """
     runs = _follow_runs(weights)
-    if not runs or not test:
+    if not runs or not examples:
         return None
-    photos_of = [set(read_seen_photos(run)) for run in runs]
-    photos = set().union(*photos_of)
+    photos = set().union(*(_read_photos(run, part, is_last=run is runs[-1]) for run in runs))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        digests = pool.map(_digest, (example.path for example in test if photos))
-        seen_photos = [example for example, digest in zip(test, digests, strict=False) if digest in photos]
+        digests = pool.map(_digest, (example.path for example in examples if photos))
+        seen_photos = [example for example, digest in zip(examples, digests, strict=False) if digest in photos]
     people = {example.identity for example in seen_photos}
-    for run, known in zip(runs, photos_of, strict=True):
-        if not known and _is_same_folder(run.facts["data"]["directory"], directory):
-            people |= _read_people(run) & {example.identity for example in test}
+    for run in runs:
+        if not read_seen_photos(run) and _is_same_folder(run.facts["data"]["directory"], directory):
+            people |= _read_people(run, part) & {example.identity for example in examples}
     if not people:
         return None
-    return SeenTest(str(runs[0].folder), len(people), len(distinct_identities(test)), len(seen_photos))
+    num_all = len(distinct_identities(examples))
+    return SeenPart(part, str(runs[0].folder), len(people), num_all, len(seen_photos), len(examples), by)
+
+
+def describe_seen(run: Run, part: str) -> str:
+    """Return in one line what the weights that a run began with had seen of a part; "" where nothing is known of it."""
+    return str(run.facts.get(f"{part}_seen_by_weights", {}).get("text", ""))
 
 
 def collect_seen_photos(weights: str, digests: Collection[str]) -> list[str]:
-    """Return the digests of all photos that weights will have seen: those of this training, and of the runs before it."""
-    earlier = (digest for run in _follow_runs(weights) for digest in read_seen_photos(run))
-    return list(dict.fromkeys([*digests, *earlier]))
+    """Return the digests of all photos that weights will have seen: those of this training, and of the runs before it.
+
+    Those of this training stay as they are, copies too: run.json's counts tell which of them were trained on.
+    """
+    own = set(digests)
+    earlier = (digest for run in _follow_runs(weights) for digest in read_seen_photos(run) if digest not in own)
+    return [*digests, *dict.fromkeys(earlier)]
 
 
 def find_copies(dataset: DataSet, split: Split) -> Copies:
@@ -143,11 +165,22 @@ def _follow_runs(weights: str) -> list[Run]:
     return runs
 
 
-def _read_people(run: Run) -> set[str]:
+def _read_photos(run: Run, part: str, is_last: bool) -> list[str]:
+    """Return the digests of the photos that count as seen for a part, of a run that is the last of its chain or not."""
+    photos = read_seen_photos(run)
+    counts = run.facts["data"].get("num_photos")
+    if part == "test" or not counts:
+        return photos
+    # Training, validation, and the photos of the runs before: those say themselves what they trained on, unless they have gone.
+    return photos[: counts["train"]] + (photos[sum(counts.values()) :] if is_last else [])
+
+
+def _read_people(run: Run, part: str) -> set[str]:
     split = read_run_split(run)
     if split.by == "photo":
         return set()
-    return {normalise_identity(person) for part in ("train", "val") for person in split.people(part)}
+    counted = ("train", "val") if part == "test" else ("train",)
+    return {normalise_identity(person) for name in counted for person in split.people(name)}
 
 
 def _is_same_folder(one: str, other: str) -> bool:

@@ -14,7 +14,7 @@ from handnet.config.toml import config_to_tree
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, distinct_identities, has_views, require_both_views
 from handnet.data.example import Example
-from handnet.data.leaks import find_seen_test
+from handnet.data.leaks import find_seen
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_part
 from handnet.errors import ConfigError, DataError, RunError
@@ -168,7 +168,7 @@ def _choose_photos(config: Config, dataset: DataSet) -> tuple[list[Example], str
 
 def _refuse_seen(fold: Fold, dataset: DataSet) -> None:
     """Refuse to begin with weights that were trained on people whom the fold is tested on."""
-    seen = find_seen_test(fold.config.model.weights, fold.test, dataset.directory)
+    seen = find_seen(fold.config.model.weights, "test", fold.test, dataset.directory)
     if seen is not None:
         raise DataError(
             f"Cross-validation tests everybody, and {seen.describe()} Give weights that were trained on other people, e.g. "

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from handnet.config.run_folder import Run
 from handnet.data.example import Example
+from handnet.data.leaks import describe_seen
 from handnet.embedding.encode import embed_batches, embed_part
 from handnet.evaluation.audit import audit_part
 from handnet.evaluation.run_part import RunPart
@@ -61,12 +62,12 @@ def embed_baselines(run: Run, examples: Sequence[Example]) -> dict[str, Embedded
     }
 
 
-def describe_run(run: Run, data: Path) -> dict[str, str]:
-    """Return what a report says of the run it is about."""
-    seen = run.facts.get("test_seen_by_weights")
+def describe_run(run: Run, data: Path, part: str) -> dict[str, str]:
+    """Return what a report on a part says of the run it is about."""
+    seen = describe_seen(run, part)
     return {
         "run": str(run.folder),
-        **({"warning": seen["text"]} if seen else {}),
+        **({"warning": seen} if seen else {}),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
         "loss": name_objective(run.config),
         "data": str(data),

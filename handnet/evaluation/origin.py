@@ -1,5 +1,6 @@
 """What figures were computed from: weights, photos and labels; kept with them, so that outdated figures are recognised."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def describe_origin(run: Run, dataset: DataSet, examples: Sequence[Example]) -> 
     return {
         "weights": hash_file(run.folder / WEIGHTS_FILE),
         "data": {
-            "directory": dataset.directory,
+            "directory": os.path.realpath(dataset.directory),
             "num_photos": len(examples),
             "fingerprint": fingerprint_data(digests, [write_label(example) for example in examples]),
         },

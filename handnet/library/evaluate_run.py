@@ -60,11 +60,14 @@ def evaluate(
     Raises:
         HandnetError: no run, no photos of the part, too few people, photos that cannot be decoded; one line each.
     """
+    from handnet.data.leaks import describe_seen
     from handnet.files import check_free_space, hold_lock
 
     folder = find_run_folder(run)
     target = folder / f"eval-{part}" if output is None else Path(output)
     opened = open_run(folder, str(data), part, echo, progress)
+    if seen := describe_seen(opened.run, part):
+        echo(f"warning: {seen}")
     check_free_space(target, LEAST_FREE_BYTES)
     with hold_lock(target):
         return evaluate_opened(opened, part, target, seed, audit, echo, progress)
@@ -114,7 +117,7 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> dict[str, 
     metrics, embedded = evaluate_run(of, with_audit, target)
     replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, **origin})
-    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory))
+    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory), of.part)
     write_report(target / "report.html", metrics, embedded, title, about, of.seed)
     return {**metrics, **origin}
 
@@ -131,6 +134,9 @@ def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> dict[str, Any]:
     write_metrics(target / "pairs.json", metrics)
     paths = [example.path for example in table.examples]
     photos = [(paths[a], paths[b]) for a, b in table.rows]
-    title, about = f"{of.run.folder.name}: pairs of {of.part} people", describe_run(of.run, Path(of.dataset.directory))
+    title, about = (
+        f"{of.run.folder.name}: pairs of {of.part} people",
+        describe_run(of.run, Path(of.dataset.directory), of.part),
+    )
     write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
     return metrics

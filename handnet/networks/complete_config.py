@@ -1,7 +1,9 @@
 """Settings completed by what the chosen backbone and loss ask for, and checked. Without TensorFlow."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
@@ -12,6 +14,7 @@ from handnet.images.hand_finder import choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.sources import lay_picture
 from handnet.networks.heads import select_head
+from handnet.networks.weights.catalogue import SHIPPED
 
 
 def complete_config(tree: Mapping[str, Any]) -> Config:
@@ -19,7 +22,8 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
 
     Args:
         tree: nested settings, `model.arch` and `loss.name` among them or not ("small" and "triplet" then); what it says
-            stands.
+            stands. Paths in it that exist become those of the files and folders themselves, without `..` and links: a run
+            keeps them, and they hold in another working folder too.
 
     Raises:
         ConfigError: an unknown setting, backbone or head, a value out of range, or settings that do not suit each other.
@@ -40,4 +44,24 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
     select_head(config.model)
     # Here and not where photos are decoded: a run never changes its crops by what lies in the cache.
-    return replace(config, image=choose_hand_finder(config.image))
+    return _resolve_paths(replace(config, image=choose_hand_finder(config.image)))
+
+
+def _resolve_paths(config: Config) -> Config:
+    data, model, augment = config.data, config.model, config.augment
+    options = dict(data.split_options)
+    if data.split == "file" and isinstance(options.get("path"), str | Path):
+        options["path"] = _resolve(str(options["path"]))
+    weights = model.weights
+    if weights not in ("none", "preset", "pip", *SHIPPED, *find_backbone(model.arch).shipped):
+        weights = _resolve(weights)
+    return replace(
+        config,
+        data=replace(data, path=_resolve(data.path), split_options=options),
+        model=replace(model, weights=weights),
+        augment=replace(augment, background_folder=_resolve(augment.background_folder)),
+    )
+
+
+def _resolve(path: str) -> str:
+    return os.path.realpath(path) if path and os.path.exists(path) else path

@@ -1,5 +1,6 @@
 """The opening of every training: its people, device, encoder and photos, and the run folder that it begins or continues."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, forget_views, has_one_view, people_to_match, require_both_views
 from handnet.data.example import Example
-from handnet.data.leaks import collect_seen_photos, find_copies, find_seen_test, select_photos
+from handnet.data.leaks import collect_seen_photos, find_copies, find_seen, select_photos
 from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
 from handnet.files import check_free_space
@@ -242,17 +243,20 @@ def _find_leaks(job: Job, split: Split) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "identical_photos": {"under_two_people": len(copies.under_two_people), "in_two_parts": len(copies.across_parts)}
     }
-    seen = find_seen_test(job.config.model.weights, select_photos(job.dataset, split, "test"), job.dataset.directory)
-    if seen is not None:
-        job.warn(seen.describe())
-        facts["test_seen_by_weights"] = {**seen._asdict(), "text": seen.describe()}
+    for part in ("test", "val"):
+        examples = select_photos(job.dataset, split, part)
+        seen = find_seen(job.config.model.weights, part, examples, job.dataset.directory, split.by)
+        if seen is not None:
+            job.warn(seen.describe())
+            facts[f"{part}_seen_by_weights"] = {**seen._asdict(), "text": seen.describe()}
     return facts
 
 
 def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[str, Any]:
     training, validation = people.training, people.validation
     return {
-        "directory": dataset.directory,
+        # The folder itself, without `..` and links: it is found again when what they lead through has gone.
+        "directory": os.path.realpath(dataset.directory),
         "reader": dataset.name,
         "fingerprint": fingerprint,
         "num_people": {"train": count_people(training), "val": count_people(validation)},

@@ -10,6 +10,7 @@ import pytest
 
 from handnet.cli.cv import cross_validation
 from handnet.cli.train import train
+from handnet.config.run_folder import read_run
 from tests.cli.command_line import (
     QUICK,
     CommandLine,
@@ -136,3 +137,28 @@ def test_a_backend_of_keras_that_is_not_installed_is_named(
 @pytest.mark.parametrize("of", [train, cross_validation])
 def test_the_reader_is_an_option_where_messages_name_it(of: click.Command) -> None:
     assert "--reader" in [option for parameter in of.params for option in parameter.opts]
+
+
+@pytest.mark.slow
+def test_a_run_finds_its_data_and_says_what_its_weights_had_seen_when_the_folder_it_was_typed_in_has_gone(
+    command: CommandLine, finished: Path, working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished / "hands", "hands")
+    copy_run(finished, Path("first"))
+    typed_in = working_folder / "w" / "a"
+    typed_in.mkdir(parents=True)
+    monkeypatch.chdir(typed_in)
+    split = ("--set=data.split=fractions", "--set=data.split_options.seed=3")
+    options = ("--data=../../hands", "--weights=../../first", "--run=../../run", *QUICK, *split)
+    trained = command.run("train", *options)
+    assert trained.code == 0, trained
+    monkeypatch.chdir(working_folder)
+    typed_in.rename("w/b")
+    seen = json.loads(Path("run/run.json").read_text())["val_seen_by_weights"]
+    assert 0 < seen["num_people"] <= seen["num_all_people"]
+    assert f"warning: {seen['text']}" in trained.err
+    evaluated = command.run("eval", "run", "--part=val")
+    assert evaluated.code == 0, evaluated
+    assert f"warning: {seen['text']}" in evaluated.err
+    assert read_run(Path("run")).config.model.weights == str(working_folder / "first")
+    assert "validation people" in Path("run/eval-val/report.html").read_text()

@@ -166,6 +166,11 @@ def test_figures_on_people_whom_the_first_weights_have_seen_are_called_so() -> N
     card = write_card_text("hands", run, Split(("a",), ("b",), ("c",)), None, None)
     assert f"**Not unseen:** {text}" in card
     assert "never seen in training" not in card
+    text = "the weights of the run 'first' have seen 3 of 4 validation people (6 of their photos) in training"
+    run = Run(Path("run"), tiny_config(), {**FACTS, "val_seen_by_weights": {"text": text}})
+    card = write_card_text("hands", run, Split(("a",), ("b",), ("c",)), None, None)
+    assert f"**Not unseen:** {text}" in card
+    assert "never seen in training" in card, "of the test people"
 
 
 def test_models_that_find_the_hand_are_named_with_their_terms() -> None:

@@ -30,3 +30,35 @@ def test_published_main_system_has_the_published_settings() -> None:
         1e-4,
     )
     assert (config.optimizer.schedule, config.train.epochs) == ("cosine", 30)
+
+
+def test_paths_are_those_of_the_files_themselves(working_folder: Path) -> None:
+    real = working_folder / "real" / "inner"
+    real.mkdir(parents=True)
+    for name in ("run", "grounds", "hands"):
+        (working_folder / "real" / name).mkdir()
+    (working_folder / "real" / "split.csv").touch()
+    # What lies above the link is not what lies above the folder: taking `..` out of the text alone names another place.
+    (working_folder / "link").symlink_to(real)
+    config = complete_config(
+        {
+            "data": {"path": "link/../hands", "split": "file", "split_options": {"path": "link/../split.csv"}},
+            "model": {"weights": "link/../run"},
+            "augment": {"background_folder": "link/../grounds"},
+        }
+    )
+    found = (
+        config.data.path,
+        config.data.split_options["path"],
+        config.model.weights,
+        config.augment.background_folder,
+    )
+    assert found == tuple(str(working_folder / "real" / name) for name in ("hands", "split.csv", "run", "grounds"))
+
+
+@pytest.mark.parametrize("weights", ["none", "pip", "preset", "handnet-synthetic", "gone/weights.h5"])
+def test_weights_that_are_no_path_stay_as_they_are(weights: str, working_folder: Path) -> None:
+    (working_folder / weights).parent.mkdir(exist_ok=True)
+    if "/" not in weights:
+        (working_folder / weights).mkdir()
+    assert complete_config({"model": {"arch": "mini", "weights": weights}}).model.weights == weights

@@ -12,6 +12,13 @@ from typing import Any
 from handnet.config.settings import Config
 from handnet.errors import ConfigError, format_unknown
 
+_BATCH = (
+    "The size of a batch follows from sampler.people_per_batch and sampler.photos_per_view, or is sampler.pairs_per_batch; "
+    "handnet train also has --batch."
+)
+# What other programs call a setting, and what it is here.
+_ELSEWHERE = {"batch_size": _BATCH, "batch": _BATCH}
+
 
 def read_config(path: Path) -> Config:
     """Read a complete configuration, as a run folder holds it.
@@ -110,6 +117,8 @@ def _parse_dataclass(kind: type, tree: Mapping[str, Any], prefix: str) -> Any:
     hints = typing.get_type_hints(kind)
     for key in tree:
         if key not in hints:
+            if key in _ELSEWHERE:
+                raise ConfigError(f"Unknown config key {prefix + key!r}. {_ELSEWHERE[key]}")
             raise ConfigError(format_unknown("config key", prefix + key, [prefix + name for name in hints]))
     return kind(**{key: _parse_value(hints[key], value, prefix + key) for key, value in tree.items()})
 

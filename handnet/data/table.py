@@ -105,7 +105,10 @@ def _split_rows(path: Path, text: str, separator: str, skipped: int) -> Iterator
         except csv.Error as error:
             if reader.line_num > line or "unexpected end" in str(error):
                 raise _open_quotation(path, line, reader.line_num) from error
-            raise DataError(f"{path} is not a table of comma-separated text: line {line}: {error}.") from error
+            raise DataError(
+                f"{path} is not a table of comma-separated text: line {line}: {error}. A quotation mark there is not closed, "
+                "or stands inside a cell: write it twice."
+            ) from error
         if cells is None:
             return
         if line <= skipped or not any(cell.strip() for cell in cells):

@@ -1,7 +1,7 @@
 """Altered photos for the audit: without the hand, without the background, without colour, and more."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +61,8 @@ def read_altered(
         count(done, len(paths))
 
 
-@cache
+# As many as an audit has, with room.
+@lru_cache(32)
 def _build_loader(apply: Apply, config: ImageConfig) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the graph from a photo's bytes to the altered square; it is traced once, which costs seconds."""
 

@@ -12,7 +12,7 @@ from handnet.config.run_folder import FACTS_FILE, WEIGHTS_FILE, fingerprint_data
 from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree
 from handnet.console import Echo, Progress, hide_progress
-from handnet.data.dataset import DataSet, distinct_identities, has_views, require_both_views
+from handnet.data.dataset import DataSet, distinct_identities, has_one_view, has_views, require_both_views
 from handnet.data.example import Example
 from handnet.data.leaks import find_seen
 from handnet.data.splits.rules import select_part
@@ -162,6 +162,11 @@ def _choose_photos(config: Config, dataset: DataSet) -> tuple[list[Example], str
         raise DataError(
             "Cross-validation ranks backs against palms, and these photos have no views. Give a table that names them, or "
             "train and evaluate on pairs of photos: handnet train, handnet eval."
+        )
+    if has_one_view(dataset.examples):
+        raise DataError(
+            "Cross-validation ranks backs against palms, and all photos are of one view. To match them with one another, "
+            "train and evaluate on pairs of photos: handnet train … --set loss.options.views=any, then handnet eval."
         )
     return require_both_views(dataset.examples, "Cross-validation")
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +47,8 @@ class Decoded(NamedTuple):
 
 
 _MAX_NAMED = 5
+# Traced graphs are large: a process that goes through many settings keeps the latest ones alone.
+_MAX_DECODERS = 8
 
 
 # By the hand finder.
@@ -137,7 +139,7 @@ def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
     return f"{len(problems)} of {num_photos} photos cannot be used: {named}{more}."
 
 
-@cache
+@lru_cache(_MAX_DECODERS)
 def build_decoder(config: ImageConfig) -> Decode:
     """Return a function, for any thread, from a photo's bytes to its pixels, and "" or the reason why there are none.
 
@@ -152,7 +154,7 @@ def build_decoder(config: ImageConfig) -> Decode:
     return lambda contents: decode(contents)[:2]
 
 
-@cache
+@lru_cache(_MAX_DECODERS)
 def build_hand_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
     """Return a function as `build_decoder` does, which also tells what the landmarks say of the hand."""
     return _build(config, lambda photo: fit_with_facts(photo, config))

@@ -37,6 +37,10 @@ def test_overrides_come_last_and_are_typed() -> None:
     [
         ("train.epoch=3", "Unknown config key 'train.epoch'. Did you mean 'train.epochs'"),
         ("trian.epochs=3", "Unknown config key 'trian'. Did you mean 'train'"),
+        (
+            "train.batch_size=8",
+            "Unknown config key 'train.batch_size'. The size of a batch follows from sampler.people",
+        ),
         ("train.epochs=many", "`train.epochs` must be of type int. Received: 'many'"),
         ("train.epochs=true", "`train.epochs` must be of type int. Received: True"),
         ("train.epochs=-1", "`train.epochs` must lie between 0 and"),

@@ -57,6 +57,7 @@ def test_the_separator_may_be_noted_in_the_first_line(tmp_path: Path) -> None:
         (b'path,identity\na.jpg,"1\nb.jpg,2\nc.jpg,3"\n', r"line 2: a quotation mark is opened .* up to line 4"),
         (b'path,identity\n"a.jpg,1\n"b.jpg",2\n', r"line 2: a quotation mark is opened and not closed"),
         (b'path,identity\na.jpg,1\nb.jpg,"2\nc.jpg,3"\n', r"line 3: a quotation mark is opened .* up to line 4"),
+        (b'"path","identity"\n"a.jpg","1\n"b.jpg","2"\n', r"line 2: .*not closed"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_line_and_the_way_out(

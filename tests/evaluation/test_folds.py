@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,11 @@ def test_what_cannot_be_cross_validated_is_said_before_any_fold_is_trained(tmp_p
         validate(tiny_config(pairs={"form": "product"}), tmp_path / "cv", hands)
     with pytest.raises(DataError, match="ranks backs against palms, and these photos have no views"):
         validate(config, tmp_path / "cv", things)
+    backs = replace(hands, examples=[example for example in hands.examples if example.view == "dorsal"])
+    with pytest.raises(DataError, match=r"all photos are of one view.* handnet train … --set loss.options.views=any"):
+        validate(
+            tiny_config(sampler={"people_per_batch": 2}, loss={"options": {"views": "any"}}), tmp_path / "cv", backs
+        )
     with pytest.raises(DataError, match=r"must test at least 2 people.* 1 in fold 1 of 3.* Give fewer --folds"):
         cross_validate(config, tmp_path / "cv", hands, 3, echo=print)
     # Of five people the first fold leaves two to train on and one to validate, the second one and one.

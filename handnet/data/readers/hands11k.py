@@ -13,7 +13,10 @@ from handnet.errors import DataError, count_and_name, printable
 TABLE_NAME = "HandInfo.csv"
 PHOTO_FOLDER = "Hands"
 REQUIRED_COLUMNS = ("id", "aspectOfHand", "imageName")
-_OTHER_READER = " If your photos lie in one folder for each person, give --reader folder (the setting data.reader)."
+_OTHER_READER = (
+    " If your photos lie in one folder for each person, give --reader folder to handnet data check and handnet train (the "
+    "setting data.reader); a trained run reads other data with the reader that it was trained with."
+)
 _SYNONYMS = {
     "id": ("identity", *(name for name in IDENTITY_COLUMNS if name != "id")),
     "aspectOfHand": ("aspect", "view"),

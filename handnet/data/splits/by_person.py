@@ -48,7 +48,7 @@ def split_hands_cross_view(identities: Sequence[str], options: Mapping[str, obje
     # A table that somebody cut down to the rows that have files gives other parts under the same name.
     note = (
         f"Not the published split: that one is defined on the complete HandInfo.csv with its {NUM_PUBLISHED_PEOPLE} "
-        f"people, and this table has {len(people)}."
+        f"people, and these data have {len(people)}."
     )
     return replace(split, note=note)
 

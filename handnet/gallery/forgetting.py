@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from handnet.errors import GalleryError
+from handnet.gallery.records import clean_name
 from handnet.gallery.stores.store import Store
 
 
@@ -35,7 +36,7 @@ def forget(store: Store, name: str) -> Forgotten:
         GalleryError: nobody of that name, or something was found afterwards.
     """
     with store.write() as changes:
-        person = store.find_person(name)
+        person = store.find_person(clean_name(name))
         if person is None:
             raise GalleryError(
                 f"Nobody is enrolled as {name!r}. If an earlier forget was stopped before its end, remove what it left in the "

@@ -364,7 +364,14 @@ class Gallery:
 
         Args:
             key: the new one; None: the gallery is not protected any longer.
+
+        Raises:
+            ConfigError: it is the key that the gallery has.
         """
+        if key is not None and key == self._store.codec.key:
+            raise ConfigError(
+                "This is the key that the gallery has, so nothing would be revoked. Make another: handnet gallery make-key FILE."
+            )
         self._store.rekey(key)
         self._use_header()
 

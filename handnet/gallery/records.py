@@ -1,5 +1,6 @@
 """What a gallery holds, row by row."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -125,13 +126,19 @@ class AuditEntry:
     detail: str
 
 
+def list_spellings(name: str) -> tuple[str, ...]:
+    """Return the forms in which a cleaned name may be stored: as it is, and as earlier versions took it, not composed."""
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFD", name))))
+
+
 def clean_name(name: str) -> str:
-    """Return a person's name as it is stored: blanks at the ends are dropped, runs of blanks become one.
+    """Return a person's name as it is stored: blanks at the ends are dropped, runs of blanks become one, and a letter with
+    its accent is one character (Unicode's form NFC; macOS names folders in the other form).
 
     Raises:
         ConfigError: no characters, too many, or some that cannot be printed.
     """
-    cleaned = " ".join(name.split())
+    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
     if not cleaned or len(cleaned) > MAX_NAME_CHARACTERS or not cleaned.isprintable():
         raise ConfigError(
             f"A person's name must be 1 to {MAX_NAME_CHARACTERS} printable characters. Received: {name[:60]!r}."

@@ -24,7 +24,7 @@ def test_evaluation_compares_systems_on_people_not_trained_on(pairs_run: Run) ->
     assert metrics["systems"]["raw pixels"]["auc"] > 0.95, "colours are told apart by their pixels"
     assert metrics["systems"]["distance"]["num_people"] == 4
     page = (pairs_run.folder / "eval-test" / "report.html").read_text()
-    for heading in ("Figures", "Confusion matrix", "ROC curves", "Worst errors"):
+    for heading in ("Figures", "Taken for one person", "ROC curves", "Worst errors"):
         assert heading in page
     calibration = load_calibration(pairs_run.folder / "calibration.json")
     dataset = read_dataset("folder", pairs_run.folder.parent / "data")

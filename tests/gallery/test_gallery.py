@@ -290,6 +290,8 @@ def test_rotated_key_opens_and_the_old_one_does_not(tmp_path: Path, matching: Ma
     with Gallery.create(tmp_path / "g", SimulatedEncoder(), matching, key=KEY, keep_photos=True) as gallery:
         gallery.add("Ada", take_photo(1))
         before = gallery.identify(take_photo(1, shot=2))[0]
+        with pytest.raises(ConfigError, match="nothing would be revoked"):
+            gallery.rotate_key(KEY)
         gallery.rotate_key(Key(b"n" * 32))
         after = gallery.identify(take_photo(1, shot=2))[0]
         assert after.matches[0].log_ratio == pytest.approx(before.matches[0].log_ratio, abs=1e-4)

@@ -8,6 +8,7 @@ from handnet.gallery.records import MAX_NAME_CHARACTERS, HandKind, check_kind, c
 
 def test_blanks_in_names_are_made_one() -> None:
     assert clean_name("  Ada \t Lovelace ") == "Ada Lovelace"
+    assert clean_name("Jose\u0301") == "Jos\u00e9", "as macOS names folders, and as keyboards write it"
     assert len(clean_name("é" * MAX_NAME_CHARACTERS)) == MAX_NAME_CHARACTERS
 
 

@@ -1,10 +1,22 @@
 """Whether bytes are left in files: what `forget` proves."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from handnet.errors import DiskError
+
 _SEARCH_BLOCK_BYTES = 1 << 24
 _TRACE_BYTES, _MIN_TRACE_BYTES = 32, 8
+# A process of its own reads the files. On POSIX a process that closes a file loses all its locks on it, those of an open
+# SQLite connection too: the next program would take itself for the last user and remove the log under this one.
+_READER = (
+    "-I",
+    "-S",
+    "-c",
+    "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer, 1 << 20)",
+)
 
 
 def take_pieces(blob: bytes) -> list[bytes]:
@@ -24,11 +36,13 @@ def find_files(folder: Path, needles: Sequence[bytes]) -> list[str]:
 
 def _contains(path: Path, needles: Sequence[bytes]) -> bool:
     overlap = max((len(needle) for needle in needles), default=1) - 1
-    tail = b""
-    with path.open("rb") as file:
-        while block := file.read(_SEARCH_BLOCK_BYTES):
+    tail, found = b"", False
+    with subprocess.Popen([sys.executable, *_READER, str(path)], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        while block := reader.stdout.read(_SEARCH_BLOCK_BYTES):
             block = tail + block
-            if any(needle in block for needle in needles):
-                return True
+            found = found or any(needle in block for needle in needles)
             tail = block[len(block) - overlap :] if overlap else b""
-    return False
+    if reader.returncode:
+        raise DiskError(f"{str(path)!r} could not be read to its end, so it was not searched.")
+    return found

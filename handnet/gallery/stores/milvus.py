@@ -19,7 +19,7 @@ import numpy as np
 
 from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
+from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.milvus_client import Server
 from handnet.gallery.stores.milvus_lock import WriterLock
 from handnet.gallery.stores.milvus_rows import (
@@ -130,10 +130,14 @@ class MilvusStore:
         """Return the person of a name, in any case (upper or lower)."""
 
         def read(head: Head) -> Person | None:
-            rows = self._server.query(f"kind == 'person' and mark == '{self._rows.key_name(name)}'", ("item",))
-            people = self._read_people(head, sorted({row["item"] for row in rows}))
-            # An older row may bear a name that its person has no longer.
-            return next((person for person in people if person.name.casefold() == name.casefold()), None)
+            for spelling in list_spellings(name):
+                rows = self._server.query(f"kind == 'person' and mark == '{self._rows.key_name(spelling)}'", ("item",))
+                people = self._read_people(head, sorted({row["item"] for row in rows}))
+                for person in people:
+                    # An older row may bear a name that its person has no longer.
+                    if person.name.casefold() == spelling.casefold():
+                        return person
+            return None
 
         return self._read_consistently(read)
 

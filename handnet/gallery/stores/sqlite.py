@@ -13,7 +13,7 @@ import numpy as np
 from handnet.errors import DiskError, GalleryError
 from handnet.files import remove_dead
 from handnet.gallery.protection import Codec, Key
-from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector
+from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.file_traces import find_files, take_pieces
 from handnet.gallery.stores.rows import PEOPLE, PHOTOS, PICTURES, Layout, Row, RowCodec
 from handnet.gallery.stores.schema import MIGRATIONS, migrate_schema, read_schema_version
@@ -109,9 +109,12 @@ class SqliteStore:
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
         with self._reading() as connection:
-            key = (self._rows.key_name(name),)
-            row = connection.execute(f"{select(PEOPLE)} WHERE name_key = ?", key).fetchone()
-            return self._rows.open_person(row) if row else None
+            for spelling in list_spellings(name):
+                key = (self._rows.key_name(spelling),)
+                row = connection.execute(f"{select(PEOPLE)} WHERE name_key = ?", key).fetchone()
+                if row is not None:
+                    return self._rows.open_person(row)
+        return None
 
     def read_person(self, person: str) -> Person | None:
         """Return the person of an id."""

@@ -6,6 +6,8 @@ import resource
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -94,6 +96,17 @@ def test_search_finds_bytes_across_the_edge_of_a_block(
     (tmp_path / "g" / "other").write_bytes(b"." * 13 + b"needle" + b"." * 40)
     assert store.find_bytes([b"needle"]) == [str(tmp_path / "g" / "other")]
     assert store.find_bytes([b"needlf"]) == []
+
+
+def test_a_search_of_the_files_keeps_the_locks_of_the_process(tmp_path: Path) -> None:
+    store = SqliteStore.create(tmp_path / "g", make_header())
+    fill(store)
+    assert store.find_bytes([b"Person 1"])
+    look = "import sqlite3, sys; base = sqlite3.connect(sys.argv[1]); base.execute('SELECT * FROM people'); base.close()"
+    subprocess.run([sys.executable, "-c", look, str(tmp_path / "g" / FILE_NAME)], check=True)
+    # The last user of a file removes its log: another program must not take itself for that.
+    assert (tmp_path / "g" / f"{FILE_NAME}-wal").exists()
+    store.close()
 
 
 @pytest.mark.slow

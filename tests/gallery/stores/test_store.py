@@ -361,3 +361,12 @@ def test_delete_leaves_nothing_and_the_name_is_free_again(make: Make) -> None:
         make(again=True)
     again = make()
     assert dump(again) == ({}, {})
+
+
+def test_a_name_that_was_stored_with_its_accent_apart_is_found(make: Make) -> None:
+    store = make()
+    with store.write() as changes:
+        changes.put_people = [replace(make_person(1), name="Jose\u0301")]
+    found = store.find_person("Jos\u00e9")
+    assert found is not None
+    assert found.id == make_person(1).id

@@ -47,7 +47,7 @@ def test_the_published_split_is_of_the_whole_table_and_leaves_the_global_generat
     assert sorted((*split.train, *split.val, *split.test)) == PEOPLE
     assert [len(split.people(part)) for part in PARTS] == [13, 2, 5]
     assert random.getstate() == state
-    assert "complete HandInfo.csv with its 189 people, and this table has 20" in split.note
+    assert "complete HandInfo.csv with its 189 people, and these data have 20" in split.note
 
 
 def test_fractions_deal_out_the_people_with_photos() -> None:

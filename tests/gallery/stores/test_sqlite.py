@@ -102,7 +102,9 @@ def test_a_search_of_the_files_keeps_the_locks_of_the_process(tmp_path: Path) ->
     store = SqliteStore.create(tmp_path / "g", make_header())
     fill(store)
     assert store.find_bytes([b"Person 1"])
-    look = "import sqlite3, sys; base = sqlite3.connect(sys.argv[1]); base.execute('SELECT * FROM people'); base.close()"
+    look = (
+        "import sqlite3, sys; base = sqlite3.connect(sys.argv[1]); base.execute('SELECT * FROM people'); base.close()"
+    )
     subprocess.run([sys.executable, "-c", look, str(tmp_path / "g" / FILE_NAME)], check=True)
     # The last user of a file removes its log: another program must not take itself for that.
     assert (tmp_path / "g" / f"{FILE_NAME}-wal").exists()

@@ -80,7 +80,7 @@ def test_a_closed_encoder_finishes_and_refuses() -> None:
         threading.Timer(0.2, inner.gate.set).start()
         encoder.close()
         assert future.result(1)[0].vector is not None
-    with pytest.raises(GalleryError, match="stops"):
+    with pytest.raises(GalleryError, match="is stopping"):
         encoder.embed([take_photo(1)])
 
 

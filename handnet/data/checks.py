@@ -20,6 +20,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.blank_rule import BLANK, LEAST_CONTRAST, measure_contrast
+from handnet.data.photo_headers import SIZE_READERS, count_gif_pixels, sniff_format
 
 # Below the 89.5 million from which Pillow warns. 8 bytes a pixel at most, so below 0.7 GB for each decoded photo.
 MAX_PIXELS = 89_000_000
@@ -119,14 +120,14 @@ def find_header_problem(contents: bytes) -> str:
     """
     if not contents:
         return "empty file"
-    format_name = _sniff(contents)
+    format_name = sniff_format(contents)
     if not format_name:
         return f"not an image that can be read: expected {FORMATS}"
     if needs_pillow(contents):
         return _find_pillow_problem(contents, format_name)
     try:
-        width, height = _SIZE_READERS[format_name](contents)
-        num_frames, frame_pixels = _count_gif_pixels(contents) if format_name == "GIF" else (1, 0)
+        width, height = SIZE_READERS[format_name](contents)
+        num_frames, frame_pixels = count_gif_pixels(contents) if format_name == "GIF" else (1, 0)
     except (struct.error, IndexError):
         return f"truncated: the {format_name} ends within its header"
     if width == 0 or height == 0:
@@ -144,7 +145,7 @@ def needs_pillow(contents: bytes) -> bool:
 
     These are decoded outside of the graph, once, for training, evaluation and `handnet embed`; an exported model flags them.
     """
-    name = _sniff(contents)
+    name = sniff_format(contents)
     return name in _PILLOW_FORMATS or (name == "BMP" and contents[28:30] != b"\x18\x00" and len(contents) > 30)
 
 
@@ -155,7 +156,7 @@ def open_with_pillow(contents: bytes) -> Image.Image:
         UnidentifiedImageError: its header makes no sense, or HEIC where pillow-heif is not installed.
         Image.DecompressionBombError: it has more pixels than Pillow allows.
     """
-    name = _sniff(contents)
+    name = sniff_format(contents)
     if name == "HEIF":
         _register_heif()
     if name == "PNG":
@@ -201,7 +202,7 @@ def _find_scan(contents: bytes) -> int:
 
 def _read_warning(contents: bytes) -> str:
     """Return what libjpeg warns of, "" where of nothing or where the file is no JPEG."""
-    if _sniff(contents) != "JPEG":
+    if sniff_format(contents) != "JPEG":
         return ""
     try:
         # At an eighth of the size and in grey: all of the stream is read, and little of it computed. CMYK has no grey.
@@ -255,7 +256,7 @@ def _count(results: Iterable[_Result], total: int, count: Count) -> Iterator[_Re
 
 def _find_decoding_problem(contents: bytes) -> str:
     try:
-        if _sniff(contents) == "PNG":
+        if sniff_format(contents) == "PNG":
             # Loading stops at the last pixel; TensorFlow also wants the chunks after it to be whole.
             with open_with_pillow(contents) as image:
                 image.verify()
@@ -355,8 +356,8 @@ def _one_line(error: Exception) -> str:
 
 
 def _find_remark(contents: bytes) -> str:
-    if _sniff(contents) == "GIF":
-        num_frames = _count_gif_pixels(contents)[0]
+    if sniff_format(contents) == "GIF":
+        num_frames = count_gif_pixels(contents)[0]
         return f"animated: the first of {num_frames} frames is used" if num_frames > 1 else ""
     with open_with_pillow(contents) as image:
         if getattr(image, "is_animated", False):
@@ -368,71 +369,6 @@ def _find_remark(contents: bytes) -> str:
         if "A" in image.getbands() or "transparency" in image.info:
             return "transparent: transparency is dropped, what lies under it shows"
     return ""
-
-
-def _sniff(contents: bytes) -> str:
-    for magic, name in _MAGIC.items():
-        if contents.startswith(magic):
-            return name
-    if contents[:4] == b"RIFF" and contents[8:12] == b"WEBP":
-        return "WEBP"
-    if contents[4:8] == b"ftyp":
-        return "AVIF" if contents[8:12] in (b"avif", b"avis") else "HEIF" if contents[8:12] in _HEIF_BRANDS else ""
-    return ""
-
-
-def _read_jpeg_size(contents: bytes) -> tuple[int, int]:
-    position = 2
-    while marker := _JPEG_MARKER.search(contents, position):
-        code, position = marker[1][0], marker.end()
-        if code in _JPEG_FRAMES:
-            height, width = struct.unpack_from(">HH", contents, position + 3)
-            return width, height
-        if code in (0xD9, 0xDA):
-            break
-        if code not in (0x00, 0x01, *range(0xD0, 0xD9)):
-            position += struct.unpack_from(">H", contents, position)[0]
-    raise IndexError("no frame header")
-
-
-def _read_png_size(contents: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", contents, 16)
-    return width, height
-
-
-def _read_gif_size(contents: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from("<HH", contents, 6)
-    return width, height
-
-
-def _read_bmp_size(contents: bytes) -> tuple[int, int]:
-    # Height is negative where the rows go from the top down.
-    width, height = struct.unpack_from("<ii", contents, 18)
-    return abs(width), abs(height)
-
-
-def _count_gif_pixels(contents: bytes) -> tuple[int, int]:
-    """Return the number of frames and of all their pixels: TensorFlow decodes every frame to give the first."""
-    position = 13 + _palette_bytes(contents[10])
-    num_frames = num_pixels = 0
-    while position < len(contents):
-        block = contents[position]
-        if block == 0x2C:
-            width, height, flags = struct.unpack_from("<HHB", contents, position + 5)
-            num_frames, num_pixels = num_frames + 1, num_pixels + width * height
-            position += 11 + _palette_bytes(flags)
-        elif block == 0x21:
-            position += 2
-        else:
-            break
-        while position < len(contents) and contents[position]:
-            position += 1 + contents[position]
-        position += 1
-    return num_frames, num_pixels
-
-
-def _palette_bytes(flags: int) -> int:
-    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _file_size(path: str) -> int:
@@ -451,19 +387,7 @@ def _digest_file(path: str) -> bytes:
         return b""
 
 
-_MAGIC = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"BM": "BMP",
-    b"P5": "PGM",
-    b"P6": "PPM",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-}
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # By the format's name here: what Pillow calls it.
 _PILLOW_FORMATS = {
     "PGM": ("PPM",),
@@ -492,13 +416,3 @@ _PILLOW_MODES = (
 )
 _NO_SENSE = "damaged: its header makes no sense"
 _TOO_LARGE = f"too large: {{}}, above the limit of {MAX_PIXELS // 1_000_000} million"
-
-_SIZE_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
-    "JPEG": _read_jpeg_size,
-    "PNG": _read_png_size,
-    "GIF": _read_gif_size,
-    "BMP": _read_bmp_size,
-}
-# A marker is one or more 0xFF and a code; the frame headers SOF0 to SOF15 leave out DHT, JPG and DAC.
-_JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
-_JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -23,7 +23,7 @@ _DECODE, _REPORT = ("images.photo_store",), ("images.hand_report",)
 # What a photo that is taken whole has nothing to do with.
 _HAND = ("images.hand.", "images.hand_models.")
 # Code elsewhere decides no pixels, or settings say all of it.
-_FOLLOWED = ("images.", "data.checks", "data.blank_rule")
+_FOLLOWED = ("images.", "data.checks", "data.blank_rule", "data.photo_headers")
 
 
 def describe_rules(image: ImageConfig) -> dict[str, Any]:

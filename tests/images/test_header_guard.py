@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.data.checks import _count_gif_pixels, find_header_problem, needs_pillow
+from handnet.data import photo_headers
+from handnet.data.checks import find_header_problem, needs_pillow
 from handnet.images.header_guard import count_gif_pixels, has_usable_header
 from tests.photos import BY_PILLOW, UNUSABLE, USABLE
 
@@ -27,7 +28,7 @@ def test_the_header_is_judged_as_before_training(name: str, photos: Mapping[str,
 @pytest.mark.parametrize("name", ["animated-gif", "truncated-gif", "gif-bomb"])
 def test_the_pixels_of_a_gif_are_counted_as_before_training(name: str, photos: Mapping[str, Path]) -> None:
     contents = photos[name].read_bytes()
-    assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1] > 0
+    assert int(count_gif_pixels(tf.constant(contents))) == photo_headers.count_gif_pixels(contents)[1] > 0
 
 
 def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
@@ -43,4 +44,4 @@ def test_the_pixels_of_random_gifs_are_counted_as_before_training() -> None:
                 contents += bytes([length]) + rng.integers(0, 256, length, dtype=np.uint8).tobytes()
             contents += b"\x00"
         contents += b";"
-        assert int(count_gif_pixels(tf.constant(contents))) == _count_gif_pixels(contents)[1]
+        assert int(count_gif_pixels(tf.constant(contents))) == photo_headers.count_gif_pixels(contents)[1]

@@ -32,7 +32,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "handnet"
     shutil.copytree(PACKAGE / "images", copy / "images", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "data").mkdir()
-    for name in ("data/checks.py", "data/blank_rule.py"):
+    for name in ("data/checks.py", "data/blank_rule.py", "data/photo_headers.py"):
         shutil.copy(PACKAGE / name, copy / name)
     monkeypatch.setattr(pixel_rules, "_PACKAGE", copy)
     monkeypatch.setattr(pixel_rules, "_digest_code", pixel_rules._digest_code.__wrapped__)

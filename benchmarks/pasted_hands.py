@@ -13,6 +13,7 @@ import argparse
 import csv
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,27 +111,31 @@ def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generat
     return Pasted(pasted, cover, matrix, offset)
 
 
-def make_pasted(photo: Floats, mask: Floats, number: int, seed: int, changes: Changes) -> Pasted:
-    """Cut the hand out of photo `number` of a data set and paste it on a ground; without changes of light it stays as lit.
+def make_pasted(photo: Floats, mask: Floats, number: int, seed: int, kinds: Sequence[Changes]) -> list[Pasted]:
+    """Cut the hand out of photo `number` of a data set and paste it on one ground, once for each kind of changes.
 
     Args:
         photo: (H, W, 3), 0..255.
         mask: (H, W), 0 or 1, the hand in it.
         number: of the photo; it decides the kind of ground.
         seed: with the number, of all random choices.
-        changes: what is changed besides.
+        kinds: what is changed besides; what several change, they change alike.
     """
     random = np.random.default_rng([seed, number])
     # A pixel of paper around the hand would give it away.
     soft = ndimage.gaussian_filter(ndimage.binary_erosion(mask > 0.5, iterations=1).astype(np.float64), 0.6)
     lit = change_light(photo, random)
     ground = np.clip(GROUNDS[name_ground(number)](random, FRAME_PX), 0, 255)
-    pasted = paste(lit if changes.light else photo, soft, ground, random, changes)
-    final = pasted.photo
-    if changes.light:
-        final = change_light(final, random)
-        final = final + random.normal(0, random.uniform(0, 4), final.shape)
-    return pasted._replace(photo=np.clip(np.round(final), 0, 255).astype(np.uint8))
+    state, pasted = random.bit_generator.state, []
+    for changes in kinds:
+        random.bit_generator.state = state
+        one = paste(lit if changes.light else photo, soft, ground, random, changes)
+        final = one.photo
+        if changes.light:
+            final = change_light(final, random)
+            final = final + random.normal(0, random.uniform(0, 4), final.shape)
+        pasted.append(one._replace(photo=np.clip(np.round(final), 0, 255).astype(np.uint8)))
+    return pasted
 
 
 def name_ground(number: int) -> str:
@@ -154,7 +159,7 @@ def write_pasted(source: Path, target: Path, seed: int, every: int) -> None:
         for number, path in enumerate(sorted((source / "Hands").glob("*.jpg"))[::every]):
             photo = np.asarray(Image.open(path).convert("RGB"), np.float64)
             mask = segment(tf.constant(photo[np.newaxis], tf.float32))[0, ..., 0].numpy()
-            pasted = make_pasted(photo, mask, number, seed, Changes())
+            (pasted,) = make_pasted(photo, mask, number, seed, [Changes()])
             Image.fromarray(pasted.photo).save(target / "Hands" / path.name, quality=92)
             cover = ((pasted.cover > 0.5) * 255).astype(np.uint8)
             Image.fromarray(cover).save(target / "Masks" / (path.stem + ".png"))

@@ -7,7 +7,7 @@ one change after the other, and are cropped by landmarks as `image.hand_finder =
 end would know: the mask, the landmarks that were found on paper, or the place of the crop itself. Each row describes the crops
 by the backbone `hand`, finds the head on each fold's training people and tests the others, as `handnet cv configs/scratch.toml`
 does (split seed 42): people are trained and tested on the same kind of photos unless the row says otherwise. Hands that were not
-found are left out. "longer side N px": all hands of that size, at any angle, in the same light, the place of the crop known.
+found are left out. "white paper, longer side N px": the photos on paper shrunk until hands have that size, the place of the crop known.
 
 FOLDER keeps crops and features, so that rows are not computed twice.
 """
@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from pasted_hands import Changes, Pasted, make_pasted
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ KINDS = {
 ALL, UNLIT = list(KINDS)[3], list(KINDS)[2]
 MASK, POSE, PLACE = "all, mask known", "all, landmarks of the paper known", "all, place of the crop and mask known"
 UNDONE = "the same, light undone"
-LENGTHS = (54, 80, 120, 180, 270)
-SIZES = {f"longer side {px} px": Changes(light=False, length_px=px) for px in LENGTHS}
+SIZES = {f"white paper, longer side {px} px": px for px in (40, 54, 80, 120)}
 ROWS = (PAPER, *KINDS, MASK, POSE, PLACE, UNDONE, *SIZES)
 
 
@@ -109,37 +109,39 @@ def cut_photos(examples: "list[Example]", seed: int, rows: set[str]) -> Iterator
         found, landmarks = find(photo)
         points, step_px, kept, mask = lay_on_paper(photo, landmarks)
         crops = {PAPER: (cut(photo, landmarks), bool(found))}
-        kinds = {name: changes for name, changes in (KINDS | SIZES).items() if name in rows}
-        if PLACE in rows or MASK in rows or POSE in rows:
-            kinds[ALL] = KINDS[ALL]
-        if UNDONE in rows:
-            kinds[UNLIT] = KINDS[UNLIT]
+        wanted = rows | ({ALL} if rows & {MASK, POSE, PLACE} else set()) | ({UNLIT} if UNDONE in rows else set())
+        kinds = {name: changes for name, changes in KINDS.items() if name in wanted}
         original = np.asarray(Image.open(io.BytesIO(contents)).convert("RGB"), np.float64)
         pasted = make_pasted(original, mask.numpy(), number, seed, list(kinds.values()))
         for name, one in zip(kinds, pasted, strict=True):
             picture = _save_jpeg(one)
-            inverse = np.linalg.inv(one.matrix)
-            move = lambda places, one=one, inverse=inverse: (  # noqa: E731
-                (np.asarray(places, np.float64) - one.offset) @ inverse.T
-            ).astype(np.float32)
-            scale = np.sqrt(abs(np.linalg.det(inverse)))
-            ideal = lambda picture=picture, move=move, scale=scale: (  # noqa: E731
-                paint(cut_at(picture, move(points), np.float32(step_px * scale)), kept),
-                True,
-            )
-            if name in SIZES:
-                crops[name] = ideal()
-                continue
-            if name == UNLIT and UNDONE in rows:
-                crops[UNDONE] = ideal()
+            ideal = paint(cut_at(picture, _move(points, one), np.float32(step_px * _scale(one))), kept), True
+            if name == UNLIT:
+                crops[UNDONE] = ideal
             found, landmarks_there = find(picture)
             crops[name] = cut(picture, landmarks_there), bool(found)
             if name == ALL:
                 cover = np.repeat(np.uint8(255 * (one.cover > 0.5))[..., np.newaxis], 3, -1)
                 crops[MASK] = cut_by_mask(picture, landmarks_there, cover), bool(found)
-                crops[POSE] = cut(picture, move(landmarks)), True
-                crops[PLACE] = ideal()
+                crops[POSE] = cut(picture, _move(landmarks, one)), True
+                crops[PLACE] = ideal
+        longer = max(np.ptp(np.nonzero(mask.numpy() > 0.5), axis=1))
+        for name in rows & set(SIZES):
+            scale = SIZES[name] / longer
+            shape = np.round(np.array(original.shape[:2]) * scale).astype(int)
+            small = tf.cast(tf.round(tf.image.resize(photo, shape, antialias=True)), tf.uint8)
+            crops[name] = paint(cut_at(small, (points + 0.5) * scale - 0.5, np.float32(step_px * scale)), kept), True
         yield crops
+
+
+def _move(places: Any, pasted: Pasted) -> Floats:
+    """Return where places (…, 2) of the photo lie in the pasted one."""
+    return ((np.asarray(places, np.float64) - pasted.offset) @ np.linalg.inv(pasted.matrix).T).astype(np.float32)
+
+
+def _scale(pasted: Pasted) -> float:
+    """Return how many times as large the hand is in the pasted photo."""
+    return float(1.0 / np.sqrt(abs(np.linalg.det(pasted.matrix))))
 
 
 def _save_jpeg(pasted: Pasted) -> Any:

@@ -36,13 +36,11 @@ class Changes(NamedTuple):
         turn: any angle; else as in the photo.
         size: 15 to 90 % of the frame's shorter side; else as in the photo.
         light: that on the hand, that on the whole photo, and noise.
-        length_px: instead of any size, the hand's longer side, in pixels; 0 is off.
     """
 
     turn: bool = True
     size: bool = True
     light: bool = True
-    length_px: float = 0.0
 
 
 class Pasted(NamedTuple):
@@ -89,9 +87,7 @@ def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generat
     middle = np.array([(rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2])
     length, longer = np.hypot(np.ptp(rows), np.ptp(columns)), max(np.ptp(rows), np.ptp(columns))
     scale = random.uniform(0.15, 0.9) * min(FRAME_PX) / longer
-    if changes.length_px:
-        scale = changes.length_px / longer
-    elif not changes.size:
+    if not changes.size:
         scale = 1.0
     turn = random.uniform(0, 2 * np.pi) * changes.turn
     room = np.maximum(np.array(FRAME_PX) / 2 - 0.45 * length * scale, 0)

@@ -76,9 +76,10 @@ class ImageConfig:
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
             right hands look the same then, and so do backs and palms: for identities that are people, not hands.
             "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; "hand-warped": warped
-            so that all landmarks lie where a mean hand has them; both need image.hand_finder = "landmarks". "hand-and-photo": "hand-canonical" in the upper left two thirds of
-            the picture and the whole photo in the lower right third. "middle": the middle half of either side, for faces that
-            are centred. "several": those of `crops`, in one picture.
+            so that all landmarks lie where a mean hand has them; both need image.hand_finder = "landmarks".
+            "hand-and-photo": "hand-canonical" in the upper left two thirds of the picture and the whole photo in the lower right
+            third. "middle": the middle half of either side, for faces that are centred. "several": those of `crops`, in one
+            picture.
         crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
             They follow from `model.sources`.
         background: grey level 0..255 of the padding and of the cropped hand's background.

@@ -1,8 +1,8 @@
 """The crop of a hand warped onto a mean hand: each of its 21 landmarks comes to lie where the mean hand has it.
 
-A thin plate is bent by the landmarks, so that fingers that are spread, closed or crooked lie alike, and a place of the picture is the
-same place of every hand. The plate's bending depends on the mean hand alone: each pixel's place in the photo is a fixed mean of
-the landmarks, weighted once for all, and there is no system of equations in the graph.
+A thin plate is bent by the landmarks: fingers that are spread, closed or crooked lie in one way, and a place of the picture is
+the same place of every hand. How the plate bends depends on the mean hand alone: each pixel's place in the photo is a fixed
+mean of the landmarks, weighted once for all, and there is no system of equations in the graph.
 """
 
 from functools import cache

@@ -7,7 +7,8 @@ one change after the other, and are cropped by landmarks as `image.hand_finder =
 end would know: the mask, the landmarks that were found on paper, or the place of the crop itself. Each row describes the crops
 by the backbone `hand`, finds the head on each fold's training people and tests the others, as `handnet cv configs/scratch.toml`
 does (split seed 42): people are trained and tested on the same kind of photos unless the row says otherwise. Hands that were not
-found are left out. "white paper, longer side N px": the photos on paper shrunk until hands have that size, the place of the crop known.
+found are left out. "white paper, longer side N px": photos on paper shrunk until hands have that size, the place of
+the crop known.
 
 FOLDER keeps crops and features, so that rows are not computed twice.
 """

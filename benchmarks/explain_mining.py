@@ -25,7 +25,7 @@ from PIL import Image
 from handnet.data.synthetic import draw_batch
 from handnet.losses import build_loss
 from handnet.losses.distances import pairwise_distances
-from handnet.networks.backbones.hand.backbone import build_hand
+from handnet.networks.backbones.build import build_backbone
 
 SEED, PEOPLE, PHOTOS, SIDE_PX, MARGIN = 1, 8, 2, 192, 0.2
 COLOURS = {"hard": "orange", "semi-hard": "blue", "easy": "grey"}
@@ -53,7 +53,8 @@ def describe_batch() -> Batch:
     people = np.tile(np.repeat(np.arange(PEOPLE), PHOTOS), 2)
     views = np.repeat([0, 1], PEOPLE * PHOTOS)
     photos = draw_batch(SEED, people, views, np.ones_like(views), np.tile(np.arange(PHOTOS), 2 * PEOPLE), SIDE_PX)
-    features = np.asarray(build_hand(SIDE_PX).predict_on_batch(photos), np.float64)
+    backbone = build_backbone("hand", image_size_px=SIDE_PX, weights="handnet-synthetic")
+    features = np.asarray(backbone.predict_on_batch(photos), np.float64)
     features -= features.mean(axis=0)
     vectors = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
     labels = np.stack([people, views], axis=1).astype(np.int32)
@@ -83,16 +84,19 @@ def count_regions(distances: Floats, labels: npt.NDArray[Any], margin: float) ->
 
 
 def choose_anchor(batch: Batch) -> int:
-    """Return the back that shows the regions best: the fewest hard negatives, but two at least, and two semi-hard ones."""
+    """Return the back that shows the regions best: the fewest hard negatives, but two at least,
+
+    with two semi-hard ones, and palms of its own that do not hide each other."""
     counted = []
     for anchor in range(PEOPLE * PHOTOS):
         positives, negatives = split_palms(batch, anchor)
         farthest = float(batch.distances[anchor, positives[-1]])
         regions = [name_region(farthest, float(batch.distances[anchor, row]), MARGIN) for row in negatives]
-        if min(regions.count("hard"), regions.count("semi-hard")) >= 2:
+        apart = farthest - float(batch.distances[anchor, positives[0]])
+        if min(regions.count("hard"), regions.count("semi-hard")) >= 2 and apart > MARGIN / 2:
             counted.append((regions.count("hard"), anchor))
     if not counted:
-        raise SystemExit("no back has two hard and two semi-hard negatives: choose another margin")
+        raise SystemExit("no back shows all regions: choose another margin")
     return min(counted)[1]
 
 

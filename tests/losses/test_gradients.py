@@ -26,7 +26,7 @@ def loop_differences(value, x):
 
 def finite_differences(value, x):
     """Return the central differences of a scalar function of a tensor, which is traced once."""
-    compiled = tf.function(value)
+    compiled = tf.function(value, autograph=False)
     return loop_differences(lambda moved: float(compiled(tf.constant(moved))), x)
 
 

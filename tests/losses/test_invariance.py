@@ -27,6 +27,7 @@ def test_compiled_equals_eager(name, options, jit_compile):
 
     @tf.function(
         jit_compile=jit_compile,
+        autograph=False,
         input_signature=[tf.TensorSpec([None, *y.shape[1:]], y.dtype) for y in (y_true, y_pred)],
     )
     def compiled(y_true, y_pred):

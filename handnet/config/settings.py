@@ -13,13 +13,25 @@ SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
 HAND_FINDERS = ("colour", "landmarks", "auto")
-CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-palm", "hand-and-photo", "middle", "several")
+CROPS = (
+    "none",
+    "hand",
+    "hand-upright",
+    "hand-canonical",
+    "hand-palm",
+    "hand-warped",
+    "hand-and-photo",
+    "middle",
+    "several",
+)
 # Those that are a picture of their own, not several in one.
 SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
 # Those for which no hand is looked for.
 WHOLE_CROPS = ("none", "middle")
 # Those in which left and right hands look the same.
-MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-and-photo")
+MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-warped", "hand-and-photo")
+# Those that landmarks alone can lay.
+LANDMARK_CROPS = ("hand-palm", "hand-warped")
 
 
 @dataclass(frozen=True)
@@ -63,10 +75,11 @@ class ImageConfig:
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
             right hands look the same then, and so do backs and palms: for identities that are people, not hands.
-            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; it needs
-            image.hand_finder = "landmarks". "hand-and-photo": "hand-canonical" in the upper left two thirds of
-            the picture and the whole photo in the lower right third. "middle": the middle half of either side, for faces that
-            are centred. "several": those of `crops`, in one picture.
+            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; "hand-warped": warped
+            so that all landmarks lie where a mean hand has them; both need image.hand_finder = "landmarks".
+            "hand-and-photo": "hand-canonical" in the upper left two thirds of the picture and the whole photo in the lower right
+            third. "middle": the middle half of either side, for faces that are centred. "several": those of `crops`, in one
+            picture.
         crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
             They follow from `model.sources`.
         background: grey level 0..255 of the padding and of the cropped hand's background.
@@ -94,9 +107,10 @@ class ImageConfig:
                 f'image.hand_finder = "landmarks" is for crops to the hand. Received: image.crop = "{self.crop}". '
                 'Leave one out, or give e.g. image.crop = "hand-canonical".'
             )
-        if self.hand_finder == "colour" and "hand-palm" in (self.crop, *self.crops):
+        by_landmarks = next((crop for crop in LANDMARK_CROPS if crop in (self.crop, *self.crops)), "")
+        if self.hand_finder == "colour" and by_landmarks:
             raise ConfigError(
-                'image.crop = "hand-palm" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
+                f'image.crop = "{by_landmarks}" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
                 'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
             )
         if self.crop == "hand-and-photo" and self.size_px % 3:

@@ -86,5 +86,10 @@ def hide_secrets(address: str) -> str:
     return printable(urlunsplit((parts.scheme, host, parts.path, query, "")))
 
 
+def record_place(place: str) -> str:
+    """Return the place of a photo as tables of vectors keep it: an address without secrets, a path as it is."""
+    return hide_secrets(place) if is_address(place) else place
+
+
 def _is_secret(name: str) -> bool:
     return name.lower() in _SECRETS or name.lower().startswith(_SECRET_STARTS)

@@ -117,7 +117,7 @@ def test_each_test_folder_is_that_of_a_package() -> None:
     """Helpers aside, every folder with tests has one of the same name in handnet."""
     folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
     others = {folder.as_posix() for folder in folders if not (ROOT / "handnet" / folder).is_dir()}
-    assert others == {"faults", "fuzz"}
+    assert others == {"faults", "fuzz", "website"}
 
 
 def test_no_two_files_share_a_name() -> None:

@@ -273,7 +273,12 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The objective: a name of `handnet.losses.LOSSES` and that loss's own options."""
+    """The objective.
+
+    Attributes:
+        name: a name of `handnet.losses.LOSSES`.
+        options: that loss's own options, e.g. {margin = 0.5, mining = "hard"}.
+    """
 
     name: str = "triplet"
     options: Options = field(default_factory=dict)

@@ -12,8 +12,8 @@ from handnet.data.readers import folder as any_folder
 from handnet.data.readers import read_dataset
 from handnet.data.readers.photo_table import TABLE_SUFFIXES, read_photo_table
 from handnet.data.remote.addresses import BUCKETS, check_address, hide_secrets, is_address
-from handnet.data.remote.folder import Folder, read_to_temporary
-from handnet.data.remote.photos import list_photos, read_photo_anywhere
+from handnet.data.remote.any_folder import Folder, read_to_temporary
+from handnet.data.remote.remote_photos import list_photos, read_photo_anywhere
 from handnet.errors import DataError
 from handnet.library import data_folder
 

@@ -132,21 +132,23 @@ def _embed_on_cluster(
     embedded = embed_on_cluster(
         run, found.examples, found.stamps, output, ClusterPlan(*pool), engine, batch, show_progress
     )
-    _say_problems(embedded.problems, num_photos, skip_bad)
+    _say_problems(embedded.problems, num_photos, skip_bad, "The folder is left incomplete.")
     finish(output, num_photos)
     echo(
         f"wrote {embedded.num_vectors:,} vectors of {run.config.model.embedding_size} numbers to {hide_secrets(output)}"
     )
 
 
-def _say_problems(problems: Mapping[str, str], num_photos: int, skip_bad: bool) -> None:
+def _say_problems(
+    problems: Mapping[str, str], num_photos: int, skip_bad: bool, outcome: str = "Nothing was written."
+) -> None:
     """Warn of each bad photo, or raise DataError where bad ones are not to be left out."""
     from handnet.errors import DataError
     from handnet.images.photo_store import describe_problems
 
     if problems and not skip_bad:
         raise DataError(
-            f"{describe_problems(problems, num_photos)} Nothing was written. Repair or remove them, or leave them "
+            f"{describe_problems(problems, num_photos)} {outcome} Repair or remove them, or leave them "
             "out with --skip-bad: what is embedded is kept."
         )
     for place, reason in problems.items():
@@ -204,7 +206,7 @@ def _decode_some(
     """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
     import numpy as np
 
-    from handnet.data.remote.photos import read_photo_anywhere
+    from handnet.data.remote.remote_photos import read_photo_anywhere
 
     step = max(1, len(paths) // max(1, count))
     read = [read_photo_anywhere(path) for path in paths[::step][:count]]

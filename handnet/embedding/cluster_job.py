@@ -10,7 +10,7 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.data.remote.addresses import is_address
-from handnet.data.remote.folder import Folder
+from handnet.data.remote.any_folder import Folder
 from handnet.embedding.part_worker import WorkerJob, pack_examples
 from handnet.embedding.ray_cluster import embed_parts, join_cluster, plan_pool
 from handnet.embedding.shard import SHARD_SIZE

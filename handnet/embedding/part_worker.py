@@ -14,7 +14,7 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.config.settings import Config
 from handnet.data.example import Example
 from handnet.data.remote.addresses import record_place
-from handnet.data.remote.folder import Folder
+from handnet.data.remote.any_folder import Folder
 from handnet.embedding.engines import Engine, build_engine
 from handnet.embedding.shard import SHARD_SIZE, embed_shards, list_hands
 from handnet.errors import ClusterError

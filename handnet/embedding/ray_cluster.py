@@ -87,8 +87,8 @@ def join_cluster(cluster: str, store_bytes: int) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ClusterError(
-            f"The cluster {cluster!r} cannot be joined: {reason}. Is it running, with the same versions of Ray and Python, and "
-            "does RAY_AUTH_TOKEN hold its token where it asks for one?"
+            f"The cluster {cluster!r} cannot be joined: {reason}. Is it running, with the same versions of Ray and Python? "
+            "Where it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN."
         ) from None
     try:
         yield

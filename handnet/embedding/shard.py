@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
 from handnet.data.remote.addresses import is_address
-from handnet.data.remote.photos import read_photo_anywhere
+from handnet.data.remote.remote_photos import read_photo_anywhere
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.images.hand_facts import SeenHand

@@ -3,12 +3,12 @@
 import io
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handnet.data.remote.folder import Folder
+from handnet.data.remote.any_folder import Folder
 from handnet.errors import EvaluationError
 
 MANIFEST_FILE = "manifest.json"
@@ -26,7 +26,7 @@ def name_record(number: int) -> str:
     return f"part-{number:06d}.json"
 
 
-def read_vector_folder(folder: Folder, read: Callable[[Any], Columns]) -> Columns:
+def read_vector_folder(folder: Folder, read: Callable[[IO[bytes]], Columns]) -> Columns:
     """Return the columns of all parts, one after the other.
 
     Args:

@@ -83,7 +83,8 @@ def hide_secrets(address: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _is_secret(name)]
     query = parts.query if len(kept) == len(parse_qsl(parts.query, keep_blank_values=True)) else urlencode(kept)
-    return printable(urlunsplit((parts.scheme, host, parts.path, query, "")))
+    # A bucket's has none: there it is secrets, as other programs write them.
+    return printable(urlunsplit((parts.scheme, host, parts.path, "" if parts.scheme in BUCKETS else query, "")))
 
 
 def record_place(place: str) -> str:

@@ -3,7 +3,7 @@
 from handnet.data.checks import MAX_FILE_BYTES, read_photo
 from handnet.data.photo_files import is_hidden, is_photo
 from handnet.data.remote.addresses import BUCKETS, check_address, is_address
-from handnet.data.remote.folder import RemoteFile, list_bucket, read_from_bucket
+from handnet.data.remote.any_folder import RemoteFile, list_bucket, read_from_bucket
 from handnet.data.remote.web import read_from_web
 
 

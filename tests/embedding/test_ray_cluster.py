@@ -94,10 +94,11 @@ def test_a_killed_worker_loses_nothing_and_writes_nothing_twice(cluster: str, tm
     alone = embed_photos(photos, config.image, engine, encoder, tmp_path / "part", BATCH_SIZE)
     assert alone.problems == embedded.problems
     assert (part.embeddings == alone.embeddings).all(), "to the bit"
-    with join_cluster(cluster, 0), pytest.raises(ClusterError, match="room for 2 workers with a core each"):
-        plan_pool(3, 0.0)
-    with join_cluster(cluster, 0), pytest.raises(ClusterError, match="room for 0 workers with 1 GPU each"):
-        plan_pool(0, 1.0)
+    with join_cluster(cluster, 0):
+        with pytest.raises(ClusterError, match="room for 2 workers with a core each"):
+            plan_pool(3, 0.0)
+        with pytest.raises(ClusterError, match="room for 0 workers with 1 GPU each"):
+            plan_pool(0, 1.0)
 
 
 def test_addresses_are_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,14 @@ import re
 
 # What fits beside the two menus, in letters of a block.
 MAX_LETTERS = 84
-_BLOCK = re.compile(r"^(```(?:console|sh|python)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The highlighter takes a block "console" for what a terminal printed where its lines have no prompt, and shows it in grey.
+_LANGUAGES = {"console": "sh", "sh": "sh", "python": "python"}
+_BLOCK = re.compile(r"^```(console|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def move_comments(markdown: str) -> str:
-    """Return a page in which the comments of long blocks stand above their lines instead of behind them."""
-    return _BLOCK.sub(lambda match: match[1] + _shorten(match[2]) + "```", markdown)
+    """Return a page in which the comments of long blocks stand above their lines; all blocks of commands are of one kind."""
+    return _BLOCK.sub(lambda match: f"```{_LANGUAGES[match[1]]}\n{_shorten(match[2])}```", markdown)
 
 
 def _shorten(block: str) -> str:

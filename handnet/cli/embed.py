@@ -144,7 +144,7 @@ def _say_problems(
 ) -> None:
     """Warn of each bad photo, or raise DataError where bad ones are not to be left out."""
     from handnet.errors import DataError
-    from handnet.images.photo_store import describe_problems
+    from handnet.images.unusable_photos import describe_problems
 
     if problems and not skip_bad:
         raise DataError(

@@ -18,8 +18,8 @@ from handnet.data.remote.addresses import is_address
 from handnet.data.remote.remote_photos import read_photo_anywhere
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
-from handnet.images.hand_facts import SeenHand
 from handnet.images.photo_store import Decoded, build_hand_decoder
+from handnet.images.seen_hand import SeenHand
 
 # Photos after which what is done is written down, and after which the division into batches begins again.
 SHARD_SIZE = 256

@@ -11,6 +11,9 @@ import nbformat
 
 from website.notebook import NOTEBOOK, describe_notebook, run_notebook, tidy_outputs
 
+# Which lines of the tutorial say how many of the 20 were named.
+NAMED = ("named and right", "named and wrong", "nobody named")
+
 
 def list_kinds(notebook: nbformat.NotebookNode) -> list[list[str]]:
     """Return for each cell which kinds of output it has: printed, or pictures."""
@@ -33,7 +36,7 @@ def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
     assert list_kinds(notebook) == list_kinds(nbformat.read(NOTEBOOK, as_version=4))
     # Well above the one that guessing finds on average; four or more by chance: 2 %.
     assert int(find_printed(notebook, "stands first").split(": ")[1].split()[0]) >= 6
-    assert sum(int(find_printed(notebook, words).split(": ")[1]) for words in ("right", "wrong", "nobody")) == 20
+    assert sum(int(find_printed(notebook, words).split(": ")[1]) for words in NAMED) == 20
 
 
 def test_a_notebook_becomes_a_page_with_its_pictures() -> None:

@@ -30,7 +30,8 @@ THROUGH = {
     ),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
-    "images/test_hand_finder.py": ("images/hand_facts",),
+    "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),
+    "images/test_bad_photos.py": ("images/unusable_photos",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_wheel.py": ("images/hand_models/models",),
@@ -40,6 +41,7 @@ THROUGH = {
         *("networks/backbones/residual", "networks/backbones/vision_transformer/dino"),
         "networks/backbones/vision_transformer/vit_size",
     ),
+    "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),

@@ -77,7 +77,7 @@ def _write_embeddings(
     from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.embedding.job import embed_photos, remove_partial
     from handnet.errors import DataError
-    from handnet.images.photo_store import describe_problems
+    from handnet.images.unusable_photos import describe_problems
     from handnet.metrics.embedded import label_embeddings
     from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file

@@ -22,9 +22,9 @@ from handnet.data.checks import read_photo
 from handnet.embedding.engines import Engine
 from handnet.embedding.loop import embed
 from handnet.files import write_bytes, write_with
-from handnet.images.hand_facts import SeenHand
 from handnet.images.photo_store import Decoded, build_hand_decoder
 from handnet.images.pixel_rules import describe_rules
+from handnet.images.seen_hand import SeenHand
 from handnet.networks.backbones.parameters import digest_weights
 
 # Photos after which what is done is written down.

@@ -81,14 +81,14 @@ def describe_notebook(notebook: Any, uri: str) -> dict[str, str | bytes]:
                 files[address] = base64.b64decode(picture)
                 parts.append(f"![What the cell above draws]({address})")
             elif text := output.get("text") or output.get("data", {}).get("text/plain"):
-                parts.append(_fence("text", text.rstrip("\n")))
+                parts.append(_fence("text", text))
     download = f"[Download this page as a notebook]({name}.ipynb){{ download }}"
     title, _, rest = "\n\n".join(parts).partition("\n")
     return {uri: f"{title}\n\n{download}\n{rest}\n", **files}
 
 
 def _fence(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
+    return f"```{language}\n{text.strip()}\n```"
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ def start_tensorflow() -> None:
                 import tensorflow as tf
 
             tf.config.list_physical_devices()
+            # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
+            tf.get_logger().setLevel("ERROR")
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())

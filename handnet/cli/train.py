@@ -74,9 +74,7 @@ def train(
             raise ConfigError("--resume needs --run DIR: the run to continue.")
         if given or overrides or config_file or batch is not None or overfit is not None:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
-        resume_run(
-            run_folder, data, num_nodes=nodes, command=command, echo=echo, warn=warn, progress=show_progress
-        )
+        resume_run(run_folder, data, num_nodes=nodes, command=command, echo=echo, warn=warn, progress=show_progress)
         return
     config = _read_settings(config_file, overrides, given, batch)
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"

@@ -182,9 +182,17 @@ def train_run(
     try:
         with end_together(nodes, folder):
             run = finished or train_encoder(
-                config, folder, dataset, resume=resume, command=command, echo=echo, warn=warn, progress=progress, nodes=nodes
+                config,
+                folder,
+                dataset,
+                resume=resume,
+                command=command,
+                echo=echo,
+                warn=warn,
+                progress=progress,
+                nodes=nodes,
             )
-        if nodes.count > 1:
+        if nodes.total > 1:
             if config.pairs.form != "none":
                 echo(f"one process trains the classifier of pairs: handnet train --resume --run {quote(folder)}")
             return run

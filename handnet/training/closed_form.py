@@ -27,9 +27,9 @@ def find_head(job: Job) -> Run:
     Args:
         job: what is to be trained, with a head that has a `fit`.
     """
-    if job.nodes.count > 1:
+    if job.nodes.total > 1:
         raise ConfigError(
-            f"The head {job.config.model.head!r} is found by one process. Leave --nodes {job.nodes.count} out, or choose a head "
+            f"The head {job.config.model.head!r} is found by one process. Leave --nodes {job.nodes.total} out, or choose a head "
             "that is trained by gradient: --set model.head=mlp."
         )
     begin = time.monotonic()

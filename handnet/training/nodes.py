@@ -8,14 +8,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
-from handnet.data.batch_plan import FloatArray
 from handnet.errors import ConfigError, HandnetError, RunError, quote
 
 # What `torchrun` and Kubernetes' training operators set; Slurm, Open MPI and indexed Kubernetes jobs are JAX's own affair.
@@ -24,7 +25,8 @@ LAUNCHER_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
 _HEARTBEAT_S = 60
 _SHUTDOWN_S = 30
 # In what Gloo (CPUs), NCCL (GPUs) and JAX's own service say of a process that does not answer.
-_WORDS_OF_LOSS = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer")
+_Number = TypeVar("_Number", bound=np.generic)
+_WORDS_OF_LOSS = ("gloo", "nccl", "coordination service", "connection closed", "connection reset", "heartbeat")
 # Numbers that are sent at a time: they go through the devices' memory.
 _NUMBERS_AT_ONCE = 1 << 24
 
@@ -33,11 +35,11 @@ class Nodes(NamedTuple):
     """The processes that train together, as seen by one of them.
 
     Attributes:
-        count: how many they are.
+        total: how many they are.
         rank: which one this is, from 0. The first one alone prints and writes.
     """
 
-    count: int = 1
+    total: int = 1
     rank: int = 0
 
     @property
@@ -47,24 +49,24 @@ class Nodes(NamedTuple):
 
     def share(self, num_rows: int) -> slice:
         """Return which of `num_rows` rows are this process's: equal parts, in order, up to one row."""
-        return slice(num_rows * self.rank // self.count, num_rows * (self.rank + 1) // self.count)
+        return slice(num_rows * self.rank // self.total, num_rows * (self.rank + 1) // self.total)
 
-    def gather(self, rows: FloatArray) -> FloatArray:
+    def gather(self, rows: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         """Return the rows (N, …) of all processes in order; each gives its own (n, …), n by `share`."""
-        if self.count == 1:
+        if self.total == 1:
             return rows
         width = max(1, int(np.prod(rows.shape[1:])))
-        rows_at_once = max(1, _NUMBERS_AT_ONCE // (width * self.count))
+        rows_at_once = max(1, _NUMBERS_AT_ONCE // (width * self.total))
         most = max(self._gather_sizes(len(rows)))
         parts = [
             self._gather_equal(rows[begin : begin + rows_at_once], min(rows_at_once, most - begin))
             for begin in range(0, most, rows_at_once)
         ]
-        return np.concatenate([part[rank] for rank in range(self.count) for part in parts]) if parts else rows
+        return np.concatenate([part[rank] for rank in range(self.total) for part in parts]) if parts else rows
 
     def gather_texts(self, texts: Sequence[str]) -> list[str]:
         """Return the texts of all processes in order."""
-        if self.count == 1:
+        if self.total == 1:
             return list(texts)
         mine = np.frombuffer(json.dumps(list(texts)).encode(), np.uint8)
         everyone = self._gather_equal(mine, max(self._gather_sizes(len(mine))))
@@ -75,7 +77,7 @@ class Nodes(NamedTuple):
 
         return [int(n) for n in np.ravel(multihost_utils.process_allgather(np.int32(size)))]
 
-    def _gather_equal(self, rows: np.ndarray, length: int) -> list[np.ndarray]:
+    def _gather_equal(self, rows: npt.NDArray[_Number], length: int) -> list[npt.NDArray[_Number]]:
         """Return each process's rows; JAX sends arrays of one shape, so they are filled up to `length` and cut again."""
         from jax.experimental import multihost_utils
 
@@ -139,7 +141,7 @@ def end_together(nodes: Nodes, folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if nodes.count > 1:
+        if nodes.total > 1:
             atexit.register(_leave, error.exit_code if isinstance(error, HandnetError) else 1)
             if _is_about_others(error):
                 raise RunError(
@@ -152,8 +154,9 @@ def end_together(nodes: Nodes, folder: Path) -> Iterator[None]:
 def _is_about_others(error: BaseException) -> bool:
     import jax
 
-    text = str(error).lower()
-    return isinstance(error, jax.errors.JaxRuntimeError) and any(word in text for word in _WORDS_OF_LOSS)
+    # What is sent outside a compiled step fails as a ValueError.
+    text = str(error).lower() if isinstance(error, (jax.errors.JaxRuntimeError, ValueError)) else ""
+    return any(word in text for word in _WORDS_OF_LOSS)
 
 
 def _leave(exit_code: int) -> None:
@@ -178,24 +181,21 @@ def _initialize(num_nodes: int) -> None:
     import jax
 
     from_launcher = {name: os.environ.get(name, "") for name in LAUNCHER_VARIABLES}
-    timeouts = {"heartbeat_timeout_seconds": _HEARTBEAT_S, "shutdown_timeout_seconds": _SHUTDOWN_S}
+    initialize = partial(
+        jax.distributed.initialize,
+        heartbeat_timeout_seconds=_HEARTBEAT_S,
+        shutdown_timeout_seconds=_SHUTDOWN_S,
+    )
     if all(from_launcher.values()):
-        count, rank = _read_number("WORLD_SIZE"), _read_number("RANK")
-        _check_count(num_nodes, count)
+        total, rank = _read_number("WORLD_SIZE"), _read_number("RANK")
+        _check_count(num_nodes, total)
         # Several processes on one machine: one device each.
         several = os.environ.get("LOCAL_WORLD_SIZE", "1") != "1"
-        start: Callable[[], None] = lambda: jax.distributed.initialize(  # noqa: E731
-            f"{from_launcher['MASTER_ADDR']}:{from_launcher['MASTER_PORT']}",
-            count,
-            rank,
-            _read_number("LOCAL_RANK") if several else None,
-            cluster_detection_method="deactivate",
-            **timeouts,
-        )
-    else:
-        start = lambda: jax.distributed.initialize(**timeouts)  # noqa: E731
+        device = _read_number("LOCAL_RANK") if several else None
+        address = f"{from_launcher['MASTER_ADDR']}:{from_launcher['MASTER_PORT']}"
+        initialize = partial(initialize, address, total, rank, device, cluster_detection_method="deactivate")
     try:
-        start()
+        initialize()
     except (ValueError, RuntimeError) as error:
         missing = [name for name, value in from_launcher.items() if not value]
         what = f"{', '.join(missing)} not set, and no Slurm, Open MPI or Kubernetes found" if missing else error

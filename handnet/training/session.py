@@ -225,7 +225,7 @@ def _read_unfinished(folder: Path) -> Run:
 def _prepare_photos(job: Job, paths: Sequence[str]) -> PreparedPhotos:
     """Let each process decode its share; with a cache that all of them see each photo is decoded once."""
     prepared = prepare_photos(paths[job.nodes.share(len(paths))], job.config.image, job.progress)
-    if job.nodes.count == 1:
+    if job.nodes.total == 1:
         return prepared
     return find_prepared(paths, job.nodes.gather_texts(prepared.digests), job.config.image, job.progress)
 

@@ -28,9 +28,13 @@ THROUGH = {
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
+    "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
+    "embedding/test_job.py": ("embedding/shard",),
+    "embedding/test_part_worker.py": ("metrics/vector_folder",),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
-    "images/test_hand_finder.py": ("images/hand_facts",),
+    "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),
+    "images/test_bad_photos.py": ("images/unusable_photos",),
     "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_wheel.py": ("images/hand_models/models",),
@@ -40,6 +44,7 @@ THROUGH = {
         *("networks/backbones/residual", "networks/backbones/vision_transformer/dino"),
         "networks/backbones/vision_transformer/vit_size",
     ),
+    "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),
@@ -117,7 +122,7 @@ def test_each_test_folder_is_that_of_a_package() -> None:
     """Helpers aside, every folder with tests has one of the same name in handnet."""
     folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
     others = {folder.as_posix() for folder in folders if not (ROOT / "handnet" / folder).is_dir()}
-    assert others == {"faults", "fuzz"}
+    assert others == {"faults", "fuzz", "website"}
 
 
 def test_no_two_files_share_a_name() -> None:

@@ -109,7 +109,8 @@ def _check_crop(paths: list[str], image: "ImageConfig") -> int:
         return 0
     start_tensorflow()
     from handnet.images.hand_finder import choose_hand_finder
-    from handnet.images.photo_store import describe_problems, find_unusable
+    from handnet.images.photo_store import find_unusable
+    from handnet.images.unusable_photos import describe_problems
 
     problems = find_unusable(paths, choose_hand_finder(image), show_progress)
     echo(

@@ -48,8 +48,8 @@ def explain(run_folder: Path, first: str, second: str, data: str, output: Path) 
     claim_output(output)
     start_tensorflow()
     from handnet.evaluation.evidence import explain_pair
+    from handnet.evaluation.kept_thresholds import CALIBRATION_FILE, load_thresholds
     from handnet.evaluation.report.evidence_page import write_evidence
-    from handnet.evaluation.thresholds import CALIBRATION_FILE, load_thresholds
     from handnet.images.photo_store import load_cached, prepare_photos
     from handnet.networks.encoder import load_encoder
 

@@ -75,8 +75,8 @@ def _verify_pair(
             raise DataError(f"{path!r} cannot be used: {problem}.")
     start_tensorflow()
     from handnet.evaluation.verify import load_verifier, verify_photos
-    from handnet.images.hand_facts import compare_hands, describe_hand
     from handnet.images.photo_store import read_hands
+    from handnet.images.seen_hand import compare_hands, describe_hand
     from handnet.networks.encoder import load_encoder
 
     verdict = verify_photos(load_verifier(run, load_encoder(run), warn), [(first, second)])[0]

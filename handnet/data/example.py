@@ -26,6 +26,11 @@ class Example:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+def write_label(example: Example) -> str:
+    """Return what a photo is labelled with as one text, for fingerprints."""
+    return f"{example.identity}|{example.view}|{example.side}"
+
+
 def view_index(view: str) -> int:
     """Return the label of a view: 0 dorsal (or no view), 1 palmar."""
     return VIEWS.index(view) if view else 0

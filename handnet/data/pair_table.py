@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from handnet.config.run_folder import Run, read_run_split
+from handnet.config.settings import Config
 from handnet.config.split import Split
 from handnet.data.dataset import DataSet, PhotoPair, has_views
 from handnet.data.example import Example
@@ -33,6 +35,22 @@ class PairTable(NamedTuple):
     def people(self) -> npt.NDArray[np.str_]:
         """The two people of each pair, (N, 2)."""
         return np.asarray([example.identity for example in self.examples])[self.rows]
+
+
+def choose_tables(run: Run, dataset: DataSet) -> tuple[PairTable, PairTable]:
+    """Return the pairs that a run's classifier of pairs learns from and those kept back, of different people."""
+    return choose_tables_of(run.config, read_run_split(run), dataset)
+
+
+def choose_tables_of(config: Config, split: Split, dataset: DataSet) -> tuple[PairTable, PairTable]:
+    """Return what `choose_tables` does, before there is a run."""
+    settings, seed = config.pairs, config.train.seed
+    if settings.part == "val":
+        return halve_people(select_pairs(dataset, split, "val", settings.num_drawn, seed), seed)
+    return (
+        select_pairs(dataset, split, "train", settings.num_drawn, seed),
+        select_pairs(dataset, split, "val", 0, seed),
+    )
 
 
 def select_pairs(dataset: DataSet, split: Split, part: str, num_drawn: int = 0, seed: int = 0) -> PairTable:

@@ -13,7 +13,7 @@ from handnet.config.settings import Config
 from handnet.config.toml import config_to_tree
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, distinct_identities, has_one_view, has_views, require_both_views
-from handnet.data.example import Example
+from handnet.data.example import Example, write_label
 from handnet.data.leaks import find_seen
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_part
@@ -28,7 +28,7 @@ from handnet.networks.heads import select_head
 from handnet.networks.weights.manifest import hash_file
 from handnet.training.batches import plan_training
 from handnet.training.objective import build_training_loss
-from handnet.training.session import Job, People, select_people, write_label
+from handnet.training.session import Job, People, select_people
 from handnet.training.train import train
 
 # Not where `handnet eval` writes: what is evaluated on other data must not change the pooled figures.

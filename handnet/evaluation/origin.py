@@ -8,9 +8,8 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run, fingerprint_data
 from handnet.data.cache import digest_bytes
 from handnet.data.checks import read_photo
 from handnet.data.dataset import DataSet
-from handnet.data.example import Example
+from handnet.data.example import Example, write_label
 from handnet.networks.weights.manifest import hash_file
-from handnet.training.session import write_label
 
 
 def describe_origin(run: Run, dataset: DataSet, examples: Sequence[Example]) -> dict[str, Any]:

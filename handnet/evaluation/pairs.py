@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
-from handnet.data.pair_table import PairTable, select_pairs
+from handnet.data.pair_table import PairTable, choose_tables, select_pairs
 from handnet.embedding.encode import compute_vectors
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
@@ -26,7 +26,7 @@ from handnet.metrics.pairs.calibration import (
 from handnet.metrics.pairs.classifiers import BASELINES
 from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, score_cosine
 from handnet.metrics.pairs.verification import choose_threshold
-from handnet.training.pair_training import PairClassifier, choose_tables, load_pair_classifier
+from handnet.training.pair_training import PairClassifier, load_pair_classifier
 
 CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
 Floats = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ import numpy as np
 from handnet.config.run_folder import Run
 from handnet.console import Echo
 from handnet.embedding.encode import PhotoVectors, compute_vectors
-from handnet.evaluation.thresholds import load_thresholds
+from handnet.evaluation.kept_thresholds import load_thresholds
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from handnet.gallery.noise import Duplicate, Misplaced, SamePerson
 from handnet.gallery.pairings import Pairing, PairingFit
 from handnet.gallery.records import HandKind
+from handnet.metrics.logistic import expit
 
 
 class PersonSummary(NamedTuple):

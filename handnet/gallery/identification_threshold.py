@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
-from scipy.stats import beta
+from scipy.special import betaincinv, gammaln
 
 from handnet.errors import ConfigError, EvaluationError, format_unknown
 from handnet.gallery.pairings import PairingFit
@@ -212,8 +211,8 @@ def _bound_people(compared: Sequence[Compared], log_ratio: float) -> tuple[float
     num_people = min(_count_people(fit) for fit, _ in compared)
     hits = predict_fpir(compared, log_ratio) * num_people
     # Of none or all of them the beta distribution knows nothing.
-    least = float(beta.ppf(_LOWER, hits, num_people - hits + 1.0)) if hits > 0 else 0.0
-    most = float(beta.ppf(_UPPER, hits + 1.0, num_people - hits)) if hits < num_people else 1.0
+    least = float(betaincinv(hits, num_people - hits + 1.0, _LOWER)) if hits > 0 else 0.0
+    most = float(betaincinv(hits + 1.0, num_people - hits, _UPPER)) if hits < num_people else 1.0
     return least, most
 
 
@@ -226,7 +225,7 @@ def _bound_pairs(compared: Sequence[Compared], log_ratio: float) -> float:
             known = np.isfinite(fit.impostors)
             share = np.mean(_log_ratios(fit)[known] >= log_ratio)
             hits = float(share) * num_pairs
-            kept *= (1.0 - float(beta.ppf(_UPPER, hits + 1.0, max(num_pairs - hits, 1e-9)))) ** num_people
+            kept *= (1.0 - float(betaincinv(hits + 1.0, max(num_pairs - hits, 1e-9), _UPPER))) ** num_people
     return 1.0 - kept
 
 

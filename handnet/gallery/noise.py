@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from handnet.gallery.index import Hits, TemplateIndex
 from handnet.gallery.pairings import Matching
 from handnet.gallery.records import HandKind, Person, Photo
 from handnet.gallery.review import NEAR_DUPLICATE, score_own
+from handnet.metrics.logistic import expit
 
 _BLOCK_ROWS = 1024
 _NEAREST = 5

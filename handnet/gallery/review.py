@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from handnet.errors import ConfigError, format_unknown
 from handnet.gallery.index import Hits, choose_pairing
@@ -12,6 +11,7 @@ from handnet.gallery.pairings import Matching
 from handnet.gallery.photo_encoder import Embedded
 from handnet.gallery.records import HandKind, Photo, Vector, describe_contradiction
 from handnet.gallery.templates import build_templates
+from handnet.metrics.logistic import expit
 
 POOR_QUALITY = 0.3
 HOPELESS_QUALITY = 0.1

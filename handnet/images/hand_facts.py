@@ -1,4 +1,4 @@
-"""What the landmarks say of the hand that a crop shows, in the graph and as numbers and words: score, side, view, quality."""
+"""What the landmarks say of the hand that a crop shows, as a graph gives it: score, side, view, quality."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import find_hand, fit_photo, is_usable
 from handnet.images.hand.front_end import NUM_LANDMARKS, Hands
 from handnet.images.hand.quality import measure_quality, rate_quality
+from handnet.images.seen_hand import SeenHand, read_facts
 
 
 class HandFacts(NamedTuple):
@@ -27,24 +28,6 @@ class HandFacts(NamedTuple):
     right: tf.Tensor
     landmarks: tf.Tensor
     quality: tf.Tensor
-
-
-class SeenHand(NamedTuple):
-    """The facts of one photo's hand, for people.
-
-    Attributes:
-        score: 0..1, that there is a hand.
-        side: "left" or "right".
-        view: "dorsal" or "palmar".
-        confidence: probability of view and side, 0.5..1: the thumb's place is certain, so one follows from the other.
-        quality: 0 (do not use it) .. 1 (nothing is wrong).
-    """
-
-    score: float
-    side: str
-    view: str
-    confidence: float
-    quality: float
 
 
 FACT_SPECS = HandFacts(
@@ -75,6 +58,11 @@ def state_facts(photo: tf.Tensor, hand: Hands) -> HandFacts:
     return HandFacts(*(tf.where(hand.found[0], fact, tf.zeros_like(fact)) for fact in facts))
 
 
+def read_found_hand(facts: HandFacts) -> SeenHand:
+    """Return the facts of a hand that was found, from tensors or arrays of one photo."""
+    return read_facts(float(facts.score), float(facts.palmar), float(facts.right), float(facts.quality))
+
+
 def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
     """Return the facts of N photos by the names that an exported model gives them, view and side as words.
 
@@ -96,31 +84,3 @@ def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
         "landmarks": facts.landmarks,
         "quality": facts.quality,
     }
-
-
-def read_facts(facts: HandFacts) -> SeenHand:
-    """Return the facts of a hand that was found, from tensors or arrays."""
-    palmar, right = float(facts.palmar), float(facts.right)
-    return SeenHand(
-        float(facts.score),
-        SIDES[int(right > 0.5)],
-        VIEWS[int(palmar > 0.5)],
-        max(palmar, 1.0 - palmar),
-        float(facts.quality),
-    )
-
-
-def describe_hand(hand: SeenHand) -> str:
-    """Return one hand in words."""
-    view = {"dorsal": "back", "palmar": "palm"}[hand.view]
-    return f"{view} of a {hand.side} hand (confidence {hand.confidence:.2f}; hand {hand.score:.2f}, quality {hand.quality:.2f})"
-
-
-def compare_hands(first: SeenHand, second: SeenHand) -> list[str]:
-    """Return what to know of two photos that are compared: remarks in words, none where there is nothing unusual."""
-    remarks = []
-    if first.view == second.view:
-        remarks.append(f"both photos show the {'back' if first.view == 'dorsal' else 'palm'}")
-    if first.side != second.side:
-        remarks.append("one photo shows a left hand, the other a right hand")
-    return remarks

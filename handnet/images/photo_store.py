@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
-from handnet.data.blank_rule import BLANK
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
 from handnet.errors import DataError, DiskError
@@ -22,9 +21,11 @@ from handnet.files import write_bytes
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
-from handnet.images.hand_facts import HandFacts, SeenHand, fit_with_facts, read_facts
+from handnet.images.hand_facts import HandFacts, fit_with_facts, read_found_hand
 from handnet.images.pillow_decode import decode_with_pillow
 from handnet.images.pixel_rules import describe_rules
+from handnet.images.seen_hand import SeenHand
+from handnet.images.unusable_photos import DAMAGED, describe_problems, explain_problems, explain_unusable
 
 # The square of an upright photo, whether it can be used, and what is known of its hand.
 Fitted = tuple[tf.Tensor, tf.Tensor, HandFacts | None]
@@ -46,16 +47,8 @@ class Decoded(NamedTuple):
     hand: SeenHand | None = None
 
 
-_MAX_NAMED = 5
 # Traced graphs are large: a process that goes through many settings keeps the latest ones alone.
 _MAX_DECODERS = 8
-
-
-# By the hand finder.
-NO_HAND = {
-    "colour": "no hand was found in it; expected a hand on a plain ground that is lighter than skin",
-    "landmarks": "no hand was found in it; expected a whole hand, back or palm, not a fist, on any background",
-}
 
 
 class PreparedPhotos(NamedTuple):
@@ -88,10 +81,7 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     """
     prepared, problems = _prepare_all(paths, config, progress)
     if problems:
-        advice = "Repair or remove them (`handnet data check` lists damaged and blank ones)."
-        if NO_HAND.get(config.hand_finder) in problems.values():
-            advice += " Whole photos need no hand to be found: --crop none."
-        raise DataError(f"{describe_problems(problems, len(paths))} {advice}")
+        raise DataError(explain_problems(problems, len(paths)))
     mark_used(Path(file) for file, _ in prepared)
     trim_cache()
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
@@ -152,13 +142,6 @@ def _prepare_all(
             pool.shutdown(cancel_futures=True)
             raise
     return prepared, problems
-
-
-def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
-    """Return one sentence: how many photos cannot be used, and the first few with the reason."""
-    named = "; ".join(f"{path!r}: {problems[path]}" for path in sorted(problems)[:_MAX_NAMED])
-    more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
-    return f"{len(problems)} of {num_photos} photos cannot be used: {named}{more}."
 
 
 @lru_cache(_MAX_DECODERS)
@@ -228,10 +211,10 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
                 else load(tf.constant(contents))
             )
         except (tf.errors.InvalidArgumentError, ValueError):
-            return Decoded(None, "damaged or truncated: it cannot be decoded whole")
+            return Decoded(None, DAMAGED)
         if not ok:
-            return Decoded(None, BLANK if blank else NO_HAND[config.hand_finder])
-        return Decoded(square.numpy(), "", None if facts is None else read_facts(HandFacts(*facts)))
+            return Decoded(None, explain_unusable(bool(blank), config))
+        return Decoded(square.numpy(), "", None if facts is None else read_found_hand(HandFacts(*facts)))
 
     return decode
 

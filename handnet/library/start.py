@@ -43,6 +43,8 @@ def start_tensorflow() -> None:
             if backend != "tensorflow":
                 # It reads photos alone there; it would take a GPU's whole memory at its first operation.
                 tf.config.set_visible_devices([], "GPU")
+            # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
+            tf.get_logger().setLevel("ERROR")
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())

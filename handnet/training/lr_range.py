@@ -14,6 +14,7 @@ from handnet.config.run_folder import Run
 from handnet.config.settings import OptimizerConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.dataset import DataSet, has_views
+from handnet.data.pair_table import choose_tables
 from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError
 from handnet.files import write_with
@@ -22,7 +23,6 @@ from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.batches import build_training_data, plan_training
 from handnet.training.objective import build_training_loss, build_training_model
 from handnet.training.optimizer import build_optimizer
-from handnet.training.pair_training import choose_tables
 from handnet.training.session import Job, open_session, select_people
 
 # What the running mean keeps at each step: single batches jump about.

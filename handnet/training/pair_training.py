@@ -8,12 +8,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.run_folder import Run, read_run_split, update_facts
+from handnet.config.run_folder import Run, update_facts
 from handnet.config.settings import Config, OptimizerConfig, PairsConfig
-from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
-from handnet.data.pair_table import PairTable, halve_people, select_pairs
+from handnet.data.pair_table import PairTable, choose_tables, choose_tables_of
 from handnet.data.splits.rules import make_split
 from handnet.embedding.encode import compute_vectors
 from handnet.errors import RunError
@@ -109,22 +108,7 @@ def _train_pairs(run: Run, dataset: DataSet, echo: Echo, progress: Progress) -> 
 def check_pairs(config: Config, dataset: DataSet) -> None:
     """Raise DataError where a part lacks pairs of either kind: before an encoder is trained for a classifier of pairs."""
     if config.pairs.form != "none":
-        _choose_tables(config, make_split(config.data.split, dataset, config.data.split_options), dataset)
-
-
-def choose_tables(run: Run, dataset: DataSet) -> tuple[PairTable, PairTable]:
-    """Return the pairs that the classifier learns from and those kept back, of different people."""
-    return _choose_tables(run.config, read_run_split(run), dataset)
-
-
-def _choose_tables(config: Config, split: Split, dataset: DataSet) -> tuple[PairTable, PairTable]:
-    settings, seed = config.pairs, config.train.seed
-    if settings.part == "val":
-        return halve_people(select_pairs(dataset, split, "val", settings.num_drawn, seed), seed)
-    return (
-        select_pairs(dataset, split, "train", settings.num_drawn, seed),
-        select_pairs(dataset, split, "val", 0, seed),
-    )
+        choose_tables_of(config, make_split(config.data.split, dataset, config.data.split_options), dataset)
 
 
 def fit_pairs(

@@ -20,7 +20,7 @@ from handnet.config.settings import Config
 from handnet.config.split import Split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet, forget_views, has_one_view, people_to_match, require_both_views
-from handnet.data.example import Example
+from handnet.data.example import Example, write_label
 from handnet.data.leaks import collect_seen_photos, find_copies, find_seen, select_photos
 from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
@@ -280,8 +280,3 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
         "problems": list(dataset.problems),
         "notes": list(dataset.notes),
     }
-
-
-def write_label(example: Example) -> str:
-    """Return what a photo is labelled with as one text, for fingerprints."""
-    return f"{example.identity}|{example.view}|{example.side}"

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from handnet.cli.main import cli
 from handnet.config.run_folder import Run
 from handnet.errors import DataError
-from handnet.evaluation.thresholds import CALIBRATION_FILE
+from handnet.evaluation.kept_thresholds import CALIBRATION_FILE
 from tests.cli.command_line import CommandLine, copy_run
 from tests.photos import write_jpeg
 

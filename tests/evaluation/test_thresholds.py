@@ -11,11 +11,12 @@ from handnet.data.cache import digest_bytes
 from handnet.data.dataset import DataSet
 from handnet.data.readers import read_dataset
 from handnet.errors import DiskError, RunError
+from handnet.evaluation.kept_thresholds import CALIBRATION_FILE, load_thresholds
 from handnet.evaluation.pairs import evaluate_pairs
 from handnet.evaluation.report.pairs_page import write_pair_report
 from handnet.evaluation.report.pairs_terminal import format_pair_metrics
 from handnet.evaluation.run_part import RunPart
-from handnet.evaluation.thresholds import CALIBRATION_FILE, OTHER_CALIBRATION_FILE, find_thresholds, load_thresholds
+from handnet.evaluation.thresholds import OTHER_CALIBRATION_FILE, find_thresholds
 from handnet.metrics.pairs.calibration import Calibration, load_calibration, save_calibration
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder

@@ -17,8 +17,8 @@ from handnet.data.synthetic.grounds import GROUNDS
 from handnet.images.hand.quality_rule import GOOD, REFUSE
 from handnet.images.hand_report import look_at_photos
 from handnet.images.header_guard import fit_and_check
-from handnet.images.photo_store import NO_HAND as REASONS
 from handnet.images.photo_store import build_decoder
+from handnet.images.unusable_photos import NO_HAND as REASONS
 from tests.hand_models import find_hand_models
 from tests.photos import find_real_data
 

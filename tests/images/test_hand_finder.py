@@ -13,11 +13,11 @@ from handnet.config.toml import format_toml, parse_config, read_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError
 from handnet.images.decode import crop_to_hand, find_hand
-from handnet.images.hand_facts import compare_hands, describe_hand
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
 from handnet.images.hand_models.model_files import FILES
 from handnet.images.header_guard import load_photos
 from handnet.images.photo_store import load_cached, prepare_photos, read_hands
+from handnet.images.seen_hand import compare_hands, describe_hand
 from handnet.networks.complete_config import complete_config
 from tests.hand_models import find_hand_models, write_hand
 

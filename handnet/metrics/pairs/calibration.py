@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
-from scipy.special import expit, logit
 
 from handnet.errors import EvaluationError
 from handnet.files import write_json
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.intervals import draw_people, find_interval, shift_interval
+from handnet.metrics.logistic import expit, logit
 from handnet.metrics.pairs.all_pairs import PairScores, histogram_centres
 from handnet.metrics.pairs.pair_intervals import bin_pairs, draw_pair_counts
 from handnet.metrics.pairs.verification import choose_threshold
@@ -362,6 +361,9 @@ def _fit_isotonic_all(similarities: Array, labels: npt.NDArray[np.bool_], weight
     mass = np.bincount(codes, weights)
     hits = np.bincount(codes, weights * labels)
     mean = np.divide(hits, mass, out=np.zeros_like(hits), where=mass > 0)
+    # Half a second to import, for those who fit alone.
+    from scipy.optimize import isotonic_regression
+
     fitted = isotonic_regression(mean, weights=np.maximum(mass, 1e-15)).x
     return unique, np.asarray(fitted[codes])
 

@@ -54,7 +54,7 @@ def count_pairs(layout: PairLayout, folder: Path, num_processes: int, progress: 
         folder: where the photos are laid for the processes, and what is counted is kept, so that a second call with the same
             photos continues; delete it afterwards.
         num_processes: each computes with one thread, and holds one tile of a block.
-        progress: told of (millions of pairs done, in all), counted from where the work is continued.
+        progress: told of (pairs done, pairs in all), counted from where the work is continued.
 
     Raises:
         DiskError: the folder cannot be written.
@@ -64,7 +64,7 @@ def count_pairs(layout: PairLayout, folder: Path, num_processes: int, progress: 
     counts, done = _load(folder / STATE_FILE, key, layout)
     todo = [(g, h) for g in groups for h in groups if not done[g, h]]
     sizes = {block: _count_cells(layout, block) for block in todo}
-    count, total, cells = progress("compare millions of pairs"), sum(sizes.values()), 0
+    count, total, cells = progress("compare pairs"), sum(sizes.values()), 0
     saved = time.monotonic()
     try:
         with contextlib.closing(_count_blocks(layout, folder, todo, num_processes)) as found:
@@ -72,7 +72,9 @@ def count_pairs(layout: PairLayout, folder: Path, num_processes: int, progress: 
                 _add(counts, layout, (g, h), block)
                 done[g, h] = True
                 cells += sizes[g, h]
-                count(cells // 1_000_000, total // 1_000_000)
+                # A group may have no photo of a view.
+                if sizes[g, h]:
+                    count(cells, total)
                 if time.monotonic() - saved > _SAVE_EVERY_S:
                     _save(folder / STATE_FILE, key, counts, done)
                     saved = time.monotonic()

@@ -103,8 +103,10 @@ def _count_blocks(
     layout: PairLayout, folder: Path, blocks: Sequence[Block], num_processes: int
 ) -> Generator[tuple[Block, BlockCounts]]:
     if num_processes == 1:
-        for block in blocks:
-            yield block, count_block(layout, *block)
+        # As in each process of several: the products are small, and threads would wait for each other.
+        with threadpool_limits(1):
+            for block in blocks:
+                yield block, count_block(layout, *block)
         return
     for side, name in zip(layout[:2], ("dorsal", "palmar"), strict=True):
         for field, values in side._asdict().items():

@@ -81,7 +81,7 @@ def describe_notebook(notebook: Any, uri: str) -> dict[str, str | bytes]:
                 files[address] = base64.b64decode(picture)
                 parts.append(f"![What the cell above draws]({address})")
             elif text := output.get("text") or output.get("data", {}).get("text/plain"):
-                parts.append(_fence("text", text))
+                parts.append(_fence("{ .text .no-copy .output }", text))
     download = f"[Download this page as a notebook]({name}.ipynb){{ download }}"
     title, _, rest = "\n\n".join(parts).partition("\n")
     return {uri: f"{title}\n\n{download}\n{rest}\n", **files}

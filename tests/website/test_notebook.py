@@ -51,7 +51,7 @@ def test_a_notebook_becomes_a_page_with_its_pictures() -> None:
     assert isinstance(page, str)
     assert page.startswith("# Title\n\n[Download")
     assert "```sh\nhandnet --version\n```" in page
-    assert "```python\n1 + 1\n```\n\n```text\n2\n```" in page
+    assert "```python\n1 + 1\n```\n\n```{ .text .no-copy .output }\n2\n```" in page
     assert "](tutorial_files/1.png)" in page
     assert files["tutorial_files/1.png"] == b"\x89PN"
 

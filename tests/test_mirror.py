@@ -33,6 +33,7 @@ THROUGH = {
     "embedding/test_job.py": ("embedding/shard",),
     "training/test_nodes.py": ("embedding/predict",),
     "embedding/test_part_worker.py": ("metrics/vector_folder",),
+    "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),

@@ -31,6 +31,7 @@ THROUGH = {
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
     "embedding/test_job.py": ("embedding/shard",),
     "embedding/test_part_worker.py": ("metrics/vector_folder",),
+    "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),

@@ -76,7 +76,7 @@ def list_names(table: str) -> list[str]:
     for statement in ast.parse(source.read_text(encoding="utf-8")).body:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=found), value=ast.Dict(keys=keys)) if found == name:
-                names = [key.value for key in keys if isinstance(key, ast.Constant)]
+                names = [str(key.value) for key in keys if isinstance(key, ast.Constant)]
                 return names if len(names) == len(keys) else []
     raise ValueError(f"There is no dict literal {name} in {source.relative_to(ROOT)}.")
 

@@ -26,10 +26,12 @@ THROUGH = {
         "gallery/stores/sqlite_rows",
     ),
     "gallery/stores/test_milvus.py": (
-        *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
+        *("gallery/stores/milvus_client", "gallery/stores/milvus_indexes", "gallery/stores/milvus_lock"),
+        "gallery/stores/milvus_rows",
     ),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
     "embedding/test_job.py": ("embedding/shard",),
+    "training/test_nodes.py": ("embedding/predict",),
     "embedding/test_part_worker.py": ("metrics/vector_folder",),
     "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),

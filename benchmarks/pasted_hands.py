@@ -13,7 +13,9 @@ import argparse
 import csv
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,35 @@ from handnet.data.synthetic.grounds import GROUNDS
 
 FRAME_PX = (360, 480)
 Floats = npt.NDArray[np.float64]
+
+
+class Changes(NamedTuple):
+    """What is changed besides the ground.
+
+    Attributes:
+        turn: any angle; else as in the photo.
+        size: 15 to 90 % of the frame's shorter side; else as in the photo.
+        light: that on the hand, that on the whole photo, and noise.
+    """
+
+    turn: bool = True
+    size: bool = True
+    light: bool = True
+
+
+class Pasted(NamedTuple):
+    """A hand on another ground.
+
+    Attributes:
+        photo: uint8 (H, W, 3).
+        cover: (H, W), 0..1, the known mask.
+        matrix, offset: the place p = (y, x) in `photo` shows `matrix @ p + offset` of the photo that the hand was cut out of.
+    """
+
+    photo: npt.NDArray[np.uint8]
+    cover: Floats
+    matrix: Floats
+    offset: Floats
 
 
 def change_light(photo: Floats, random: np.random.Generator) -> Floats:
@@ -39,23 +70,26 @@ def change_light(photo: Floats, random: np.random.Generator) -> Floats:
     return 255 * np.clip(linear, 0, 1) ** (1 / 2.2)
 
 
-def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
+def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generator, changes: Changes) -> Pasted:
     """Paste a hand on a ground, turned by any angle and 15 to 90 % of the frame's shorter side long.
 
     Args:
         photo: (H, W, 3), 0..255.
         mask: (H, W), 0..1, the hand in it.
         ground: of the frame's size.
-        random: decides where, how large and how turned.
+        random: decides where, how large and how turned. The same numbers are drawn whatever is changed.
+        changes: what is changed.
 
     Returns:
-        The pasted photo, 0..255, and the mask in it, 0..1.
+        The pasted hand, its photo still float64, 0..255.
     """
     rows, columns = np.nonzero(mask > 0.5)
     middle = np.array([(rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2])
-    length = np.hypot(np.ptp(rows), np.ptp(columns))
-    scale = random.uniform(0.15, 0.9) * min(FRAME_PX) / max(np.ptp(rows), np.ptp(columns))
-    turn = random.uniform(0, 2 * np.pi)
+    length, longer = np.hypot(np.ptp(rows), np.ptp(columns)), max(np.ptp(rows), np.ptp(columns))
+    scale = random.uniform(0.15, 0.9) * min(FRAME_PX) / longer
+    if not changes.size:
+        scale = 1.0
+    turn = random.uniform(0, 2 * np.pi) * changes.turn
     room = np.maximum(np.array(FRAME_PX) / 2 - 0.45 * length * scale, 0)
     target = np.array(FRAME_PX) / 2 + random.uniform(-1, 1, 2) * room
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / scale
@@ -69,7 +103,40 @@ def paste(photo: Floats, mask: Floats, ground: Floats, random: np.random.Generat
     shadow = 1 - random.uniform(0, 0.45) * ndimage.gaussian_filter(
         ndimage.shift(cover, random.uniform(-8, 8, 2)), random.uniform(3, 10)
     )
-    return hand * cover[..., np.newaxis] + ground * (shadow * (1 - cover))[..., np.newaxis], cover
+    pasted = hand * cover[..., np.newaxis] + ground * (shadow * (1 - cover))[..., np.newaxis]
+    return Pasted(pasted, cover, matrix, offset)
+
+
+def make_pasted(photo: Floats, mask: Floats, number: int, seed: int, kinds: Sequence[Changes]) -> list[Pasted]:
+    """Cut the hand out of photo `number` of a data set and paste it on one ground, once for each kind of changes.
+
+    Args:
+        photo: (H, W, 3), 0..255.
+        mask: (H, W), 0 or 1, the hand in it.
+        number: of the photo; it decides the kind of ground.
+        seed: with the number, of all random choices.
+        kinds: what is changed besides; what several change, they change alike.
+    """
+    random = np.random.default_rng([seed, number])
+    # A pixel of paper around the hand would give it away.
+    soft = ndimage.gaussian_filter(ndimage.binary_erosion(mask > 0.5, iterations=1).astype(np.float64), 0.6)
+    lit = change_light(photo, random)
+    ground = np.clip(GROUNDS[name_ground(number)](random, FRAME_PX), 0, 255)
+    state, pasted = random.bit_generator.state, []
+    for changes in kinds:
+        random.bit_generator.state = state
+        one = paste(lit if changes.light else photo, soft, ground, random, changes)
+        final = one.photo
+        if changes.light:
+            final = change_light(final, random)
+            final = final + random.normal(0, random.uniform(0, 4), final.shape)
+        pasted.append(one._replace(photo=np.clip(np.round(final), 0, 255).astype(np.uint8)))
+    return pasted
+
+
+def name_ground(number: int) -> str:
+    """Return the kind of ground of photo `number`."""
+    return list(GROUNDS)[number % len(GROUNDS)]
 
 
 def write_pasted(source: Path, target: Path, seed: int, every: int) -> None:
@@ -86,21 +153,13 @@ def write_pasted(source: Path, target: Path, seed: int, every: int) -> None:
         rows = csv.writer(file)
         rows.writerow(["imageName", "ground"])
         for number, path in enumerate(sorted((source / "Hands").glob("*.jpg"))[::every]):
-            random = np.random.default_rng([seed, number])
             photo = np.asarray(Image.open(path).convert("RGB"), np.float64)
-            mask = segment(tf.constant(photo[np.newaxis], tf.float32))[0, ..., 0].numpy().astype(np.float64)
-            # A pixel of paper around the hand would give it away.
-            mask = ndimage.gaussian_filter(ndimage.binary_erosion(mask > 0.5, iterations=1).astype(np.float64), 0.6)
-            name = list(GROUNDS)[number % len(GROUNDS)]
-            lit = change_light(photo, random)
-            pasted, cover = paste(lit, mask, np.clip(GROUNDS[name](random, FRAME_PX), 0, 255), random)
-            final = change_light(pasted, random)
-            noisy = final + random.normal(0, random.uniform(0, 4), final.shape)
-            Image.fromarray(np.clip(np.round(noisy), 0, 255).astype(np.uint8)).save(
-                target / "Hands" / path.name, quality=92
-            )
-            Image.fromarray(((cover > 0.5) * 255).astype(np.uint8)).save(target / "Masks" / (path.stem + ".png"))
-            rows.writerow([path.name, name])
+            mask = segment(tf.constant(photo[np.newaxis], tf.float32))[0, ..., 0].numpy()
+            (pasted,) = make_pasted(photo, mask, number, seed, [Changes()])
+            Image.fromarray(pasted.photo).save(target / "Hands" / path.name, quality=92)
+            cover = ((pasted.cover > 0.5) * 255).astype(np.uint8)
+            Image.fromarray(cover).save(target / "Masks" / (path.stem + ".png"))
+            rows.writerow([path.name, name_ground(number)])
 
 
 def print_figures(folder: Path) -> None:

@@ -28,6 +28,9 @@ THROUGH = {
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
     ),
+    "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
+    "embedding/test_job.py": ("embedding/shard",),
+    "embedding/test_part_worker.py": ("metrics/vector_folder",),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),

@@ -23,12 +23,9 @@ from handnet.cli._run import open_run
 )
 @click.option(
     "--embeddings",
-    type=click.Path(path_type=Path),
-    help="Evaluate this .npz or .parquet file (any model's) instead of a run.",
+    help="Evaluate this .npz or .parquet file (any model's), or the folder of `embed --cluster`, instead of a run.",
 )
-@click.option(
-    "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
-)
+@click.option("--val-embeddings", help="With --embeddings: other people, for thresholds.")
 @click.option(
     "--full", is_flag=True, help="Print every figure, not the first 30 lines; the report always has them all."
 )
@@ -40,8 +37,8 @@ def evaluate(
     output: Path | None,
     seed: int,
     with_audit: bool,
-    embeddings: Path | None,
-    val_embeddings: Path | None,
+    embeddings: str | None,
+    val_embeddings: str | None,
     full: bool,
     normalize: bool,
 ) -> None:
@@ -51,12 +48,15 @@ def evaluate(
     calibration; every figure with chance and a 95 % interval over people. Photos without views, e.g. of faces, are evaluated in
     pairs: pairs.json and report.html.
     """
+    from handnet.data.remote.addresses import is_address
     from handnet.errors import ConfigError
 
     if (run_folder is None) == (embeddings is None):
         raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
     if embeddings is not None:
-        target = output or embeddings.parent / f"eval-{embeddings.stem}"
+        # What is evaluated in a bucket is reported here.
+        place = Path(embeddings.rstrip("/").rpartition("/")[2]) if is_address(embeddings) else Path(embeddings)
+        target = output or place.parent / f"eval-{place.stem}"
         _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
         return
     if val_embeddings is not None or normalize:
@@ -80,7 +80,8 @@ def evaluate(
     echo(f"wrote {found.report} and {', '.join(found.files[1:])}")
 
 
-def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool, full: bool) -> None:
+def _evaluate_file(file: str, val_file: str | None, target: Path, seed: int, normalize: bool, full: bool) -> None:
+    from handnet.data.remote.addresses import hide_secrets
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import evaluate_part, write_metrics
@@ -88,7 +89,7 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     from handnet.metrics.pairs.all_pairs import score_pairs
     from handnet.metrics.pairs.calibration import fit_calibration
 
-    part = load_part(file, normalize)
+    part, shown = load_part(file, normalize), hide_secrets(file)
     calibration = None
     if val_file is not None:
         validation = load_part(val_file, normalize)
@@ -98,6 +99,6 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     claim_output(target)
     metrics = evaluate_part(part, calibration, seed=seed)
     write_metrics(target / "metrics.json", metrics)
-    write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)
+    write_report(target / "report.html", metrics, part, Path(shown).name, {"embeddings": shown}, seed)
     echo(format_metrics(metrics, full))
     echo(f"wrote {target / 'report.html'} and metrics.json")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--freeze/--no-freeze", default=None, help="Train only the head, or everything (model.trainable).")
 @click.option(
     "--crop",
-    help="none; hand, hand-upright, hand-canonical, hand-palm: the hand alone; hand-and-photo; middle (image.crop)",
+    help="none; hand, hand-upright, hand-canonical, hand-palm, hand-warped: the hand alone; hand-and-photo; middle (image.crop)",
 )
 @click.option("--seed", type=int, help="Random seed of weights, batches and augmentation (train.seed).")
 @click.option(

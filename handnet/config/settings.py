@@ -13,13 +13,25 @@ SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
 HAND_FINDERS = ("colour", "landmarks", "auto")
-CROPS = ("none", "hand", "hand-upright", "hand-canonical", "hand-palm", "hand-and-photo", "middle", "several")
+CROPS = (
+    "none",
+    "hand",
+    "hand-upright",
+    "hand-canonical",
+    "hand-palm",
+    "hand-warped",
+    "hand-and-photo",
+    "middle",
+    "several",
+)
 # Those that are a picture of their own, not several in one.
 SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
 # Those for which no hand is looked for.
 WHOLE_CROPS = ("none", "middle")
 # Those in which left and right hands look the same.
-MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-and-photo")
+MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-warped", "hand-and-photo")
+# Those that landmarks alone can lay.
+LANDMARK_CROPS = ("hand-palm", "hand-warped")
 
 
 @dataclass(frozen=True)
@@ -63,10 +75,11 @@ class ImageConfig:
         crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
             well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
             right hands look the same then, and so do backs and palms: for identities that are people, not hands.
-            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; it needs
-            image.hand_finder = "landmarks". "hand-and-photo": "hand-canonical" in the upper left two thirds of
-            the picture and the whole photo in the lower right third. "middle": the middle half of either side, for faces that
-            are centred. "several": those of `crops`, in one picture.
+            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; "hand-warped": warped
+            so that all landmarks lie where a mean hand has them; both need image.hand_finder = "landmarks".
+            "hand-and-photo": "hand-canonical" in the upper left two thirds of the picture and the whole photo in the lower right
+            third. "middle": the middle half of either side, for faces that are centred. "several": those of `crops`, in one
+            picture.
         crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
             They follow from `model.sources`.
         background: grey level 0..255 of the padding and of the cropped hand's background.
@@ -94,9 +107,10 @@ class ImageConfig:
                 f'image.hand_finder = "landmarks" is for crops to the hand. Received: image.crop = "{self.crop}". '
                 'Leave one out, or give e.g. image.crop = "hand-canonical".'
             )
-        if self.hand_finder == "colour" and "hand-palm" in (self.crop, *self.crops):
+        by_landmarks = next((crop for crop in LANDMARK_CROPS if crop in (self.crop, *self.crops)), "")
+        if self.hand_finder == "colour" and by_landmarks:
             raise ConfigError(
-                'image.crop = "hand-palm" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
+                f'image.crop = "{by_landmarks}" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
                 'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
             )
         if self.crop == "hand-and-photo" and self.size_px % 3:
@@ -185,7 +199,8 @@ class SourceConfig:
     """One source of features of a backbone that joins several: a network on a crop of the photo.
 
     Attributes:
-        backbone: a name of `handnet.networks.backbones.BACKBONES`, with its own default weights, frozen.
+        backbone: a name of `handnet.networks.backbones.BACKBONES`, frozen.
+        weights: as `model.weights`, but not a run; "": the backbone's default.
         crop: what it sees; a value of `image.crop`, but for those that are several in one.
         align: whether the hand is moved onto the mean outline first, as the backbone `hand` does by itself.
         size_px: side of what it sees; 0: the backbone's default.
@@ -194,6 +209,7 @@ class SourceConfig:
     """
 
     backbone: str = ""
+    weights: str = ""
     crop: str = "hand-canonical"
     align: bool = False
     size_px: int = 0
@@ -222,7 +238,10 @@ class ModelConfig:
         sources: of a backbone that joins several sources of features, e.g. "hand-pretrained": each by a name of your choice. What
             you name like one of its defaults is laid over it.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
-        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
+        freeze_norms: leave the BatchNorm layers of what is trained as the weights have them, statistics included: few people, or
+            synthetic ones, say little about the statistics of the photos to come.
+        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense), "linear" (one Dense
+            layer) or "lda": one linear
             map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs;
             or "joined-lda": such an analysis for each source of features, made for single photos of two views.
         lda_penalty: of "lda" and "joined-lda", above 0: how much the scatter within people is enlarged in every direction, in
@@ -241,6 +260,7 @@ class ModelConfig:
     taps: Options = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     trainable: str = "all"
+    freeze_norms: bool = False
     head: str = "mlp"
     lda_penalty: float = 0.5
     hidden_size: int = 512

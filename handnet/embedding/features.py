@@ -36,7 +36,16 @@ Floats = npt.NDArray[np.float32]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
 FEATURES_VERSION = 1
 # Of the settings of the model, those that the backbone's output does not depend on, or its weights already tell.
-_HEAD_SETTINGS = ("weights", "trainable", "head", "lda_penalty", "hidden_size", "embedding_size", "dropout")
+_HEAD_SETTINGS = (
+    "weights",
+    "trainable",
+    "freeze_norms",
+    "head",
+    "lda_penalty",
+    "hidden_size",
+    "embedding_size",
+    "dropout",
+)
 
 
 class FeatureViews(NamedTuple):
@@ -180,7 +189,8 @@ def _list_parts(
             part,
             {
                 **known,
-                "source": asdict(source),
+                # Its weights count by their digest, not by their name.
+                "source": {key: value for key, value in asdict(source).items() if key != "weights"},
                 "image": seen[source.crop],
                 "precision": backbone.dtype_policy.name,
             },

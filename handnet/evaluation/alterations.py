@@ -10,10 +10,13 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
-from handnet.images.decode import crop_to_hand, fit_photo, lay_tiles, read_photo, resize
+from handnet.images.decode import crop_to_hand, find_hand, fit_photo, lay_tiles, read_photo, resize
+from handnet.images.hand.landmark_crop import PLAIN_AGREEMENT, measure_agreement
+from handnet.images.hand.landmark_mask import PlacedMask, lay_on_photo, measure_palm_width, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
 from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
+from handnet.images.hand.regions import UP, from_regions
 from handnet.images.pillow_decode import read_for_graph
 
 Images = npt.NDArray[np.uint8]
@@ -89,7 +92,16 @@ def _fit(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 
 def _keep_background(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    kept = keep_background(photo[tf.newaxis], background=float(config.background))[0]
+    ground = float(config.background)
+    by_color = lambda: keep_background(photo[tf.newaxis], background=ground)[0]  # noqa: E731
+    hand = find_hand(photo, config)
+    if hand is None:
+        kept = by_color()
+    else:
+        placed = segment_by_landmarks(photo, hand.landmarks[0])
+        is_plain = ~hand.found[0] | _is_plain(photo, placed, hand.landmarks[0])
+        by_landmarks = lambda: keep_ground(photo, placed, hand.landmarks[0], background=ground)  # noqa: E731
+        kept = tf.cond(is_plain, by_color, by_landmarks)
     # Without a hand there is nothing to crop: a run that crops to the hand sees what is left of the whole photo.
     return _fit(kept, config) if config.crop == "middle" else resize(kept, config)
 
@@ -109,7 +121,21 @@ def _keep_grey(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
 
 
 def _cut_wrist(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
-    return _fit(cut_wrist(photo[tf.newaxis], background=float(config.background))[0], config)
+    ground = float(config.background)
+    by_color = lambda: cut_wrist(photo[tf.newaxis], background=ground)[0]  # noqa: E731
+    hand = find_hand(photo, config)
+    if hand is None:
+        return _fit(by_color(), config)
+    placed = segment_by_landmarks(photo, hand.landmarks[0])
+    is_plain = ~hand.found[0] | _is_plain(photo, placed, hand.landmarks[0])
+    return _fit(tf.cond(is_plain, by_color, lambda: cut_placed_wrist(photo, placed, background=ground)), config)
+
+
+def _is_plain(photo: tf.Tensor, placed: PlacedMask, landmarks: tf.Tensor) -> tf.Tensor:
+    """Return whether the mask by colour holds as well, as crops by landmarks see it: bool scalar."""
+    small = resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis])
+    scale = tf.cast(tf.shape(small)[1], tf.float32) / tf.cast(tf.shape(photo)[0], tf.float32)
+    return measure_agreement(segment_small(small), scale, placed, landmarks) >= PLAIN_AGREEMENT
 
 
 ALTERATIONS: dict[str, Alteration] = {
@@ -148,6 +174,66 @@ def keep_background(images: tf.Tensor, *, background: float = 255.0, margin_frac
     mask = dilate(mask, steps)
     mask = tf.cast(tf.image.resize(mask, tf.shape(images)[1:3]) > 0.0, tf.float32)
     return images * (1.0 - mask) + background * mask
+
+
+def keep_ground(
+    photo: tf.Tensor,
+    placed: PlacedMask,
+    landmarks: tf.Tensor,
+    *,
+    background: float = 255.0,
+    margin_fraction: float = 0.04,
+) -> tf.Tensor:
+    """Paint a hand on any ground out, and its arm: a strip from the wrist to the border, as wide as a sleeve.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        placed: the mask of the hand, in its square.
+        landmarks: (21, 2) as (y, x) in pixels of the photo.
+        background: the value painted, 0..255.
+        margin_fraction: how far the mask is grown, as a fraction of the longer side.
+
+    Returns:
+        (H, W, 3) float32, 0..255.
+    """
+    photo = tf.cast(photo, tf.float32)
+    shape = tf.shape(photo)[:2]
+    along, across = _lay_axes(shape, landmarks[0], placed.region.direction[0])
+    # An arm is about as wide as the palm, a sleeve twice; it may bend at the wrist.
+    arm = (along < 0.0) & (tf.abs(across) < measure_palm_width(landmarks) - 0.4 * along)
+    mask = tf.cast(lay_on_photo(placed, shape) | arm, tf.float32)[tf.newaxis, ..., tf.newaxis]
+    grown = dilate(resize_for_work(mask), max(1, round(margin_fraction * WORKING_SIZE_PX)))
+    mask = tf.cast(tf.image.resize(grown, shape)[0] > 0.0, tf.float32)
+    return photo * (1.0 - mask) + background * mask
+
+
+def cut_placed_wrist(photo: tf.Tensor, placed: PlacedMask, *, background: float = 255.0) -> tf.Tensor:
+    """Paint a photo on any ground from the wrist down, at the place where crops by landmarks cut it.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        placed: the mask of the hand, in its square.
+        background: the value painted, 0..255.
+
+    Returns:
+        (H, W, 3) float32, 0..255.
+    """
+    photo = tf.cast(photo, tf.float32)
+    size_px = float(placed.mask.shape[1])
+    pose = find_pose(placed.mask, tf.constant([UP]))
+    cut = pose.centre - WRIST_CUT_RADII * pose.radius[:, tf.newaxis] * pose.direction
+    ends = from_regions(tf.stack([cut, cut + pose.direction], 1) / size_px, placed.region)[0]
+    along, _ = _lay_axes(tf.shape(photo)[:2], ends[0], ends[1] - ends[0])
+    keep = tf.cast(along > 0.0, tf.float32)[..., tf.newaxis]
+    return photo * keep + background * (1.0 - keep)
+
+
+def _lay_axes(shape: tf.Tensor, origin: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return each pixel's place along a direction and across it, (H, W) each, from an origin (y, x)."""
+    dy = tf.range(shape[0], dtype=tf.float32)[:, tf.newaxis] - origin[0]
+    dx = tf.range(shape[1], dtype=tf.float32)[tf.newaxis, :] - origin[1]
+    along, across = rotate(dy[tf.newaxis], dx[tf.newaxis], direction[tf.newaxis])
+    return along[0], across[0]
 
 
 def keep_silhouette(images: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import Hands, find_hands
 from handnet.images.hand.landmark_crop import crop_by_landmarks
 from handnet.images.hand.palm_crop import crop_by_palm
+from handnet.images.hand.warped_crop import crop_warped
 from handnet.images.hand_models.models import share_hand_models
 from handnet.images.orientation import read_orientation
 
@@ -108,6 +109,8 @@ def crop_to_hand(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = Non
         return crop_hand(photo, size, canonical=turn, mirror=mirror, background=ground)
     if config.crop == "hand-palm":
         crop = crop_by_palm(photo, hand.landmarks[0], size, background=ground)
+    elif config.crop == "hand-warped":
+        crop = crop_warped(photo, hand.landmarks[0], size, background=ground)
     else:
         crop = crop_by_landmarks(photo, hand.landmarks[0], size, canonical=turn, mirror=mirror, background=ground)
     return tf.where(hand.found[0], crop, ground)

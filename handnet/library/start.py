@@ -32,6 +32,8 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
+        tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager

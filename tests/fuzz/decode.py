@@ -3,8 +3,8 @@
     python tests/fuzz/decode.py --count 20000
 
 All three must give the same verdict and the same pixels, in bounded time and memory, and none may end the process. The
-differences that docs/reliability.md states are counted apart. Inputs are mutations of small whole files by a seed, so that
-every finding can be made again; the input at work lies in --keep, where it stays if the process dies of it.
+differences that docs/measurements/reliability.md states are counted apart. Inputs are mutations of small whole files by a seed,
+so that every finding can be made again; the input at work lies in --keep, where it stays if the process dies of it.
 """
 
 import argparse

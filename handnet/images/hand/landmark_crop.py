@@ -55,21 +55,38 @@ def crop_by_landmarks(
         return crop_masked(photo, by_color, pose, size_px, up, sign, background=background, isolate=isolate)
 
     def crop_any() -> tf.Tensor:
-        # In the square of the mask the fingers point up; its outline says more exactly where.
-        pose = find_pose(placed.mask, tf.constant([UP]))
-        # Where the photo's top lies, as seen in the turned square.
-        top = placed.region.direction[0] * [1.0, -1.0]
-        step, y, x = lay_grid(pose, size_px, pose.direction[0] if canonical else top, sign)
-        side_px = float(placed.mask.shape[1])
-        points = from_regions(tf.stack([y, x], -1)[tf.newaxis] / side_px, placed.region)[0]
-        crop = 255.0 * sample_photo(photo, points, step * placed.region.side[0] / side_px)
-        if not isolate:
-            return crop
-        kept = cover_hand(placed.mask, pose, step, y, x)
-        return crop * kept + background * (1.0 - kept)
+        crop, kept = sample_placed(photo, placed, size_px, sign, canonical=canonical)
+        return crop * kept + background * (1.0 - kept) if isolate else crop
 
     is_plain = measure_agreement(by_color, scale, placed, landmarks) >= PLAIN_AGREEMENT
     return tf.ensure_shape(tf.cond(is_plain, crop_plain, crop_any), (size_px, size_px, 3))
+
+
+def sample_placed(
+    photo: tf.Tensor, placed: PlacedMask, size_px: int, sign: tf.Tensor, *, canonical: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lay the square of a hand whose mask is known in its own turned square, fingers up.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        placed: the mask.
+        size_px: side of the square result.
+        sign: scalar, -1 to mirror.
+        canonical: turn the hand so that the fingers point up; without it the photo's top stays up.
+
+    Returns:
+        What the photo shows in the square, (size_px, size_px, 3) float32, 0..255, and how much of each pixel is the hand above
+        the wrist cut, (size_px, size_px, 1), 0..1.
+    """
+    # In the square of the mask the fingers point up; its outline says more exactly where.
+    pose = find_pose(placed.mask, tf.constant([UP]))
+    # Where the photo's top lies, as seen in the turned square.
+    top = placed.region.direction[0] * [1.0, -1.0]
+    step, y, x = lay_grid(pose, size_px, pose.direction[0] if canonical else top, sign)
+    side_px = float(placed.mask.shape[1])
+    points = from_regions(tf.stack([y, x], -1)[tf.newaxis] / side_px, placed.region)[0]
+    crop = 255.0 * sample_photo(photo, points, step * placed.region.side[0] / side_px)
+    return crop, cover_hand(placed.mask, pose, step, y, x)
 
 
 def measure_agreement(by_color: tf.Tensor, scale: tf.Tensor, placed: PlacedMask, landmarks: tf.Tensor) -> tf.Tensor:

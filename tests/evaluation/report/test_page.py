@@ -61,7 +61,7 @@ def test_no_script_runs_but_the_pages_own(page):
     assert len(running) == 1
     assert f"script-src 'sha256-{digest}'" in page
     charts = [json.loads(body) for attributes, body in scripts if "application/json" in attributes]
-    assert len(charts) == 8
+    assert len(charts) == 9
     assert all({"x", "y", "series", "marks"} <= chart.keys() for chart in charts)
     assert "<" not in "".join(body for attributes, body in scripts if "application/json" in attributes)
 
@@ -85,6 +85,13 @@ def test_in_a_browser_nothing_is_wider_than_a_phone_and_plots_and_photos_answer(
         opened.click(".thumb img")
         assert opened.is_visible("dialog.photo img")
         opened.click("dialog.photo")
+        opened.evaluate("location.hash = 'verification'")
+        det = opened.locator("#verification ~ div figure.drawn").filter(has_text="DET")
+        det.locator("svg").hover()
+        # In per cent, though the axis is one of normal deviates.
+        assert 1 < float(re.search(r"accepted, % ([\d.]+)", det.locator(".tip").inner_text())[1]) < 60
+        assert "50" not in det.locator("text.tick").all_text_contents()
+        assert "40" in det.locator("text.tick").all_text_contents()
         opened.evaluate("location.hash = 'map'")
         opened.wait_for_selector("#map ~ div figure.drawn svg circle")
         browser.close()

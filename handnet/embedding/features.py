@@ -136,7 +136,7 @@ def compute_views(
         augmentation["grounds"] = digest_bytes(grounds.tobytes())
     settings = {**_describe(backbone, config.image, config.model), **augmentation}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def change(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         sides = tf.zeros((tf.shape(images)[0],), tf.int32)
         changed, _ = augment_with_draws(tf.cast(images, tf.float32), sides, draws, config.augment, background)

@@ -152,6 +152,8 @@ def build_training_data(
         return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets, tf.float32)[:, None]
 
     build = build_pairs if choose_sampler(config) == "pairs" else build_people
+    # Nothing in it needs AutoGraph, which makes tracing slower.
+    build = tf.autograph.experimental.do_not_convert(build)
     dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
     if templates:
         # A plan that waits for its templates must not hold a thread that the model needs to make them.

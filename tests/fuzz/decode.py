@@ -99,7 +99,8 @@ def fuzz(count: int, keep: Path, seed: int = 0, size_px: int = 32) -> Findings:
     sources = [USABLE[name](keep / f"source-{name}").read_bytes() for name in SEEDS]
     image = ImageConfig(size_px=size_px)
     decode = build_decoder(image)
-    graph = tf.function(lambda photos: load_photos(photos, image), input_signature=[tf.TensorSpec((None,), tf.string)])
+    signature = [tf.TensorSpec((None,), tf.string)]
+    graph = tf.function(lambda photos: load_photos(photos, image), signature, autograph=False)
     graph(tf.constant(sources[:1]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rng = np.random.default_rng(seed)

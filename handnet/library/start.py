@@ -32,6 +32,9 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        if backend != "tensorflow":
+            # It reads photos alone there; it would take a GPU's whole memory at its first operation.
+            tf.config.set_visible_devices([], "GPU")
         # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
         tf.get_logger().setLevel("ERROR")
 

@@ -23,6 +23,14 @@ from handnet.cli._run import open_run
     "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
 )
 @click.option(
+    "--explain",
+    "num_explained",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 12),
+    help="Show in the report for so many of the worst queries which places made them similar.",
+)
+@click.option(
     "--embeddings",
     help="Evaluate this .npz or .parquet file (any model's), or the folder of `embed --cluster`, instead of a run.",
 )
@@ -49,6 +57,7 @@ def evaluate(
     output: Path | None,
     seed: int,
     with_audit: bool,
+    num_explained: int,
     embeddings: str | None,
     val_embeddings: str | None,
     full: bool,
@@ -93,7 +102,7 @@ def evaluate(
     if seen := describe_seen(opened.run, part):
         warn(seen)
     claim_output(target)
-    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress)
+    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress, num_explained)
     if found.pair_metrics is not None:
         echo(format_pair_metrics(found.pair_metrics))
     if found.metrics is not None:

@@ -60,8 +60,8 @@ def audit_opened(opened: OpenRun, part: str, target: Path, seed: int, progress: 
     from handnet.networks.encoder import load_encoder
 
     origin = describe_origin(opened.run, opened.dataset, opened.examples)
-    encoder, image = load_encoder(opened.run).model, opened.run.config.image
-    embedded = embed_part(encoder, opened.examples, image, progress, part)
-    found = audit_part(partial(embed_batches, encoder), embedded, image, seed=seed, progress=progress)
+    encoder, config = load_encoder(opened.run), opened.run.config
+    embedded = embed_part(config, encoder, opened.examples, progress, part)
+    found = audit_part(partial(embed_batches, encoder.model), embedded, config.image, seed=seed, progress=progress)
     write_metrics(target / "audit.json", {**found, **origin})
     return {**found, **origin}

@@ -47,7 +47,10 @@ THROUGH = {
         *("networks/backbones/residual", "networks/backbones/vision_transformer/dino"),
         "networks/backbones/vision_transformer/vit_size",
     ),
+    "embedding/test_frozen_encoder.py": ("embedding/freeze_encoder",),
     "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
+    "evaluation/test_verify.py": ("evaluation/pair_verdict",),
+    "networks/test_frozen_graph.py": ("networks/freezing",),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),

@@ -34,9 +34,9 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     from handnet.networks.encoder import load_encoder
 
     origin = describe_origin(opened.run, opened.dataset, opened.examples)
-    encoder, image = load_encoder(opened.run).model, opened.run.config.image
-    embedded = embed_part(encoder, opened.examples, image, show_progress, part)
-    found = audit_part(partial(embed_batches, encoder), embedded, image, seed=seed, progress=show_progress)
+    encoder, config = load_encoder(opened.run), opened.run.config
+    embedded = embed_part(config, encoder, opened.examples, show_progress, part)
+    found = audit_part(partial(embed_batches, encoder.model), embedded, config.image, seed=seed, progress=show_progress)
     write_metrics(target / "audit.json", {**found, **origin})
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import Config, ImageConfig
+from handnet.config.settings import Config
 from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
 from handnet.embedding.loop import embed
+from handnet.embedding.predict import build_predict
 from handnet.images.photo_store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
@@ -37,7 +38,7 @@ class PhotoVectors(NamedTuple):
 
 def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
     """Return the vectors (N, D) of batches of pixels or features by an encoder, or its head."""
-    return embed(model.predict_on_batch, batches, model.output_shape[-1])
+    return embed(build_predict(model), batches, model.output_shape[-1])
 
 
 def embed_features(head: keras.Model, features: Floats) -> Floats:
@@ -61,31 +62,7 @@ def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress =
     """
     photos = read_photos(files, encoder.input_shape[1], _PHOTOS_AT_ONCE)
     count = progress("embed photos")
-    return embed(encoder.predict_on_batch, photos, encoder.output_shape[-1], len(files), count)
-
-
-def embed_part(
-    encoder: keras.Model,
-    examples: Sequence[Example],
-    config: ImageConfig,
-    progress: Progress = hide_progress,
-    name: str = "",
-) -> EmbeddedPart:
-    """Embed the photos of a part with a trained encoder.
-
-    Args:
-        encoder: a Keras model, image (B, S, S, 3) → (B, D).
-        examples: the photos.
-        config: how they are decoded.
-        progress: told of (photos done, photos in all).
-        name: what the part is called.
-
-    Raises:
-        DataError: photos that cannot be decoded.
-        EvaluationError: embeddings that are not finite unit vectors.
-    """
-    files = prepare_photos([example.path for example in examples], config).files
-    return label_embeddings(embed_files(encoder, files, progress=progress), examples, name)
+    return embed(build_predict(encoder), photos, encoder.output_shape[-1], len(files), count)
 
 
 def compute_vectors(
@@ -106,3 +83,27 @@ def compute_vectors(
     features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
     embeddings = embed_features(encoder.head, features)
     return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
+
+
+def embed_part(
+    config: Config,
+    encoder: Encoder,
+    examples: Sequence[Example],
+    progress: Progress = hide_progress,
+    name: str = "",
+) -> EmbeddedPart:
+    """Embed the photos of a part with a trained encoder; the backbone's features come from the cache if known.
+
+    Args:
+        config: the run's settings.
+        encoder: the run's.
+        examples: the photos.
+        progress: told of (pictures done, pictures in all).
+        name: what the part is called.
+
+    Raises:
+        DataError: photos that cannot be decoded.
+        EvaluationError: embeddings that are not finite unit vectors.
+    """
+    vectors = compute_vectors(config, encoder, [example.path for example in examples], progress)
+    return label_embeddings(vectors.embeddings, examples, name)

@@ -55,6 +55,7 @@ def test_gradient_equals_finite_differences(name, options):
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), [("triplet", {"mining": "all"}), ("batch_contrastive", {"margin": 1.5})], ids=case_id
 )

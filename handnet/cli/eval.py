@@ -1,12 +1,13 @@
 """`handnet eval`."""
 
+import os
 from pathlib import Path
 
 import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_data_of_run, with_part
-from handnet.cli._output import claim_output
+from handnet.cli._output import LEAST_FREE_BYTES, claim_output
 from handnet.cli._run import open_run
 
 
@@ -22,12 +23,31 @@ from handnet.cli._run import open_run
     "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
 )
 @click.option(
+    "--explain",
+    "num_explained",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 12),
+    help="Show in the report for so many of the worst queries which places made them similar.",
+)
+@click.option(
     "--embeddings",
     help="Evaluate this .npz or .parquet file (any model's), or the folder of `embed --cluster`, instead of a run.",
 )
 @click.option("--val-embeddings", help="With --embeddings: other people, for thresholds.")
 @click.option(
     "--full", is_flag=True, help="Print every figure, not the first 30 lines; the report always has them all."
+)
+@click.option(
+    "--large",
+    is_flag=True,
+    help="With --embeddings: photo against photo alone, in blocks, for up to a million photos; continues when stopped.",
+)
+@click.option(
+    "--processes",
+    default=0,
+    type=click.IntRange(0),
+    help="With --large: number of processes.  [default: one for each core]",
 )
 @click.option("--normalize", is_flag=True, help="With --embeddings: divide each row by its norm first.")
 def evaluate(
@@ -37,10 +57,13 @@ def evaluate(
     output: Path | None,
     seed: int,
     with_audit: bool,
+    num_explained: int,
     embeddings: str | None,
     val_embeddings: str | None,
     full: bool,
     normalize: bool,
+    large: bool,
+    processes: int,
 ) -> None:
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
@@ -57,10 +80,17 @@ def evaluate(
         # What is evaluated in a bucket is reported here.
         place = Path(embeddings.rstrip("/").rpartition("/")[2]) if is_address(embeddings) else Path(embeddings)
         target = output or place.parent / f"eval-{place.stem}"
-        _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
+        if large:
+            if val_embeddings is not None:
+                raise ConfigError("--large chooses no thresholds: leave out --val-embeddings.")
+            _evaluate_large(embeddings, target, seed, normalize, processes or os.cpu_count() or 1)
+        else:
+            _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
         return
-    if val_embeddings is not None or normalize:
-        raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
+    if val_embeddings is not None or normalize or large:
+        raise ConfigError(
+            "--val-embeddings, --normalize and --large belong to --embeddings FILE. Received: a RUN folder."
+        )
     assert run_folder is not None
     from handnet.data.leaks import describe_seen
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
@@ -72,7 +102,7 @@ def evaluate(
     if seen := describe_seen(opened.run, part):
         warn(seen)
     claim_output(target)
-    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress)
+    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress, num_explained)
     if found.pair_metrics is not None:
         echo(format_pair_metrics(found.pair_metrics))
     if found.metrics is not None:
@@ -102,3 +132,18 @@ def _evaluate_file(file: str, val_file: str | None, target: Path, seed: int, nor
     write_report(target / "report.html", metrics, part, Path(shown).name, {"embeddings": shown}, seed)
     echo(format_metrics(metrics, full))
     echo(f"wrote {target / 'report.html'} and metrics.json")
+
+
+def _evaluate_large(file: str, target: Path, seed: int, normalize: bool, num_processes: int) -> None:
+    from handnet.evaluation.report.terminal import format_large
+    from handnet.metrics.all_figures import describe_part, write_metrics
+    from handnet.metrics.embedded import load_part
+    from handnet.metrics.large_part import evaluate_large
+
+    part = load_part(file, normalize, with_attributes=False)
+    claim_output(target, LEAST_FREE_BYTES + 2 * part.embeddings.nbytes)
+    found = evaluate_large(part, target / "work", num_processes, seed=seed, progress=show_progress)
+    metrics = {"part": describe_part(part), "seed": seed, **found}
+    write_metrics(target / "metrics.json", metrics)
+    echo(format_large(metrics))
+    echo(f"wrote {target / 'metrics.json'}")

@@ -41,7 +41,7 @@ class DataConfig:
     Attributes:
         reader: a name of `handnet.data.readers.READERS`.
         path: the data set's folder; "" means $HANDNET_DATA, else data/hands11k.
-        split: a name of `handnet.data.splits.by_person.SPLITS`.
+        split: a name of `handnet.data.splits.rules.SPLITS` or of `handnet.data.splits.rules.DATASET_SPLITS`.
         split_options: that split's own options.
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
         fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models

@@ -13,6 +13,7 @@ from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
 from handnet.embedding.loop import embed
+from handnet.embedding.predict import build_predict
 from handnet.images.photo_store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
@@ -37,7 +38,7 @@ class PhotoVectors(NamedTuple):
 
 def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
     """Return the vectors (N, D) of batches of pixels or features by an encoder, or its head."""
-    return embed(model.predict_on_batch, batches, model.output_shape[-1])
+    return embed(build_predict(model), batches, model.output_shape[-1])
 
 
 def embed_features(head: keras.Model, features: Floats) -> Floats:
@@ -61,7 +62,7 @@ def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress =
     """
     photos = read_photos(files, encoder.input_shape[1], _PHOTOS_AT_ONCE)
     count = progress("embed photos")
-    return embed(encoder.predict_on_batch, photos, encoder.output_shape[-1], len(files), count)
+    return embed(build_predict(encoder), photos, encoder.output_shape[-1], len(files), count)
 
 
 def embed_part(

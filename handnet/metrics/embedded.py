@@ -205,7 +205,7 @@ def label_embeddings(
     )
 
 
-def load_part(path: Path | str, normalize: bool = False) -> EmbeddedPart:
+def load_part(path: Path | str, normalize: bool = False, with_attributes: bool = True) -> EmbeddedPart:
     """Read embeddings and labels that handnet or any other program wrote.
 
     Needed: `embeddings` (N, D), `identities` (N,), `views` (N,); optional: `sides`, `paths` (N,) and `attributes` (N,),
@@ -215,6 +215,7 @@ def load_part(path: Path | str, normalize: bool = False) -> EmbeddedPart:
     Args:
         path: an .npz or .parquet file; or a folder of `handnet embed --cluster`, which may be an address, s3://BUCKET/FOLDER.
         normalize: divide each row by its norm, for models that do not.
+        with_attributes: without them a row takes a fraction of the memory.
 
     Raises:
         ConfigError: as `check_vector_file`.
@@ -235,7 +236,7 @@ def load_part(path: Path | str, normalize: bool = False) -> EmbeddedPart:
     vectors = columns["embeddings"]
     if normalize and vectors.ndim == 2 and np.isfinite(vectors.astype(np.float32)).all():
         vectors = normalize_rows(vectors)
-    attributes = columns.get("attributes")
+    attributes = columns.get("attributes") if with_attributes else None
     try:
         rows = None if attributes is None else [json.loads(str(text)) for text in attributes]
         if rows is not None and not all(isinstance(row, dict) for row in rows):

@@ -37,12 +37,6 @@ class AugmentConfig:
         background_probability: chance that the hand is laid on another ground: drawn wood, cloth, noise, clutter or gradients,
             and the photos in `background_folder`. The hand is found by colour: the photos must show it on a plain, light ground.
         background_folder: a folder of photos to lay hands on as well, e.g. of your own tables and floors; "" is none.
-        light_probability: chance that the hand is seen in other light; the plain ground around it stays as it is. For crops to
-            the hand, in whose features the ground counts as no hand.
-        light_stops: the lamp's strength changes by up to this many stops, more often down than up: from -1 to a half of them,
-            0..4.
-        light_warmth_fraction: the red part of the lamp changes by up to this either way, and the blue part the other way, 0..1.
-        light_fall_off_fraction: from one side of the hand to the other the light falls off by up to this share, 0..1.
     """
 
     rotation_probability: float = 0.8
@@ -66,19 +60,9 @@ class AugmentConfig:
     flip_probability: float = 0.0
     background_probability: float = 0.0
     background_folder: str = ""
-    light_probability: float = 0.0
-    light_stops: float = 2.0
-    light_warmth_fraction: float = 0.25
-    light_fall_off_fraction: float = 0.6
 
     def __post_init__(self) -> None:
-        limits = {
-            "rotation_degrees": 180.0,
-            "hue_degrees": 180.0,
-            "zoom_fraction": 9.0,
-            "blur_sigma_fraction": 0.05,
-            "light_stops": 4.0,
-        }
+        limits = {"rotation_degrees": 180.0, "hue_degrees": 180.0, "zoom_fraction": 9.0, "blur_sigma_fraction": 0.05}
         for field in fields(self):
             value, high = getattr(self, field.name), limits.get(field.name, 1.0)
             if isinstance(value, str):

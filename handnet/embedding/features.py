@@ -25,7 +25,7 @@ from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, tri
 from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
-from handnet.images.augment import DRAW_GROUPS, DRAWS, augment_with_draws
+from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
 from handnet.images.backgrounds import collect_grounds
 from handnet.images.photo_store import PreparedPhotos, read_photos
 from handnet.images.pixel_rules import describe_rules
@@ -148,18 +148,18 @@ def compute_views(
 
 
 def draw_uniforms(digest: str, seed: int, num_views: int) -> Floats:
-    """Return the random numbers that decide the augmented views of a photo, float32 (num_views, 33) of 0..1.
+    """Return the random numbers that decide the augmented views of a photo, float32 (num_views, 28) of 0..1.
 
     Args:
         digest: the digest of the photo, hexadecimal.
         seed: seed of the run.
         num_views: augmented views; more of them leave the first ones as they are.
     """
+    shapes = (num_views, NUM_FIRST_DRAWS), (num_views, len(DRAWS) - NUM_FIRST_DRAWS)
     # Columns that were added later have numbers of their own, as in `augment_batch`.
-    keys = [seed, int(digest, 16)], [seed, int(digest, 16), 1], [seed, int(digest, 16), 2]
+    keys = [seed, int(digest, 16)], [seed, int(digest, 16), 1]
     drawn = [
-        np.random.default_rng(key).random((num_views, width), dtype=np.float32)
-        for key, width in zip(keys, DRAW_GROUPS, strict=True)
+        np.random.default_rng(key).random(shape, dtype=np.float32) for key, shape in zip(keys, shapes, strict=True)
     ]
     return np.concatenate(drawn, axis=1)
 

@@ -1,7 +1,7 @@
 """Augmentation of a batch of photos, each photo with its own draw, by stateless TensorFlow operations.
 
-The order is: mirror, zoom, rotation and shift in one resampling; erasing; another ground; other light; saturation, hue,
-greyscale, brightness and contrast in one colour matrix; blur; and one clipping to 0..255 at the end.
+The order is: mirror, zoom, rotation and shift in one resampling; erasing; another ground; saturation, hue, greyscale,
+brightness and contrast in one colour matrix; blur; and one clipping to 0..255 at the end.
 """
 
 import math
@@ -19,15 +19,11 @@ DRAWS = (
     "brightness", "brightness_factor", "contrast", "contrast_factor", "color", "color_hue", "color_saturation",
     "grayscale", "blur", "blur_sigma", "erasing", "erasing_area", "erasing_aspect", "erasing_x", "erasing_y", "flip",
     "background", "background_ground", "background_y", "background_x", "background_turn",
-    "light", "light_stops", "light_warmth", "light_fall_off", "light_turn",
 )  # fmt: skip
-# How many columns came at a time: those that were added later are drawn by themselves, and the others stay what they were for
-# the same seed.
-DRAW_GROUPS = (23, 5, 5)
+# The columns that were added later are drawn by themselves: the others stay what they were for the same seed.
+NUM_FIRST_DRAWS = 23
 LUMINANCE = (0.299, 0.587, 0.114)
 _MAX_ERASING_ASPECT = 3.0
-# What differs by more than this, of 255, from a plain ground is all hand.
-HAND_CONTRAST = 24.0
 
 # ITU-R BT.601 luminance Y and the NTSC chroma plane I, Q: hue is an angle in that plane and saturation a radius.
 _RGB_TO_YIQ = np.array([LUMINANCE, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
@@ -52,13 +48,10 @@ def augment_batch(
     Returns:
         Images as given, 0..255, and sides, where those of mirrored photos are swapped.
     """
-    count = tf.shape(images)[0]
-    seeds = [seed + tf.constant(offset, seed.dtype) for offset in ((0, 0), (1 << 30, 0), (0, 1 << 30))]
-    drawn = [
-        tf.random.stateless_uniform((count, width), group_seed, alg="philox")
-        for width, group_seed in zip(DRAW_GROUPS, seeds, strict=True)
-    ]
-    uniforms = tf.concat(drawn, axis=1)
+    count, later = tf.shape(images)[0], seed + tf.constant([1 << 30, 0], seed.dtype)
+    first = tf.random.stateless_uniform((count, NUM_FIRST_DRAWS), seed, alg="philox")
+    rest = tf.random.stateless_uniform((count, len(DRAWS) - NUM_FIRST_DRAWS), later, alg="philox")
+    uniforms = tf.concat([first, rest], axis=1)
     return augment_with_draws(images, sides, uniforms, config, background)
 
 
@@ -70,7 +63,7 @@ def augment_with_draws(
     Args:
         images: float32 (B, H, W, 3), RGB, 0..255.
         sides: int32 (B,), 0 left, 1 right, anything else unknown.
-        uniforms: float32 (B, 33), 0..1, columns in the order of DRAWS. A kind happens where its number is below its
+        uniforms: float32 (B, 28), 0..1, columns in the order of DRAWS. A kind happens where its number is below its
             probability; an amount runs from the least at 0 to the most at 1, and its middle, no change, is 0.5.
         config: probabilities and strengths.
         background: grey level 0..255 beyond the border and where a photo is erased.
@@ -96,8 +89,6 @@ def augment_with_draws(
         places = tuple(draws[f"background_{name}"] for name in ("ground", "y", "x", "turn"))
         grounds = collect_grounds(config.background_folder, max(images.shape[1:3]))
         images = lay_on_grounds(images, draws["background"] < config.background_probability, places, grounds)
-    if config.light_probability:
-        images = _relight(images, draws, config, background)
     if any(colored):
         images = _recolor(images, draws, config)
     if config.blur_probability:
@@ -155,27 +146,6 @@ def _erase(images: tf.Tensor, draws: dict[str, tf.Tensor], config: AugmentConfig
     columns = (x >= left[:, None, None]) & (x < (left + wide)[:, None, None])
     lines = tf.reshape(images, (shape[0], shape[1], shape[2] * 3))
     return tf.reshape(tf.where(rows & columns, background, lines), shape)
-
-
-def _relight(images: tf.Tensor, draws: dict[str, tf.Tensor], config: AugmentConfig, background: float) -> tf.Tensor:
-    """Show hands in light of another strength, colour and side; what has the background's colour stays."""
-    happens = draws["light"] < config.light_probability
-    amount = lambda name, most: tf.where(happens, (2.0 * draws[f"light_{name}"] - 1.0) * most, 0.0)  # noqa: E731
-    stops = amount("stops", config.light_stops)
-    # Photos are taken in too little light more often than in too much.
-    strength = tf.pow(2.0, tf.where(stops > 0.0, 0.5 * stops, stops))
-    lamp = 1.0 + amount("warmth", config.light_warmth_fraction)[:, None] * tf.constant([1.0, 0.0, -1.0])
-    turn = 2.0 * math.pi * draws["light_turn"]
-    height, width = images.shape[1:3]
-    y, x = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in (height, width))
-    side = tf.sin(turn)[:, None, None] * y[:, None] + tf.cos(turn)[:, None, None] * x
-    fall_off = 1.0 + amount("fall_off", config.light_fall_off_fraction)[:, None, None] * side
-    # Light adds up before the camera's curve, about a power of 2.2, and so gains are taken to that root.
-    gain = tf.pow((strength[:, None] * lamp)[:, None, None] * fall_off[..., None], 1.0 / 2.2)
-    # A pixel of the hand differs from the ground by this much, as the backbone made for hands has it.
-    cover = tf.reduce_max(tf.abs(images - background), axis=-1, keepdims=True) / HAND_CONTRAST
-    cover = tf.clip_by_value(cover, 0.0, 1.0)
-    return cover * tf.clip_by_value(images * gain, 0.0, 255.0) + (1.0 - cover) * images
 
 
 def _recolor(images: tf.Tensor, draws: dict[str, tf.Tensor], config: AugmentConfig) -> tf.Tensor:

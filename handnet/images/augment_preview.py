@@ -30,11 +30,10 @@ _STRENGTHS = {
     "erasing": ("erasing_fraction",),
     "flip": (),
     "background": (),
-    "light": ("light_stops", "light_warmth_fraction", "light_fall_off_fraction"),
 }
 # These amounts have no sign, so both ends of the picture show the most.
 _UNSIGNED = ("blur_sigma", "erasing_area")
-_MIDDLE = {"erasing_x": 0.5, "erasing_y": 0.5, "background_x": 0.5, "background_y": 0.5, "light_turn": 0.5}
+_MIDDLE = {"erasing_x": 0.5, "erasing_y": 0.5, "background_x": 0.5, "background_y": 0.5}
 
 
 def draw_augmentations(

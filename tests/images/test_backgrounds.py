@@ -12,7 +12,7 @@ from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS, draw_ground
 from handnet.errors import ConfigError, DataError
 from handnet.images import backgrounds
-from handnet.images.augment import DRAW_GROUPS, DRAWS, augment_batch
+from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_batch
 from handnet.images.backgrounds import collect_grounds, lay_on_grounds
 
 SIZE_PX = 96
@@ -108,7 +108,7 @@ def test_other_augmentations_of_a_seed_stay_what_they_were():
     seed, config = tf.constant([4, 2]), dataclasses.replace(NO_AUGMENTATION, brightness_probability=1.0)
     images = tf.fill((2, 8, 8, 3), 100.0)
     changed = augment_batch(images, tf.zeros(2, tf.int32), seed, config)[0].numpy()
-    first = tf.random.stateless_uniform((2, DRAW_GROUPS[0]), seed, alg="philox").numpy()
+    first = tf.random.stateless_uniform((2, NUM_FIRST_DRAWS), seed, alg="philox").numpy()
     amount = first[:, DRAWS.index("brightness_factor")]
     assert changed[:, 0, 0, 0] == pytest.approx(100 * (1 + (2 * amount - 1) * config.brightness_fraction), abs=0.01)
 

@@ -1,6 +1,12 @@
 """How work tells what it does: lines, and progress. The command line prints both; other callers may show or keep them."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+from handnet.errors import DiskError
 
 # Prints one line.
 Echo = Callable[[str], None]
@@ -19,3 +25,33 @@ def hide_progress(name: str) -> Count:
 def count_of(number: int, one: str, many: str = "") -> str:
     """Return "1 photo" or "1,200 photos"; give `many` where it is not `one` with an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@contextlib.contextmanager
+def turn_stderr_aside() -> Iterator[None]:
+    """Show what the block writes to standard error only if it fails, its C++ parts included.
+
+    TensorFlow's write their start-up lines to the file descriptor before any log level is read.
+
+    Raises:
+        DiskError: no temporary file can be written.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            aside = stack.enter_context(tempfile.TemporaryFile())
+        except OSError as error:
+            raise DiskError(
+                f"Cannot write a temporary file: {error.strerror}. Set TMPDIR to a folder that can be written."
+            ) from None
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

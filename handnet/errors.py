@@ -38,6 +38,10 @@ class DeviceError(HandnetError):
     """A device that ran out of memory."""
 
 
+class ClusterError(HandnetError):
+    """A cluster that cannot be reached, lacks what was asked of it, or gave up."""
+
+
 class EvaluationError(HandnetError):
     """Embeddings or labels on which a figure cannot be computed honestly."""
 

@@ -62,11 +62,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory, photos: Mapping[str, Path]) -> Any:
-    """A tiny encoder and what it was exported to: `tests.exported.Exported`."""
-    from tests.exported import export_tiny
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny encoder and what it was exported to, `tests.exported.Exported`; tests must not change it."""
+    from tests.exported import export_tiny, read_exported
+    from tests.shared import build_once
 
-    return export_tiny(tmp_path_factory.mktemp("exported"), photos)
+    return read_exported(build_once(tmp_path_factory, "exported", export_tiny))
 
 
 @pytest.fixture(scope="session")

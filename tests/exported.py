@@ -1,5 +1,6 @@
 """One tiny encoder, trained by nobody, exported once for all tests of export and serving."""
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -30,20 +31,33 @@ def write_photos(folder: Path) -> Mapping[str, Path]:
     return {name: write(folder / name) for name, write in {**USABLE, **BY_PILLOW, **UNUSABLE}.items()}
 
 
-def export_tiny(folder: Path, photos: Mapping[str, Path]) -> Exported:
-    """Export an encoder that tells colours apart, with a calibration whose numbers are round."""
+def build_tiny_encoder() -> Encoder:
+    """Build the encoder, which tells colours apart: the same in every process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
         patch.setitem(BACKBONES, "tiny", tiny_backbone())
         set_precision("float32")
-        config = tiny_config()
-        encoder = build_encoder(config)
-        rng = np.random.default_rng(5)
-        # Moving averages of a network fresh from its initialisation would make batch normalisation do nothing.
-        for variable in encoder.model.non_trainable_variables:
-            if variable.name in ("moving_mean", "moving_variance"):
-                variable.assign(rng.uniform(0.1, 0.6, variable.shape))
-        target = folder / "saved_models" / "hands"
-        paths = [str(photos[name]) for name in USABLE]
-        export = export_encoder(encoder, config.image, target, paths, calibration=CALIBRATION, card="# A card\n")
-        return Exported(encoder, config.image, export)
+        encoder = build_encoder(tiny_config())
+    rng = np.random.default_rng(5)
+    # Moving averages of a network fresh from its initialisation would make batch normalisation do nothing.
+    for variable in encoder.model.non_trainable_variables:
+        if variable.name in ("moving_mean", "moving_variance"):
+            variable.assign(rng.uniform(0.1, 0.6, variable.shape))
+    return encoder
+
+
+def export_tiny(folder: Path) -> None:
+    """Export the encoder into an empty folder, with a calibration whose numbers are round, and write what came of it."""
+    photos = {name: USABLE[name](folder / name) for name in USABLE}
+    target, paths = folder / "saved_models" / "hands", [str(path) for path in photos.values()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
+        export = export_encoder(
+            build_tiny_encoder(), tiny_config().image, target, paths, calibration=CALIBRATION, card="# A card\n"
+        )
+    (folder / "export.pickle").write_bytes(pickle.dumps(export))
+
+
+def read_exported(folder: Path) -> Exported:
+    """Return what `export_tiny` has made there, and the encoder."""
+    export = pickle.loads((folder / "export.pickle").read_bytes())
+    return Exported(build_tiny_encoder(), tiny_config().image, export)

@@ -154,6 +154,13 @@ def test_every_document_can_be_reached_from_the_readme(path: Path) -> None:
     assert path in reached or ROOT / "tests" in path.parents
 
 
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if ROOT / "docs" in path.parents], ids=name)
+def test_every_page_of_docs_is_in_the_menu_of_the_site(path: Path) -> None:
+    listed = re.findall(r"^ +- (?:[\w ]+: )?(\S+(?:\.md|/))$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    page = path.relative_to(ROOT / "docs").as_posix()
+    assert page in listed or page.rpartition("/")[0] + "/" in listed, f"add {page} to nav in mkdocs.yml"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_python_imports_what_exists(path: Path) -> None:
     for block in find_blocks(path.read_text(encoding="utf-8"), "python"):

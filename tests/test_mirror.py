@@ -26,8 +26,14 @@ THROUGH = {
         "gallery/stores/sqlite_rows",
     ),
     "gallery/stores/test_milvus.py": (
-        *("gallery/stores/milvus_client", "gallery/stores/milvus_lock", "gallery/stores/milvus_rows"),
+        *("gallery/stores/milvus_client", "gallery/stores/milvus_indexes", "gallery/stores/milvus_lock"),
+        "gallery/stores/milvus_rows",
     ),
+    "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
+    "embedding/test_job.py": ("embedding/shard",),
+    "training/test_nodes.py": ("embedding/predict",),
+    "embedding/test_part_worker.py": ("metrics/vector_folder",),
+    "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),
     "images/hand/test_front_end.py": ("images/hand/presence", "images/hand/findings"),
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),
@@ -41,7 +47,10 @@ THROUGH = {
         *("networks/backbones/residual", "networks/backbones/vision_transformer/dino"),
         "networks/backbones/vision_transformer/vit_size",
     ),
+    "embedding/test_frozen_encoder.py": ("embedding/freeze_encoder",),
     "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
+    "evaluation/test_verify.py": ("evaluation/pair_verdict",),
+    "networks/test_frozen_graph.py": ("networks/freezing",),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),

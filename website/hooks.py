@@ -6,6 +6,7 @@ Reference: https://www.mkdocs.org/user-guide/configuration/#hooks
 import re
 from typing import Any
 
+import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -13,6 +14,7 @@ from mkdocs.structure.pages import Page
 from website.commands import describe_commands
 from website.console import move_comments
 from website.links import ROOT, find_source, move_links
+from website.notebook import NOTEBOOK, describe_notebook
 from website.python_names import describe_python
 from website.settings import describe_settings
 
@@ -41,6 +43,7 @@ def make_pages() -> dict[str, str | bytes]:
     pages |= {f"reference/commands/{name}.md": text for name, text in describe_commands().items()}
     pages["reference/settings.md"] = describe_settings()
     pages["reference/python.md"] = describe_python()
+    pages |= describe_notebook(nbformat.read(NOTEBOOK, as_version=4), "tutorial.md")
     return pages
 
 

@@ -1,5 +1,6 @@
 """The page of all settings, made from the dataclasses of handnet.config: defaults and what each one means."""
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from handnet.config.settings import Config, SourceConfig
+from website.links import ROOT
 
 _ABOUT = """# Settings
 
@@ -62,8 +64,33 @@ def read_attributes(section: type) -> tuple[str, dict[str, str]]:
     return summary, meanings
 
 
+def list_names(table: str) -> list[str]:
+    """Return the keys of a dict literal, read without running its module; none if it is put together from others.
+
+    Args:
+        table: module and name of the dict, e.g. "handnet.losses.LOSSES".
+    """
+    module, _, name = table.rpartition(".")
+    path = ROOT.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for statement in ast.parse(source.read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=found), value=ast.Dict(keys=keys)) if found == name:
+                names = [str(key.value) for key in keys if isinstance(key, ast.Constant)]
+                return names if len(names) == len(keys) else []
+    raise ValueError(f"There is no dict literal {name} in {source.relative_to(ROOT)}.")
+
+
+def _name_entries(match: re.Match[str]) -> str:
+    names = list_names(match[1])
+    # Backbones are too many for a cell, and have a page of their own.
+    return ", ".join(f"`{name}`" for name in names) if names else "one of the [backbones](../backbones.md)"
+
+
 def _to_cell(text: str) -> str:
     """Return text for a cell of a table, with values in quotation marks and code as code."""
+    text = re.sub(r"a name of `(handnet\.[\w.]+)`", _name_entries, text)
+    text = re.sub(r" or of `(handnet\.[\w.]+)`", lambda match: ", " + _name_entries(match), text)
     text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return text[:1].upper() + text[1:] if not text.startswith(("`", '"')) else text
 

@@ -7,7 +7,7 @@ from handnet.cli._console import echo
 
 @click.group()
 def cache() -> None:
-    """Look at the cache of decoded photos, features and drawn hands, or delete it."""
+    """Look at the cache of decoded photos, features, converted models and drawn hands, or delete it."""
 
 
 @cache.command()
@@ -19,7 +19,7 @@ def info() -> None:
     for name, part in read_info().items():
         echo(f"{name + ':':10}{part.num_files:>10,} files {part.num_bytes / 1e6:>12,.1f} MB")
     echo(
-        f"in {find_cache_folder()} ($HANDNET_CACHE); photos and features are kept below {limit / 1e9:,.0f} GB "
+        f"in {find_cache_folder()} ($HANDNET_CACHE); photos, features and models are kept below {limit / 1e9:,.0f} GB "
         "($HANDNET_CACHE_GB), those used longest ago deleted first"
     )
 

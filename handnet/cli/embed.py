@@ -1,6 +1,8 @@
 """`handnet embed`."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from handnet.cli._data import FoundPhotos
     from handnet.config.run_folder import Run
     from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
@@ -25,9 +28,12 @@ _NUM_CHECKED = 8
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("sources", metavar="PHOTO…|DIR|DATA", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="PHOTO…|DIR|DATA|ADDRESS", nargs=-1, required=True)
 @click.option(
-    "--output", "-o", required=True, type=click.Path(path_type=Path), help="File to write: .npz or .parquet (pyarrow)."
+    "--output",
+    "-o",
+    required=True,
+    help="File to write: .npz or .parquet (pyarrow); with --cluster a folder, or s3://BUCKET/FOLDER.",
 )
 @click.option("--reader", default="", help="Reader of a data set with labels.  [default: chosen by its table]")
 @click.option("--engine", default="auto", show_default=True, help="auto, tensorflow or openvino.")
@@ -37,32 +43,116 @@ _NUM_CHECKED = 8
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out photos that cannot be decoded; without this they are an error."
 )
+@click.option(
+    "--cluster",
+    default="",
+    help="Embed on a Ray cluster: local (this machine), auto, ray://HOST:10001 or HOST:6379; needs the extra cluster.",
+)
+@click.option(
+    "--workers",
+    default=0,
+    type=click.IntRange(0),
+    help="With --cluster: number of workers.  [default: one for each GPU asked for, else one for each machine]",
+)
+@click.option(
+    "--num-gpus-per-worker",
+    "num_gpus",
+    default=0.0,
+    type=click.FloatRange(0, 64),
+    help="With --cluster: GPUs of each worker.  [default: none]",
+)
 def embed(
     run_folder: Path,
-    sources: tuple[Path, ...],
-    output: Path,
+    sources: tuple[str, ...],
+    output: str,
     reader: str,
     engine: str,
     batch: int,
     skip_bad: bool,
+    cluster: str,
+    workers: int,
+    num_gpus: float,
 ) -> None:
     """Turn photos into unit vectors with the encoder of RUN, and write them to one file.
 
     Give photos, or a folder. The vectors of a data set with a table (HandInfo.csv, labels.csv) keep its labels, and
     `handnet eval --embeddings` reads the file; in any other folder all photos below it are used. If you stop the command
     and run it again, it continues.
+
+    Photos may lie elsewhere: give a folder s3://BUCKET/FOLDER (gs://), or a table labels.csv whose column path holds
+    addresses. With --cluster the workers of a Ray cluster embed them, and write a folder of Parquet files.
     """
-    from handnet.cli._data import find_photos
+    from handnet.cli._data import find_photos_anywhere
     from handnet.config.run_folder import read_run
+    from handnet.data.remote.addresses import is_address
+    from handnet.embedding.ray_cluster import check_cluster
+    from handnet.errors import ConfigError
     from handnet.files import check_free_space, hold_lock
     from handnet.metrics.embedded import check_vector_file
 
-    check_vector_file(output)
+    if not cluster:
+        if workers or num_gpus:
+            raise ConfigError("--workers and --num-gpus-per-worker belong to --cluster, e.g. --cluster local.")
+        file = Path(output)
+        check_vector_file(file)
+        run = read_run(run_folder)
+        examples = find_photos_anywhere(sources, reader).examples
+        check_free_space(file.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
+        with hold_lock(file):
+            _write_embeddings(run, examples, file, engine, batch, skip_bad)
+        return
+    check_cluster(cluster)
     run = read_run(run_folder)
-    examples = find_photos(sources, reader)
-    check_free_space(output.absolute().parent, 10_000_000 + 8 * len(examples) * run.config.model.embedding_size)
-    with hold_lock(output):
-        _write_embeddings(run, examples, output, engine, batch, skip_bad)
+    found = find_photos_anywhere(sources, reader)
+    with contextlib.nullcontext() if is_address(output) else hold_lock(Path(output)):
+        _embed_on_cluster(run, found, output, (cluster, workers, num_gpus), engine, batch, skip_bad)
+
+
+def _embed_on_cluster(
+    run: "Run",
+    found: "FoundPhotos",
+    output: str,
+    pool: tuple[str, int, float],
+    engine: str,
+    batch: int,
+    skip_bad: bool,
+) -> None:
+    start_tensorflow()
+    from handnet.data.remote.addresses import hide_secrets
+    from handnet.embedding.cluster_job import ClusterPlan, embed_on_cluster, finish
+    from handnet.embedding.engines import ENGINES
+    from handnet.errors import ConfigError, format_unknown
+
+    # Each worker would choose for its own machine, and their vectors would differ.
+    engine = "tensorflow" if engine == "auto" else engine
+    if engine not in ENGINES:
+        raise ConfigError(format_unknown("engine", engine, ["auto", *ENGINES]))
+    num_photos = len(found.examples)
+    echo(f"engine: {engine} in float32, on the cluster {pool[0]}; {num_photos:,} photos")
+    embedded = embed_on_cluster(
+        run, found.examples, found.stamps, output, ClusterPlan(*pool), engine, batch, show_progress
+    )
+    _say_problems(embedded.problems, num_photos, skip_bad, "The folder is left incomplete.")
+    finish(output, num_photos)
+    echo(
+        f"wrote {embedded.num_vectors:,} vectors of {run.config.model.embedding_size} numbers to {hide_secrets(output)}"
+    )
+
+
+def _say_problems(
+    problems: Mapping[str, str], num_photos: int, skip_bad: bool, outcome: str = "Nothing was written."
+) -> None:
+    """Warn of each bad photo, or raise DataError where bad ones are not to be left out."""
+    from handnet.errors import DataError
+    from handnet.images.unusable_photos import describe_problems
+
+    if problems and not skip_bad:
+        raise DataError(
+            f"{describe_problems(problems, num_photos)} {outcome} Repair or remove them, or leave them "
+            "out with --skip-bad: what is embedded is kept."
+        )
+    for place, reason in problems.items():
+        warn(f"left out {place!r}: {reason}")
 
 
 def _write_embeddings(
@@ -75,9 +165,8 @@ def _write_embeddings(
 ) -> None:
     start_tensorflow()
     from handnet.config.run_folder import WEIGHTS_FILE
+    from handnet.data.remote.addresses import record_place
     from handnet.embedding.job import embed_photos, remove_partial
-    from handnet.errors import DataError
-    from handnet.images.unusable_photos import describe_problems
     from handnet.metrics.embedded import label_embeddings
     from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
@@ -87,15 +176,8 @@ def _write_embeddings(
     built = _build_engine(engine, encoder, run.config.image, batch, paths)
     partial = output.with_name(f"{output.name}.part")
     found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress)
-    if found.problems:
-        if not skip_bad:
-            raise DataError(
-                f"{describe_problems(found.problems, len(examples))} Nothing was written. Repair or remove them, or leave them "
-                "out with --skip-bad: what is embedded is kept."
-            )
-        for path, reason in found.problems.items():
-            warn(f"left out {path!r}: {reason}")
-    kept = [examples[row] for row in found.rows]
+    _say_problems({record_place(place): why for place, why in found.problems.items()}, len(examples), skip_bad)
+    kept = [replace(examples[row], path=record_place(paths[row])) for row in found.rows]
     label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output, found.hands)
     remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
@@ -124,10 +206,10 @@ def _decode_some(
     """Return some of the photos that can be decoded, evenly spread, or None where there are none."""
     import numpy as np
 
-    from handnet.data.checks import read_photo
+    from handnet.data.remote.remote_photos import read_photo_anywhere
 
     step = max(1, len(paths) // max(1, count))
-    read = [read_photo(path) for path in paths[::step][:count]]
+    read = [read_photo_anywhere(path) for path in paths[::step][:count]]
     decoded = [decode(contents).pixels for contents, problem in read if not problem]
     images = [pixels for pixels in decoded if pixels is not None]
     return np.stack(images) if images else None

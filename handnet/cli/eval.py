@@ -1,12 +1,13 @@
 """`handnet eval`."""
 
+import os
 from pathlib import Path
 
 import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_data_of_run, with_part
-from handnet.cli._output import claim_output
+from handnet.cli._output import LEAST_FREE_BYTES, claim_output
 from handnet.cli._run import open_run
 
 
@@ -22,15 +23,31 @@ from handnet.cli._run import open_run
     "--audit", "with_audit", is_flag=True, help="Look for shortcuts too, as `handnet audit` does; takes minutes."
 )
 @click.option(
-    "--embeddings",
-    type=click.Path(path_type=Path),
-    help="Evaluate this .npz or .parquet file (any model's) instead of a run.",
+    "--explain",
+    "num_explained",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 12),
+    help="Show in the report for so many of the worst queries which places made them similar.",
 )
 @click.option(
-    "--val-embeddings", type=click.Path(path_type=Path), help="With --embeddings: other people, for thresholds."
+    "--embeddings",
+    help="Evaluate this .npz or .parquet file (any model's), or the folder of `embed --cluster`, instead of a run.",
 )
+@click.option("--val-embeddings", help="With --embeddings: other people, for thresholds.")
 @click.option(
     "--full", is_flag=True, help="Print every figure, not the first 30 lines; the report always has them all."
+)
+@click.option(
+    "--large",
+    is_flag=True,
+    help="With --embeddings: photo against photo alone, in blocks, for up to a million photos; continues when stopped.",
+)
+@click.option(
+    "--processes",
+    default=0,
+    type=click.IntRange(0),
+    help="With --large: number of processes.  [default: one for each core]",
 )
 @click.option("--normalize", is_flag=True, help="With --embeddings: divide each row by its norm first.")
 def evaluate(
@@ -40,10 +57,13 @@ def evaluate(
     output: Path | None,
     seed: int,
     with_audit: bool,
-    embeddings: Path | None,
-    val_embeddings: Path | None,
+    num_explained: int,
+    embeddings: str | None,
+    val_embeddings: str | None,
     full: bool,
     normalize: bool,
+    large: bool,
+    processes: int,
 ) -> None:
     """Evaluate RUN, or precomputed embeddings: table, metrics.json, embeddings.npz and a report on one page.
 
@@ -51,16 +71,26 @@ def evaluate(
     calibration; every figure with chance and a 95 % interval over people. Photos without views, e.g. of faces, are evaluated in
     pairs: pairs.json and report.html.
     """
+    from handnet.data.remote.addresses import is_address
     from handnet.errors import ConfigError
 
     if (run_folder is None) == (embeddings is None):
         raise ConfigError("Give a RUN folder or --embeddings FILE, one of the two.")
     if embeddings is not None:
-        target = output or embeddings.parent / f"eval-{embeddings.stem}"
-        _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
+        # What is evaluated in a bucket is reported here.
+        place = Path(embeddings.rstrip("/").rpartition("/")[2]) if is_address(embeddings) else Path(embeddings)
+        target = output or place.parent / f"eval-{place.stem}"
+        if large:
+            if val_embeddings is not None:
+                raise ConfigError("--large chooses no thresholds: leave out --val-embeddings.")
+            _evaluate_large(embeddings, target, seed, normalize, processes or os.cpu_count() or 1)
+        else:
+            _evaluate_file(embeddings, val_embeddings, target, seed, normalize, full)
         return
-    if val_embeddings is not None or normalize:
-        raise ConfigError("--val-embeddings and --normalize belong to --embeddings FILE. Received: a RUN folder.")
+    if val_embeddings is not None or normalize or large:
+        raise ConfigError(
+            "--val-embeddings, --normalize and --large belong to --embeddings FILE. Received: a RUN folder."
+        )
     assert run_folder is not None
     from handnet.data.leaks import describe_seen
     from handnet.evaluation.report.pairs_terminal import format_pair_metrics
@@ -72,7 +102,7 @@ def evaluate(
     if seen := describe_seen(opened.run, part):
         warn(seen)
     claim_output(target)
-    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress)
+    found = evaluate_opened(opened, part, target, seed, with_audit, echo, show_progress, num_explained)
     if found.pair_metrics is not None:
         echo(format_pair_metrics(found.pair_metrics))
     if found.metrics is not None:
@@ -80,7 +110,8 @@ def evaluate(
     echo(f"wrote {found.report} and {', '.join(found.files[1:])}")
 
 
-def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, normalize: bool, full: bool) -> None:
+def _evaluate_file(file: str, val_file: str | None, target: Path, seed: int, normalize: bool, full: bool) -> None:
+    from handnet.data.remote.addresses import hide_secrets
     from handnet.evaluation.report.page import write_report
     from handnet.evaluation.report.terminal import format_metrics
     from handnet.metrics.all_figures import evaluate_part, write_metrics
@@ -88,7 +119,7 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     from handnet.metrics.pairs.all_pairs import score_pairs
     from handnet.metrics.pairs.calibration import fit_calibration
 
-    part = load_part(file, normalize)
+    part, shown = load_part(file, normalize), hide_secrets(file)
     calibration = None
     if val_file is not None:
         validation = load_part(val_file, normalize)
@@ -98,6 +129,21 @@ def _evaluate_file(file: Path, val_file: Path | None, target: Path, seed: int, n
     claim_output(target)
     metrics = evaluate_part(part, calibration, seed=seed)
     write_metrics(target / "metrics.json", metrics)
-    write_report(target / "report.html", metrics, part, file.name, {"embeddings": str(file)}, seed)
+    write_report(target / "report.html", metrics, part, Path(shown).name, {"embeddings": shown}, seed)
     echo(format_metrics(metrics, full))
     echo(f"wrote {target / 'report.html'} and metrics.json")
+
+
+def _evaluate_large(file: str, target: Path, seed: int, normalize: bool, num_processes: int) -> None:
+    from handnet.evaluation.report.terminal import format_large
+    from handnet.metrics.all_figures import describe_part, write_metrics
+    from handnet.metrics.embedded import load_part
+    from handnet.metrics.large_part import evaluate_large
+
+    part = load_part(file, normalize, with_attributes=False)
+    claim_output(target, LEAST_FREE_BYTES + 2 * part.embeddings.nbytes)
+    found = evaluate_large(part, target / "work", num_processes, seed=seed, progress=show_progress)
+    metrics = {"part": describe_part(part), "seed": seed, **found}
+    write_metrics(target / "metrics.json", metrics)
+    echo(format_large(metrics))
+    echo(f"wrote {target / 'metrics.json'}")

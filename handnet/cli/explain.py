@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.networks.encoder import Encoder
 
-# Photos whose mean the shares are counted from.
-_NUM_REFERENCE = 64
-
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
@@ -69,17 +66,13 @@ def explain(run_folder: Path, first: str, second: str, data: str, output: Path) 
 def _average_features(run: "Run", encoder: "Encoder", data: str) -> "npt.NDArray[np.float64] | None":
     """Return the mean features of some training photos; None, with a warning, where the data cannot be read."""
     from handnet.cli._run import open_data
-    from handnet.embedding.features import compute_features
     from handnet.errors import DataError
-    from handnet.images.photo_store import prepare_photos
+    from handnet.evaluation.evidence import average_features
 
     try:
         examples = open_data(run, data, "train").examples
     except DataError as error:
         warn(f"the shares are counted from zero, not from the mean of the training photos: {error}")
         return None
-    step = max(1, len(examples) // _NUM_REFERENCE)
-    paths = [example.path for example in examples[::step]]
-    photos = prepare_photos(paths, run.config.image)
-    features = compute_features(encoder.backbone, photos, run.config.image, run.config.model, progress=show_progress)
-    return features.mean(axis=0, dtype=float)
+    paths = [example.path for example in examples]
+    return average_features(encoder, paths, run.config.image, run.config.model, show_progress)

@@ -37,7 +37,13 @@ def gallery() -> None:
 @click.option(
     "--review", type=_LEVELS, default="standard", show_default=True, help="How photos are reviewed at enrolment."
 )
-def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str) -> None:
+@click.option(
+    "--index",
+    default="exact",
+    show_default=True,
+    help="How a server searches: exact, hnsw, ivf, ivf-sq8 or diskann (docs/scale.md).",
+)
+def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str) -> None:
     """Make the empty gallery G, bound to one model. With a key its templates are protected."""
     from handnet.gallery.gallery import Gallery
 
@@ -52,7 +58,14 @@ def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, revie
     encoder = load_model(source)
     matching = calibrate_model(encoder, source, data)
     with Gallery.create(
-        place.gallery, encoder, matching, store=place.store, key=key, keep_photos=keep_photos, review=review
+        place.gallery,
+        encoder,
+        matching,
+        store=place.store,
+        key=key,
+        keep_photos=keep_photos,
+        review=review,
+        index=index,
     ) as made:
         protected = "protected by its key" if made.header.protection else "not protected: see make-key and rotate-key"
         echo(f"made {place.gallery}: vectors of {made.header.width} numbers, {protected}")

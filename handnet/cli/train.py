@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 @click.option(
     "--overfit", type=int, metavar="N", help="Only check that the pair classifier can learn N training pairs exactly."
 )
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    default=1,
+    help="This is one of N processes that train together, on JAX; a launcher such as srun starts them all (docs/scale.md).",
+    metavar="N",
+)
 @with_overrides("optimizer.learning_rate=1e-3")
 def train(
     config_file: Path | None,
@@ -49,6 +56,7 @@ def train(
     resume: bool,
     batch: int | None,
     overfit: int | None,
+    nodes: int,
     overrides: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -66,7 +74,7 @@ def train(
             raise ConfigError("--resume needs --run DIR: the run to continue.")
         if given or overrides or config_file or batch is not None or overfit is not None:
             raise ConfigError("--resume takes all settings from the run. Give --run (and --data) alone.")
-        resume_run(run_folder, data, command=command, echo=echo, warn=warn, progress=show_progress)
+        resume_run(run_folder, data, num_nodes=nodes, command=command, echo=echo, warn=warn, progress=show_progress)
         return
     config = _read_settings(config_file, overrides, given, batch)
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
@@ -78,11 +86,22 @@ def train(
     from handnet.training.pair_training import check_pairs
 
     if overfit is not None:
+        if nodes > 1:
+            raise ConfigError("--overfit runs on one process. Leave --nodes out.")
         epochs_needed = overfit_pairs(config, dataset, overfit, echo=echo, progress=show_progress)
         echo(f"all pairs are classified correctly after {epochs_needed} epochs")
         return
     check_pairs(config, dataset)
-    train_run(config, run_folder, dataset, command=command, echo=echo, warn=warn, progress=show_progress)
+    train_run(
+        config,
+        run_folder,
+        dataset,
+        num_nodes=nodes,
+        command=command,
+        echo=echo,
+        warn=warn,
+        progress=show_progress,
+    )
 
 
 # Options that set one setting each.

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,11 @@ from handnet.cli._gallery import (
 )
 from handnet.errors import ConfigError, quote
 from handnet.library.start import start_tensorflow
+
+if TYPE_CHECKING:
+    from handnet.evaluation.pair_verdict import Verdict
+    from handnet.evaluation.verify import Verifier
+    from handnet.images.seen_hand import SeenHand
 
 
 @click.command()
@@ -73,14 +79,42 @@ def _verify_pair(
         contents, problem = read_photo(path)
         if problem := problem or find_header_problem(contents) or find_damage(contents):
             raise DataError(f"{path!r} cannot be used: {problem}.")
+    from handnet.evaluation.quick_verify import verify_quickly
+
+    found = verify_quickly(run, first, second, warn)
+    if found is not None:
+        _print_answer(first, second, *found, as_json)
+        return
     start_tensorflow()
     from handnet.evaluation.verify import load_verifier, verify_photos
     from handnet.images.photo_store import read_hands
-    from handnet.images.seen_hand import compare_hands, describe_hand
     from handnet.networks.encoder import load_encoder
 
-    verdict = verify_photos(load_verifier(run, load_encoder(run), warn), [(first, second)])[0]
-    hands = read_hands([first, second], run.config.image)
+    verifier = load_verifier(run, load_encoder(run), warn)
+    verdict = verify_photos(verifier, [(first, second)])[0]
+    _print_answer(first, second, verdict, read_hands([first, second], run.config.image), as_json)
+    _keep_frozen(verifier, [first, second])
+
+
+def _keep_frozen(verifier: "Verifier", photos: list[str]) -> None:
+    """Keep what the next answer needs, after this one has been given: a failure costs that one time, and no answer."""
+    from handnet.embedding.freeze_encoder import keep_frozen
+    from handnet.errors import DiskError, RunError
+    from handnet.export.archive import digest_encoder
+
+    run, encoder, classifier = verifier.run, verifier.encoder, verifier.classifier
+    digest = digest_encoder(encoder, run.config.image)
+    try:
+        reason = keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
+    except (DiskError, RunError) as error:
+        reason = str(error)
+    if reason:
+        warn(f"the next answer will take as long as this one: {reason}")
+
+
+def _print_answer(first: str, second: str, verdict: "Verdict", hands: "list[SeenHand]", as_json: bool) -> None:
+    from handnet.images.seen_hand import compare_hands, describe_hand
+
     if as_json:
         seen = {"hands": [hand._asdict() for hand in hands]} if hands else {}
         echo(json.dumps({"first": first, "second": second, **verdict._asdict(), **seen}))

@@ -48,11 +48,15 @@ def fetch(name: str, folder: Path | None) -> None:
 
 
 @weights.command()
-@click.argument("source", metavar="FILE|DIR")
+@click.argument("source", metavar="FILE|DIR|RUN")
 @click.argument("folder", metavar="[NEW_DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--arch", required=True, help="The backbone that they fit, e.g. dino or resnet50.")
-def convert(source: str, folder: Path | None, arch: str) -> None:
+@click.option("--half", is_flag=True, help="Write float16: half the size, three decimal digits.")
+def convert(source: str, folder: Path | None, arch: str, half: bool) -> None:
     """Convert weights (.pth, .safetensors, .h5, a Hugging Face, timm or keras-hub folder) to a folder for --weights.
+
+    Of a RUN, take the backbone that it has trained, up to the depths that it uses (model.taps); the folder serves as the
+    weights of a source too (model.sources.NAME.weights). It no longer says whose photos the run has seen.
 
     With --arch mediapipe-hands, take the networks that find hands from a mediapipe wheel or a folder with the two .tflite
     files; they go to the cache unless you give a NEW_DIR.
@@ -69,4 +73,4 @@ def convert(source: str, folder: Path | None, arch: str) -> None:
     start_tensorflow()
     from handnet.networks.convert import convert_weights
 
-    echo(f"wrote {convert_weights(arch, source, folder)}")
+    echo(f"wrote {convert_weights(arch, source, folder, half)}")

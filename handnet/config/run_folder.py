@@ -22,6 +22,9 @@ from handnet.files import new_folder, write_json
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
 WEIGHTS_FILE = "model.weights.h5"
+# Of the classifier of pairs, where the run has one.
+PAIR_WEIGHTS_FILE = "pairs.weights.h5"
+PAIR_CALIBRATION_FILE = "pairs_calibration.json"
 HISTORY_FILE = "history.csv"
 SEEN_PHOTOS_FILE = "seen_photos.txt"
 # Variables that change what TensorFlow and Keras compute, in the last digits or in more.

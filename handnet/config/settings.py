@@ -41,7 +41,7 @@ class DataConfig:
     Attributes:
         reader: a name of `handnet.data.readers.READERS`.
         path: the data set's folder; "" means $HANDNET_DATA, else data/hands11k.
-        split: a name of `handnet.data.splits.by_person.SPLITS`.
+        split: a name of `handnet.data.splits.rules.SPLITS` or of `handnet.data.splits.rules.DATASET_SPLITS`.
         split_options: that split's own options.
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
         fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models
@@ -199,7 +199,8 @@ class SourceConfig:
     """One source of features of a backbone that joins several: a network on a crop of the photo.
 
     Attributes:
-        backbone: a name of `handnet.networks.backbones.BACKBONES`, with its own default weights, frozen.
+        backbone: a name of `handnet.networks.backbones.BACKBONES`, frozen.
+        weights: as `model.weights`, but not a run; "": the backbone's default.
         crop: what it sees; a value of `image.crop`, but for those that are several in one.
         align: whether the hand is moved onto the mean outline first, as the backbone `hand` does by itself.
         size_px: side of what it sees; 0: the backbone's default.
@@ -208,6 +209,7 @@ class SourceConfig:
     """
 
     backbone: str = ""
+    weights: str = ""
     crop: str = "hand-canonical"
     align: bool = False
     size_px: int = 0
@@ -236,7 +238,10 @@ class ModelConfig:
         sources: of a backbone that joins several sources of features, e.g. "hand-pretrained": each by a name of your choice. What
             you name like one of its defaults is laid over it.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).
-        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense) or "lda": one linear
+        freeze_norms: leave the BatchNorm layers of what is trained as the weights have them, statistics included: few people, or
+            synthetic ones, say little about the statistics of the photos to come.
+        head: a name of `handnet.networks.heads.HEADS`: "mlp" (Dense → BatchNorm → ReLU → Dropout → Dense), "linear" (one Dense
+            layer) or "lda": one linear
             map, found at once by discriminant analysis between the training people, on a frozen backbone; no loss, no epochs;
             or "joined-lda": such an analysis for each source of features, made for single photos of two views.
         lda_penalty: of "lda" and "joined-lda", above 0: how much the scatter within people is enlarged in every direction, in
@@ -255,6 +260,7 @@ class ModelConfig:
     taps: Options = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     trainable: str = "all"
+    freeze_norms: bool = False
     head: str = "mlp"
     lda_penalty: float = 0.5
     hidden_size: int = 512

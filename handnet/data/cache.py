@@ -1,10 +1,10 @@
-"""The cache of decoded photos and of features: one small file for each photo and setting, made once and read often.
+"""The cache of decoded photos, of features and of models in another form: made once and read often.
 
-A file is named after the digest of the photo's bytes and lies in a folder named after the settings, so a changed photo
+A photo's file is named after the digest of its bytes and lies in a folder named after the settings, so a changed photo
 or setting is never served from the cache. Each file is written whole to a temporary name and renamed: several processes
 may fill one cache, and a killed one leaves nothing that another would read.
 
-Photos and features together are bounded: after new ones were written, those that were used longest ago are deleted
+Photos, features and models together are bounded: after new ones were written, those that were used longest ago are deleted
 until the rest is below the limit, but never what this process has asked for, nor a folder that another living process
 works with. A file's time of modification is that of its last use; a process names its folders in a file that it holds
 locked, so that nothing is left to clean up after one that was killed.
@@ -26,7 +26,7 @@ from handnet.errors import ConfigError, DiskError
 from handnet.files import try_lock
 
 DEFAULT_LIMIT_GB = 50.0
-_BOUNDED = ("photos", "features")
+_BOUNDED = ("photos", "features", "models")
 _PARTS = (*_BOUNDED, "drawn")
 _IN_USE = "in-use"
 # A file is not marked as used again within this time, nor is another process's temporary file taken for abandoned.
@@ -113,6 +113,11 @@ def find_feature_folder(settings: Mapping[str, Any]) -> Path:
     return find_cache_folder() / "features" / _digest_settings(settings)
 
 
+def find_model_file(described: Mapping[str, Any], suffix: str) -> Path:
+    """Return the file or folder of a model in a form that is made once, e.g. converted; JSON can write what decides it."""
+    return find_cache_folder() / "models" / f"{_digest_settings(described)}{suffix}"
+
+
 def use_folder(folder: Path) -> None:
     """Tell other processes that this one works with a folder of the cache, before looking for files in it."""
     try:
@@ -192,7 +197,7 @@ def find_drawn_folder(name: str) -> Path:
 
 
 def read_info() -> dict[str, CacheInfo]:
-    """Count the files and bytes of each part of the cache: photos, features, drawn data sets."""
+    """Count the files and bytes of each part of the cache: photos, features, models, drawn data sets."""
     root, parts = find_cache_folder(), {}
     for name in _PARTS:
         sizes = [size for _, size, _ in _list_files(root / name)]

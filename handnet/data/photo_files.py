@@ -102,7 +102,7 @@ def scan_folder(folder: Path | str, found: FoundPhotos, root: str) -> Iterator[t
         raise DataError(f"Cannot read the folder {printable(str(folder))}: {error.strerror}.") from error
     for entry in ordered:
         kind = _find_kind(entry)
-        if entry.name.startswith(".") or entry.name.casefold() in _SYSTEM_FOLDERS:
+        if is_hidden(entry.name):
             if kind == "folder" or is_photo(entry.name):
                 found.system.append(os.path.relpath(entry.path, root))
         elif kind == "broken":
@@ -155,6 +155,11 @@ def _find_kind(entry: os.DirEntry[str]) -> str:
     except OSError:
         # A link to itself.
         return "broken"
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden or the system's, by its name."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
 
 
 def is_photo(name: str) -> bool:

@@ -1,6 +1,7 @@
 """From photos or features to unit vectors: what the loop over batches is most often given."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -12,6 +13,7 @@ from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
 from handnet.embedding.loop import embed
+from handnet.embedding.predict import build_predict
 from handnet.images.photo_store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
@@ -36,13 +38,15 @@ class PhotoVectors(NamedTuple):
 
 def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
     """Return the vectors (N, D) of batches of pixels or features by an encoder, or its head."""
-    return embed(model.predict_on_batch, batches, model.output_shape[-1])
+    return embed(build_predict(model), batches, model.output_shape[-1])
 
 
 def embed_features(head: keras.Model, features: Floats) -> Floats:
     """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
     begins = range(0, len(features), _ROWS_AT_ONCE)
-    return embed_batches(head, (features[begin : begin + _ROWS_AT_ONCE] for begin in begins))
+    # Called as it is: a graph for each head and number of rows, used once, costs more than it saves.
+    run = partial(head, training=False)
+    return embed(run, (features[begin : begin + _ROWS_AT_ONCE] for begin in begins), head.output_shape[-1])
 
 
 def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress = hide_progress) -> Floats:
@@ -58,7 +62,7 @@ def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress =
     """
     photos = read_photos(files, encoder.input_shape[1], _PHOTOS_AT_ONCE)
     count = progress("embed photos")
-    return embed(encoder.predict_on_batch, photos, encoder.output_shape[-1], len(files), count)
+    return embed(build_predict(encoder), photos, encoder.output_shape[-1], len(files), count)
 
 
 def embed_part(

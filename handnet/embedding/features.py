@@ -23,6 +23,7 @@ from handnet.config.settings import Config, ImageConfig, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.embedding.loop import embed_each
+from handnet.embedding.predict import build_predict
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
@@ -36,7 +37,16 @@ Floats = npt.NDArray[np.float32]
 # Raised whenever a backbone's arithmetic or the augmentation changes what it gives.
 FEATURES_VERSION = 1
 # Of the settings of the model, those that the backbone's output does not depend on, or its weights already tell.
-_HEAD_SETTINGS = ("weights", "trainable", "head", "lda_penalty", "hidden_size", "embedding_size", "dropout")
+_HEAD_SETTINGS = (
+    "weights",
+    "trainable",
+    "freeze_norms",
+    "head",
+    "lda_penalty",
+    "hidden_size",
+    "embedding_size",
+    "dropout",
+)
 
 
 class FeatureViews(NamedTuple):
@@ -127,7 +137,7 @@ def compute_views(
         augmentation["grounds"] = digest_bytes(grounds.tobytes())
     settings = {**_describe(backbone, config.image, config.model), **augmentation}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def change(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         sides = tf.zeros((tf.shape(images)[0],), tf.int32)
         changed, _ = augment_with_draws(tf.cast(images, tf.float32), sides, draws, config.augment, background)
@@ -180,7 +190,8 @@ def _list_parts(
             part,
             {
                 **known,
-                "source": asdict(source),
+                # Its weights count by their digest, not by their name.
+                "source": {key: value for key, value in asdict(source).items() if key != "weights"},
                 "image": seen[source.crop],
                 "precision": backbone.dtype_policy.name,
             },
@@ -234,7 +245,7 @@ def _compute(
     groups = [digests[begin : begin + photos_at_once] for begin in range(0, len(digests), photos_at_once)]
     images = zip(read_photos(files, size_px, photos_at_once), groups, strict=True)
     pictures = (prepare(photo_images, some) for photo_images, some in images)
-    computed = embed_each(partial(_run, backbone, photos_at_once * num_views), pictures)
+    computed = embed_each(partial(_run, build_predict(backbone), photos_at_once * num_views), pictures)
     for some, rows in zip(groups, computed, strict=True):
         for digest, values in zip(some, rows.reshape(len(some), num_views, width), strict=True):
             if not np.isfinite(values).all():
@@ -253,10 +264,10 @@ def _compute(
     return features
 
 
-def _run(backbone: keras.Model, batch_size: int, images: tf.Tensor) -> Any:
+def _run(predict: Callable[[Any], Any], batch_size: int, images: tf.Tensor) -> Any:
     # Always filled up to one size, so that one shape is traced.
     padding = batch_size - len(images)
-    return backbone.predict_on_batch(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))[: len(images)]
+    return predict(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))[: len(images)]
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:

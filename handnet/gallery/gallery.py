@@ -58,6 +58,7 @@ class Gallery:
         key: Key | None = None,
         keep_photos: bool = False,
         review: str = "standard",
+        index: str = "exact",
     ) -> "Gallery":
         """Make a new, empty gallery.
 
@@ -69,11 +70,12 @@ class Gallery:
             key: protects the templates; None: not protected.
             keep_photos: keep the bytes of enrolled photos, without which no other model can be migrated to.
             review: level of the review at enrolment: "off", "standard" or "strict".
+            index: how a server searches: "exact", "hnsw", "ivf", "ivf-sq8" or "diskann"; see docs/scale.md.
 
         Raises:
             GalleryError: it exists already.
             DiskError: it cannot be written.
-            ConfigError: an unknown level or store.
+            ConfigError: an unknown level, store or index, or an index for a folder.
         """
         header = Header(
             collection=new_id(),
@@ -86,6 +88,7 @@ class Gallery:
             protection=Codec.describe_new(encoder.width, key),
             matching=matching_to_json(matching),
             created=now(),
+            index=index,
         )
         return cls(create_store(str(gallery), store, header, key), encoder)
 
@@ -116,6 +119,7 @@ class Gallery:
             review=check_level(review),
             protection=Codec.describe_new(self.header.width, key),
             created=now(),
+            index=self.header.index if store else "exact",
         )
         return Gallery(create_store(str(gallery), store, header, key))
 

@@ -51,6 +51,7 @@ class Header:
         protection: what to derive keys from besides the secret (`protection.Codec`); empty: not protected.
         matching: the fitted `matching.pairings.Matching` as JSON.
         created: UTC, ISO 8601.
+        index: how a server searches (`stores.milvus_indexes`); a folder is always searched exactly.
     """
 
     collection: str
@@ -63,6 +64,7 @@ class Header:
     protection: Mapping[str, Any]
     matching: Mapping[str, Any]
     created: str
+    index: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)

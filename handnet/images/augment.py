@@ -34,7 +34,12 @@ _CHROMA_TURNED = _YIQ_TO_RGB @ np.array([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ 
 
 
 def augment_batch(
-    images: tf.Tensor, sides: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float = 255.0
+    images: tf.Tensor,
+    sides: tf.Tensor,
+    seed: tf.Tensor,
+    config: AugmentConfig,
+    background: float = 255.0,
+    part: tuple[int, int] | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Change each photo of a batch at random; the same seed gives the same photos.
 
@@ -44,15 +49,18 @@ def augment_batch(
         seed: int32 (2,), another one for each batch.
         config: probabilities and strengths.
         background: grey level 0..255 that is shown beyond the photo's border and where it is erased.
+        part: (place of the first photo in its batch, photos in the whole batch) where `images` are a part of a batch: they
+            change as they would within it. None: they are all.
 
     Returns:
         Images as given, 0..255, and sides, where those of mirrored photos are swapped.
     """
-    count, later = tf.shape(images)[0], seed + tf.constant([1 << 30, 0], seed.dtype)
+    here, later = tf.shape(images)[0], seed + tf.constant([1 << 30, 0], seed.dtype)
+    begin, count = part or (0, here)
     first = tf.random.stateless_uniform((count, NUM_FIRST_DRAWS), seed, alg="philox")
     rest = tf.random.stateless_uniform((count, len(DRAWS) - NUM_FIRST_DRAWS), later, alg="philox")
     uniforms = tf.concat([first, rest], axis=1)
-    return augment_with_draws(images, sides, uniforms, config, background)
+    return augment_with_draws(images, sides, uniforms[begin : begin + here], config, background)
 
 
 def augment_with_draws(
@@ -189,9 +197,12 @@ def _gaussian_matrix(size: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
 
 
 def augment(
-    images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float
+    images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig, background: float, part: tuple[int, int] | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Augment a uint8 batch (B, S, S, 3) by a stateless seed; return it as uint8 and which photos were mirrored, bool (B,)."""
+    """Augment a uint8 batch (B, S, S, 3) by a stateless seed; return it as uint8 and which photos were mirrored, bool (B,).
+
+    See `augment_batch` for the arguments.
+    """
     left = tf.zeros((tf.shape(images)[0],), tf.int32)
-    changed, sides = augment_batch(tf.cast(images, tf.float32), left, seed, config, background=background)
+    changed, sides = augment_batch(tf.cast(images, tf.float32), left, seed, config, background, part)
     return tf.cast(tf.round(tf.clip_by_value(changed, 0.0, 255.0)), tf.uint8), sides == 1

@@ -87,6 +87,28 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
 
 
+def find_prepared(
+    paths: Sequence[str], digests: Sequence[str], config: ImageConfig, progress: Progress = hide_progress
+) -> PreparedPhotos:
+    """Return photos that other machines have decoded; those that the cache of this one lacks are decoded here.
+
+    Args:
+        paths: the photos.
+        digests: of their bytes, as `prepare_photos` returns them.
+        config: how they are decoded.
+        progress: told of (photos done, photos in all).
+
+    Raises:
+        DataError: see `prepare_photos`.
+    """
+    folder = find_photo_folder(describe_rules(config))
+    files = [folder / digest[:2] / digest for digest in digests]
+    missing = [path for path, file in zip(paths, files, strict=True) if not file.exists()]
+    if missing:
+        prepare_photos(missing, config, progress)
+    return PreparedPhotos([str(file) for file in files], list(digests))
+
+
 def find_unusable(paths: Sequence[str], config: ImageConfig, progress: Progress = hide_progress) -> dict[str, str]:
     """Return the photos that `prepare_photos` refuses, each with the reason."""
     return _prepare_all(paths, config, progress)[1]

@@ -37,8 +37,15 @@ def read_for_graph(path: str) -> bytes:
         ValueError: Pillow cannot decode it.
     """
     contents = Path(path).read_bytes()
-    if not needs_pillow(contents):
-        return clean_jpeg(contents)[0]
+    return to_graph_format(contents) if needs_pillow(contents) else clean_jpeg(contents)[0]
+
+
+def to_graph_format(contents: bytes) -> bytes:
+    """Return a photo that needs Pillow as a PNG of what Pillow decodes.
+
+    Raises:
+        ValueError: Pillow cannot decode it.
+    """
     buffer = BytesIO()
     Image.fromarray(decode_with_pillow(contents)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -42,6 +42,7 @@ def evaluate(
     output: str | Path | None = None,
     seed: int = 0,
     audit: bool = False,
+    explain: int = 0,
     echo: Echo = print,
     progress: Progress = hide_progress,
 ) -> Evaluation:
@@ -54,6 +55,7 @@ def evaluate(
         output: folder for the files; without it RUN/eval-PART.
         seed: random seed for galleries and the bootstrap.
         audit: look for shortcuts too, as `handnet audit` does; takes minutes.
+        explain: show for so many of the worst queries which places made them similar, in the report; seconds for each.
         echo: is given notes, e.g. what was left out of the data set.
         progress: is told of each piece of work.
 
@@ -70,7 +72,7 @@ def evaluate(
         echo(f"warning: {seen}")
     check_free_space(target, LEAST_FREE_BYTES)
     with hold_lock(target):
-        return evaluate_opened(opened, part, target, seed, audit, echo, progress)
+        return evaluate_opened(opened, part, target, seed, audit, echo, progress, explain)
 
 
 # Pictures, figures and a page.
@@ -83,7 +85,14 @@ def find_run_folder(run: "str | Path | Run") -> Path:
 
 
 def evaluate_opened(
-    opened: OpenRun, part: str, target: Path, seed: int, with_audit: bool, echo: Echo, progress: Progress
+    opened: OpenRun,
+    part: str,
+    target: Path,
+    seed: int,
+    with_audit: bool,
+    echo: Echo,
+    progress: Progress,
+    num_explained: int = 0,
 ) -> Evaluation:
     """Evaluate a run that is open, into the folder `target`, which no other process writes; see `evaluate`."""
     from handnet.data.dataset import forget_views, has_one_view, has_views
@@ -104,12 +113,13 @@ def evaluate_opened(
     if run.config.pairs.form != "none":
         pair_metrics = _evaluate_pairs(of, target, "pairs.html")
         files += ("pairs.html", "pairs.json")
-    return Evaluation(target, _evaluate_hands(of, target, with_audit), pair_metrics, files)
+    return Evaluation(target, _evaluate_hands(of, target, with_audit, num_explained), pair_metrics, files)
 
 
-def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> dict[str, Any]:
-    from handnet.evaluation.hands import describe_run, evaluate_run
+def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained: int) -> dict[str, Any]:
+    from handnet.evaluation.hands import describe_run, evaluate_run, explain_worst
     from handnet.evaluation.origin import describe_origin
+    from handnet.evaluation.report.evidence_page import draw_evidence
     from handnet.evaluation.report.page import write_report
     from handnet.metrics.all_figures import write_metrics
 
@@ -118,7 +128,9 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool) -> dict[str, 
     replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, **origin})
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory), of.part)
-    write_report(target / "report.html", metrics, embedded, title, about, of.seed)
+    explained = explain_worst(of, metrics, embedded, num_explained)
+    evidence = {pair: draw_evidence(found) for pair, found in explained.items()}
+    write_report(target / "report.html", metrics, embedded, title, about, of.seed, evidence)
     return {**metrics, **origin}
 
 

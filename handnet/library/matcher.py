@@ -17,7 +17,8 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
-    from handnet.evaluation.verify import Verdict, Verifier
+    from handnet.evaluation.pair_verdict import Verdict
+    from handnet.evaluation.verify import Verifier
 
 # A file, the bytes of one, or the upright pixels of a photo, uint8 (H, W, 3), RGB.
 PhotoInput = str | Path | bytes | npt.NDArray[np.uint8]
@@ -174,7 +175,7 @@ class SavedModelMatcher:
 
     def verify(self, first: PhotoInput, second: PhotoInput) -> "Verdict":
         """Say whether two photos show one person; see `Matcher`."""
-        from handnet.evaluation.verify import Verdict
+        from handnet.evaluation.pair_verdict import Verdict
 
         if "verify" not in self._encoder.signatures:
             raise RunError(

@@ -5,18 +5,15 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from handnet.errors import ConfigError, DiskError
+from handnet.console import turn_stderr_aside
+from handnet.errors import ConfigError
 
 
 def start_tensorflow() -> None:
     """Import TensorFlow and let it look for devices; what it prints is shown only if that fails.
-
-    Its C++ parts write to the file descriptor before any log level is read, so the descriptor is turned aside meanwhile.
 
     Raises:
         ConfigError: KERAS_BACKEND names what is not installed.
@@ -29,24 +26,17 @@ def start_tensorflow() -> None:
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    sys.stderr.flush()
-    with _open_aside() as aside:
-        kept = os.dup(2)
-        os.dup2(aside.fileno(), 2)
-        try:
-            # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
-            with _hidden("sklearn"):
-                import keras  # noqa: F401
-                import tensorflow as tf
+    # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
+    with turn_stderr_aside(), _hidden("sklearn"):
+        import keras  # noqa: F401
+        import tensorflow as tf
 
-            tf.config.list_physical_devices()
-        except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+        tf.config.list_physical_devices()
+        if backend != "tensorflow":
+            # It reads photos alone there; it would take a GPU's whole memory at its first operation.
+            tf.config.set_visible_devices([], "GPU")
+        # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
+        tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager
@@ -61,12 +51,3 @@ def _hidden(package: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[package]
-
-
-def _open_aside() -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile()
-    except OSError as error:
-        raise DiskError(
-            f"Cannot write a temporary file: {error.strerror}. Set TMPDIR to a folder that can be written."
-        ) from None

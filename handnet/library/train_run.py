@@ -25,6 +25,7 @@ def train(
     run: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
+    nodes: int = 1,
     echo: Echo = print,
     progress: Progress = hide_progress,
 ) -> "Run":
@@ -38,6 +39,7 @@ def train(
         run: the run folder to create; without it runs/ARCH-LOSS. With `resume` the run to continue.
         settings: single settings laid over `config`, e.g. {"train.epochs": 3, "loss.options.margin": 0.2}.
         resume: continue the interrupted run `run`; all settings come from it.
+        nodes: how many processes, of which this is one, train together, on JAX; see docs/scale.md.
         echo: is given each line of the training.
         progress: is told of each piece of work.
 
@@ -53,7 +55,7 @@ def train(
     if resume:
         if run is None or config is not None or settings:
             raise ConfigError("resume=True takes all settings from the run: give run (and data) alone.")
-        return resume_run(Path(run), str(data), echo=echo, warn=echo, progress=progress)
+        return resume_run(Path(run), str(data), num_nodes=nodes, echo=echo, warn=echo, progress=progress)
     chosen = complete_settings(config, settings or {})
     folder = Path("runs") / f"{chosen.model.arch}-{name_objective(chosen)}" if run is None else Path(run)
     check_target(folder)
@@ -63,7 +65,7 @@ def train(
     from handnet.training.pair_training import check_pairs
 
     check_pairs(chosen, dataset)
-    return train_run(chosen, folder, dataset, echo=echo, warn=echo, progress=progress)
+    return train_run(chosen, folder, dataset, num_nodes=nodes, echo=echo, warn=echo, progress=progress)
 
 
 def complete_settings(config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> "Config":
@@ -102,7 +104,14 @@ def check_target(folder: Path) -> None:
 
 
 def resume_run(
-    folder: Path, data: str, *, command: Sequence[str] = (), echo: Echo, warn: Echo, progress: Progress
+    folder: Path,
+    data: str,
+    *,
+    num_nodes: int = 1,
+    command: Sequence[str] = (),
+    echo: Echo,
+    warn: Echo,
+    progress: Progress,
 ) -> "Run":
     """Continue an interrupted run, or return a finished one; see `train_run` for the arguments."""
     from handnet.config.run_folder import WEIGHTS_FILE, read_run
@@ -124,6 +133,7 @@ def resume_run(
         dataset,
         resume=True,
         finished=run if done else None,
+        num_nodes=num_nodes,
         command=command,
         echo=echo,
         warn=warn,
@@ -138,6 +148,7 @@ def train_run(
     *,
     resume: bool = False,
     finished: "Run | None" = None,
+    num_nodes: int = 1,
     command: Sequence[str] = (),
     echo: Echo,
     warn: Echo,
@@ -151,19 +162,40 @@ def train_run(
         dataset: the photos.
         resume: continue an interrupted run.
         finished: the run, where only its classifier of pairs is missing.
+        num_nodes: how many processes train together; the first one alone prints and writes.
         command: what was typed, for the record.
         echo: prints one line.
         warn: prints one line of warning.
         progress: told of each piece of work.
     """
     from handnet.config.run_folder import read_run, read_run_split
+    from handnet.training.nodes import end_together, join_nodes
     from handnet.training.pair_training import train_pairs
     from handnet.training.train import train as train_encoder
 
+    if finished and num_nodes > 1:
+        raise ConfigError(f"The classifier of pairs is trained by one process. Leave --nodes {num_nodes} out.")
+    nodes = join_nodes(num_nodes)
+    if not nodes.is_first:
+        echo = warn = lambda line: None
+        progress = hide_progress
     try:
-        run = finished or train_encoder(
-            config, folder, dataset, resume=resume, command=command, echo=echo, warn=warn, progress=progress
-        )
+        with end_together(nodes, folder):
+            run = finished or train_encoder(
+                config,
+                folder,
+                dataset,
+                resume=resume,
+                command=command,
+                echo=echo,
+                warn=warn,
+                progress=progress,
+                nodes=nodes,
+            )
+        if nodes.total > 1:
+            if config.pairs.form != "none":
+                echo(f"one process trains the classifier of pairs: handnet train --resume --run {quote(folder)}")
+            return run
         if config.pairs.form != "none":
             train_pairs(run, dataset, echo=echo, progress=progress)
             run = read_run(folder)

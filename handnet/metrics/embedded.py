@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,13 @@ import numpy.typing as npt
 from handnet.data.dataset import normalise_identity
 from handnet.data.example import SIDES, Example
 from handnet.data.photo_files import escape_name
+from handnet.data.remote.addresses import is_address
+from handnet.data.remote.any_folder import Folder
 from handnet.data.table import is_missing
 from handnet.errors import ConfigError, EvaluationError
 from handnet.files import write_with
 from handnet.metrics.embedding_checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
+from handnet.metrics.vector_folder import read_vector_folder
 
 Attributes = Mapping[str, str]
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -202,7 +205,7 @@ def label_embeddings(
     )
 
 
-def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
+def load_part(path: Path | str, normalize: bool = False, with_attributes: bool = True) -> EmbeddedPart:
     """Read embeddings and labels that handnet or any other program wrote.
 
     Needed: `embeddings` (N, D), `identities` (N,), `views` (N,); optional: `sides`, `paths` (N,) and `attributes` (N,),
@@ -210,15 +213,19 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
     Nothing is unpickled.
 
     Args:
-        path: an .npz or .parquet file.
+        path: an .npz or .parquet file; or a folder of `handnet embed --cluster`, which may be an address, s3://BUCKET/FOLDER.
         normalize: divide each row by its norm, for models that do not.
+        with_attributes: without them a row takes a fraction of the memory.
 
     Raises:
         ConfigError: as `check_vector_file`.
         EvaluationError: no such file, another format, no labels, or as `make_part`.
     """
-    check_vector_file(path)
-    columns = _read_columns(path)
+    if is_address(str(path)) or Path(path).is_dir():
+        columns = read_vector_folder(Folder(str(path)), _read_parquet)
+    else:
+        check_vector_file(Path(path))
+        columns = _read_columns(Path(path))
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise EvaluationError(
@@ -229,7 +236,7 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
     vectors = columns["embeddings"]
     if normalize and vectors.ndim == 2 and np.isfinite(vectors.astype(np.float32)).all():
         vectors = normalize_rows(vectors)
-    attributes = columns.get("attributes")
+    attributes = columns.get("attributes") if with_attributes else None
     try:
         rows = None if attributes is None else [json.loads(str(text)) for text in attributes]
         if rows is not None and not all(isinstance(row, dict) for row in rows):
@@ -243,13 +250,13 @@ def load_part(path: Path, normalize: bool = False) -> EmbeddedPart:
         columns.get("sides"),
         rows,
         None if "paths" not in columns else columns["paths"].tolist(),
-        str(columns.get("name", path.stem)),
+        str(columns.get("name", Path(path).stem)),
         str(columns.get("model", "")),
     )
     return replace(part, photos=str(columns.get("photos", "")))
 
 
-def _check_identities(path: Path, identities: npt.NDArray[Any]) -> list[str]:
+def _check_identities(path: Path | str, identities: npt.NDArray[Any]) -> list[str]:
     names = [str(identity) for identity in identities.ravel()]
     if missing := [row for row, name in enumerate(names) if is_missing(name) and name]:
         raise EvaluationError(
@@ -286,7 +293,7 @@ def _write_npz(path: Path, embeddings: npt.NDArray[np.float32], columns: Columns
         np.savez_compressed(file, embeddings=embeddings, **arrays)
 
 
-def _read_parquet(path: Path) -> Columns:
+def _read_parquet(path: Path | IO[bytes]) -> Columns:
     import pyarrow
     import pyarrow.compute
     import pyarrow.parquet

@@ -55,10 +55,11 @@ def _resolve_paths(config: Config) -> Config:
     weights = model.weights
     if weights not in ("none", "preset", "pip", *SHIPPED, *find_backbone(model.arch).shipped):
         weights = _resolve(weights)
+    sources = {name: replace(source, weights=_resolve(source.weights)) for name, source in model.sources.items()}
     return replace(
         config,
         data=replace(data, path=_resolve(data.path), split_options=options),
-        model=replace(model, weights=weights),
+        model=replace(model, weights=weights, sources=sources),
         augment=replace(augment, background_folder=_resolve(augment.background_folder)),
     )
 

@@ -106,8 +106,8 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
             f"{weights!r}. Give --weights pip."
         )
     if from_run:
-        copy_weights(_load_backbone(Path(weights), settings.arch), backbone, weights)
-    set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable)
+        copy_weights(load_run_backbone(Path(weights), settings.arch), backbone, weights)
+    set_trainable(backbone, "lora" if rank != settings.trainable else settings.trainable, settings.freeze_norms)
     images = keras.Input((size, size, 3), name="image")
     features = backbone(images)
     embeddings = UnitNormalization(name=UNIT_LAYER)(head.build(config, features, list_sources(backbone)))
@@ -134,7 +134,13 @@ def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
         ) from None
 
 
-def _load_backbone(folder: Path, arch: str) -> keras.Model:
+def load_run_backbone(folder: Path, arch: str) -> keras.Model:
+    """Return the backbone of a run, LoRA updates merged.
+
+    Raises:
+        RunError: the run is damaged, or was stopped before it began.
+        WeightsError: it has trained another architecture.
+    """
     run = read_run(folder)
     if run.config.model.arch != arch:
         raise WeightsError(

@@ -76,14 +76,29 @@ def _build_mlp(config: Config, features: Any, sources: Sequence[Source]) -> kera
 
     settings, seed = config.model, config.train.seed
     glorot = keras.initializers.GlorotUniform
-    if any(len(source.widths) > 1 for source in sources):
-        # Depths of a network differ in scale by more than ten times: each feature is brought to one, as the batches have it.
-        features = keras.layers.BatchNormalization(center=False, scale=False, name="head_scale")(features)
-    x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(features)
+    x = _scale_depths(features, sources)
+    x = keras.layers.Dense(settings.hidden_size, kernel_initializer=glorot(seed + 1), name="head_hidden")(x)
     x = keras.layers.BatchNormalization(name="head_norm")(x)
     x = keras.layers.ReLU(name="head_relu")(x)
     x = keras.layers.Dropout(settings.dropout, seed=seed + 3, name="head_dropout")(x)
     return keras.layers.Dense(settings.embedding_size, kernel_initializer=glorot(seed + 2), name="head_embedding")(x)
+
+
+def _scale_depths(features: Any, sources: Sequence[Source]) -> Any:
+    import keras
+
+    if all(len(source.widths) == 1 for source in sources):
+        return features
+    # Depths of a network differ in scale by more than ten times: each feature is brought to one, as the batches have it.
+    return keras.layers.BatchNormalization(center=False, scale=False, name="head_scale")(features)
+
+
+def _build_projection(config: Config, features: Any, sources: Sequence[Source]) -> keras.KerasTensor:
+    import keras
+
+    glorot = keras.initializers.GlorotUniform(config.train.seed + 2)
+    x = _scale_depths(features, sources)
+    return keras.layers.Dense(config.model.embedding_size, kernel_initializer=glorot, name="head_embedding")(x)
 
 
 def _build_linear(config: Config, features: Any, _: Sequence[Source]) -> keras.KerasTensor:
@@ -148,6 +163,7 @@ def _fit_joined(
 
 HEADS: dict[str, Head] = {
     "mlp": Head(_build_mlp),
+    "linear": Head(_build_projection),
     "lda": Head(
         _build_linear,
         fit=_fit_lda,

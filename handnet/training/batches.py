@@ -15,6 +15,7 @@ from handnet.data.example import Example, view_index
 from handnet.embedding.features import FeatureViews
 from handnet.images.augment import augment
 from handnet.images.photo_store import read_cached
+from handnet.training.nodes import ALONE, Nodes
 from handnet.training.objective import choose_sampler
 
 # (positions (B,), seed (2,)) -> what the network takes (B, …), and which photos are mirrored, bool (B,).
@@ -106,6 +107,7 @@ def build_training_data(
     config: Config,
     first_epoch: int = 0,
     templates: EpochTemplates | None = None,
+    nodes: Nodes = ALONE,
 ) -> tf.data.Dataset:
     """Build the batches of all epochs from `first_epoch` on; a batch depends on the seed, its epoch and its number alone.
 
@@ -118,7 +120,13 @@ def build_training_data(
         config: the settings.
         first_epoch: the epoch of the first batch.
         templates: of each epoch, where batches are made of people who look similar.
+        nodes: the processes that train together: each reads its own rows of every batch, and they are the rows, changed the
+            same way, that one process alone would read.
     """
+    num_rows = int(np.prod(plan.batch_shape))
+    rows_per_entry = num_rows // plan.batch_shape[0]
+    own = nodes.share(plan.batch_shape[0])
+    own_rows = slice(own.start * rows_per_entry, own.stop * rows_per_entry)
 
     def generate() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
         for epoch in range(first_epoch, config.train.epochs):
@@ -137,21 +145,28 @@ def build_training_data(
             tf.TensorSpec((2,), tf.int32),
         ),
     )
-    load = _load_features(photos) if isinstance(photos, FeatureViews) else _load_images(photos, config)
+    load = (
+        _load_features(photos, own_rows, num_rows)
+        if isinstance(photos, FeatureViews)
+        else _load_images(photos, config, own_rows, num_rows)
+    )
     label_table = tf.constant(plan.labels)
 
     def build_people(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         del targets
+        indices = indices[own]
         inputs, mirrored = load(indices, seed)
         rows = tf.gather(label_table, indices)
         return inputs, tf.stack([tf.where(mirrored, rows[:, 2], rows[:, 0]), rows[:, 1]], axis=1)
 
     def build_pairs(indices: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        inputs, _ = load(tf.reshape(indices, (-1,)), seed)
-        inputs = tf.reshape(inputs, (plan.batch_shape[0], 2, *inputs.shape[1:]))
-        return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets, tf.float32)[:, None]
+        inputs, _ = load(tf.reshape(indices[own], (-1,)), seed)
+        inputs = tf.reshape(inputs, (own.stop - own.start, 2, *inputs.shape[1:]))
+        return {"first": inputs[:, 0], "second": inputs[:, 1]}, tf.cast(targets[own], tf.float32)[:, None]
 
     build = build_pairs if choose_sampler(config) == "pairs" else build_people
+    # Nothing in it needs AutoGraph, which makes tracing slower.
+    build = tf.autograph.experimental.do_not_convert(build)
     dataset = dataset.map(build, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
     if templates:
         # A plan that waits for its templates must not hold a thread that the model needs to make them.
@@ -161,28 +176,28 @@ def build_training_data(
     return dataset
 
 
-def _load_images(files: Sequence[str], config: Config) -> Load:
+def _load_images(files: Sequence[str], config: Config, rows: slice, num_rows: int) -> Load:
     size_px, background, file_table = config.image.size_px, float(config.image.background), tf.constant(list(files))
 
     def load(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         read_row = lambda file: read_cached(file, size_px)  # noqa: E731
         images = tf.map_fn(read_row, tf.gather(file_table, indices), fn_output_signature=tf.uint8)
-        images, mirrored = augment(images, seed, config.augment, background)
+        images, mirrored = augment(images, seed, config.augment, background, (rows.start, num_rows))
         return tf.ensure_shape(images, (None, size_px, size_px, 3)), mirrored
 
     return load
 
 
-def _load_features(views: FeatureViews) -> Load:
+def _load_features(views: FeatureViews, rows: slice, num_rows: int) -> Load:
     num_views, width = views.values.shape[1:]
     with tf.device("CPU:0"):
         values = tf.constant(views.values.reshape(-1, width))
         mirrored = tf.constant(views.mirrored.ravel())
 
     def load(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        drawn = tf.random.stateless_uniform(tf.shape(indices), seed, 0, num_views, tf.int64, alg="philox")
-        rows = indices * num_views + drawn
-        return tf.gather(values, rows), tf.gather(mirrored, rows)
+        drawn = tf.random.stateless_uniform((num_rows,), seed, 0, num_views, tf.int64, alg="philox")
+        places = indices * num_views + drawn[rows]
+        return tf.gather(values, places), tf.gather(mirrored, places)
 
     return load
 

@@ -10,6 +10,7 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.data.dataset import halve_views, has_views
 from handnet.embedding.encode import embed_features
 from handnet.embedding.features import compute_features, compute_views
+from handnet.errors import ConfigError
 from handnet.networks.backbones.taps import list_sources
 from handnet.networks.heads import select_head
 from handnet.training.callbacks.checkpoint import save_weights, write_history
@@ -26,6 +27,11 @@ def find_head(job: Job) -> Run:
     Args:
         job: what is to be trained, with a head that has a `fit`.
     """
+    if job.nodes.total > 1:
+        raise ConfigError(
+            f"The head {job.config.model.head!r} is found by one process. Leave --nodes {job.nodes.total} out, or choose a head "
+            "that is trained by gradient: --set model.head=mlp."
+        )
     begin = time.monotonic()
     session = open_session(job, select_people(job))
     session.encoder.head.set_weights(_fit_head(session))

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from handnet.console import Echo
 from handnet.data.batch_plan import FloatArray
 from handnet.data.dataset import halve_views, has_views
 from handnet.embedding.encode import embed_features, embed_files
-from handnet.embedding.features import compute_features, compute_views, count_views
+from handnet.embedding.features import FeatureViews, compute_features, compute_views, count_views
 from handnet.errors import ConfigError
 from handnet.files import remove_leftovers
 from handnet.losses import MetricLoss
@@ -25,6 +25,7 @@ from handnet.networks.encoder import Encoder
 from handnet.training.batches import EpochTemplates, Plan, build_training_data, plan_training
 from handnet.training.callbacks.checkpoint import (
     averaged_weights,
+    new_memory,
     read_memory,
     remove_checkpoint,
     restore_checkpoint,
@@ -37,6 +38,7 @@ from handnet.training.callbacks.keeper import Keeper
 from handnet.training.callbacks.look_alikes import LookAlikes
 from handnet.training.callbacks.pictures import TrainingPictures
 from handnet.training.callbacks.validation import Validation
+from handnet.training.nodes import Nodes, check_batch
 from handnet.training.objective import build_statistics, build_training_loss, build_training_model, count_batch_photos
 from handnet.training.optimizer import build_optimizer
 from handnet.training.session import (
@@ -80,6 +82,7 @@ def train_by_gradient(job: Job) -> Run:
     plan = plan_training(people.training, job.config)
     loss = build_training_loss(job.config, plan.num_identities, has_views(people.training))
     from_features = _choose_features(job.config, plan, people, job.echo)
+    check_batch(plan.batch_shape[0])
     session = open_session(job, people)
     memory = read_memory(job.folder) if job.folder is not None and job.resume else {}
     inputs = _build_inputs(session, plan, from_features, memory.get("epochs_done", 0))
@@ -89,8 +92,10 @@ def train_by_gradient(job: Job) -> Run:
     _fit(session, plan, loss, model, inputs, keeper)
     memory, best = keeper.memory, keeper.memory["best_epoch"]
     figures = memory["history"][best] if memory["history"] else {}
-    run = finish_run(run, time.monotonic() - begin, memory["epochs_done"], best, figures)
-    remove_checkpoint(run.folder)
+    is_first = job.nodes.is_first
+    run = finish_run(run, time.monotonic() - begin, memory["epochs_done"], best, figures, write=is_first)
+    if is_first:
+        remove_checkpoint(run.folder)
     which = f"the weights of epoch {best + 1}" if best >= 0 else "the weights as they were"
     job.echo(f"kept {which} in {run.folder / WEIGHTS_FILE}")
     return run
@@ -119,27 +124,42 @@ def _choose_features(config: Config, plan: Plan, people: People, echo: Echo) -> 
 
 
 def _build_inputs(session: Session, plan: Plan, from_features: bool, first_epoch: int) -> Inputs:
-    config, encoder, progress = session.job.config, session.encoder, session.job.progress
+    config, encoder, progress, nodes = session.job.config, session.encoder, session.job.progress, session.job.nodes
     templates = EpochTemplates() if config.sampler.alike_fraction else None
     photos, val_photos = session.training_photos, session.validation_photos
     if not from_features:
         return Inputs(
             encoder.model,
-            build_training_data(plan, photos.files, config, first_epoch, templates),
-            partial(embed_files, encoder.model, photos.files),
-            partial(embed_files, encoder.model, val_photos.files),
+            build_training_data(plan, photos.files, config, first_epoch, templates, nodes),
+            partial(_embed_together, nodes, encoder.model, photos.files),
+            partial(_embed_together, nodes, encoder.model, val_photos.files),
             templates,
         )
     # Only the head is trained, and it needs no more than the backbone's features.
-    views = compute_views(encoder.backbone, photos, config, progress=progress)
-    val_features = compute_features(encoder.backbone, val_photos, config.image, config.model, progress=progress)
+    own, own_val = (nodes.share(len(some.files)) for some in (photos, val_photos))
+    views = compute_views(encoder.backbone, photos.select(own.start, own.stop), config, progress=progress)
+    views = FeatureViews(nodes.gather(views.values), nodes.gather(views.mirrored))
+    val_features = nodes.gather(
+        compute_features(
+            encoder.backbone,
+            val_photos.select(own_val.start, own_val.stop),
+            config.image,
+            config.model,
+            progress=progress,
+        )
+    )
     return Inputs(
         encoder.head,
-        build_training_data(plan, views, config, first_epoch, templates),
+        build_training_data(plan, views, config, first_epoch, templates, nodes),
         partial(embed_features, encoder.head, views.values[:, 0]),
         partial(embed_features, encoder.head, val_features),
         templates,
     )
+
+
+def _embed_together(nodes: Nodes, model: keras.Model, files: Sequence[str]) -> FloatArray:
+    """Return the vectors of all photos, of which each process embeds its share."""
+    return nodes.gather(embed_files(model, files[nodes.share(len(files))]))
 
 
 def _compile_model(session: Session, plan: Plan, loss: MetricLoss, network: keras.Model) -> keras.Model:
@@ -151,7 +171,8 @@ def _compile_model(session: Session, plan: Plan, loss: MetricLoss, network: kera
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
         loss=loss,
         metrics=build_statistics(loss),
-        jit_compile=config.train.jit,
+        # On JAX what is not compiled runs operation by operation, and sees one device's rows.
+        jit_compile=config.train.jit or keras.backend.backend() == "jax",
     )
     model.optimizer.build(model.trainable_variables)
     return model
@@ -163,14 +184,17 @@ def _begin(session: Session, plan: Plan, model: keras.Model, memory: dict[str, A
     variables = _list_changing(model, encoder, config)
     run = begin_run(session)
     if job.resume:
-        remove_leftovers(run.folder)
+        if job.nodes.is_first:
+            remove_leftovers(run.folder)
         if memory:
             restore_checkpoint(run.folder, variables, memory)
         job.echo(f"resumed after epoch {memory.get('epochs_done', 0)} of {config.train.epochs}")
     if not memory:
         # The first checkpoint is the beginning itself, so that a run killed in its first epoch can be resumed too.
-        save_weights(encoder.model, run.folder / WEIGHTS_FILE)
-        memory = write_checkpoint(run.folder, variables, {})
+        memory = new_memory()
+        save_weights(encoder.model, run.folder / WEIGHTS_FILE, write=job.nodes.is_first)
+        if job.nodes.is_first:
+            memory = write_checkpoint(run.folder, variables, memory)
     training, validation = session.people.training, session.people.validation
     job.echo(describe_parameters(encoder.model, count_batch_photos(config)))
     job.echo(
@@ -179,7 +203,8 @@ def _begin(session: Session, plan: Plan, model: keras.Model, memory: dict[str, A
     )
     keep_last, patience = config.train.keep == "last", config.train.patience
     swap = partial(averaged_weights, model)
-    return run, Keeper(run.folder, encoder.model, variables, patience, memory, swap, keep_last)
+    writes = job.nodes.is_first
+    return run, Keeper(run.folder, encoder.model, variables, patience, memory, swap, keep_last, writes)
 
 
 def _list_changing(model: keras.Model, encoder: Encoder, config: Config) -> list[Any]:
@@ -224,19 +249,25 @@ def _list_callbacks(
         names, views = [example.identity for example in people.validation], halve_views(people.validation)
         as_pairs = not has_views(people.validation)
         validation = Validation(inputs.embed_validation, names, views, partial(averaged_weights, model), as_pairs)
-        pictures = TrainingPictures(
-            folder,
-            lambda: validation.embeddings,
-            session.validation_photos.files,
-            names,
-            views,
-            config.image.size_px,
-            session.training_photos.files[:6],
-            config.augment,
-            config.image.background,
-            seed=config.train.seed,
+        callbacks.append(validation)
+    # What only tells or draws is the first process's; what computes is on all, so that they stay in step.
+    if not job.nodes.is_first:
+        return callbacks
+    if people.validation:
+        callbacks.append(
+            TrainingPictures(
+                folder,
+                lambda: validation.embeddings,
+                session.validation_photos.files,
+                names,
+                views,
+                config.image.size_px,
+                session.training_photos.files[:6],
+                config.augment,
+                config.image.background,
+                seed=config.train.seed,
+            )
         )
-        callbacks += [validation, pictures]
     margin = getattr(loss, "margin", None)
     chance_rank = (count_people(people.validation) + 1) / 2
     return [

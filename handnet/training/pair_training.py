@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.run_folder import Run, update_facts
+from handnet.config.run_folder import PAIR_CALIBRATION_FILE, PAIR_WEIGHTS_FILE, Run, update_facts
 from handnet.config.settings import Config, OptimizerConfig, PairsConfig
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
@@ -25,9 +25,7 @@ from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.callbacks.checkpoint import save_weights
 from handnet.training.optimizer import build_optimizer
 
-PAIR_WEIGHTS_FILE = "pairs.weights.h5"
 _ROWS_AT_ONCE = 4096
-PAIR_CALIBRATION_FILE = "pairs_calibration.json"
 Floats = npt.NDArray[np.float32]
 
 

@@ -26,11 +26,12 @@ from handnet.data.splits.rules import make_split, select_part
 from handnet.errors import RunError, quote
 from handnet.files import check_free_space
 from handnet.images.hand_finder import describe_hand_finder
-from handnet.images.photo_store import PreparedPhotos, prepare_photos
+from handnet.images.photo_store import PreparedPhotos, find_prepared, prepare_photos
 from handnet.networks.backbones import find_backbone
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
 from handnet.networks.heads import select_head
+from handnet.training.nodes import ALONE, Nodes
 
 # Weights, best weights and a checkpoint with two moments each, while both old and new lie on the disk.
 _COPIES_OF_WEIGHTS = 8
@@ -49,6 +50,7 @@ class Job(NamedTuple):
         echo: prints one line.
         warn: prints one line of warning.
         progress: told of each piece of work.
+        nodes: the processes that train together.
     """
 
     config: Config
@@ -59,6 +61,7 @@ class Job(NamedTuple):
     echo: Echo = print
     warn: Echo = print
     progress: Progress = hide_progress
+    nodes: Nodes = ALONE
 
 
 class People(NamedTuple):
@@ -162,7 +165,7 @@ def open_session(job: Job, people: People) -> Session:
     if job.folder is not None:
         check_free_space(job.folder, _COPIES_OF_WEIGHTS * 4 * encoder.model.count_params() + _OTHER_BYTES)
     examples = [*people.training, *people.validation]
-    photos = prepare_photos([example.path for example in examples], config.image, job.progress)
+    photos = _prepare_photos(job, [example.path for example in examples])
     fingerprint = fingerprint_data(photos.digests, [write_label(example) for example in examples])
     if job.folder is not None and job.resume and read_run(job.folder).facts["data"]["fingerprint"] != fingerprint:
         raise RunError(
@@ -173,7 +176,7 @@ def open_session(job: Job, people: People) -> Session:
 
 
 def begin_run(session: Session) -> Run:
-    """Make the run folder, or read the one that is continued.
+    """Make the run folder, or read the one that is continued; of several processes the first one makes it.
 
     Raises:
         RunError: it exists, or does not.
@@ -186,19 +189,24 @@ def begin_run(session: Session) -> Run:
     facts = collect_facts(job.config, job.command, session.data)
     facts |= {"precision": session.precision, "num_parameters": session.encoder.model.count_params()}
     facts |= _find_leaks(job, session.people.split)
+    if not job.nodes.is_first:
+        return Run(job.folder, job.config, facts)
     seen = collect_seen_photos(job.config.model.weights, session.photos.digests)
     return create_run(job.folder, job.config, facts, session.people.split, seen)
 
 
-def finish_run(run: Run, seconds: float, epochs_done: int, best_epoch: int, best: Mapping[str, float]) -> Run:
-    """Write down that a run is finished, after `seconds` more, with the figures of its best epoch.
+def finish_run(
+    run: Run, seconds: float, epochs_done: int, best_epoch: int, best: Mapping[str, float], *, write: bool = True
+) -> Run:
+    """Write down that a run is finished, after `seconds` more, with the figures of its best epoch; `write`: by this process.
 
     Raises:
         DiskError: the run folder cannot be written.
     """
     seconds += run.facts.get("train_seconds", 0.0)
     results = {"epochs_done": epochs_done, "best_epoch": best_epoch, "best": best, "train_seconds": round(seconds, 1)}
-    return update_facts(run, {"status": "finished", **results})
+    changes = {"status": "finished", **results}
+    return update_facts(run, changes) if write else run._replace(facts=run.facts | changes)
 
 
 def count_people(examples: Sequence[Example]) -> int:
@@ -212,6 +220,14 @@ def _read_unfinished(folder: Path) -> Run:
     if run.facts["status"] == "finished" and (folder / WEIGHTS_FILE).is_file():
         raise RunError(f"The run {str(folder)!r} is finished already. Evaluate it: handnet eval {quote(folder)}")
     return run
+
+
+def _prepare_photos(job: Job, paths: Sequence[str]) -> PreparedPhotos:
+    """Let each process decode its share; with a cache that all of them see each photo is decoded once."""
+    prepared = prepare_photos(paths[job.nodes.share(len(paths))], job.config.image, job.progress)
+    if job.nodes.total == 1:
+        return prepared
+    return find_prepared(paths, job.nodes.gather_texts(prepared.digests), job.config.image, job.progress)
 
 
 def _build_encoder(job: Job) -> Encoder:

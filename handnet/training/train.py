@@ -1,5 +1,6 @@
 """Training an encoder: one function for every method."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from handnet.networks.heads import select_head
 from handnet.networks.tensorflow_errors import explain_failures
 from handnet.training.closed_form import find_head
 from handnet.training.gradient import train_by_gradient
+from handnet.training.nodes import ALONE, Nodes
 from handnet.training.session import Job
 
 
@@ -25,6 +27,7 @@ def train(
     echo: Echo = print,
     warn: Echo = print,
     progress: Progress = hide_progress,
+    nodes: Nodes = ALONE,
 ) -> Run:
     """Train an encoder and leave everything about it in a run folder.
 
@@ -37,6 +40,7 @@ def train(
         echo: prints one line.
         warn: prints one line of warning.
         progress: told of each piece of work.
+        nodes: the processes that train together; the first one alone writes.
 
     Returns:
         The finished run.
@@ -49,9 +53,9 @@ def train(
         DiskError: the run cannot be written, or another process is writing it.
         DeviceError: the memory of the device does not suffice.
     """
-    with hold_lock(folder), explain_failures(folder):
+    with hold_lock(folder) if nodes.is_first else contextlib.nullcontext(), explain_failures(folder):
         return METHODS[select_head(config.model).method](
-            Job(config, dataset, folder, resume, command, echo, warn, progress)
+            Job(config, dataset, folder, resume, command, echo, warn, progress, nodes)
         )
 
 

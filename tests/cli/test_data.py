@@ -103,13 +103,13 @@ def test_photos_without_a_hand_are_named_where_training_would_crop_to_it(command
     Image.fromarray(np.broadcast_to(paper[:, np.newaxis], (96, 128, 3)).copy()).save(photos[2])
     check = ("data", "check", "hands", "--set=data.split=fractions")
     assert command.run(*check).code == 0
-    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=48")
     assert outcome.code == 1
     line = next(line for line in outcome.out.splitlines() if line.startswith("with image.crop=hand: "))
     assert "1 of 6 photos cannot be used: " in line
     assert photos[2].name in line
     photos[2].write_bytes(hand)
-    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=32")
+    outcome = command.run(*check, "--set=image.crop=hand", "--set=image.size_px=48")
     assert outcome.code == 0
     assert "with image.crop=hand: a hand in each photo" in outcome.out
     Image.new("RGB", (128, 96), "white").save(photos[2])

@@ -49,6 +49,18 @@ def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command
     ]
     assert figures["recall_at_1"] == 1.0
     assert (tmp_path / "out/report.html").read_text().startswith("<!doctype html>")
+    outcome = command.run("eval", "--embeddings", file, "--normalize", "--large", "--processes=1", "--output", "large")
+    assert outcome.code == 0, outcome.err
+    assert "1 with one view only are never queries (p5)" in outcome.out
+    assert "exact to" in outcome.out
+    large = json.loads(Path("large/metrics.json").read_text())
+    whole = json.loads((tmp_path / "out/metrics.json").read_text())
+    for direction in ("dorsal_to_palmar", "palmar_to_dorsal"):
+        assert large["protocols"]["photo"][direction] == whole["protocols"]["photo"][direction]
+    assert not Path("large/work").exists()
+    assert "belong to --embeddings" in command.fail("eval", "run", "--large", code=2)
+    line = command.fail("eval", "--embeddings", file, "--large", "--val-embeddings", file, code=2)
+    assert "leave out --val-embeddings" in line
 
 
 def test_validation_vectors_of_another_model_are_refused(command: CommandLine, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.cli.command_line import CommandLine
 from tests.tiny import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,12 +38,6 @@ def start(*arguments: str, before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err
-    return out, err
-
-
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     while not condition():
         assert process.poll() is None, f"ended before it was to be stopped: {process.communicate()}"
@@ -62,9 +57,12 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(working_folder: Path) -> None:
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
+    command: CommandLine, working_folder: Path
+) -> None:
     write_tiny(Path("hands"), num_people=20, photos_per_view=2)
-    finish(start(*TRAIN, "--run=whole"))
+    # What nobody stops needs no process of its own, whose imports take longer than the training.
+    assert command.run(*TRAIN, "--run=whole").code == 0
 
     run = Path("killed")
     process = start(*TRAIN, f"--run={run}")
@@ -90,8 +88,9 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(working
             ]
         assert count_epochs(run) < NUM_EPOCHS, "it was stopped before its end"
 
-    out, _ = finish(start("train", "--resume", f"--run={run}"))
-    assert "resumed after epoch " in out
+    outcome = command.run("train", "--resume", f"--run={run}")
+    assert outcome.code == 0, outcome.err
+    assert "resumed after epoch " in outcome.out
     assert (run / "history.csv").read_bytes() == Path("whole/history.csv").read_bytes()
     expected, received = (read_arrays(folder / "model.weights.h5") for folder in (Path("whole"), run))
     assert expected.keys() == received.keys()
@@ -101,8 +100,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(working
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_stops_training_with_one_line_and_keeps_the_run(working_folder: Path) -> None:
-    del working_folder
+def test_a_disk_that_fills_up_stops_training_with_one_line_and_keeps_the_run(command: CommandLine) -> None:
     write_tiny(Path("hands"), num_people=20, photos_per_view=1)
     # No file may grow beyond so many blocks of 512 bytes, as on a full disk: the first checkpoint still fits.
     process = start(*TRAIN, "--run=run", before="ulimit -f 40; ")
@@ -110,5 +108,5 @@ def test_a_disk_that_fills_up_stops_training_with_one_line_and_keeps_the_run(wor
     assert process.returncode == 1, err
     assert "Traceback" not in err
     assert len([line for line in err.splitlines() if line.startswith("handnet: Cannot write")]) == 1, err
-    finish(start("train", "--resume", "--run=run"))
+    assert command.run("train", "--resume", "--run=run").code == 0
     assert count_epochs(Path("run")) == NUM_EPOCHS

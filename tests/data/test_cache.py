@@ -42,7 +42,7 @@ def test_clearing_deletes_what_handnet_made_and_nothing_else(tmp_path: Path, mon
         path.write_bytes(b"12345")
     (tmp_path / "letter.txt").write_text("mine")
     held = {name: (part.num_files, part.num_bytes) for name, part in read_info().items()}
-    assert held == {"photos": (1, 5), "features": (0, 0), "drawn": (1, 5)}
+    assert held == {"photos": (1, 5), "features": (0, 0), "models": (0, 0), "drawn": (1, 5)}
     assert clear_cache().num_files == 2
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
     assert sum(part.num_files for part in read_info().values()) == 0

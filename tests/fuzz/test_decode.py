@@ -1,4 +1,4 @@
-"""Five hundred damaged photos in every run of the tests; docs/reliability.md says what twenty thousand found."""
+"""Five hundred damaged photos in every run of the tests; docs/measurements/reliability.md says what twenty thousand found."""
 
 from pathlib import Path
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -67,18 +68,25 @@ def _rotate(folder: Path, matchings: dict[str, Matching], acknowledge: Acknowled
 OPERATIONS = {"enrol": _enrol, "import": _import, "remove": _remove, "migrate": _migrate, "rotate-key": _rotate}
 
 
-def kill_once(operation: str, folder: Path, matchings: dict[str, Matching], seed: int) -> str:
-    """Run an operation in a process of its own, kill it at a random moment, open the gallery and look.
+def fill_gallery(place: Path, operation: str, matchings: dict[str, Matching]) -> Path:
+    """Make the gallery that an operation begins with, and return its folder."""
+    key = make_key(0) if operation == "rotate-key" else None
+    with Gallery.create(
+        place, ENCODERS["first"], matchings["first"], key=key, keep_photos=True, review="off"
+    ) as gallery:
+        for person in range(NUM_PEOPLE):
+            gallery.add(f"Person {person}", take_photos(person))
+    return place
+
+
+def kill_once(operation: str, full: Path, folder: Path, matchings: dict[str, Matching], seed: int) -> str:
+    """Run an operation on a copy of a full gallery in a process of its own, kill it at a random moment, open it and look.
 
     Returns:
         "" or what is wrong.
     """
-    key = make_key(0) if operation == "rotate-key" else None
     place = folder / f"{operation}-{seed}"
-    made = Gallery.create(place, ENCODERS["first"], matchings["first"], key=key, keep_photos=True, review="off")
-    for person in range(NUM_PEOPLE):
-        made.add(f"Person {person}", take_photos(person))
-    made.close()
+    shutil.copytree(full, place)
     journal = folder / f"{operation}-{seed}.acknowledged"
     child = os.fork()
     if child == 0:

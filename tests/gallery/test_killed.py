@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handnet.gallery.pairings import Matching
-from tests.gallery.killing import OPERATIONS, kill_once
+from tests.gallery.killing import OPERATIONS, fill_gallery, kill_once
 from tests.gallery.simulated import fit_simulated
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork")
@@ -17,14 +17,20 @@ def matchings() -> dict[str, Matching]:
     return {"first": fit_simulated(12), "second": fit_simulated(12, width=16)}
 
 
+@pytest.fixture(scope="module", params=OPERATIONS)
+def begun(
+    request: pytest.FixtureRequest, matchings: dict[str, Matching], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """An operation, and the gallery of which each kill gets a copy."""
+    return request.param, fill_gallery(tmp_path_factory.mktemp("full") / "gallery", request.param, matchings)
+
+
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed(operation: str, seed: int, tmp_path: Path, matchings: dict[str, Matching]) -> None:
-    assert kill_once(operation, tmp_path, matchings, seed) == ""
+def test_killed(seed: int, begun: tuple[str, Path], tmp_path: Path, matchings: dict[str, Matching]) -> None:
+    assert kill_once(*begun, tmp_path, matchings, seed) == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed_a_hundred_times_in_all(operation: str, tmp_path: Path, matchings: dict[str, Matching]) -> None:
-    problems = [kill_once(operation, tmp_path, matchings, seed) for seed in range(100, 120)]
+def test_killed_a_hundred_times_in_all(begun: tuple[str, Path], tmp_path: Path, matchings: dict[str, Matching]) -> None:
+    problems = [kill_once(*begun, tmp_path, matchings, seed) for seed in range(100, 120)]
     assert [problem for problem in problems if problem] == []

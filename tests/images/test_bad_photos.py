@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -16,7 +15,6 @@ from handnet.data.synthetic import draw_hand, draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS
 from handnet.images.hand.quality_rule import GOOD, REFUSE
 from handnet.images.hand_report import look_at_photos
-from handnet.images.header_guard import fit_and_check
 from handnet.images.photo_store import build_decoder
 from handnet.images.unusable_photos import NO_HAND as REASONS
 from tests.hand_models import find_hand_models
@@ -152,24 +150,27 @@ def test_faces_are_refused_unless_a_hand_is_in_the_photo(folder, name):
     assert sum(report.verdict.level == REFUSE for report in reports) >= 5
 
 
-@pytest.fixture(scope="module")
-def look_by_color():
-    config = ImageConfig(64, crop="hand-canonical")
-    return tf.function(lambda photo: fit_and_check(photo, config)[1], [tf.TensorSpec((None, None, 3), tf.uint8)])
+def decode_by_color(photo: Image.Image) -> tuple[np.ndarray | None, str]:
+    """Decode as `decode` does, by the rule of colours; the size is that of tests/images/test_photo_store.py."""
+    photo.save(contents := BytesIO(), "PNG", compress_level=1)
+    return build_decoder(ImageConfig(48, crop="hand-canonical"))(contents.getvalue())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["16×16", "black", "white", "noise"])
-def test_by_color_too_there_is_no_hand_where_there_is_none(look_by_color, kind):
-    assert not look_by_color(NO_HAND[kind]())
+def test_by_color_too_there_is_no_hand_where_there_is_none(kind):
+    reason = REASONS["colour"] if kind == "noise" else BLANK
+    assert decode_by_color(Image.fromarray(NO_HAND[kind]())) == (None, reason)
 
 
 @pytest.mark.slow
-def test_by_color_a_hand_is_found_unless_its_photo_is_tiny(look_by_color):
+def test_by_color_a_hand_is_found_unless_its_photo_is_tiny():
     hand = Image.fromarray(draw_hand(sample_person(3, 1), "dorsal", "right", np.random.default_rng(1), SIZE_PX))
-    assert look_by_color(np.asarray(hand))
-    assert look_by_color(np.asarray(hand.resize((48, 36))))
-    assert not look_by_color(np.asarray(hand.resize((16, 16))))
+    for photo in (hand, hand.resize((48, 36))):
+        square, problem = decode_by_color(photo)
+        assert problem == ""
+        assert square is not None
+    assert decode_by_color(hand.resize((16, 16))) == (None, REASONS["colour"])
 
 
 @pytest.mark.slow
@@ -178,8 +179,8 @@ def test_the_noise_of_a_dark_photo_is_no_hand(level: int) -> None:
     noise = np.random.default_rng(0).normal(0, 3, (*SIZE_PX[::-1], 3))
     buffer = BytesIO()
     Image.fromarray((level + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=95)
-    assert build_decoder(ImageConfig(size_px=64, crop="hand"))(buffer.getvalue()) == (None, BLANK)
+    assert build_decoder(ImageConfig(48, crop="hand"))(buffer.getvalue()) == (None, BLANK)
     # Where a corner is lighter it is no blank photo, and the noise is still no hand.
     lit = (level + noise + np.linspace(0, 12, SIZE_PX[0])[:, np.newaxis]).clip(0, 255).astype(np.uint8)
     Image.fromarray(lit).save(buffer := BytesIO(), "JPEG", quality=95)
-    assert build_decoder(ImageConfig(size_px=64, crop="hand"))(buffer.getvalue()) == (None, REASONS["colour"])
+    assert build_decoder(ImageConfig(48, crop="hand"))(buffer.getvalue()) == (None, REASONS["colour"])

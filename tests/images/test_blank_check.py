@@ -38,7 +38,7 @@ def test_both_forms_agree_near_the_limit_on_every_kind_of_file(kind, tmp_path):
     with Image.open(USABLE[kind](tmp_path / "whole")) as image:
         pixels, format_name = np.asarray(image.convert("RGB")), image.format
     large = np.asarray(Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC))
-    load = tf.function(lambda photos: load_photos(photos, CONFIG))
+    load = tf.function(lambda photos: load_photos(photos, CONFIG), autograph=False)
     for source in (pixels, large):
         for contrast, blank in ((LEAST_CONTRAST - 0.3, True), (LEAST_CONTRAST + 0.3, False)):
             buffer = BytesIO()

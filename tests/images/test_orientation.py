@@ -16,7 +16,9 @@ from handnet.images import orientation as photo_orientation
 from tests.photos import picture, write_jpeg
 
 # As training and the exported model run it: one graph for files of any length.
-read_orientation = tf.function(photo_orientation.read_orientation, input_signature=[tf.TensorSpec((), tf.string)])
+read_orientation = tf.function(
+    photo_orientation.read_orientation, input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+)
 
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description {} /></rdf:RDF></x:xmpmeta>'
 

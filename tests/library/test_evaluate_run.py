@@ -19,13 +19,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_is_evaluated_with_a_page(run: Path, tmp_path: Path) -> None:
-    found = handnet.evaluate(run, output=tmp_path / "out", echo=lambda line: None)
+    found = handnet.evaluate(run, output=tmp_path / "out", explain=1, echo=lambda line: None)
     assert found.metrics is not None
     assert found.pair_metrics is None
     assert found.metrics["retrieval"]["person"]["dorsal_to_palmar"]["mean_rank"] >= 1
     assert json.loads((found.folder / "metrics.json").read_text())["seed"] == found.metrics["seed"]
     assert {path.name for path in found.folder.iterdir()} == set(found.files)
-    assert found.report.read_text().startswith("<!doctype html>")
+    page = found.report.read_text()
+    assert page.startswith("<!doctype html>")
+    # The worst query alone, with the wrong person found first and with the right one.
+    assert page.count('class="reason"') == 2
+    assert "there are no exact shares, and occlusion is measured" in page
 
 
 def test_what_cannot_be_evaluated_is_one_line(run: Path, tmp_path: Path) -> None:

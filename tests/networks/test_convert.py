@@ -6,13 +6,18 @@ import keras
 import numpy as np
 import pytest
 
+from handnet.config.settings import SourceConfig
+from handnet.data.readers import read_dataset
 from handnet.errors import ConfigError, WeightsError
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.convert import convert_weights
+from handnet.networks.encoder import load_encoder
 from handnet.networks.weights.manifest import read_manifest
 from handnet.networks.weights.source import read_pretrained
+from tests.evaluation.runs import FRACTIONS, build_run
 from tests.goldens.drawn import draw_images, draw_state
 from tests.networks.backbones.sources import TINY_SHAPES, write_source
+from tests.tiny import tiny_config, write_tiny
 
 
 def embed(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -66,3 +71,22 @@ def test_weights_of_another_network_are_refused(tmp_path):
         build_backbone("dino-tiny", image_size_px=70, weights=os.fspath(oblong))
     with pytest.raises(ConfigError, match="Unknown backbone"):
         convert_weights("dino-tin", "x", tmp_path / "y")
+
+
+def test_the_backbone_of_a_run_becomes_a_folder_of_weights(tmp_path):
+    taps = {"layer1_2": 2}
+    model = {"arch": "resnet50", "weights": "none", "trainable": "last-1", "head": "linear", "taps": taps}
+    dataset = read_dataset("hands11k", write_tiny(tmp_path / "hands"))
+    run = build_run(tmp_path / "run", dataset, tiny_config(data=FRACTIONS, model=model))
+    folder = convert_weights("resnet50", os.fspath(run.folder), tmp_path / "half", half=True)
+    manifest = read_manifest(folder)
+    assert (manifest.source, manifest.num_bytes < 700_000) == ("the run 'run', trained on some people of 'hands'", True)
+    images = draw_images(32)
+    filled = build_backbone("resnet50", image_size_px=32, weights=os.fspath(folder), taps=taps)
+    expected = embed(load_encoder(run).backbone, images)
+    np.testing.assert_allclose(embed(filled, images), expected, atol=2e-2 * np.abs(expected).max())
+    with pytest.raises(WeightsError, match="has trained 'resnet50'. Received: arch='vgg16'"):
+        convert_weights("vgg16", os.fspath(run.folder), tmp_path / "other")
+    sources = {"own": SourceConfig("resnet50", weights=os.fspath(run.folder))}
+    with pytest.raises(WeightsError, match="is a run. .*handnet weights convert"):
+        build_backbone("hand-pretrained", image_size_px=64, weights="pip", sources=sources)

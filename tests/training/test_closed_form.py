@@ -1,6 +1,7 @@
 """`handnet train --arch hand`: a head in closed form, from the command to the exported vectors."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_the_same_command_gives_the_same_numbers(run, tiny, tmp_path):
 def test_a_run_killed_before_its_weights_is_repeated(run, tiny, tmp_path):
     folder = tmp_path / "killed"
     dataset = read_dataset("hands11k", tiny)
-    train(hand_config(), folder, dataset, echo=lambda _: None)
+    shutil.copytree(run.folder, folder)
     (folder / "model.weights.h5").unlink()
     with pytest.raises(RunError, match="exists already"):
         train(hand_config(), folder, dataset, echo=lambda _: None)

@@ -67,13 +67,24 @@ def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet
     assert any(line.startswith("device: ") and "float32" in line for line in lines)
 
 
+@pytest.fixture(scope="module")
+def one_epoch(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of one epoch with seed 1; tests must not change it."""
+    folder = tmp_path_factory.mktemp("one-epoch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDNET_CACHE", str(folder / "cache"))
+        patch.setitem(BACKBONES, "tiny", tiny_backbone())
+        return run_quietly(tiny_config(train={"epochs": 1, "seed": 1}), folder / "run", dataset)
+
+
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(dataset: DataSet, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(
+    one_epoch: Run, dataset: DataSet, tmp_path: Path
+) -> None:
     runs = [
-        run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / name, dataset)
-        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+        run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / str(seed), dataset) for seed in (1, 2)
     ]
-    first, again, other = (read_weights(run) for run in runs)
+    first, again, other = (read_weights(run) for run in (one_epoch, *runs))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != c).any() for a, c in zip(first, other, strict=True))
 
@@ -103,20 +114,18 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     return lambda: monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", original)
 
 
+# Each has several of the things that a checkpoint must bring back: a run takes two seconds, and each kind takes four.
 RESUMED: dict[str, dict[str, dict[str, object]]] = {
-    "ema": {"optimizer": {"ema_momentum": 0.9}},
-    "float16": {"train": {"precision": "mixed_float16"}},
-    "pairs": {"loss": {"name": "contrastive", "options": {"margin": 2.0}}},
-    "features": {
+    "average-alike": {"optimizer": {"ema_momentum": 0.9}, "sampler": {"alike_fraction": 0.7}},
+    "float16-pairs": {
+        "train": {"precision": "mixed_float16"},
+        "loss": {"name": "contrastive", "options": {"margin": 2.0}},
+    },
+    "features-alike": {
+        "sampler": {"alike_fraction": 0.7},
         "model": {"trainable": "none"},
         "features": {"cache": "on", "views": 3},
         "augment": vars(AugmentConfig()),
-    },
-    "alike": {"sampler": {"alike_fraction": 0.7}},
-    "alike-features": {
-        "sampler": {"alike_fraction": 0.7},
-        "model": {"trainable": "none"},
-        "features": {"cache": "on"},
     },
 }
 
@@ -133,24 +142,26 @@ def whole(request: pytest.FixtureRequest, dataset: DataSet, tmp_path_factory: py
         return run_quietly(config, folder / "run", dataset)
 
 
-# For daily work one of them: stopped after its first epoch, it goes on from a checkpoint.
-@pytest.mark.parametrize("epoch", [1, pytest.param(0, marks=pytest.mark.slow)])
+# For daily work one of them.
 @pytest.mark.parametrize(
     "whole",
-    [pytest.param(name, marks=() if name == "ema" else pytest.mark.slow) for name in RESUMED],
+    [pytest.param(name, marks=() if name == "average-alike" else pytest.mark.slow) for name in RESUMED],
     indirect=True,
 )
 def test_an_interrupted_run_resumes_to_the_same_end(
-    whole: Run, epoch: int, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Run, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = whole.config
-    undo = interrupt_at(epoch, monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        run_quietly(config, tmp_path / "stopped", dataset)
-    undo()
-    assert read_run(tmp_path / "stopped").facts["status"] == "started"
-    resumed = run_quietly(config, tmp_path / "stopped", dataset, resume=True)
-    assert (tmp_path / "stopped/history.csv").read_text() == (whole.folder / "history.csv").read_text()
+    """Stopped in its first epoch it goes on from the beginning, stopped in its second from the checkpoint after the first."""
+    config, folder = whole.config, tmp_path / "stopped"
+    for epoch in (0, 1):
+        undo = interrupt_at(epoch, monkeypatch)
+        with pytest.raises(KeyboardInterrupt):
+            run_quietly(config, folder, dataset, resume=epoch > 0)
+        undo()
+        assert read_run(folder).facts["status"] == "started"
+        assert (folder / "history.csv").exists() == (epoch > 0)
+    resumed = run_quietly(config, folder, dataset, resume=True)
+    assert (folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
     assert all((a == b).all() for a, b in zip(read_weights(whole), read_weights(resumed), strict=True))
 
 
@@ -208,12 +219,13 @@ def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, mon
         run_quietly(tiny_config(), tmp_path / "run", other, resume=True)
 
 
-def test_an_existing_run_or_folder_is_an_error_before_any_work(dataset: DataSet, tmp_path: Path) -> None:
-    run_quietly(tiny_config(train={"epochs": 1}), tmp_path / "run", dataset)
-    before = (tmp_path / "run/run.json").read_bytes()
+def test_an_existing_run_or_folder_is_an_error_before_any_work(
+    one_epoch: Run, dataset: DataSet, tmp_path: Path
+) -> None:
+    before = (one_epoch.folder / "run.json").read_bytes()
     with pytest.raises(RunError, match="exists already. Continue it with --resume"):
-        run_quietly(tiny_config(), tmp_path / "run", dataset)
-    assert (tmp_path / "run/run.json").read_bytes() == before
+        run_quietly(tiny_config(), one_epoch.folder, dataset)
+    assert (one_epoch.folder / "run.json").read_bytes() == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("keep me")
     with pytest.raises(RunError, match="exists and is not a run"):
@@ -237,48 +249,35 @@ def test_too_few_people_for_a_batch_is_an_error_before_training(dataset: DataSet
 
 
 @pytest.mark.slow
-def test_patience_stops_and_the_best_weights_are_kept(dataset: DataSet, tmp_path: Path) -> None:
-    # A rate of almost 0 never improves on the first epoch's validation rank.
-    config = tiny_config(train={"epochs": 9, "patience": 2}, optimizer={"learning_rate": 1e-9})
-    run = run_quietly(config, tmp_path / "run", dataset)
-    assert run.facts["best_epoch"] <= run.facts["epochs_done"] - 1
-    assert run.facts["epochs_done"] == run.facts["best_epoch"] + 3
-    assert run.facts["epochs_done"] < 9
-
-
-@pytest.mark.slow
-def test_the_last_weights_are_kept_where_that_is_wanted(dataset: DataSet, tmp_path: Path) -> None:
-    # A rate of almost 0 never improves on the first epoch's validation rank.
-    sections = {"train": {"epochs": 2, "keep": "last"}, "optimizer": {"learning_rate": 1e-9}}
-    run = run_quietly(tiny_config(**sections), tmp_path / "last", dataset)
-    assert run.facts["best_epoch"] == 1
-    first = run_quietly(tiny_config(**{**sections, "train": {"epochs": 2}}), tmp_path / "best", dataset)
-    assert first.facts["best_epoch"] == 0
-
-
-@pytest.mark.slow
-def test_a_loss_that_stays_at_the_margin_and_a_collapsed_encoder_are_said(dataset: DataSet, tmp_path: Path) -> None:
+def test_a_loss_that_stays_at_the_margin_is_said_patience_stops_and_the_best_weights_are_kept(
+    dataset: DataSet, tmp_path: Path
+) -> None:
+    # A rate of almost 0 never improves on the first epoch's validation rank. Margin 50 against distances of at most 2: the
+    # loss cannot leave the margin's neighbourhood.
+    sections = {"optimizer": {"learning_rate": 1e-9}, "loss": {"name": "triplet", "options": {"margin": 50.0}}}
     lines: list[str] = []
-    # Margin 50 against distances of at most 2: the loss cannot leave the margin's neighbourhood.
-    config = tiny_config(
-        train={"epochs": 3}, optimizer={"learning_rate": 1e-9}, loss={"name": "triplet", "options": {"margin": 50.0}}
-    )
-    train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lines.append)
-    assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines)
+    config = tiny_config(train={"epochs": 9, "patience": 2}, **sections)
+    run = train(config, tmp_path / "best", dataset, echo=lambda _: None, warn=lines.append)
+    assert (run.facts["best_epoch"], run.facts["epochs_done"]) == (0, 3)
+    assert any("the loss has stayed at the margin (50) for 3 epochs" in line for line in lines), lines
+    # Unless the last weights are wanted.
+    last = run_quietly(tiny_config(train={"epochs": 2, "keep": "last"}, **sections), tmp_path / "last", dataset)
+    assert last.facts["best_epoch"] == 1
 
 
-@pytest.mark.slow
-def test_validation_figures_are_those_of_the_kept_weights(dataset: DataSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", ["average-alike"], indirect=True)
+def test_validation_figures_are_those_of_the_kept_weights(whole: Run, dataset: DataSet) -> None:
     from handnet.data.splits.rules import select_part
     from handnet.embedding.encode import embed_files
     from handnet.metrics.ranking import compute_person_ranks
 
-    run = run_quietly(tiny_config(train={"epochs": 2}, optimizer={"ema_momentum": 0.8}), tmp_path / "run", dataset)
-    examples = select_part(dataset, read_run_split(run), "val")
-    photos = prepare_photos([example.path for example in examples], run.config.image)
-    embeddings = embed_files(load_encoder(run).model, photos.files)
+    examples = select_part(dataset, read_run_split(whole), "val")
+    photos = prepare_photos([example.path for example in examples], whole.config.image)
+    embeddings = embed_files(load_encoder(whole).model, photos.files)
     people, views = [example.identity for example in examples], [example.view for example in examples]
-    assert np.mean(compute_person_ranks(embeddings, people, views)) == pytest.approx(run.facts["best"]["val_mean_rank"])
+    assert np.mean(compute_person_ranks(embeddings, people, views)) == pytest.approx(
+        whole.facts["best"]["val_mean_rank"]
+    )
 
 
 def test_cached_photos_are_read_back_as_they_were_decoded(dataset: DataSet) -> None:

@@ -1,9 +1,13 @@
 """The pages of the commands hold every command and option, with its help."""
 
+import subprocess
+import sys
+
 import click
 import pytest
 
 from handnet.cli.main import cli
+from tests.documents import ROOT
 from website.commands import describe_commands, escape
 
 
@@ -26,3 +30,12 @@ def test_every_command_is_there_with_its_options(path: str, command: click.Comma
 
 def test_characters_of_markdown_stay_characters() -> None:
     assert escape("a|b <c> *d* `e` f_g") == r"a\|b \<c\> \*d\* \`e\` f\_g"
+
+
+def test_pages_are_made_without_tensorflow() -> None:
+    script = (
+        "import sys; from website import commands, python_names, settings; commands.describe_commands(); "
+        "settings.describe_settings(); python_names.describe_python(); print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

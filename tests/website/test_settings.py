@@ -6,7 +6,8 @@ from typing import get_type_hints
 import pytest
 
 from handnet.config.settings import Config, TrainConfig
-from website.settings import _describe_section, describe_settings, format_toml, read_attributes
+from handnet.data.readers import READERS
+from website.settings import _describe_section, describe_settings, format_toml, list_names, read_attributes
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,13 @@ def test_explanations_are_those_of_the_docstring() -> None:
 )
 def test_defaults_are_written_as_in_toml(value: object, text: str) -> None:
     assert format_toml(value) == text
+
+
+def test_names_of_entries_are_read_from_their_dict() -> None:
+    assert list_names("handnet.data.readers.READERS") == list(READERS)
+    # A dict that is put together from others has no keys of its own.
+    assert list_names("handnet.networks.backbones.BACKBONES") == []
+    with pytest.raises(ValueError, match="no dict literal GONE"):
+        list_names("handnet.losses.GONE")
+    assert "`hands11k`, `folder`" in describe_settings()
+    assert "a name of `handnet" not in describe_settings().lower()

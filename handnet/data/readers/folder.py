@@ -1,7 +1,7 @@
 """Any data set of one folder for each person or class, with a table of labels or without."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -21,7 +21,7 @@ LAYOUT = (
     "identity, view, side"
 )
 _LABELS = ("path", "identity", "view", "side")
-_SYNONYMS = {
+SYNONYMS = {
     "path": (
         "file",
         "file_name",
@@ -190,8 +190,8 @@ def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[
     nobody: dict[str, str] = {}
     lines: dict[str, int] = {}
     find_name = index_names(present)
-    cells_of = read_table(table, ("path",), _SYNONYMS)
-    parsed = [(line, cells, _read_path(table, line, cells["path"])) for line, cells in cells_of]
+    cells_of = read_table(table, ("path",), SYNONYMS)
+    parsed = [(line, cells, check_relative(table, line, cells["path"])) for line, cells in cells_of]
     places = read_places(relative.parts[:-1] for _, _, relative in parsed)
     for line, cells, relative in parsed:
         path = find_name(str(directory / relative))
@@ -199,28 +199,45 @@ def _read_rows(directory: Path, table: Path, present: Collection[str]) -> tuple[
             name = printable(cells["path"].strip())
             raise DataError(f"{table}, line {line}: {name} is in line {lines[path]} too. Expected one row.")
         lines[path] = line
-        place = places[relative.parts[:-1]]
-        if "view" in cells:
-            place = place._replace(view=_choose(table, line, "view", cells["view"], VIEWS))
-            # A cell such as "dorsal left" says both.
-            place = place._replace(side=(parse_hand_words(cells["view"]) or ("", ""))[1] or place.side)
-        if "side" in cells:
-            place = place._replace(side=_choose(table, line, "side", cells["side"], SIDES))
-        if "identity" in cells:
-            place = place._replace(identity=normalise_identity(cells["identity"]))
-        if is_missing(place.identity):
+        row = label_row(table, line, cells, path, places[relative.parts[:-1]])
+        if is_missing(row.identity):
             nobody[path] = f"line {line}"
             continue
-        attributes = {key: value.strip() for key, value in cells.items() if key not in _LABELS}
-        row = _label(path, place)
-        rows.append(replace(row, attributes={**row.attributes, **attributes}))
+        rows.append(row)
     if not nobody:
         return rows, set(), []
     left_out = count_and_name(list(nobody.values()), "row", "rows")
     return rows, set(nobody), [f"{left_out} of {table.name} without an identity, left out."]
 
 
-def _read_path(table: Path, line: int, cell: str) -> PurePosixPath:
+def label_row(table: Path, line: int, cells: Mapping[str, str], path: str, place: Place) -> Example:
+    """Return the photo of one row of a table of labels.
+
+    Args:
+        table: the file, for messages.
+        line: the row's line in it.
+        cells: column -> cell, as `read_table` gives them for `SYNONYMS`.
+        path: where the photo lies.
+        place: what its folders say; the table's own columns come before it.
+
+    Raises:
+        DataError: a view or side that is none.
+    """
+    if "view" in cells:
+        place = place._replace(view=_choose(table, line, "view", cells["view"], VIEWS))
+        # A cell such as "dorsal left" says both.
+        place = place._replace(side=(parse_hand_words(cells["view"]) or ("", ""))[1] or place.side)
+    if "side" in cells:
+        place = place._replace(side=_choose(table, line, "side", cells["side"], SIDES))
+    if "identity" in cells:
+        place = place._replace(identity=normalise_identity(cells["identity"]))
+    row = _label(path, place)
+    attributes = {key: value.strip() for key, value in cells.items() if key not in _LABELS}
+    return replace(row, attributes={**row.attributes, **attributes})
+
+
+def check_relative(table: Path, line: int, cell: str) -> PurePosixPath:
+    """Return the path of a photo that a row names; DataError where it leaves the folder of the table."""
     name = cell.strip()
     relative = PurePosixPath(name)
     if not relative.parts or relative.is_absolute() or ".." in relative.parts or "\\" in name or "\0" in name:

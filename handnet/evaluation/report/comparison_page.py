@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from handnet.evaluation.report.plots import charts, ranking_plots
-from handnet.evaluation.report.plots.difference_plot import plot_differences
+from handnet.evaluation.report.plots.difference_plot import chart_differences, plot_differences
 from handnet.evaluation.report.render import Cell, Plot, Table, render
 from handnet.files import write_bytes
 from handnet.metrics.figures import DIRECTION_NAMES, FIGURES, cell, format_figure, format_interval, list_means
@@ -43,6 +43,7 @@ def write_comparison(path: Path, comparison: Mapping[str, Any]) -> None:
         note=f"{searched}; every run on the same photos.",
         plots=[],
         wide=Plot(plot_differences(comparison), caption),
+        wide_charts=chart_differences(comparison),
         table=Table(["Run", *(figure.heading for figure in figures.values())], rows),
     )
     write_bytes(path, page)
@@ -84,6 +85,7 @@ def write_folds(path: Path, metrics: Mapping[str, Any]) -> None:
         note="Every fold has a gallery and a chance level of its own; they are pooled over people.",
         plots=plots,
         wide=None,
+        wide_charts=[],
         table=Table(["Protocol", *(figure.heading for figure in FIGURES.values())], rows),
     )
     write_bytes(path, page)

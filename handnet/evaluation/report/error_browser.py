@@ -44,14 +44,31 @@ def show_searches(part: EmbeddedPart, seed: int, num_queries: int = 8) -> list[S
     return strips
 
 
+class WorstQuery(NamedTuple):
+    """A query whose person was found late.
+
+    Attributes:
+        query: its photo.
+        right: the nearest photo of the same person.
+        wrong: the nearest photo of each of the nearest wrong people.
+        reasons: (words, `draw_evidence`) of the pairs that were explained.
+    """
+
+    query: Thumbnail
+    right: Thumbnail
+    wrong: list[Thumbnail]
+    reasons: list[tuple[str, Mapping[str, Any]]]
+
+
 def show_worst_queries(
-    part: EmbeddedPart, worst: Sequence[Mapping[str, Any]]
-) -> list[tuple[Thumbnail, Thumbnail, list[Thumbnail]]]:
+    part: EmbeddedPart, worst: Sequence[Mapping[str, Any]], evidence: Mapping[tuple[int, int], Mapping[str, Any]]
+) -> list[WorstQuery]:
     """Return the photos whose person was found last, each with its true match and the nearest wrong people.
 
     Args:
         part: the photos.
         worst: one direction of "worst_queries" in metrics.json: rows of the part.
+        evidence: (row of the query, row of another photo) → why they are as similar as they are, drawn.
     """
     rows = []
     for confusion in worst:
@@ -62,7 +79,14 @@ def show_worst_queries(
             _show(part, neighbour["row"], "wrong", f"{place}. wrong {_cosine(neighbour['similarity'])}")
             for place, neighbour in enumerate(confusion["wrong"], 1)
         ]
-        rows.append((query, true, wrong))
+        pairs = (("the wrong person found first", confusion["wrong"][:1]), ("the right person", [right]))
+        reasons = [
+            (f"Why {words} is this similar", evidence[confusion["row"], neighbour["row"]])
+            for words, neighbours in pairs
+            for neighbour in neighbours
+            if (confusion["row"], neighbour["row"]) in evidence
+        ]
+        rows.append(WorstQuery(query, true, wrong, reasons))
     return rows
 
 

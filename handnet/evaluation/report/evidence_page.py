@@ -68,6 +68,19 @@ def write_evidence(path: Path, evidence: Evidence, photos: tuple[str, str], thre
     Raises:
         DiskError: a folder that cannot be written.
     """
+    page = render(
+        "evidence.html.j2",
+        title="Why these photos are as similar as they are",
+        verdict=_tell(evidence.score, threshold),
+        photos=photos,
+        run=run,
+        drawn=draw_evidence(evidence),
+    )
+    write_bytes(path, page)
+
+
+def draw_evidence(evidence: Evidence) -> dict[str, Any]:
+    """Return what the macro show_evidence of a page shows: both pictures, the heat maps on them, and the shares by group."""
     shares = evidence.shares
     maps = []
     if shares is not None:
@@ -80,18 +93,12 @@ def write_evidence(path: Path, evidence: Evidence, photos: tuple[str, str], thre
             "By how much the similarity falls when a cell is painted over, measured.",
         )
     )
-    page = render(
-        "evidence.html.j2",
-        title="Why these photos are as similar as they are",
-        verdict=_tell(evidence.score, threshold),
-        photos=photos,
-        run=run,
-        pictures=[_encode(picture) for picture in evidence.pictures],
-        maps=maps,
-        groups=list_groups(shares.groups) if shares is not None else [],
-        size={"side": _SIDE, "second": _SECOND, "cell": _CELL},
-    )
-    write_bytes(path, page)
+    return {
+        "pictures": [_encode(picture) for picture in evidence.pictures],
+        "maps": maps,
+        "groups": list_groups(shares.groups) if shares is not None else [],
+        "size": {"side": _SIDE, "second": _SECOND, "cell": _CELL},
+    }
 
 
 def list_tiles(cells: npt.NDArray[np.float64]) -> list[Tile]:

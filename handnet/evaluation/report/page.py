@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from handnet.evaluation.report.embedding_map import draw_map
@@ -57,6 +58,7 @@ def write_report(
     title: str,
     about: Mapping[str, str] | None = None,
     seed: int = 0,
+    evidence: Mapping[tuple[int, int], Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """Write the report of an evaluation, whole or not at all.
 
@@ -67,6 +69,8 @@ def write_report(
         title: of the page.
         about: facts about run, data and program.
         seed: random seed for the searches that are shown and for the map.
+        evidence: (row of a worst query, row of another photo) → why they are as similar as they are, drawn
+            by `draw_evidence`.
 
     Raises:
         DiskError: a folder that cannot be written.
@@ -91,7 +95,7 @@ def write_report(
         baselines=show_baselines(metrics) if present["baselines"] else {},
         audit=show_audit(metrics["audit"]) if present["audit"] else {},
         slices=show_slices(slices),
-        worst=show_worst_queries(part, metrics["worst_queries"]["dorsal_to_palmar"]),
+        worst=show_worst_queries(part, metrics["worst_queries"]["dorsal_to_palmar"], evidence),
         look_alikes=show_look_alikes(part),
         map=_show_map(part, seed),
         about={**(about or {}), **_count_part(metrics["part"])},

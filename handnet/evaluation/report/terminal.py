@@ -57,6 +57,35 @@ def format_metrics(metrics: Mapping[str, Any], full: bool = False) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
+def format_large(metrics: Mapping[str, Any]) -> str:
+    """Return the figures of `evaluate_large` as text, each with its 95 % interval, chance, and the bound of its error.
+
+    Args:
+        metrics: what `evaluate_large` returned, and "part".
+    """
+    protocol, rates = metrics["protocols"]["photo"], metrics["verification"]
+    lines = _format_part(metrics["part"])
+    lines += ["", " " * _NAME_WIDTH + "".join(f"{figure.heading:>{_CELL_WIDTH}}" for figure in FIGURES.values())]
+    for direction, name in DIRECTION_NAMES.items():
+        figures = protocol[direction]
+        lines += [f"{protocol['title']}: {figures['num_queries']:,} queries against {figures['num_gallery']:,g}"]
+        lines += _format_rows(name, figures)
+    lines += [
+        "",
+        f"{rates['num_genuine']:,} pairs of the same person and {rates['num_impostor']:,} of different people",
+    ]
+    found = {"AUC": ("auc", rates["auc"]), "EER": ("eer", rates["eer"])}
+    for label, (key, value) in found.items():
+        low, high = rates["interval"][key]
+        lines += [f"{label} {value:.6f} [{low:.6f}–{high:.6f}], exact to {rates['error'][key]:.1g}"]
+    for rate, value in rates["true_accept_rate"].items():
+        low, high = rates["interval"]["true_accept_rate"][rate]
+        error = rates["error"]["true_accept_rate"][rate]
+        lines += [f"TAR at FAR {rate}: {value:.6f} [{low:.6f}–{high:.6f}], exact to {error:.1g}"]
+    lines += [f"not stated: {reason}." for reason in rates["refused"].values()]
+    return "\n".join(lines)
+
+
 def _wrap(sentence: str) -> list[str]:
     return textwrap.wrap(sentence, _NAME_WIDTH + _CELL_WIDTH * len(FIGURES))
 

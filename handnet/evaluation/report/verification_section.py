@@ -70,6 +70,7 @@ def show_verification(figures: Mapping[str, Any]) -> dict[str, Any]:
             Plot(
                 verification_plots.plot_det(figures["curve"], smallest),
                 "DET: both kinds of error on normal deviate scales.",
+                charts.chart_det(figures["curve"], smallest),
             ),
         ],
     }

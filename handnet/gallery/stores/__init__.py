@@ -48,6 +48,10 @@ def _find_kind(address: str) -> StoreKind:
 
 
 def _create_folder(gallery: str, address: str, header: Header, key: Key | None) -> Store:
+    if header.index != "exact":
+        raise ConfigError(
+            f"A gallery in a folder is searched in memory, exactly. An index needs --store. Received: {header.index!r}."
+        )
     return SqliteStore.create(Path(gallery), header, key)
 
 

@@ -21,6 +21,7 @@ from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.milvus_client import Server
+from handnet.gallery.stores.milvus_indexes import EXACT, find_index
 from handnet.gallery.stores.milvus_lock import WriterLock
 from handnet.gallery.stores.milvus_rows import (
     MARK_BYTES,
@@ -92,10 +93,11 @@ class MilvusStore:
 
         Raises:
             GalleryError: the server is out of reach, or has such a gallery.
-            ConfigError: photos were to be kept, which a server does not.
+            ConfigError: photos were to be kept, which a server does not, or an unknown index.
         """
         if header.keep_photos:
             raise ConfigError("A server keeps no photos. Leave out --keep-photos; migrate takes them from a folder.")
+        find_index(header.index)
         server = Server(gallery, address, TIMEOUT_S)
         try:
             if server.has_gallery():
@@ -105,7 +107,7 @@ class MilvusStore:
             )
             rows = writer.make_header(json.dumps(asdict(header)))
             rows.append(writer.make_head(Head(0, 0, len(rows), {})))
-            _fill_collection(server, header.width, rows)
+            _fill_collection(server, header, rows)
         finally:
             server.close()
         return cls(gallery, address, key)
@@ -201,7 +203,7 @@ class MilvusStore:
             found: set[str] = set()
             for group in groups:
                 condition = f"kind == 'template' and mark == '{name_group(group)}' and batch <= {head.version}"
-                found.update(self._server.search(condition, vector.tolist(), limit))
+                found.update(self._server.search(condition, vector.tolist(), limit, self.header.index))
             people = self._read_people(head, sorted(found))
             versions = {person.id: person.version for person in people}
             rows = self._server.query_in("kind == 'template'", "owner", sorted(versions), READ_FIELDS)
@@ -223,7 +225,7 @@ class MilvusStore:
         """Write the collection as of now into a new folder, which is a gallery without the server; the log stays here."""
         snapshot = self.read_since(-1)
         with new_gallery_folder(target) as inside:
-            write_empty(inside, self.header)
+            write_empty(inside, replace(self.header, index=EXACT))
             store = SqliteStore(inside, self.codec.key)
             try:
                 with store.write() as changes:
@@ -423,13 +425,15 @@ class MilvusStore:
         if changes is not None:
             rows.append(_make_log(writer, number, changes))
         rows.append(writer.make_head(new_head))
-        _fill_collection(self._server, header.width, rows, lock)
+        _fill_collection(self._server, header, rows, lock)
         self.header, self._epoch = header, epoch
         self._use(codec)
 
 
-def _fill_collection(server: Server, width: int, rows: Sequence[ServerRow], lock: WriterLock | None = None) -> None:
-    name = server.create_collection(width)
+def _fill_collection(server: Server, header: Header, rows: Sequence[ServerRow], lock: WriterLock | None = None) -> None:
+    if lock is not None:
+        server.drop_leftovers()
+    name = server.create_collection(header.width, header.index)
     try:
         server.insert(rows, name)
         server.flush(name)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from handnet.errors import ConfigError, GalleryServerError
+from handnet.gallery.stores.milvus_indexes import find_index
 from handnet.gallery.stores.milvus_rows import ServerRow
 
 _PAGE_ROWS = 1000
@@ -86,10 +87,16 @@ class Server:
         with self.explaining():
             self.client.load_collection(self.alias, timeout=self.timeout_s)
 
-    def create_collection(self, width: int) -> str:
-        """Make an empty collection with a name of its own and return that."""
+    def create_collection(self, width: int, index: str) -> str:
+        """Make an empty collection with a name of its own and return that.
+
+        Args:
+            width: numbers in a vector.
+            index: of INDEXES.
+        """
         from pymilvus import DataType
 
+        kind = find_index(index)
         name = f"{self.alias}_{secrets.token_hex(4)}"
         schema = self.client.create_schema(auto_id=False)
         schema.add_field("key", DataType.VARCHAR, max_length=160, is_primary=True)
@@ -97,12 +104,11 @@ class Server:
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("batch", DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=width)
-        index = self.client.prepare_index_params()
-        # Exact, as in memory.
-        index.add_index("vector", index_type="FLAT", metric_type="IP")
+        indexes = self.client.prepare_index_params()
+        indexes.add_index("vector", index_type=kind.type, metric_type="IP", params=dict(kind.build))
         with self.explaining():
             self.client.create_collection(
-                name, schema=schema, index_params=index, consistency_level="Strong", timeout=self.timeout_s
+                name, schema=schema, index_params=indexes, consistency_level="Strong", timeout=self.timeout_s
             )
             self.client.load_collection(name, timeout=self.timeout_s)
         return name
@@ -116,6 +122,16 @@ class Server:
             old = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
             self.client.alter_alias(name, self.alias, timeout=self.timeout_s)
             self.client.drop_collection(old, timeout=self.timeout_s)
+
+    def drop_leftovers(self) -> None:
+        """Drop what a process left that was killed while it wrote the gallery anew; the caller holds the writers' lock."""
+        with self.explaining():
+            current = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            own = re.compile(rf"{re.escape(self.alias)}_[0-9a-f]{{8}}")
+            names = [name for name in self.client.list_collections(timeout=self.timeout_s) if own.fullmatch(name)]
+        for name in names:
+            if name != current:
+                self.drop(name)
 
     def drop(self, name: str) -> None:
         """Drop a collection that never became the gallery."""
@@ -147,14 +163,15 @@ class Server:
         """Return the rows that meet a condition and have one of these values in a field."""
         return [row for some in _list_conditions(condition, field, values) for row in self.query(some, fields)]
 
-    def search(self, condition: str, vector: Sequence[float], limit: int) -> list[str]:
-        """Return the owners of the nearest rows that meet a condition."""
+    def search(self, condition: str, vector: Sequence[float], limit: int, index: str) -> list[str]:
+        """Return the owners of the nearest rows that meet a condition; `index`: the one that the collection has."""
         with self.explaining():
             hits = self.client.search(
                 self.alias,
                 [list(vector)],
                 filter=condition,
                 limit=limit,
+                search_params=find_index(index).choose_search(limit),
                 output_fields=["owner"],
                 consistency_level="Strong",
                 timeout=self.timeout_s,

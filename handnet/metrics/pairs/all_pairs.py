@@ -86,7 +86,7 @@ def score_pairs(part: EmbeddedPart, thresholds: npt.ArrayLike = ()) -> PairScore
         owners[ascending],
         num_impostor,
         len(names),
-        _count_person_pairs(asking, answering),
+        count_person_pairs(asking, answering),
         edges,
         above,
         at,
@@ -110,8 +110,13 @@ def count_bins(scores: Scores) -> Counts:
     return np.bincount(bins, minlength=HISTOGRAM_BINS).astype(np.int64)
 
 
-def _count_person_pairs(asking: npt.NDArray[np.bool_], answering: npt.NDArray[np.bool_]) -> int:
-    # Pairs of people of whom one has a dorsal and the other a palmar photo.
+def count_person_pairs(asking: npt.NDArray[np.bool_], answering: npt.NDArray[np.bool_]) -> int:
+    """Return the unordered pairs of people of whom one has a dorsal and the other a palmar photo.
+
+    Args:
+        asking: (P,) who has a dorsal photo.
+        answering: (P,) who has a palmar photo.
+    """
     both, dorsal_only = int((asking & answering).sum()), int((asking & ~answering).sum())
     palmar_only = int((~asking & answering).sum())
     return both * (both - 1) // 2 + both * (dorsal_only + palmar_only) + dorsal_only * palmar_only

@@ -94,27 +94,9 @@ def bootstrap_pairs(
     """
     edges = choose_edges(pairs, [*thresholds.values()])
     genuine, impostor = bin_pairs(part, edges)
-    num_groups, _, num_bins = impostor.shape
-    total = impostor.sum(axis=(0, 1), dtype=np.float64)
-    drawn_genuine, drawn_impostor = draw_pair_counts(genuine, impostor, draw_people(num_groups, num_replicates, seed))
-    usable = drawn_impostor.sum(axis=1) > 0
-    same = _accept(np.concatenate([genuine.sum(axis=0)[None], drawn_genuine[usable]]))
-    different = _accept(np.concatenate([total[None], drawn_impostor[usable]]))
-    true, false = same / same[:, -1:], different / different[:, -1:]
-
-    carried = [rate for rate in FALSE_ACCEPT_RATES if f"{rate:g}" in figures["true_accept_rate"]]
-    result: dict[str, Any] = {
-        "auc": shift_interval(np.asarray(np.trapezoid(true, false, axis=1)), figures["auc"]),
-        "eer": shift_interval(_cross(true, false), figures["eer"]),
-        "true_accept_rate": {
-            f"{rate:g}": shift_interval(
-                np.array([np.interp(rate, f, t) for f, t in zip(false, true, strict=True)]),
-                figures["true_accept_rate"][f"{rate:g}"],
-            )
-            for rate in carried
-        },
-        "thresholds": {},
-    }
+    num_bins = impostor.shape[2]
+    same, different = _replicate(genuine, impostor, num_replicates, seed)
+    result: dict[str, Any] = {**_bound_figures(same, different, figures), "thresholds": {}}
     for name, threshold in thresholds.items():
         # Accepted is what lies in the bins from the threshold's edge upwards.
         column = num_bins - 1 - int(np.searchsorted(edges, np.float32(threshold)))
@@ -127,6 +109,50 @@ def bootstrap_pairs(
             for figure in ("false_accept_rate", "false_reject_rate", "precision", "f1", "accuracy", "balanced_accuracy")
         }
     return result
+
+
+def bootstrap_counts(
+    genuine: Array, impostor: Table, figures: dict[str, Any], num_replicates: int = NUM_REPLICATES, seed: int = 0
+) -> dict[str, Any]:
+    """Return 95 % intervals of AUC, EER and TAR@FAR from pairs that are counted in bins already.
+
+    Args:
+        genuine: (P, B) pairs of the same person, by person or group of people and bin of rising similarity.
+        impostor: (P, P, B) pairs of different people.
+        figures: `summarize_pairs` of the same pairs.
+        num_replicates: bootstrap replicates.
+        seed: random seed for the draws.
+
+    Returns:
+        auc, eer: [low, high]; true_accept_rate: {rate: [low, high]}.
+    """
+    return _bound_figures(*_replicate(genuine, impostor, num_replicates, seed), figures)
+
+
+def _replicate(genuine: Array, impostor: Table, num_replicates: int, seed: int) -> tuple[Array, Array]:
+    """Return the genuine and impostor pairs accepted at falling thresholds: of everybody once, then of each replicate."""
+    total = impostor.sum(axis=(0, 1), dtype=np.float64)
+    weights = draw_people(len(impostor), num_replicates, seed)
+    drawn_genuine, drawn_impostor = draw_pair_counts(genuine, impostor, weights)
+    usable = drawn_impostor.sum(axis=1) > 0
+    same = _accept(np.concatenate([genuine.sum(axis=0)[None], drawn_genuine[usable]]))
+    return same, _accept(np.concatenate([total[None], drawn_impostor[usable]]))
+
+
+def _bound_figures(same: Array, different: Array, figures: dict[str, Any]) -> dict[str, Any]:
+    true, false = same / same[:, -1:], different / different[:, -1:]
+    rates = figures["true_accept_rate"]
+    carried = [rate for rate in FALSE_ACCEPT_RATES if f"{rate:g}" in rates]
+    return {
+        "auc": shift_interval(np.asarray(np.trapezoid(true, false, axis=1)), figures["auc"]),
+        "eer": shift_interval(_cross(true, false), figures["eer"]),
+        "true_accept_rate": {
+            f"{rate:g}": shift_interval(
+                np.array([np.interp(rate, f, t) for f, t in zip(false, true, strict=True)]), rates[f"{rate:g}"]
+            )
+            for rate in carried
+        },
+    }
 
 
 def draw_pair_counts(genuine: Array, impostor: Table, weights: Array) -> tuple[Array, Array]:

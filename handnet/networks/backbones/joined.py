@@ -56,7 +56,7 @@ def join_sources(
         size_px = source.size_px or tile_px
         if size_px != tile_px:
             picture = Resize(size_px, name=f"{name}_resize")(picture)
-        key = source.backbone, size_px, tuple(source.taps.items())
+        key = source.backbone, source.weights, size_px, tuple(source.taps.items())
         if key not in networks:
             # Named by its place: two of one backbone, at different depths, would have the same name.
             network = build_network(source, size_px)

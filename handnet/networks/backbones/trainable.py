@@ -12,7 +12,7 @@ from handnet.networks.backbones import find_backbone
 MODES = ("none", "all", "last-N", "lora")
 
 
-def set_trainable(backbone: keras.Model, mode: str) -> None:
+def set_trainable(backbone: keras.Model, mode: str, freeze_norms: bool = False) -> None:
     """Choose what is trained; the rest is frozen, BatchNorm's running averages and dropout included.
 
     Compile after this call, and do not set `trainable` on a model that contains the backbone: that undoes the choice.
@@ -20,6 +20,7 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
     Args:
         backbone: a model from `build_backbone`.
         mode: "none", "all", "last-N" (the last N ≥ 1 blocks and what follows them) or "lora".
+        freeze_norms: leave every BatchNorm as its weights are, statistics, scale and shift; it then runs as in inference.
 
     Raises:
         ConfigError: for an unknown mode, more blocks than there are, or "lora" on a backbone built without.
@@ -30,7 +31,8 @@ def set_trainable(backbone: keras.Model, mode: str) -> None:
     for value in (False, True):
         backbone.trainable = value
     for layer in backbone.layers:
-        layer.trainable = layer.name != "pixels" and depths[layer.name] >= first
+        is_kept = layer.name == "pixels" or (freeze_norms and isinstance(layer, keras.layers.BatchNormalization))
+        layer.trainable = not is_kept and depths[layer.name] >= first
     if mode == "lora":
         _freeze_all_but_lora(backbone)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -32,14 +33,26 @@ def read_safetensors(path: Path) -> State:
         raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}. Fetch it again.") from error
 
 
-def write_safetensors(path: Path, state: State) -> None:
-    """Write arrays as float32, in order of their names.
+def write_safetensors(path: Path, state: State, dtype: npt.DTypeLike = np.float32) -> None:
+    """Write arrays in order of their names.
 
     Args:
         path: the file, overwritten.
         state: arrays by name.
+        dtype: of the numbers in the file: float32, or float16 for half the size.
+
+    Raises:
+        WeightsError: a number is too large for float16.
     """
-    save_file({name: np.ascontiguousarray(state[name], np.float32) for name in sorted(state)}, path)
+    arrays = {name: np.ascontiguousarray(state[name], np.float32) for name in sorted(state)}
+    with np.errstate(over="ignore"):
+        written = {name: array.astype(dtype) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if not np.array_equal(np.isfinite(written[name]), np.isfinite(array)):
+            raise WeightsError(
+                f"The weights {name!r} hold numbers too large for {np.dtype(dtype).name}. Write float32."
+            )
+    save_file(written, path)
 
 
 def _widen(name: str, array: np.ndarray) -> np.ndarray:

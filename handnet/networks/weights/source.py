@@ -60,6 +60,11 @@ def read_pretrained(path: Path, rename: Rename = drop_unused, read_h5: ReadH5 | 
             if manifest.file == path.name:
                 return _read_recorded(path.parent, manifest, rename, read_h5)
         return _read_file(path, rename, read_h5)
+    if (path / "run.json").is_file():
+        raise WeightsError(
+            f"{str(path)!r} is a run. A source takes the weights of its backbone: handnet weights convert RUN DIR --arch …, and "
+            "give DIR."
+        )
     if (path / MANIFEST_FILE).is_file():
         return _read_recorded(path, read_manifest(path), rename, read_h5)
     if (path / "config.json").is_file():
@@ -70,6 +75,11 @@ def read_pretrained(path: Path, rename: Rename = drop_unused, read_h5: ReadH5 | 
 def is_keras_hub_folder(path: Path) -> bool:
     """Tell whether a folder is a keras-hub preset."""
     return (path / "config.json").is_file() and "registered_name" in _read_json(path / "config.json")
+
+
+def is_laid_out(state: State) -> bool:
+    """Tell whether a state is under Keras's variable paths already, as `handnet weights convert RUN` writes it."""
+    return bool(state) and all("/" in name for name in state)
 
 
 def to_scale_and_offset(

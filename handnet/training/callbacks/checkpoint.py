@@ -27,18 +27,20 @@ class _WeightsInMemory(io.BytesIO):
         return "memory.weights.h5"
 
 
-def save_weights(model: keras.Model, path: Path) -> None:
+def save_weights(model: keras.Model, path: Path, *, write: bool = True) -> None:
     """Write the weights of a model, whole or not at all.
 
     They are put together in memory: a write that fails within HDF5 prints its own tracebacks, and the process crashes.
+    Of several processes that train together all call this, since Keras may make variables as it saves, and one writes.
 
     Raises:
         DiskError: they cannot be written.
     """
     memory = _WeightsInMemory()
     model.save_weights(memory)
-    with memory.getbuffer() as contents:
-        write_bytes(path, contents)
+    if write:
+        with memory.getbuffer() as contents:
+            write_bytes(path, contents)
 
 
 def write_history(run_folder: Path, rows: Sequence[dict[str, float]]) -> None:
@@ -46,13 +48,17 @@ def write_history(run_folder: Path, rows: Sequence[dict[str, float]]) -> None:
     write_bytes(run_folder / HISTORY_FILE, _format_csv(rows))
 
 
+def new_memory() -> dict[str, Any]:
+    """Return what the checkpoint of a training that has not begun remembers."""
+    return {"best": None, "best_epoch": -1, "epochs_done": 0, "history": [], "finished": False}
+
+
 def write_checkpoint(run_folder: Path, variables: Sequence[Any], memory: dict[str, Any]) -> dict[str, Any]:
-    """Write a checkpoint and return its memory, completed.
+    """Write a checkpoint and return its memory, completed by that of `new_memory`.
 
     `state.json` names the arrays that belong to it and is written last, so a kill between the two files does no harm.
     """
-    blank: dict[str, Any] = {"best": None, "best_epoch": -1, "epochs_done": 0, "history": [], "finished": False}
-    memory, folder = {**blank, **memory}, run_folder / CHECKPOINT_FOLDER
+    memory, folder = {**new_memory(), **memory}, run_folder / CHECKPOINT_FOLDER
     name = f"state-{memory['epochs_done']:06d}.npz"
 
     def save(temporary: Path) -> None:

@@ -22,6 +22,7 @@ class Keeper(keras.callbacks.Callback):
         memory: of the last checkpoint.
         swap: a context manager in which the encoder holds the weights to be kept.
         keep_last: keep the last weights, not those with the best validation.
+        writes: whether this process writes; of several that train together the first one does.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class Keeper(keras.callbacks.Callback):
         memory: dict[str, Any],
         swap: Callable[[], contextlib.AbstractContextManager[None]],
         keep_last: bool = False,
+        writes: bool = True,
     ) -> None:
         super().__init__()
         self._folder, self._encoder, self._state, self._patience, self._swap = folder, encoder, state, patience, swap
-        self.memory, self._keep_last = memory, keep_last
+        self.memory, self._keep_last, self._writes = memory, keep_last, writes
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write what changed; each file whole or not at all, the checkpoint's memory last."""
@@ -51,8 +53,9 @@ class Keeper(keras.callbacks.Callback):
         if memory["best"] is None or score < memory["best"]:
             memory["best"], memory["best_epoch"] = score, epoch
             with self._swap():
-                save_weights(self._encoder, self._folder / WEIGHTS_FILE)
+                save_weights(self._encoder, self._folder / WEIGHTS_FILE, write=self._writes)
         if self._patience and epoch - memory["best_epoch"] >= self._patience:
             memory["finished"] = self.model.stop_training = True
-        write_history(self._folder, memory["history"])
-        self.memory = write_checkpoint(self._folder, self._state, memory)
+        if self._writes:
+            write_history(self._folder, memory["history"])
+            self.memory = write_checkpoint(self._folder, self._state, memory)

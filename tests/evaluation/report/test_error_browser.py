@@ -8,9 +8,9 @@ from tests.metrics.test_protocols import draw_hands
 def test_each_bad_query_has_its_match_and_nearer_people() -> None:
     part = draw_hands(num_people=8, noise=2.0)
     worst = evaluate_part(part, num_replicates=20)["worst_queries"]["dorsal_to_palmar"]
-    rows = show_worst_queries(part, worst)
+    rows = show_worst_queries(part, worst, {})
     assert len(rows) == len(worst) > 0
-    for (query, true, wrong), confusion in zip(rows, worst, strict=True):
+    for (query, true, wrong, _), confusion in zip(rows, worst, strict=True):
         assert (query.kind, true.kind, {photo.kind for photo in wrong}) == ("query", "right", {"wrong"})
         assert query.caption.startswith(f"rank {confusion['rank']:,} of ")
         person = part.identities[confusion["row"]]

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+from handnet.evaluation.report.evidence_page import draw_evidence
 from handnet.evaluation.report.page import write_report
 from handnet.evaluation.report.terminal import format_metrics
 from handnet.metrics.all_figures import evaluate_part, write_metrics
@@ -16,6 +17,7 @@ from handnet.metrics.embedded import make_part
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import fit_calibration
 from tests.evaluation.report.hostile import HOSTILE, read
+from tests.evaluation.report.test_evidence_page import make_evidence
 from tests.metrics.oracles import draw_part
 
 HEADINGS = (
@@ -61,7 +63,7 @@ def test_no_script_runs_but_the_pages_own(page):
     assert len(running) == 1
     assert f"script-src 'sha256-{digest}'" in page
     charts = [json.loads(body) for attributes, body in scripts if "application/json" in attributes]
-    assert len(charts) == 8
+    assert len(charts) == 9
     assert all({"x", "y", "series", "marks"} <= chart.keys() for chart in charts)
     assert "<" not in "".join(body for attributes, body in scripts if "application/json" in attributes)
 
@@ -85,6 +87,13 @@ def test_in_a_browser_nothing_is_wider_than_a_phone_and_plots_and_photos_answer(
         opened.click(".thumb img")
         assert opened.is_visible("dialog.photo img")
         opened.click("dialog.photo")
+        opened.evaluate("location.hash = 'verification'")
+        det = opened.locator("#verification ~ div figure.drawn").filter(has_text="DET")
+        det.locator("svg").hover()
+        # In per cent, though the axis is one of normal deviates.
+        assert 1 < float(re.search(r"accepted, % ([\d.]+)", det.locator(".tip").inner_text())[1]) < 60
+        assert "50" not in det.locator("text.tick").all_text_contents()
+        assert "40" in det.locator("text.tick").all_text_contents()
         opened.evaluate("location.hash = 'map'")
         opened.wait_for_selector("#map ~ div figure.drawn svg circle")
         browser.close()
@@ -135,3 +144,16 @@ def test_the_smallest_and_the_most_extreme_parts_have_a_report(tmp_path, num_peo
     ranks = metrics["protocols"]["person_template"]["dorsal_to_palmar"]
     assert ranks["mean_rank"] == (1 if kind == "perfect" else num_people)
     assert ranks["interval"]["recall_at_1"][0 if kind == "perfect" else 1] not in (0, 1) or num_people == 2
+
+
+def test_a_worst_query_says_why_where_it_was_explained(evaluation, tmp_path):
+    metrics, part = evaluation
+    worst = metrics["worst_queries"]["dorsal_to_palmar"][0]
+    rows = worst["row"], worst["wrong"][0]["row"]
+    write_report(tmp_path / "report.html", metrics, part, "run", evidence={rows: draw_evidence(make_evidence())})
+    reader = read((tmp_path / "report.html").read_text(encoding="utf-8"))
+    text = "".join(reader.text)
+    assert text.count("Why the wrong person found first is this similar") == 1
+    assert "Why the right person" not in text
+    assert "By what is described" in text
+    assert all(source.startswith(("data:image/", "#")) for source in reader.sources)

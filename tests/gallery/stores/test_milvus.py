@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from handnet.gallery.pairings import Matching
 from handnet.gallery.stores import milvus_lock
 from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
+from handnet.gallery.stores.milvus_indexes import INDEXES
 from tests.gallery.conftest import find_port, need_milvus, start_server
-from tests.gallery.simulated import SimulatedEncoder, draw_vector, take_photo
+from tests.gallery.simulated import WIDTH, SimulatedEncoder, draw_vector, take_photo
 from tests.gallery.stores.test_store import dump, fill, make_header, make_person, make_photo
 
 
@@ -271,3 +273,76 @@ def test_server_killed_while_it_writes_has_all_that_was_acknowledged_and_nothing
         server.kill()
         server.wait()
     assert num_cut > 0, "no kill came in the middle of a write"
+
+
+@pytest.mark.parametrize(
+    ("index", "kind"), [("exact", "FLAT"), ("hnsw", "HNSW"), ("ivf", "IVF_FLAT"), ("ivf-sq8", "IVF_SQ8")]
+)
+def test_an_index_finds_people_and_stays_when_all_is_written_again(
+    place: tuple[str, str], index: str, kind: str
+) -> None:
+    store = MilvusStore.create(*place, make_header(index=index))
+    fill(store)
+    store.compact()
+    server = store._server
+    assert server.client.describe_index(server.alias, "vector")["index_type"] == kind
+    other = MilvusStore(*place)
+    for photo in other.read_since(-1).photos:
+        found = other.find_candidates([(photo.kind, False)], photo.vector, 2000)
+        assert photo.person in {person.id for person in found.people}
+    other.close()
+    store.close()
+
+
+def test_an_unknown_index_is_refused_before_anything_is_made(place: tuple[str, str]) -> None:
+    with pytest.raises(ConfigError, match="Unknown index 'hnws'. Did you mean 'hnsw'"):
+        MilvusStore.create(*place, make_header(index="hnws"))
+    with pytest.raises(GalleryError, match="There is no gallery"):
+        MilvusStore(*place)
+
+
+def test_a_breadth_below_the_people_asked_for_is_raised() -> None:
+    for index in INDEXES.values():
+        chosen = index.choose_search(2000)["params"]
+        assert chosen == {**index.search, **({index.breadth: 2000} if index.breadth else {})}
+        assert index.choose_search(1)["params"] == index.search
+
+
+@pytest.mark.parametrize("method", ["insert", "flush", "turn_alias"])
+def test_a_migration_that_stops_leaves_the_old_collection_serving(
+    store: MilvusStore, place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    fill(store)
+    old, server = dump(store), store._server
+    vectors = np.eye(WIDTH, dtype=np.float32)
+    photos = [replace(photo, vector=vectors[0]) for photo in store.read_since(-1).photos]
+    header = replace(store.header, model="n" * 32)
+    # As after a kill: nothing is tidied up.
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), store.write() as changes:  # noqa: PT012
+        changes.header, changes.put_photos, changes.action = header, photos, "migrate"
+        patch.setattr(Server, "drop", lambda self, name: None)
+        # The lock inserts and flushes too: the collection that is filled is named.
+        original = getattr(Server, method)
+
+        def die(self: Server, *arguments: object) -> object:
+            if method == "turn_alias" or len(arguments) > (method == "insert"):
+                raise KeyboardInterrupt
+            return original(self, *arguments)
+
+        patch.setattr(Server, method, die)
+    other = MilvusStore(*place)
+    assert dump(other) == old
+    assert other.header.model == store.header.model
+    assert len(own_collections(server)) == 2
+
+    for row in server.query("kind == 'claim'", ("key",)):
+        server.delete(f"key == '{row['key']}'")
+    with other.write() as changes:
+        changes.header, changes.put_photos, changes.action = header, photos, "migrate"
+    assert MilvusStore(*place).header.model == header.model
+    assert len(own_collections(server)) == 1, "what the stopped one left is gone"
+    other.close()
+
+
+def own_collections(server: Server) -> list[str]:
+    return [name for name in server.client.list_collections() if name.startswith(server.alias + "_")]

@@ -15,7 +15,7 @@ from tests.images.hand.boxes import iou, paint, paint_hand
 DATA = Path(os.environ.get("HANDNET_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "hands11k-mini"
 
 
-@tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.float32)])
+@tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.float32)], autograph=False)
 def score_thumb(photo):
     # In a graph: operation by operation, a photo takes half a second.
     mask = segment_hand(photo[tf.newaxis])
@@ -85,7 +85,7 @@ def test_graph_mode_in_a_map_and_batch_equal_single_photos():
     single = np.stack([crop_hand(photo, 48, canonical=True) for photo in photos])
     dataset = tf.data.Dataset.from_tensor_slices(photos).map(lambda x: crop_hand(x, 48, canonical=True))
     np.testing.assert_allclose(np.stack(list(dataset.as_numpy_iterator())), single, atol=1e-2)
-    masks = tf.function(segment_hand)(photos)
+    masks = tf.function(segment_hand, autograph=False)(photos)
     np.testing.assert_array_equal(masks[1], segment_hand(photos[1:])[0])
 
 

@@ -12,6 +12,7 @@ from handnet.errors import ConfigError, WeightsError
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import list_sources
+from handnet.networks.weights.safetensors import write_safetensors
 from tests.networks.backbones.hand.hands import draw_hand
 
 TAPS = {"layer1_0": 2}
@@ -73,6 +74,18 @@ def test_weights_come_back_from_a_file(joined: keras.Model, tmp_path: Path) -> N
     assert np.abs(other(picture) - joined(picture)).max() > 0.01
     other.load_weights(tmp_path / "joined.weights.h5")
     np.testing.assert_array_equal(other(picture), joined(picture))
+
+
+def test_a_source_may_have_weights_of_its_own_that_end_at_its_deepest_tap(tmp_path: Path) -> None:
+    taps = {"layer1_2": 2}
+    network = build_backbone("resnet50", image_size_px=SIZE_PX, seed=5, taps=taps)
+    file = tmp_path / "own.safetensors"
+    write_safetensors(file, {v.path: v.numpy() for v in network.weights if not v.path.startswith("pixels/")})
+    joined = build("pip", sources={"own": SourceConfig("resnet50", weights=str(file), taps=taps)})
+    picture = draw_picture()
+    np.testing.assert_allclose(joined(picture), network(picture), rtol=1e-4, atol=1e-4)
+    with pytest.raises(WeightsError, match="do not fit 'resnet50': .* missing"):
+        build("pip", sources={"own": SourceConfig("resnet50", weights=str(file), taps={"layer2_0": 2})})
 
 
 def test_what_cannot_be_joined_is_refused() -> None:

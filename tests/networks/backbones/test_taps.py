@@ -38,6 +38,8 @@ def test_a_transformer_s_patch_tokens_are_a_map() -> None:
     np.testing.assert_array_equal(GridPooling(2)(tokens), GridPooling(2)(maps))
 
 
+# Not measured: building takes a third longer then, and the other tests run each line of it.
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arch", "taps", "widths"),
@@ -91,10 +93,11 @@ def test_sources_of_backbones_that_join_several() -> None:
     assert [(source.name, source.widths) for source in photo] == [("hand_features", (4760,)), ("photo_colours", (192,))]
 
 
-@pytest.mark.parametrize("trainable", ["none", "last-1"])
-def test_the_trained_head_sees_depths_on_one_scale(trainable: str) -> None:
+@pytest.mark.parametrize(("trainable", "head"), [("none", "mlp"), ("last-1", "linear")])
+def test_the_trained_head_sees_depths_on_one_scale(trainable: str, head: str) -> None:
     taps = {"layer1_1": 2, "layer2_2": 2}
-    config = tiny_config(model={"arch": "small", "taps": taps, "trainable": trainable, "embedding_size": 8})
+    model = {"arch": "small", "taps": taps, "trainable": trainable, "head": head, "embedding_size": 8}
+    config = tiny_config(model=model)
     encoder = build_encoder(config)
     assert "head_scale" in [layer.name for layer in encoder.head.layers]
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)

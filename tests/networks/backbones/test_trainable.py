@@ -34,6 +34,18 @@ def test_nothing_changes_in_a_frozen_network_with_batch_norm_and_dropout():
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(moving), before)
 
 
+def test_norms_that_are_kept_run_as_in_inference():
+    model = build_backbone("small", image_size_px=32)
+    set_trainable(model, "last-2", freeze_norms=True)
+    assert model.trainable_weights
+    assert not any("gamma" in v.path or "beta" in v.path for v in model.trainable_weights)
+    images = keras.ops.image.resize(IMAGES, (32, 32))
+    # Dropout and batch statistics would make the two differ.
+    np.testing.assert_array_equal(model(images, training=True), model(images, training=False))
+    set_trainable(model, "last-2")
+    assert any("gamma" in v.path for v in model.trainable_weights)
+
+
 def test_modes_replace_each_other():
     model = build_backbone("dino-tiny", image_size_px=42, lora_rank=2)
     counts = {}

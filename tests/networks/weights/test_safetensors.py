@@ -92,3 +92,13 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
         (tmp_path / "x.safetensors").write_bytes(contents[:length])
         with pytest.raises(WeightsError, match="not a whole safetensors file"):
             read_safetensors(tmp_path / "x.safetensors")
+
+
+def test_half_the_size_is_read_back_and_what_is_too_large_is_refused(tmp_path):
+    state = {"w": np.array([1.0, -0.333251953125, 6.1e-5], np.float32)}
+    write_safetensors(tmp_path / "half.safetensors", state, np.float16)
+    read = read_safetensors(tmp_path / "half.safetensors")["w"]
+    assert read.dtype == np.float16
+    np.testing.assert_allclose(read, state["w"], rtol=1e-3)
+    with pytest.raises(WeightsError, match="'w' hold numbers too large for float16. Write float32"):
+        write_safetensors(tmp_path / "large.safetensors", {"w": np.array([1e5], np.float32)}, np.float16)

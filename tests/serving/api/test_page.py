@@ -50,10 +50,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.stop()
 
 
-@pytest.fixture(params=[1280, 390])
+WIDE_PX, PHONE_PX = 1280, 390
+# A page takes seconds: on a phone too where more is done than looked at. How wide the last view is on a phone is seen of all.
+wide_and_on_a_phone = pytest.mark.parametrize("page", [WIDE_PX, PHONE_PX], indirect=True)
+
+
+@pytest.fixture
 def page(browser: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The page; a complaint of the browser, e.g. of the content policy, or a request to elsewhere fails the test."""
-    context = browser.new_context(viewport={"width": request.param, "height": 850})
+    width_px = getattr(request, "param", WIDE_PX)
+    context = browser.new_context(viewport={"width": width_px, "height": 850})
     context.set_default_timeout(15_000)
     opened = context.new_page()
     complaints: list[str] = []
@@ -67,10 +73,13 @@ def page(browser: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[A
     opened.goto(site.address)
     opened.wait_for_selector("html[data-ready]")
     yield opened
-    width = opened.evaluate("document.documentElement.scrollWidth")
+    widths = {}
+    for screen_px in (width_px, PHONE_PX):
+        opened.set_viewport_size({"width": screen_px, "height": 850})
+        widths[screen_px] = opened.evaluate("document.documentElement.scrollWidth")
     context.close()
     assert complaints == []
-    assert width <= request.param, "the page is wider than the screen"
+    assert all(width <= screen_px for screen_px, width in widths.items()), f"wider than the screen: {widths}"
 
 
 def photo(name: str, *what: Any) -> dict[str, Any]:
@@ -85,6 +94,7 @@ def show(page: Any, tab: str) -> Any:
     return panel
 
 
+@wide_and_on_a_phone
 def test_identify_by_upload_example_and_drop(page: Any) -> None:
     panel = page.locator("#identify")
     panel.locator("input[type=file]").set_input_files(photo("back.jpg", 0))
@@ -135,6 +145,7 @@ def test_verify_draws_the_pair_on_the_distributions(page: Any) -> None:
     assert place("pair") < place("threshold")
 
 
+@wide_and_on_a_phone
 def test_enrol_rename_and_remove_with_confirmation(page: Any, site: Site) -> None:
     gallery = site.service.collections["hands"].gallery
     panel = show(page, "enrol")
@@ -209,6 +220,7 @@ CUT = """panel => {
 }"""
 
 
+@wide_and_on_a_phone
 def test_no_choice_and_no_name_is_cut(page: Any, site: Site) -> None:
     gallery = site.service.collections["hands"].gallery
     gallery.rename(
@@ -223,6 +235,7 @@ def test_no_choice_and_no_name_is_cut(page: Any, site: Site) -> None:
         assert panel.evaluate(CUT) == [], tab
 
 
+@wide_and_on_a_phone
 def test_a_second_collection_is_chosen_on_a_phone_too(page: Any, site: Site, tmp_path: Path) -> None:
     hands = site.service.collections["hands"]
     name = "the-second-collection-of-a-server-with-a-long-name"

@@ -1,9 +1,11 @@
 """Plots as plain numbers, which the script of a page draws: they show their values on hover and can be zoomed into.
 
-A chart is a mapping fit for JSON: `x` and `y` axes ({label, min, max}, `x.log` for a logarithmic one), and `series`, each with
-`name`, `colour` ("me", "bad", "good", "pink", "sky", "soft"), `x`, `y`, and as it may be: `low` and `high` (a band), `step`,
-`fill`, `dash`, `points` (no line), `labels` (of the points), `ends` (the other ends of segments); `marks` are labelled vertical
-lines.
+A chart is a mapping fit for JSON: `x` and `y` axes ({label, min, max}, and as it may be `log`; `deviate`, where the values are
+normal deviates of shares; `ticks`, where these are not round numbers), and `series`, each with `name`, `colour` ("me", "bad",
+"good", "pink", "sky", "soft"), `x`, `y`, and as it may be: `low` and `high` (a band), `step`, `fill`, `dash`, `points` (no line),
+`labels` (of the points), `ends` (the other ends of segments), `tick` (short lines in place of dots); `marks` are labelled
+vertical lines. Where there are `rows`, the names of rows from the top, the y of a point is the number of its row, and `low` and
+`high` lie along x.
 """
 
 import itertools
@@ -12,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from handnet.metrics.figures import DIRECTION_NAMES
 
 Chart = dict[str, Any]
 _COLOURS = {"dorsal_to_palmar": "me", "palmar_to_dorsal": "bad"}
 _MOST_POINTS = 400
+# Error rates that are marked on normal deviate scales.
+DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
 
 
 def chart_cmc(directions: Mapping[str, Mapping[str, Any]]) -> Chart:
@@ -82,6 +87,25 @@ def chart_roc(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> Cha
     ]
     x = {"label": "different people accepted, %", "min": smallest_rate * 100, "max": 100, "log": True}
     return {"x": x, "y": {"label": "same person accepted, %", "min": 0, "max": 100}, "series": series, "marks": []}
+
+
+def chart_det(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> Chart:
+    """Return the chart of both error rates on normal deviate scales; see `verification_plots.plot_det`."""
+    false, missed = np.array(curve["false_accept"]), 1 - np.array(curve["true_accept"])
+    kept = (false >= smallest_rate) & (false < 1) & (missed > 0) & (missed < 1)
+    ends = norm.ppf([max(smallest_rate, 1e-4), 0.95])
+    bounds = norm.ppf([0.005, 0.995])
+    equal = np.array([max(ends[0], bounds[0]), ends[1]])
+    series = [
+        _line("this model", "me", *_thin(norm.ppf(false[kept]), norm.ppf(missed[kept]))),
+        _line("chance", "soft", ends, -ends) | {"dash": True},
+        _line("equal errors", "soft", equal, equal),
+    ]
+    ticks = _round(norm.ppf(DET_TICKS))
+    x = {"label": "different people accepted, %", "min": float(ends[0]), "max": float(ends[1])}
+    y = {"label": "same person rejected, %", "min": float(bounds[0]), "max": float(bounds[1])}
+    scale = {"deviate": True, "ticks": ticks}
+    return {"x": x | scale, "y": y | scale, "series": series, "marks": []}
 
 
 def chart_systems(systems: Mapping[str, Mapping[str, Any]]) -> Chart:

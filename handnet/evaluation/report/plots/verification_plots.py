@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from handnet.evaluation.report.plots.charts import count_errors
+from handnet.evaluation.report.plots.charts import DET_TICKS, count_errors
 from handnet.evaluation.report.plots.svg import BLUE, GREY, ORANGE, draw_svg
 
 
@@ -42,7 +42,7 @@ def plot_det(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> str:
     Reference:
         Martin et al., The DET curve in assessment of detection task performance, 1997.
     """
-    ticks = np.array([0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99])
+    ticks = np.array(DET_TICKS)
 
     def draw(axes: Axes) -> None:
         false, missed = np.array(curve["false_accept"]), 1 - np.array(curve["true_accept"])

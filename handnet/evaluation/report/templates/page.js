@@ -19,9 +19,19 @@
   };
   const show = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString());
 
-  // Round numbers between two ends; powers of ten, 2 and 5 times these on a logarithmic axis.
+  // The share of normal scores below z (Abramowitz and Stegun 26.2.17, to 1e-7).
+  const phi = (z) => {
+    const t = 1 / (1 + 0.2316419 * Math.abs(z));
+    const tail = 0.39894228 * Math.exp((-z * z) / 2) * t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+    return z > 0 ? 1 - tail : tail;
+  };
+  // What a place on an axis is called; on an axis of normal deviates, its per cent.
+  const tell = (axis, value) => show(axis.deviate ? 100 * phi(value) : value);
+
+  // Round numbers between two ends; powers of ten, 2 and 5 times these on a logarithmic axis; the axis's own where it has some.
   function listTicks(axis, count) {
-    const ticks = [];
+    const ticks = [], own = (axis.ticks || []).filter((tick) => tick >= axis.min && tick <= axis.max);
+    if (own.length > 1) return own;
     if (axis.log) {
       for (let power = Math.floor(Math.log10(axis.min)); power <= Math.log10(axis.max); power++)
         for (const factor of [1, 2, 5]) ticks.push(factor * 10 ** power);
@@ -55,10 +65,10 @@
   }
 
   let number = 0;
-  function draw(figure) {
-    const chart = JSON.parse(figure.querySelector("script.chart").textContent);
+  function draw(figure, source) {
+    const chart = JSON.parse(source.textContent);
     const box = element("div", "chart-box", null);
-    figure.insertBefore(box, figure.firstChild);
+    figure.insertBefore(box, source);
     const legend = element("div", "legend", box);
     for (const series of chart.series) element("span", "key " + series.colour + (series.dash ? " dash" : ""), legend, series.name);
     const reset = element("button", "reset", legend, "whole plot");
@@ -71,21 +81,23 @@
       for (const old of holder.querySelectorAll("svg")) old.remove();
       tip.style.display = "none";
       reset.style.visibility = view ? "visible" : "hidden";
-      const width = holder.clientWidth || 480, height = Math.round(Math.min(chart.bare ? 480 : 340, width * (chart.bare ? 0.95 : 0.68)));
+      const width = holder.clientWidth || 480, rows = chart.rows || [];
+      const height = rows.length ? 66 + 38 * rows.length : Math.round(Math.min(chart.bare ? 480 : 340, width * (chart.bare ? 0.95 : 0.68)));
       const x = { ...chart.x, ...(view || {}).x }, y = { ...chart.y, ...(view || {}).y };
-      const left = chart.bare ? 4 : 44, right = width - 16, top = chart.marks.length ? 34 : 8, bottom = height - (chart.bare ? 4 : 40);
+      const left = rows.length ? 10 : chart.bare ? 4 : 44, right = width - 16, top = chart.marks.length ? 34 : 8, bottom = height - (chart.bare ? 4 : 40);
       const px = scale(x, left, right), py = scale(y, bottom, top);
       const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": figure.querySelector("figcaption").textContent });
       holder.appendChild(svg);
-      make("rect", { x: left, y: top, width: right - left, height: bottom - top }, make("clipPath", { id: clip }, svg));
+      const room = rows.length ? 6 : 0;
+      make("rect", { x: left - room, y: top, width: right - left + 2 * room, height: bottom - top }, make("clipPath", { id: clip }, svg));
       if (!chart.bare) {
         for (const tick of listTicks(x, Math.max(3, Math.floor(width / 80)))) {
           make("line", { x1: px(tick), x2: px(tick), y1: top, y2: bottom, class: "grid" }, svg);
-          make("text", { x: px(tick), y: bottom + 16, class: "tick", "text-anchor": "middle" }, svg, show(tick));
+          make("text", { x: px(tick), y: bottom + 16, class: "tick", "text-anchor": "middle" }, svg, tell(x, tick));
         }
-        for (const tick of listTicks(y, 5)) {
+        for (const tick of rows.length ? [] : listTicks(y, 5)) {
           make("line", { x1: left, x2: right, y1: py(tick), y2: py(tick), class: "grid" }, svg);
-          make("text", { x: left - 6, y: py(tick) + 4, class: "tick", "text-anchor": "end" }, svg, show(tick));
+          make("text", { x: left - 6, y: py(tick) + 4, class: "tick", "text-anchor": "end" }, svg, tell(y, tick));
         }
         make("text", { x: (left + right) / 2, y: height - 4, class: "axis", "text-anchor": "middle" }, svg, chart.x.label);
         make("text", { transform: `translate(11 ${(top + bottom) / 2}) rotate(-90)`, class: "axis", "text-anchor": "middle" }, svg, chart.y.label);
@@ -95,7 +107,9 @@
         const points = series.x.map((value, i) => [px(value), py(series.y[i])]);
         if (series.points) {
           points.forEach(([cx, cy], i) => {
-            if (series.low) make("line", { x1: cx, x2: cx, y1: py(series.low[i]), y2: py(series.high[i]), class: "bar " + series.colour }, inside);
+            if (series.low && rows.length) make("line", { x1: px(series.low[i]), x2: px(series.high[i]), y1: cy, y2: cy, class: "bar across " + series.colour }, inside);
+            else if (series.low) make("line", { x1: cx, x2: cx, y1: py(series.low[i]), y2: py(series.high[i]), class: "bar " + series.colour }, inside);
+            if (series.tick) return void make("line", { x1: cx, x2: cx, y1: cy - 6, y2: cy + 6, class: "line " + series.colour }, inside);
             if (series.ends) {
               const [ex, ey] = [px(series.ends[i][0]), py(series.ends[i][1])];
               make("line", { x1: cx, y1: cy, x2: ex, y2: ey, class: "bar " + series.colour }, inside);
@@ -118,15 +132,17 @@
         // The label of the first of several lines stands left of it, so that no line crosses it.
         const at = px(mark.x), end = at > right - 120 || (i < marks.length - 1 && at > left + 120), row = 13 * (i % 2);
         make("line", { x1: at, x2: at, y1: 4 + row, y2: bottom, class: "mark" }, svg);
-        make("text", { x: at + (end ? -5 : 5), y: 13 + row, class: "tick", "text-anchor": end ? "end" : "start" }, svg, `${mark.label} ${mark.x.toFixed(3)}`);
+        make("text", { x: at + (end ? -5 : 5), y: 13 + row, class: "tick", "text-anchor": end ? "end" : "start" }, svg, rows.length ? mark.label : `${mark.label} ${mark.x.toFixed(3)}`);
       });
+      // The name of a row stands above its bar: next to it there is no room on a phone.
+      rows.forEach((name, i) => make("text", { x: left, y: py(i) - 10, class: "row" }, svg, name));
       const cross = make("line", { y1: top, y2: bottom, class: "cross", visibility: "hidden" }, svg);
       const brush = make("rect", { class: "brush", y: top, height: bottom - top, width: 0 }, svg);
       const place = (event) => {
         const frame = svg.getBoundingClientRect();
         return [((event.clientX - frame.left) * width) / frame.width, ((event.clientY - frame.top) * height) / frame.height];
       };
-      const tell = (lines, atX, atY) => {
+      const point = (lines, atX, atY) => {
         tip.replaceChildren(...lines.map((line) => element("div", "", null, line)));
         tip.style.display = lines.length ? "block" : "none";
         tip.style.left = Math.max(0, Math.min(atX + 14, width - tip.offsetWidth - 4)) + "px";
@@ -149,27 +165,27 @@
               if (away < distance) { distance = away; best = [series, i]; }
             }
           });
-          if (!best) return tell([], 0, 0);
+          if (!best) return point([], 0, 0);
           const [series, i] = best;
-          return tell(series.labels ? [series.labels[i], series.name] : [`${chart.x.label} ${show(series.x[i])}`,
+          return point(series.labels ? [series.labels[i], series.name] : [`${chart.x.label} ${show(series.x[i])}`,
             `${chart.y.label} ${show(series.y[i])}` + (series.low ? ` [${show(series.low[i])}–${show(series.high[i])}]` : "")], atX, atY);
         }
-        if (atX < left || atX > right) return tell([], 0, 0);
+        if (atX < left || atX > right) return point([], 0, 0);
         let value = px.back(atX);
         if (Number.isInteger(chart.x.min) && chart.x.min === 1) value = Math.round(value);
         cross.setAttribute("x1", px(value)); cross.setAttribute("x2", px(value)); cross.setAttribute("visibility", "visible");
-        tell([`${chart.x.label} ${show(value)}`, ...chart.series.flatMap((series) => {
+        point([`${chart.x.label} ${tell(x, value)}`, ...chart.series.flatMap((series) => {
           const found = valueAt(series, value);
           if (!found) return [];
           const interval = series.low ? ` [${show(series.low[found[1]])}–${show(series.high[found[1]])}]` : "";
-          return [`${series.name}: ${show(found[0])}${interval}`];
+          return [`${series.name}: ${tell(y, found[0])}${interval}`];
         })], atX, atY);
       });
       svg.addEventListener("pointerup", (event) => {
         const end = place(event);
         if (start && Math.abs(end[0] - start[0]) > 12) {
           const ends = [start[0], end[0]].map((at) => px.back(Math.max(left, Math.min(right, at)))).sort((a, b) => a - b);
-          view = { x: { min: ends[0], max: ends[1], log: chart.x.log } };
+          view = { x: { min: ends[0], max: ends[1] } };
           if (chart.bare) {
             const rows = [start[1], end[1]].map((at) => py.back(Math.max(top, Math.min(bottom, at)))).sort((a, b) => a - b);
             if (rows[1] > rows[0]) view.y = { min: rows[0], max: rows[1] };
@@ -178,14 +194,14 @@
         }
         start = null;
       });
-      svg.addEventListener("pointerleave", () => { start = null; tell([], 0, 0); cross.setAttribute("visibility", "hidden"); brush.setAttribute("width", 0); });
+      svg.addEventListener("pointerleave", () => { start = null; point([], 0, 0); cross.setAttribute("visibility", "hidden"); brush.setAttribute("width", 0); });
     }
     reset.addEventListener("click", () => { view = null; redraw(); });
     figure.classList.add("drawn");
     let last = 0;
     new ResizeObserver(() => { if (holder.clientWidth !== last) { last = holder.clientWidth; if (last) redraw(); } }).observe(holder);
   }
-  document.querySelectorAll("figure.plot").forEach((figure) => { if (figure.querySelector("script.chart")) draw(figure); });
+  document.querySelectorAll("figure.plot").forEach((figure) => { figure.querySelectorAll("script.chart").forEach((source) => draw(figure, source)); });
 
   // Photos: a click or Enter enlarges, another closes.
   const dialog = document.querySelector("dialog.photo");

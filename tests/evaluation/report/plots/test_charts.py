@@ -37,6 +37,18 @@ def test_charts_are_plain_and_finite(evaluation) -> None:
             assert series.get("points") or series["x"] == sorted(series["x"])
 
 
+def test_det_lies_on_normal_deviates_of_both_errors() -> None:
+    # One standard deviation below the middle, the middle, and what has no deviate.
+    curve = {"false_accept": [0.0, 0.15866, 0.5, 1.0], "true_accept": [0.0, 0.5, 0.84134, 1.0]}
+    chart = charts.chart_det(curve, 0.01)
+    model, chance, _ = chart["series"]
+    np.testing.assert_allclose([model["x"], model["y"]], [[-1, 0], [0, -1]], atol=1e-4)
+    np.testing.assert_allclose(chance["x"], -np.array(chance["y"]))
+    assert chart["x"]["deviate"]
+    assert 0.0 not in chart["x"]["ticks"]
+    json.dumps(chart, allow_nan=False)
+
+
 def test_extremes_have_charts() -> None:
     everywhere = np.zeros((2, 2))
     chart = charts.chart_map(["a", "b"], everywhere, everywhere, np.array([True, False]))

@@ -1,9 +1,11 @@
-"""Equal nodes of a SavedModel's functions, merged: half of what a traced network holds are copies of the same constants."""
+"""Equal nodes of a graph, merged: half of what a traced network holds are copies of the same constants."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tensorflow.core.framework.function_pb2 import FunctionDef
+from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -38,34 +40,56 @@ def merge_equal_nodes(folder: Path) -> None:
     (folder / _FINGERPRINT_FILE).unlink(missing_ok=True)
 
 
-def _merge_once(function: FunctionDef) -> bool:
-    """Merge the nodes whose inputs are the same now; return whether there were any, since more may be equal then."""
-    pinned = set(_list_neighbours(function))
+def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
+    """Merge equal nodes of a graph, its functions left as they are; what it computes stays the same to the bit.
+
+    Args:
+        graph: changed in place.
+        kept: names of nodes that stay, e.g. those that are fed and fetched.
+    """
+    pinned = {*kept, *_list_neighbours(graph.node)}
+    while merged := _find_equal(graph.node, pinned):
+        _drop(graph.node, merged)
+
+
+def _find_equal(nodes: Iterable[NodeDef], pinned: Collection[str]) -> dict[str, str]:
+    """Return the nodes whose inputs are the same now as those of a node before them, each with that node's name."""
     first: dict[bytes, str] = {}
     merged: dict[str, str] = {}
-    for node in function.node_def:
+    for node in nodes:
         if node.op in _PURE and node.name not in pinned:
             name = first.setdefault(_describe(node), node.name)
             if name != node.name:
                 merged[node.name] = name
-    if not merged:
-        return False
-    kept = [node for node in function.node_def if node.name not in merged]
+    return merged
+
+
+def _drop(nodes: Any, merged: dict[str, str]) -> None:
+    """Delete nodes from a repeated field and give their successors those that they equal."""
+    kept = [node for node in nodes if node.name not in merged]
     for node in kept:
         node.input[:] = [_rename(source, merged) for source in node.input]
+    del nodes[:]
+    nodes.extend(kept)
+
+
+def _merge_once(function: FunctionDef) -> bool:
+    """Merge the nodes whose inputs are the same now; return whether there were any, since more may be equal then."""
+    merged = _find_equal(function.node_def, set(_list_neighbours(function.node_def)))
+    if not merged:
+        return False
+    _drop(function.node_def, merged)
     # Lists, since a map of protobuf must not change while it is read.
     for name, source in list(function.ret.items()):
         function.ret[name] = _rename(source, merged)
     for name, source in list(function.control_ret.items()):
         function.control_ret[name] = merged.get(source, source)
-    del function.node_def[:]
-    function.node_def.extend(kept)
     return True
 
 
-def _list_neighbours(function: FunctionDef) -> Iterator[str]:
+def _list_neighbours(nodes: Iterable[NodeDef]) -> Iterator[str]:
     """Name the nodes beside which others ask to be placed."""
-    for node in function.node_def:
+    for node in nodes:
         if "_class" in node.attr:
             yield from (place.decode().removeprefix("loc:@") for place in node.attr["_class"].list.s)
 

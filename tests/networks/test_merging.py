@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from handnet.export.merging import merge_equal_nodes
+from handnet.networks.merging import merge_equal_nodes
 
 
 def count_operations(folder: Path) -> Counter[str]:

@@ -1,0 +1,181 @@
+"""A run's encoder as one frozen graph, from a photo's bytes to its vector: for the few photos of one answer.
+
+After a run's first answer it is kept in the cache (`handnet.embedding.freeze_encoder`), and later answers need neither
+TensorFlow's Python part nor Keras. Its name is a digest of all that decides it: weights, settings, handnet's code, TensorFlow's
+library; so what was kept before a change of any of them is never met again. $HANDNET_QUICK=0 leaves it alone.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.config.run_folder import PAIR_WEIGHTS_FILE, WEIGHTS_FILE, Run
+from handnet.data.cache import find_model_file, mark_used, use_folder
+from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow
+from handnet.images.hand_finder import describe_pixels
+from handnet.images.pillow_decode import to_graph_format
+from handnet.images.seen_hand import SeenHand, read_facts
+from handnet.images.unusable_photos import DAMAGED, explain_unusable
+from handnet.networks.frozen_graph import FrozenGraph, GraphError, GraphRunner, RefusedInputError, find_library
+from handnet.networks.weights.manifest import hash_file
+
+PHOTO_GRAPH, PAIR_GRAPH = "photo", "pair"
+_KIND = "handnet frozen encoder 1"
+_PACKAGE = Path(__file__).parents[1]
+# Their code makes vectors of photos.
+_FOLDERS = ("embedding", "images", "networks")
+Floats = npt.NDArray[np.float32]
+
+
+class FrozenPhoto(NamedTuple):
+    """What came of one photo.
+
+    Attributes:
+        problem: "" or the reason why there are no vectors.
+        features: float32 (F,), of the backbone.
+        embedding: float32 (D,), of unit length.
+        hand: what the landmarks say of the hand; None where crops do not go by landmarks.
+    """
+
+    problem: str
+    features: Floats | None = None
+    embedding: Floats | None = None
+    hand: SeenHand | None = None
+
+
+class FrozenEncoder:
+    """The frozen graphs of a run."""
+
+    def __init__(self, run: Run, facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> None:
+        """Load the graphs; see `write_frozen` for the arguments.
+
+        Raises:
+            GraphError: they cannot be run here.
+        """
+        self._image, self._graphs = run.config.image, graphs
+        self._photo = GraphRunner(graphs[PHOTO_GRAPH])
+        # The digest by which galleries know the model.
+        self.digest = str(facts["digest"])
+        self.width = int(facts["width"])
+
+    def embed(self, contents: bytes) -> FrozenPhoto:
+        """Return the vectors of a photo, from the bytes of its file.
+
+        Raises:
+            GraphError: the graph fails for another reason than the photo.
+        """
+        if problem := find_header_problem(contents):
+            return FrozenPhoto(problem)
+        contents, problem = clean_jpeg(contents)
+        if problem:
+            return FrozenPhoto(problem)
+        try:
+            found = self._photo.run(contents=to_graph_format(contents) if needs_pillow(contents) else contents)
+        except (RefusedInputError, ValueError):
+            return FrozenPhoto(DAMAGED)
+        if not found["ok"]:
+            return FrozenPhoto(explain_unusable(bool(found["blank"]), self._image))
+        numbers = [float(found[name]) for name in ("score", "palmar", "right", "quality") if name in found]
+        return FrozenPhoto("", found["features"], found["embedding"], read_facts(*numbers) if numbers else None)
+
+    def score_pair(self, first: Floats, second: Floats) -> float:
+        """Return the score of the run's classifier of pairs, -1..1, for what it takes of two photos, (F,) each.
+
+        Raises:
+            GraphError: the run has no such classifier.
+        """
+        if PAIR_GRAPH not in self._graphs:
+            raise GraphError("The run has no classifier of pairs.")
+        found = GraphRunner(self._graphs[PAIR_GRAPH]).run(first=first[None], second=second[None])
+        return float(found["score"][0])
+
+
+def is_switched_on() -> bool:
+    """Return whether frozen graphs are kept and used: unless $HANDNET_QUICK is 0."""
+    return os.environ.get("HANDNET_QUICK", "1") != "0"
+
+
+def read_frozen(run: Run) -> FrozenEncoder | None:
+    """Return the frozen graphs of a run; None where none are kept, they cannot be run here, or they are switched off."""
+    if not is_switched_on():
+        return None
+    file = find_frozen_file(run)
+    use_folder(file.parent)
+    try:
+        contents = file.read_bytes()
+    except OSError:
+        return None
+    try:
+        found = FrozenEncoder(run, *_parse(contents))
+    except (GraphError, ValueError, KeyError, TypeError):
+        # A power cut can leave a file that was renamed and never filled.
+        return None
+    mark_used([file])
+    return found
+
+
+def find_frozen_file(run: Run) -> Path:
+    """Return where the frozen graphs of a run are kept."""
+    config, library = run.config, find_library()
+    status = library.stat() if library is not None else None
+    pairs = run.folder / PAIR_WEIGHTS_FILE
+    return find_model_file(
+        {
+            "kind": _KIND,
+            "weights": hash_file(run.folder / WEIGHTS_FILE) if (run.folder / WEIGHTS_FILE).exists() else "",
+            "pair_weights": hash_file(pairs) if config.pairs.form != "none" and pairs.exists() else "",
+            "image": describe_pixels(config.image),
+            "model": asdict(config.model),
+            "pairs": asdict(config.pairs),
+            "code": _digest_code(),
+            "library": [str(library), status.st_size, status.st_mtime_ns] if status is not None else [],
+        },
+        ".frozen",
+    )
+
+
+def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> bytes:
+    """Return what a file of frozen graphs holds.
+
+    Args:
+        facts: `width` and `digest`.
+        graphs: by PHOTO_GRAPH, contents → ok, blank, features, embedding and, where hands are found by landmarks, score, palmar,
+            right, quality; by PAIR_GRAPH, where the run has a classifier, first and second (1, F) → score (1,).
+    """
+    described = [
+        {"name": name, "bytes": len(graph.graph), "inputs": graph.inputs, "outputs": graph.outputs}
+        for name, graph in graphs.items()
+    ]
+    header = json.dumps({"kind": _KIND, "facts": dict(facts), "graphs": described}).encode()
+    return b"\n".join([header, b"".join(graph.graph for graph in graphs.values())])
+
+
+def _parse(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
+    header, _, rest = contents.partition(b"\n")
+    described = json.loads(header)
+    if len(rest) != sum(graph["bytes"] for graph in described["graphs"]):
+        raise ValueError("The file was not written whole.")
+    graphs, begin = {}, 0
+    for graph in described["graphs"]:
+        end = begin + graph["bytes"]
+        graphs[graph["name"]] = FrozenGraph(rest[begin:end], graph["inputs"], graph["outputs"])
+        begin = end
+    return described["facts"], graphs
+
+
+@cache
+def _digest_code() -> str:
+    state = hashlib.blake2b(digest_size=16)
+    files = [file for folder in _FOLDERS for file in (_PACKAGE / folder).rglob("*") if file.suffix in (".py", ".npz")]
+    for file in sorted(files):
+        state.update(f"{file.relative_to(_PACKAGE)} {file.stat().st_size}\n".encode())
+        state.update(file.read_bytes())
+    return state.hexdigest()

@@ -1,0 +1,63 @@
+"""A folder of vectors in many parts, as the workers of a cluster write it: what lies in it, and how it is read."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.data.remote.any_folder import Folder
+from handnet.errors import EvaluationError
+
+MANIFEST_FILE = "manifest.json"
+COMPLETE_FILE = "complete.json"
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+def name_part(number: int) -> str:
+    """Return the name of the vectors of a part."""
+    return f"part-{number:06d}.parquet"
+
+
+def name_record(number: int) -> str:
+    """Return the name of the record of a part, which is written last: a part with a record is done."""
+    return f"part-{number:06d}.json"
+
+
+def read_vector_folder(folder: Folder, read: Callable[[IO[bytes]], Columns]) -> Columns:
+    """Return the columns of all parts, one after the other.
+
+    Args:
+        folder: what `handnet embed --cluster` wrote.
+        read: a Parquet file to columns; facts of the file have no dimension.
+
+    Raises:
+        EvaluationError: the folder is not complete, or damaged.
+        DataError: it cannot be read.
+    """
+    names = folder.list_names()
+    if COMPLETE_FILE not in names:
+        advice = "Run `handnet embed` again: it continues." if MANIFEST_FILE in names else ""
+        raise EvaluationError(
+            f"{str(folder)!r} holds no complete set of vectors: it lacks {COMPLETE_FILE}, which `handnet embed --cluster` writes "
+            f"last. {advice}"
+        )
+    try:
+        parts = [int(number) for number in json.loads(folder.read(COMPLETE_FILE))["parts"]]
+        found = [dict(read(io.BytesIO(folder.read(name_part(number))))) for number in parts]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise EvaluationError(
+            f"{str(folder)!r} is damaged: {str(error).splitlines()[0] if str(error) else error!r}."
+        ) from None
+    kinds = {frozenset(columns) for columns in found}
+    if len(kinds) != 1:
+        raise EvaluationError(
+            f"{str(folder)!r} is damaged: its parts have different columns. Embed into another folder."
+        )
+    first = found[0]
+    return {
+        name: value if value.ndim == 0 else np.concatenate([columns[name] for columns in found])
+        for name, value in first.items()
+    }

@@ -41,7 +41,7 @@ def embed_people(folder: Path, data: str) -> EmbeddedPart:
     run = read_run(folder)
     dataset, split = read_dataset(run.config.data.reader, data), read_run_split(run)
     examples = [*select_part(dataset, split, "val"), *select_part(dataset, split, "test")]
-    return embed_part(load_encoder(run).model, examples, run.config.image)
+    return embed_part(run.config, load_encoder(run), examples)
 
 
 def list_kinds(part: EmbeddedPart) -> list[HandKind]:

@@ -35,7 +35,7 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
 
     examples = [example for part in chosen.values() for example in part]
     part_names = [name for name, part in chosen.items() for _ in part]
-    embedded = embed_part(load_encoder(run).model, examples, run.config.image, show_progress)
+    embedded = embed_part(run.config, load_encoder(run), examples, show_progress)
     files = prepare_photos(embedded.paths, run.config.image).files
     pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)
     write_projector(target, embedded, part_names, pictures)

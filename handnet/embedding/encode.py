@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import Config, ImageConfig
+from handnet.config.settings import Config
 from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
 from handnet.embedding.features import compute_features
@@ -65,30 +65,6 @@ def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress =
     return embed(build_predict(encoder), photos, encoder.output_shape[-1], len(files), count)
 
 
-def embed_part(
-    encoder: keras.Model,
-    examples: Sequence[Example],
-    config: ImageConfig,
-    progress: Progress = hide_progress,
-    name: str = "",
-) -> EmbeddedPart:
-    """Embed the photos of a part with a trained encoder.
-
-    Args:
-        encoder: a Keras model, image (B, S, S, 3) → (B, D).
-        examples: the photos.
-        config: how they are decoded.
-        progress: told of (photos done, photos in all).
-        name: what the part is called.
-
-    Raises:
-        DataError: photos that cannot be decoded.
-        EvaluationError: embeddings that are not finite unit vectors.
-    """
-    files = prepare_photos([example.path for example in examples], config).files
-    return label_embeddings(embed_files(encoder, files, progress=progress), examples, name)
-
-
 def compute_vectors(
     config: Config, encoder: Encoder, paths: Sequence[str], progress: Progress = hide_progress
 ) -> PhotoVectors:
@@ -107,3 +83,27 @@ def compute_vectors(
     features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
     embeddings = embed_features(encoder.head, features)
     return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
+
+
+def embed_part(
+    config: Config,
+    encoder: Encoder,
+    examples: Sequence[Example],
+    progress: Progress = hide_progress,
+    name: str = "",
+) -> EmbeddedPart:
+    """Embed the photos of a part with a trained encoder; the backbone's features come from the cache if known.
+
+    Args:
+        config: the run's settings.
+        encoder: the run's.
+        examples: the photos.
+        progress: told of (pictures done, pictures in all).
+        name: what the part is called.
+
+    Raises:
+        DataError: photos that cannot be decoded.
+        EvaluationError: embeddings that are not finite unit vectors.
+    """
+    vectors = compute_vectors(config, encoder, [example.path for example in examples], progress)
+    return label_embeddings(vectors.embeddings, examples, name)

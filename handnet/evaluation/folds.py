@@ -16,7 +16,7 @@ from handnet.data.dataset import DataSet, distinct_identities, has_one_view, has
 from handnet.data.example import Example, write_label
 from handnet.data.leaks import find_seen
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import compute_vectors, embed_part
+from handnet.embedding.encode import compute_vectors, embed_files
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.files import write_json
 from handnet.images.photo_store import prepare_photos
@@ -214,7 +214,9 @@ def _embed_test(fold: Fold, digests: Mapping[str, str]) -> EmbeddedPart:
 def _embed(fold: Fold, encoder: Encoder) -> EmbeddedPart:
     config = fold.config
     if select_head(config.model).method == "gradient":
-        return embed_part(encoder.model, fold.test, config.image, name="test")
+        # Its backbone may be of this fold alone: nothing to keep.
+        files = prepare_photos([example.path for example in fold.test], config.image).files
+        return label_embeddings(embed_files(encoder.model, files), fold.test, "test")
     # Whom one fold tests the others train on: the backbone has seen their photos, or will.
     paths = [example.path for example in fold.test]
     return label_embeddings(compute_vectors(config, encoder, paths).embeddings, fold.test, "test")

@@ -45,7 +45,7 @@ def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = No
     """
     image, model = of.run.config.image, of.encoder.model
     examples = of.select_examples()
-    embedded = embed_part(model, examples, image, of.progress, of.part)
+    embedded = embed_part(of.run.config, of.encoder, examples, of.progress, of.part)
     calibration = find_thresholds(of.run, of.encoder, of.dataset, of.echo, output) if of.part == "test" else None
     metrics = evaluate_part(embedded, calibration, embed_baselines(of.run, examples), seed=of.seed)
     if with_audit:

@@ -127,7 +127,7 @@ def _read_kept(file: Path) -> tuple[tuple[Calibration, Mapping[str, str]] | None
 def _fit(run: Run, encoder: Encoder, basis: Basis) -> Calibration:
     table = basis.table
     if table is None:
-        return fit_calibration(score_pairs(embed_part(encoder.model, basis.examples, run.config.image, name="val")))
+        return fit_calibration(score_pairs(embed_part(run.config, encoder, basis.examples, name="val")))
     vectors = compute_vectors(run.config, encoder, [example.path for example in basis.examples]).embeddings
     scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
     return fit_calibration(collect_pairs(scores, table.same, table.people))

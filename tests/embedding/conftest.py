@@ -8,7 +8,7 @@ import pytest
 
 from handnet.config.settings import Config
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.encoder import build_encoder
+from handnet.networks.encoder import Encoder, build_encoder
 from tests.photos import picture, write_jpeg
 from tests.tiny import tiny_backbone, tiny_config
 
@@ -19,10 +19,15 @@ def config() -> Config:
 
 
 @pytest.fixture(scope="module")
-def encoder(config: Config) -> keras.Model:
+def whole_encoder(config: Config) -> Encoder:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
-        return build_encoder(config).model
+        return build_encoder(config)
+
+
+@pytest.fixture(scope="module")
+def encoder(whole_encoder: Encoder) -> keras.Model:
+    return whole_encoder.model
 
 
 @pytest.fixture

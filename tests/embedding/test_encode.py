@@ -7,33 +7,41 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import handnet.embedding.features
 from handnet.config.settings import Config
 from handnet.data.example import Example
 from handnet.embedding.encode import embed_features, embed_files, embed_part
 from handnet.errors import DataError
 from handnet.images.photo_store import load_cached, prepare_photos
+from handnet.networks.encoder import Encoder
 
 
 @pytest.mark.slow
 def test_photos_and_parts_have_the_vectors_of_the_encoder_in_order(
-    config: Config, encoder: keras.Model, photos: list[str]
+    config: Config, whole_encoder: Encoder, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    encoder = whole_encoder.model
     files = prepare_photos(photos, config.image).files
     pixels = load_cached(files, config.image.size_px)
     expected = np.asarray(encoder.predict_on_batch(pixels))
     np.testing.assert_allclose(embed_files(encoder, files), expected, atol=1e-6)
     examples = [Example(path, f"p{k // 2}", ("dorsal", "palmar")[k % 2]) for k, path in enumerate(photos)]
-    part = embed_part(encoder, examples, config.image, name="val")
+    part = embed_part(config, whole_encoder, examples, name="val")
     assert (part.name, list(part.paths)) == ("val", photos)
     np.testing.assert_allclose(part.embeddings, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(part.embeddings, axis=1), 1.0, atol=1e-5)
+    # The second time no backbone is run.
+    monkeypatch.setattr(handnet.embedding.features, "_run", lambda *_: pytest.fail("computed again"))
+    np.testing.assert_array_equal(embed_part(config, whole_encoder, examples).embeddings, part.embeddings)
 
 
-def test_a_part_with_a_bad_photo_is_an_error(config: Config, encoder: keras.Model, photos: list[str], tmp_path) -> None:
+def test_a_part_with_a_bad_photo_is_an_error(
+    config: Config, whole_encoder: Encoder, photos: list[str], tmp_path
+) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"none")
     with pytest.raises(DataError, match="1 of 2 photos cannot be used"):
-        embed_part(encoder, [Example(photos[0], "a"), Example(str(bad), "b")], config.image)
+        embed_part(config, whole_encoder, [Example(photos[0], "a"), Example(str(bad), "b")])
 
 
 def test_many_features_go_through_a_head_in_order() -> None:

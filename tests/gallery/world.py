@@ -54,5 +54,5 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         dataset = read_dataset("hands11k", data)
         paths = [example.path for example in dataset.examples[:4]]
         exported = export_encoder(load_encoder(run), run.config.image, folder / "saved_models" / "tiny", paths)
-        part = embed_part(load_encoder(run).model, select_part(dataset, split, "test"), run.config.image)
+        part = embed_part(run.config, load_encoder(run), select_part(dataset, split, "test"))
         yield World(data, run.folder, exported.folder, part, select_part(dataset, split, "val"))

@@ -65,7 +65,7 @@ def test_a_finished_run_has_all_that_a_run_has(run):
 @pytest.mark.slow
 def test_training_people_of_one_colour_each_are_told_apart(run, tiny):
     examples = select_part(read_dataset("hands11k", tiny), read_run_split(run), "train")
-    part = embed_part(load_encoder(run).model, examples, run.config.image)
+    part = embed_part(run.config, load_encoder(run), examples)
     np.testing.assert_allclose(np.linalg.norm(part.embeddings, axis=1), 1.0, atol=1e-5)
     same = part.identities[:, None] == part.identities[None, :]
     cosines = part.embeddings @ part.embeddings.T
@@ -145,7 +145,7 @@ def test_strangers_are_found_on_real_hands(tmp_path):
     run = train(config, tmp_path / "run", dataset, echo=lambda _: None, warn=lambda _: None)
     from handnet.metrics.ranking import compute_person_ranks
 
-    part = embed_part(load_encoder(run).model, select_part(dataset, read_run_split(run), "test"), config.image)
+    part = embed_part(config, load_encoder(run), select_part(dataset, read_run_split(run), "test"))
     ranks = compute_person_ranks(part.embeddings, part.identities, part.views)
     assert len(ranks) > 30
     assert np.mean(ranks <= 1) > 0.4

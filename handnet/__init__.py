@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handnet.errors import HandnetError
+    from handnet.library.audit_run import audit
+    from handnet.library.bound_gallery import open_gallery
+    from handnet.library.compare_evaluated import compare
     from handnet.library.evaluate_run import evaluate
     from handnet.library.export_run import export_model
     from handnet.library.matcher import load
@@ -23,14 +26,27 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["HandnetError", "__version__", "evaluate", "export_model", "load", "train"]
+__all__ = [
+    "HandnetError",
+    "__version__",
+    "audit",
+    "compare",
+    "evaluate",
+    "export_model",
+    "load",
+    "open_gallery",
+    "train",
+]
 
 # Where each name is. `export_model`, since `handnet.export` is the folder of that name.
 _PLACES = {
     "HandnetError": "handnet.errors",
+    "audit": "handnet.library.audit_run",
+    "compare": "handnet.library.compare_evaluated",
     "evaluate": "handnet.library.evaluate_run",
     "export_model": "handnet.library.export_run",
     "load": "handnet.library.matcher",
+    "open_gallery": "handnet.library.bound_gallery",
     "train": "handnet.library.train_run",
 }
 

@@ -79,13 +79,9 @@ class Place(NamedTuple):
 
     def open_with(self, model: "ModelChoice") -> "Gallery":
         """Open it with its model: the one that is named, else the one that it was made with."""
-        opened = self.open()
-        try:
-            opened.bind(load_model(model.find() or dict(opened.header.source)))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+        from handnet.library.bound_gallery import open_bound
+
+        return open_bound(self.gallery, model.find(), self.store, self.key_file)
 
     def read_key(self) -> "Key | None":
         """Return its key; None where none is named."""

@@ -1,6 +1,5 @@
 """`handnet audit`."""
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -9,7 +8,6 @@ from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_part, with_run
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
-from handnet.library.start import start_tensorflow
 
 
 @click.command()
@@ -26,17 +24,10 @@ def audit(run_folder: Path, data: str, part: str, output: Path | None, seed: int
     target = output or run_folder / f"eval-{part}"
     claim_output(target)
 
-    start_tensorflow()
-    from handnet.embedding.encode import embed_batches, embed_part
-    from handnet.evaluation.audit import audit_part, format_audit
-    from handnet.evaluation.origin import describe_origin
-    from handnet.metrics.all_figures import write_metrics
-    from handnet.networks.encoder import load_encoder
+    from handnet.library.audit_run import audit_opened
 
-    origin = describe_origin(opened.run, opened.dataset, opened.examples)
-    encoder, config = load_encoder(opened.run), opened.run.config
-    embedded = embed_part(config, encoder, opened.examples, show_progress, part)
-    found = audit_part(partial(embed_batches, encoder.model), embedded, config.image, seed=seed, progress=show_progress)
-    write_metrics(target / "audit.json", {**found, **origin})
+    found = audit_opened(opened, part, target, seed, show_progress)
+    from handnet.evaluation.audit import format_audit
+
     echo(format_audit(found))
     echo(f"wrote {target / 'audit.json'}")

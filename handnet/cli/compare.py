@@ -1,15 +1,12 @@
 """`handnet compare`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from handnet.cli._console import echo
 from handnet.cli._output import claim_output
-
-if TYPE_CHECKING:
-    from handnet.config.split import Split
 
 
 @click.command()
@@ -31,45 +28,14 @@ def compare(run_folders: tuple[Path, ...], part: str, protocol: str, direction: 
     Every RUN must have been evaluated: `handnet eval RUN --part PART`. Writes comparison.html, comparison.json and
     differences.svg, a plot of the figures and the differences.
     """
-    from handnet.config.run_folder import WEIGHTS_FILE, read_run, read_run_split
-    from handnet.errors import ConfigError, EvaluationError, format_unknown, quote
-    from handnet.evaluation.report.comparison_page import write_comparison
-    from handnet.evaluation.report.plots.difference_plot import plot_differences
-    from handnet.files import write_bytes
-    from handnet.metrics.all_figures import write_metrics
-    from handnet.metrics.embedded import load_part
-    from handnet.metrics.protocols import PROTOCOLS
-    from handnet.metrics.ranking import DIRECTIONS
-    from handnet.metrics.run_comparison import ComparedRun, compare_runs
-    from handnet.networks.heads import name_objective
-    from handnet.networks.weights.manifest import hash_file
+    from handnet.library.compare_evaluated import read_compared, write_compared
+    from handnet.metrics.run_comparison import compare_runs
 
-    if protocol not in PROTOCOLS:
-        raise ConfigError(format_unknown("protocol", protocol, PROTOCOLS))
-    if direction not in DIRECTIONS:
-        raise ConfigError(format_unknown("direction", direction, DIRECTIONS))
-    runs = []
-    for folder in run_folders:
-        run = read_run(folder)
-        config = run.config
-        file = folder / f"eval-{part}" / "embeddings.npz"
-        if not file.exists():
-            raise EvaluationError(
-                f"{str(folder)!r} has not been evaluated on its {part} part{_advise(read_run_split(run), part, folder)}"
-            )
-        vectors = load_part(file)
-        if vectors.model and vectors.model != hash_file(folder / WEIGHTS_FILE):
-            raise EvaluationError(
-                f"{str(file)!r} holds vectors of other weights than the run has now. Evaluate it again: handnet eval "
-                f"{quote(folder)} --part {part}"
-            )
-        runs.append(ComparedRun(str(folder), config.model.arch, name_objective(config), vectors))
+    runs = read_compared(run_folders, part, protocol, direction)
     claim_output(output)
     comparison = compare_runs(runs, protocol, direction, seed=seed)
-    write_metrics(output / "comparison.json", comparison)
-    write_bytes(output / "differences.svg", plot_differences(comparison).encode())
+    write_compared(comparison, output)
     echo(format_comparison(comparison))
-    write_comparison(output / "comparison.html", comparison)
     echo(f"wrote {output / 'comparison.html'}, comparison.json and differences.svg")
 
 
@@ -92,17 +58,6 @@ def format_comparison(comparison: dict[str, Any]) -> str:
             shown = _show(key, change["difference"], change["interval"], difference=True)
             lines.append(f"  {figure.label:12} {shown} {verdict}{relative}")
     return "\n".join(lines)
-
-
-def _advise(split: "Split", part: str, folder: Path) -> str:
-    """Return the end of the sentence on a run without vectors of a part: the command that makes them, if any can."""
-    from handnet.errors import quote
-
-    if len(split.people(part)) > 1:
-        return f". Evaluate it: handnet eval {quote(folder)} --part {part}"
-    other = next((name for name in ("test", "val") if len(split.people(name)) > 1), "")
-    advice = f" Evaluate and compare another part: handnet eval {quote(folder)} --part {other}" if other else ""
-    return f", and cannot be: fewer than two people are in it.{advice}"
 
 
 def _show(key: str, value: float, interval: list[float], difference: bool = False) -> str:

@@ -17,6 +17,7 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
+    from handnet.evaluation.evidence import Evidence
     from handnet.evaluation.pair_verdict import Verdict
     from handnet.evaluation.verify import Verifier
 
@@ -61,6 +62,22 @@ class Matcher(Protocol):
         Raises:
             DataError: a photo that cannot be used.
             RunError: the model has no calibration: evaluate the run first; export it again.
+        """
+
+    def explain(self, first: PhotoInput, second: PhotoInput) -> "Evidence":
+        """Say which places of two photos make them similar, as `handnet explain` does; of a run alone.
+
+        Args:
+            first: a photo, e.g. of a back.
+            second: another, e.g. of a palm.
+
+        Returns:
+            `score`, `pictures`, exact `shares` where the model allows them, and `occlusion`: see
+            `handnet.evaluation.evidence.Evidence`.
+
+        Raises:
+            DataError: a photo that cannot be used; or training photos that are gone, whose mean the shares are counted from.
+            RunError: the model is an exported one.
         """
 
 
@@ -133,6 +150,22 @@ class RunMatcher:
         vectors = PhotoVectors(features if of_backbone else embeddings, embeddings)
         return verify_vectors(verifier, vectors, [(0, 1)])[0]
 
+    def explain(self, first: PhotoInput, second: PhotoInput) -> "Evidence":
+        """Say which places of two photos make them similar; see `Matcher`."""
+        from handnet.evaluation.evidence import explain_pair
+
+        pixels = _decode_all([first, second], self._decode, 0)
+        return explain_pair(self._encoder, pixels, self._mean_features, self._run.config.image.background)
+
+    @cached_property
+    def _mean_features(self) -> npt.NDArray[np.float64]:
+        from handnet.evaluation.evidence import average_features
+        from handnet.library.opened_run import open_data
+
+        config = self._run.config
+        examples = open_data(self._run, "", "train", lambda line: None).examples
+        return average_features(self._encoder, [example.path for example in examples], config.image, config.model)
+
     @cached_property
     def _verifier(self) -> "Verifier":
         from handnet.evaluation.verify import load_verifier
@@ -189,6 +222,12 @@ class SavedModelMatcher:
         system = "pair classifier" if self._by_classifier else "distance"
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)
+
+    def explain(self, first: PhotoInput, second: PhotoInput) -> "Evidence":
+        """Refuse: an exported model holds no features to account for; see `Matcher`."""
+        raise RunError(
+            f"{str(self._folder)!r} is an exported model, which cannot explain. Load the run that it was exported from."
+        )
 
     def _call(self, signature: str, **photos: Sequence[bytes]) -> dict[str, Any]:
         import tensorflow as tf

@@ -55,6 +55,18 @@ def test_verify_says_the_same_as_the_command(pairs_run: Run, colours: list[Path]
     assert found.probability == pytest.approx(expected.probability, abs=1e-4)
 
 
+def test_a_run_explains_and_a_saved_model_says_that_it_cannot(
+    pairs_run: Run, colours: list[Path], exported: Any
+) -> None:
+    model = handnet.load(pairs_run)
+    found = model.explain(colours[0], colours[-1].read_bytes())
+    first, second = model.embed([colours[0], colours[-1]])
+    assert found.score == pytest.approx(float(first @ second), abs=1e-5)
+    assert found.occlusion.shape == (2, 8, 8)
+    with pytest.raises(RunError, match="is an exported model, which cannot explain. Load the run"):
+        handnet.load(exported.export.folder.parent).explain(colours[0], colours[1])
+
+
 def test_a_saved_model_embeds_and_verifies(exported: Any, photos: Mapping[str, Path]) -> None:
     model = handnet.load(exported.export.folder.parent)
     good = [photos[name] for name in USABLE][:2]

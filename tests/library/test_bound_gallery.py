@@ -1,0 +1,43 @@
+"""`handnet.open_gallery`: a gallery with the model that it was made with."""
+
+from pathlib import Path
+
+import pytest
+
+import handnet
+from handnet.gallery import Gallery
+from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
+
+
+def test_a_gallery_opens_with_its_model_and_finds_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+
+    def load(source: dict[str, str]) -> SimulatedEncoder:
+        asked.append(source)
+        return SimulatedEncoder()
+
+    monkeypatch.setattr("handnet.gallery.bound_models.load_model", load)
+    folder = tmp_path / "people"
+    with Gallery.create(folder, SimulatedEncoder(), fit_simulated(60)) as made:
+        source = dict(made.header.source)
+        for person in range(3):
+            made.add(f"Person {person}", take_photo(person, "palmar"))
+    with handnet.open_gallery(folder) as opened:
+        assert opened.identify(take_photo(1, "dorsal"), top=3)[0].matches[0].name == "Person 1"
+    handnet.open_gallery(folder, model=tmp_path / "moved").close()
+    assert asked == [source, {"kind": "saved_model", "path": str(tmp_path / "moved")}]
+
+
+def test_a_gallery_whose_model_cannot_be_loaded_is_closed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gallery.create(tmp_path / "people", SimulatedEncoder(), fit_simulated(60)):
+        pass
+    closed: list[bool] = []
+    close = Gallery.close
+    monkeypatch.setattr(Gallery, "close", lambda opened: (closed.append(True), close(opened))[1])
+    with pytest.raises(handnet.HandnetError):
+        handnet.open_gallery(tmp_path / "people", model=tmp_path / "gone")
+    assert closed == [True]
+    with pytest.raises(handnet.HandnetError):
+        handnet.open_gallery(tmp_path / "gone")

@@ -5,7 +5,7 @@ Command: python benchmarks/pasted_ablation.py --data DIR --work FOLDER [--seed 1
 DIR has the layout of 11k Hands, hands on plain paper. Its hands are pasted as `benchmarks/pasted_hands.py` pastes them, but with
 one change after the other, and are cropped by landmarks as `image.hand_finder = "landmarks"` does, or by what an ideal front
 end would know: the mask, the landmarks that were found on paper, or the place of the crop itself. Each row describes the crops
-by the backbone `hand`, finds the head on each fold's training people and tests the others, as `handnet cv configs/scratch.toml`
+by the backbone `hand`, finds the head on each fold's training people and tests the others, as `handnet cv configs/hand.toml`
 does: person templates, dorsal → palmar. A person's figure is the mean over the deals of people to folds; intervals are
 percentile bootstraps over people. People are trained and tested on the same kind of photos unless the row says otherwise. Hands
 that were not found are left out. "white paper, longer side N px": photos on paper shrunk until hands have that size, the place of

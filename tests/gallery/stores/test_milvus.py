@@ -19,6 +19,7 @@ from handnet.gallery.stores import milvus_lock
 from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
 from handnet.gallery.stores.milvus_indexes import INDEXES
+from handnet.gallery.stores.store import Block
 from tests.gallery.conftest import find_port, need_milvus, start_server
 from tests.gallery.simulated import WIDTH, SimulatedEncoder, draw_vector, take_photo
 from tests.gallery.stores.test_store import dump, fill, make_header, make_person, make_photo
@@ -318,8 +319,8 @@ def test_a_migration_that_stops_leaves_the_old_collection_serving(
     photos = [replace(photo, vector=vectors[0]) for photo in store.read_since(-1).photos]
     header = replace(store.header, model="n" * 32)
     # As after a kill: nothing is tidied up.
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), store.write() as changes:  # noqa: PT012
-        changes.header, changes.put_photos, changes.action = header, photos, "migrate"
+    blocks = [Block(store.read_since(-1).people, photos)]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         patch.setattr(Server, "drop", lambda self, name: None)
         # The lock inserts and flushes too: the collection that is filled is named.
         original = getattr(Server, method)
@@ -330,6 +331,7 @@ def test_a_migration_that_stops_leaves_the_old_collection_serving(
             return original(self, *arguments)
 
         patch.setattr(Server, method, die)
+        store.replace_all(header, blocks, store.read_version(), "migrate")
     other = MilvusStore(*place)
     assert dump(other) == old
     assert other.header.model == store.header.model
@@ -337,8 +339,7 @@ def test_a_migration_that_stops_leaves_the_old_collection_serving(
 
     for row in server.query("kind == 'claim'", ("key",)):
         server.delete(f"key == '{row['key']}'")
-    with other.write() as changes:
-        changes.header, changes.put_photos, changes.action = header, photos, "migrate"
+    other.replace_all(header, blocks, other.read_version(), "migrate")
     assert MilvusStore(*place).header.model == header.model
     assert len(own_collections(server)) == 1, "what the stopped one left is gone"
     other.close()
@@ -346,3 +347,77 @@ def test_a_migration_that_stops_leaves_the_old_collection_serving(
 
 def own_collections(server: Server) -> list[str]:
     return [name for name in server.client.list_collections() if name.startswith(server.alias + "_")]
+
+
+class Calls:
+    """What is asked of the server: the most rows that a call brings or takes, and how many collections are made."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, store: MilvusStore) -> None:
+        self.most, self.num_made = 0, 0
+        client = store._server.client
+        query, insert, pages = client.query, client.insert, client.query_iterator
+        create = client.create_collection
+
+        def count(rows: list[object]) -> list[object]:
+            self.most = max(self.most, len(rows))
+            return rows
+
+        def iterate(*arguments: object, **options: object) -> object:
+            iterator = pages(*arguments, **options)
+            original = iterator.next
+            iterator.next = lambda: count(original())
+            return iterator
+
+        def make(*arguments: object, **options: object) -> object:
+            self.num_made += 1
+            return create(*arguments, **options)
+
+        patch.setattr(client, "query", lambda *a, **o: count(query(*a, **o)))
+        patch.setattr(client, "insert", lambda name, rows, **o: insert(name, count(rows), **o))
+        patch.setattr(client, "query_iterator", iterate)
+        patch.setattr(client, "create_collection", make)
+
+
+def test_a_large_gallery_goes_through_the_memory_in_blocks(
+    place: tuple[str, str], matching: Matching, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, rows in (("_BLOCK_PEOPLE", 7), ("_SEARCHED_ROWS", 25), ("_LOG_ROWS", 25)):
+        monkeypatch.setattr(milvus_store, name, rows)
+    store = MilvusStore.create(*place, make_header(width=WIDTH))
+    fill(store, range(50))
+    with store.write() as changes:
+        # As after a writer that died before it swept: two rows of a person.
+        changes.put_people, changes.action = [make_person(20, "Person 20")], "add"
+        monkeypatch.setattr(store._server, "delete", lambda condition: None)
+    monkeypatch.undo()
+    for name, rows in (("_BLOCK_PEOPLE", 7), ("_SEARCHED_ROWS", 25), ("_LOG_ROWS", 25)):
+        monkeypatch.setattr(milvus_store, name, rows)
+    for row in store._server.query("kind == 'claim'", ("key",)):
+        store._server.delete(f"key == '{row['key']}'")
+    before = dump(store)
+    contents = store.read_contents()
+    blocks = list(contents.blocks)
+    assert sorted(person.id for block in blocks for person in block.people) == sorted(before[0])
+    assert {photo.id for block in blocks for photo in block.photos} == set(before[1])
+
+    calls = Calls(monkeypatch, store)
+    store.compact()
+    assert dump_blocks(store) == dump_all(before)
+    store.rekey(Key(bytes(32)))
+    assert dump_blocks(store)[0] == before[0]
+    turned = [replace(photo, vector=photo.vector) for block in store.read_contents().blocks for photo in block.photos]
+    by_person = {person: [photo for photo in turned if photo.person == person] for person in before[0]}
+    new = (
+        Block(block.people, [photo for person in block.people for photo in by_person[person.id]])
+        for block in store.read_contents().blocks
+    )
+    store.replace_all(replace(store.header, model="n" * 32), new, store.read_version(), "migrate")
+    store.find_bytes([b"nothing"])
+    with store.write() as changes:
+        changes.remove_people, changes.action = [f"{3:032x}"], "remove"
+    assert calls.num_made == 3
+    # Seven people have seven rows, fourteen photos and seven templates.
+    assert 0 < calls.most <= 28
+    assert len(dump(store)[0]) == 49
+    assert store.check() == []
+    store.close()

@@ -15,14 +15,15 @@ from handnet.errors import ConfigError, GalleryError, GalleryServerError
 from handnet.gallery import Gallery
 from handnet.gallery.enrolment import Entry
 from handnet.gallery.pairings import Matching
-from handnet.gallery.stores import milvus_lock
+from handnet.gallery.stores import milvus as milvus_store
+from handnet.gallery.stores import milvus_client, milvus_lock
 from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
 from handnet.gallery.stores.milvus_indexes import INDEXES
 from handnet.gallery.stores.store import Block
 from tests.gallery.conftest import find_port, need_milvus, start_server
 from tests.gallery.simulated import WIDTH, SimulatedEncoder, draw_vector, take_photo
-from tests.gallery.stores.test_store import dump, fill, make_header, make_person, make_photo
+from tests.gallery.stores.test_store import KEY, dump, fill, make_header, make_person, make_photo
 
 
 @pytest.fixture
@@ -70,6 +71,11 @@ def test_writer_that_dies_leaves_the_old_or_the_new_state(
         assert now[0] == people, "all of the change or nothing of it"
         assert make_photo(store, 0, 8).id in now[1]
     assert other.check() == []
+    # Of some people there are two rows now, the one on the page after the other.
+    monkeypatch.setattr(milvus_store, "_BLOCK_PEOPLE", 1)
+    blocks = list(other.read_contents().blocks)
+    assert [person.id for block in blocks for person in block.people] == sorted(now[0])
+    assert {photo.id for block in blocks for photo in block.photos} == set(now[1])
     # A writer that died did not give back its claim, which would expire after some minutes.
     for row in store._server.query("kind == 'claim'", ("key",)):
         store._server.delete(f"key == '{row['key']}'")
@@ -379,45 +385,50 @@ class Calls:
 
 
 def test_a_large_gallery_goes_through_the_memory_in_blocks(
-    place: tuple[str, str], matching: Matching, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, rows in (("_BLOCK_PEOPLE", 7), ("_SEARCHED_ROWS", 25), ("_LOG_ROWS", 25)):
         monkeypatch.setattr(milvus_store, name, rows)
-    store = MilvusStore.create(*place, make_header(width=WIDTH))
+    store = MilvusStore.create(*place, make_header(shards=2))
     fill(store, range(50))
-    with store.write() as changes:
-        # As after a writer that died before it swept: two rows of a person.
-        changes.put_people, changes.action = [make_person(20, "Person 20")], "add"
-        monkeypatch.setattr(store._server, "delete", lambda condition: None)
-    monkeypatch.undo()
-    for name, rows in (("_BLOCK_PEOPLE", 7), ("_SEARCHED_ROWS", 25), ("_LOG_ROWS", 25)):
-        monkeypatch.setattr(milvus_store, name, rows)
-    for row in store._server.query("kind == 'claim'", ("key",)):
-        store._server.delete(f"key == '{row['key']}'")
-    before = dump(store)
-    contents = store.read_contents()
-    blocks = list(contents.blocks)
-    assert sorted(person.id for block in blocks for person in block.people) == sorted(before[0])
-    assert {photo.id for block in blocks for photo in block.photos} == set(before[1])
-
-    calls = Calls(monkeypatch, store)
-    store.compact()
-    assert dump_blocks(store) == dump_all(before)
-    store.rekey(Key(bytes(32)))
-    assert dump_blocks(store)[0] == before[0]
-    turned = [replace(photo, vector=photo.vector) for block in store.read_contents().blocks for photo in block.photos]
-    by_person = {person: [photo for photo in turned if photo.person == person] for person in before[0]}
-    new = (
-        Block(block.people, [photo for person in block.people for photo in by_person[person.id]])
-        for block in store.read_contents().blocks
-    )
-    store.replace_all(replace(store.header, model="n" * 32), new, store.read_version(), "migrate")
-    store.find_bytes([b"nothing"])
-    with store.write() as changes:
-        changes.remove_people, changes.action = [f"{3:032x}"], "remove"
-    assert calls.num_made == 3
-    # Seven people have seven rows, fourteen photos and seven templates.
-    assert 0 < calls.most <= 28
-    assert len(dump(store)[0]) == 49
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), store.write() as changes:  # noqa: PT012
+        changes.put_people = [make_person(20, "Somebody")]
+        die_at(patch, "delete", 0)
+    store._server.delete("kind == 'claim'")
+    with monkeypatch.context() as patch:
+        # The sweep that the next writer makes up for included.
+        calls = Calls(patch, store)
+        with store.write() as changes:
+            changes.remove_people, changes.action = [f"{3:032x}"], "remove"
+        assert calls.num_made == 0, "a removal alone writes no collection"
+        store.compact()
+        store.rekey(KEY)
+        contents = store.read_contents()
+        store.replace_all(replace(store.header, model="n" * 32), contents.blocks, contents.version, "migrate")
+        assert store.find_bytes([b"nothing"]) == []
+        # Seven people have seven rows, fourteen photos and seven templates.
+        assert 14 < calls.most <= 28
+        assert calls.num_made == 3
+    people, photos = dump(store)
+    assert people == {f"{n:032x}": "Somebody" if n == 20 else f"Person {n}" for n in range(50) if n != 3}
+    assert len(photos) == 98
+    assert store.header.shards == 2
+    assert [entry.action for entry in store.read_audit()] == ["add", "", "remove", "rotate-key", "migrate"]
     assert store.check() == []
     store.close()
+
+
+def test_a_server_that_compacts_is_not_written_again(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store)
+    left = store._server.create_collection(WIDTH, "exact", 1)
+    asked = []
+    monkeypatch.setattr(store._server.client, "compact", lambda name, **more: asked.append(name) or 7)
+    calls = Calls(monkeypatch, store)
+    store.compact()
+    assert asked == own_collections(store._server)
+    assert left not in asked, "what a killed migration left is dropped: it holds those who were removed"
+    assert calls.num_made == 0
+    monkeypatch.setattr(milvus_client, "COMPACTION_S", 0.0)
+    monkeypatch.setattr(store._server.client, "get_compaction_state", lambda job, **more: "Executing")
+    with pytest.raises(GalleryError, match="still writing its files"):
+        store.compact()

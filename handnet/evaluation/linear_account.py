@@ -56,7 +56,8 @@ def account_for(head: keras.Model, features: npt.NDArray[np.floating]) -> Linear
         return None
     if layer.activation is not keras.activations.linear:
         return None
-    return account_linear(*(_read(weight) for weight in layer.weights), features)
+    kernel, bias = (_read(weight) for weight in layer.weights)
+    return account_linear(kernel, bias, features)
 
 
 def account_linear(kernel: Floats, bias: Floats, features: npt.NDArray[np.floating]) -> LinearAccount:

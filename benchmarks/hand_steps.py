@@ -3,7 +3,7 @@
 Command: python benchmarks/hand_steps.py DIR [--folds 4] [--seeds 42,43]
 
 DIR is 11k Hands or its public sample. The features of all photos are computed once; each row takes some of their columns
-and finds the head again on each fold's training people, as `handnet cv configs/scratch.toml` does. Tested are the people of the
+and finds the head again on each fold's training people, as `handnet cv configs/hand.toml` does. Tested are the people of the
 left-out fold, person templates dorsal → palmar; a person's figure is the mean over the seeds of the folds, intervals are
 percentile bootstraps over people, 10,000 draws.
 """

@@ -187,9 +187,10 @@ def _build_engine(
     name: str, encoder: "keras.Model", image: "ImageConfig", batch: int, paths: Sequence[str]
 ) -> "Engine":
     """Compile the encoder, and compare its vectors of some of the photos with TensorFlow's."""
-    from handnet.embedding.engines import build_engine, check_engine
+    from handnet.embedding.engines import build_engine, check_engine, choose_engine
     from handnet.images.photo_store import build_hand_decoder
 
+    name = choose_engine(encoder, len(paths)) if name == "auto" else name
     samples = None if name == "tensorflow" else _decode_some(paths, _NUM_CHECKED, build_hand_decoder(image))
     engine = build_engine(name, encoder, image, batch, samples)
     agreement = ""

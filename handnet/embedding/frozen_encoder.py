@@ -135,7 +135,7 @@ def find_frozen_file(run: Run) -> Path:
             "image": describe_pixels(config.image),
             "model": asdict(config.model),
             "pairs": asdict(config.pairs),
-            "code": _digest_code(),
+            "code": digest_code(),
             "library": [str(library), status.st_size, status.st_mtime_ns] if status is not None else [],
         },
         ".frozen",
@@ -172,7 +172,8 @@ def _parse(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
 
 
 @cache
-def _digest_code() -> str:
+def digest_code() -> str:
+    """Return the digest of the code that makes vectors of photos."""
     state = hashlib.blake2b(digest_size=16)
     files = [file for folder in _FOLDERS for file in (_PACKAGE / folder).rglob("*") if file.suffix in (".py", ".npz")]
     for file in sorted(files):

@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
+from handnet.data.cache import trim_cache
 from handnet.embedding.engines import Engine
+from handnet.embedding.known_vectors import remember_vectors
 from handnet.embedding.shard import HAND_COLUMNS, SHARD_SIZE, Shard, embed_shards, list_hands
 from handnet.files import write_bytes, write_with
+from handnet.images.photo_store import build_keeping_decoder
 from handnet.images.pixel_rules import describe_rules
 from handnet.networks.backbones.parameters import digest_weights
 
@@ -69,10 +72,12 @@ def embed_photos(
     count, width = progress("embed photos"), encoder.output_shape[-1]
     todo = [[paths[row] for row in shards[number]] for number in missing]
     total = sum(map(len, todo))
-    found = embed_shards(todo, image, engine, width, batch_size, lambda done: count(done, total))
+    known, decode = remember_vectors(engine, digest_weights(encoder)), build_keeping_decoder(image)
+    found = embed_shards(todo, image, known, width, batch_size, lambda done: count(done, total), decode=decode)
     with contextlib.closing(found):
         for number, shard in zip(missing, found, strict=True):
             _write_shard(files[number], shard)
+    trim_cache()
     return _gather(paths, files, width)
 
 

@@ -50,6 +50,7 @@ def embed_shards(
     batch_size: int,
     tell: Callable[[int], None],
     num_threads: int = 0,
+    decode: Callable[[bytes], Decoded] | None = None,
 ) -> Generator[Shard]:
     """Yield what comes of each shard of photos, while threads read and decode ahead.
 
@@ -61,6 +62,7 @@ def embed_shards(
         batch_size: photos at a time.
         tell: called with the number of photos done of this shard and those before it.
         num_threads: of decoding; 0: as many as there are cores.
+        decode: from the bytes of a photo; None: `build_hand_decoder`'s, which leaves the cache alone.
 
     Raises:
         DataError: a server or bucket that cannot be reached.
@@ -71,7 +73,7 @@ def embed_shards(
         num_threads = max(num_threads, _REMOTE_READERS)
     done = 0
     with ThreadPoolExecutor(max_workers=num_threads) as pool:
-        decoded = _decode_ahead(pool, todo, build_hand_decoder(image), max(4 * batch_size, 2 * num_threads))
+        decoded = _decode_ahead(pool, todo, decode or build_hand_decoder(image), max(4 * batch_size, 2 * num_threads))
         try:
             for shard in shards:
                 reasons: list[str] = []

@@ -8,7 +8,7 @@ from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
 # Parts of the digest of a model, raised where vectors of before can no longer be compared with those of now: the first where
 # the decode or the crop by colour changes its pixels, the second where the landmarks, or the crop by them, do.
-PIXELS_VERSION, LANDMARKS_VERSION = 2, 2
+PIXELS_VERSION, LANDMARKS_VERSION = 2, 3
 
 
 def choose_hand_finder(image: ImageConfig) -> ImageConfig:

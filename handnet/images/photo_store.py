@@ -165,6 +165,30 @@ def build_hand_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
     return _build(config, lambda photo: fit_with_facts(photo, config))
 
 
+def build_keeping_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
+    """Return a function as `build_hand_decoder` does, which reads and fills the cache of photos.
+
+    Where crops go by landmarks it decodes each photo: the cache holds pixels, and not what is known of the hand.
+    """
+    decode = build_hand_decoder(config)
+    if config.hand_finder == "landmarks":
+        return decode
+    folder, size = find_photo_folder(describe_rules(config)), config.size_px
+    use_folder(folder)
+
+    def find(contents: bytes) -> Decoded:
+        digest = digest_bytes(contents)
+        file = folder / digest[:2] / digest
+        if _is_kept(file, 3 * size * size):
+            return Decoded(np.fromfile(file, np.uint8).reshape(size, size, 3), "")
+        found = decode(contents)
+        if found.pixels is not None:
+            _keep(file, found.pixels)
+        return found
+
+    return find
+
+
 def read_hands(paths: Sequence[str], config: ImageConfig) -> list[SeenHand]:
     """Return what the landmarks say of the hands of photos, in order; nothing where crops do not go by landmarks.
 
@@ -190,11 +214,20 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
     def fit_and_look(photo: tf.Tensor) -> tuple[Fitted, tf.Tensor]:
         return fit(photo), is_blank(photo)
 
-    load = tf.function(
-        lambda contents: fit_and_look(read_upright(contents, config)),
-        input_signature=[tf.TensorSpec((), tf.string)],
-        autograph=False,
-    ).get_concrete_function()
+    lock, traced = threading.Lock(), list[Callable[[tf.Tensor], tuple[Fitted, tf.Tensor]]]()
+
+    def trace() -> Callable[[tf.Tensor], tuple[Fitted, tf.Tensor]]:
+        # When the first photo comes that is not in the cache: it takes seconds where a hand is found.
+        with lock:
+            if not traced:
+                function = tf.function(
+                    lambda contents: fit_and_look(read_upright(contents, config)),
+                    input_signature=[tf.TensorSpec((), tf.string)],
+                    autograph=False,
+                )
+                traced.append(function.get_concrete_function())
+        return traced[0]
+
     # Traced when the first such photo comes.
     fit_pixels = tf.function(fit_and_look, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
 
@@ -204,6 +237,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         contents, problem = clean_jpeg(contents)
         if problem:
             return Decoded(None, problem)
+        load = trace()
         try:
             (square, ok, facts), blank = (
                 fit_pixels(tf.constant(decode_with_pillow(contents)))
@@ -225,17 +259,25 @@ def _prepare_photo(path: str, folder: Path, num_bytes: int, decode: Decode) -> t
         return "", "", problem
     digest = digest_bytes(contents)
     file = folder / digest[:2] / digest
-    # A power cut can leave a file that was renamed and never filled.
-    if file.exists() and file.stat().st_size == num_bytes:
+    if _is_kept(file, num_bytes):
         return str(file), digest, ""
     pixels, problem = decode(contents)
     if pixels is None:
         return "", digest, problem
+    _keep(file, pixels)
+    return str(file), digest, ""
+
+
+def _is_kept(file: Path, num_bytes: int) -> bool:
+    # A power cut can leave a file that was renamed and never filled.
+    return file.exists() and file.stat().st_size == num_bytes
+
+
+def _keep(file: Path, pixels: npt.NDArray[np.uint8]) -> None:
     try:
         write_bytes(file, pixels.tobytes())
     except DiskError as error:
         raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of decoded photos.") from None
-    return str(file), digest, ""
 
 
 def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.Dataset:

@@ -1,6 +1,6 @@
 """Linear discriminant analysis between identities: a projection head in closed form, NumPy only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +47,7 @@ def fit_discriminant(
     x = x - mean
     if len(np.unique(names)) < 2:
         raise DataError(f"Discriminant analysis needs at least two identities. Received: {len(np.unique(names))}.")
-    basis = _find_basis(x)
-    z = x @ basis
+    z, lift = _find_coordinates(x)
     deviations, middles = _split_scatter(z, names, None if views is None else np.asarray(views))
     if not np.any(deviations):
         raise DataError("Discriminant analysis needs at least one person with two different photos.")
@@ -57,21 +56,27 @@ def fit_discriminant(
     whiten = np.linalg.inv(np.linalg.cholesky(within)).T
     _, _, directions = np.linalg.svd((middles - middles.mean(axis=0)) @ whiten, full_matrices=False)
     kept = directions[: min(num_directions, len(middles) - 1)]
-    kernel = np.zeros((x.shape[1], num_directions))
-    kernel[:, : len(kept)] = _fix_signs(basis @ whiten @ kept.T)
+    found = whiten @ kept.T
     # The scale is free: unit vectors follow.
-    kernel /= np.sqrt(np.mean(np.sum(np.square(x @ kernel), axis=1)))
+    found /= np.sqrt(np.mean(np.sum(np.square(z @ found), axis=1)))
+    kernel = np.zeros((x.shape[1], num_directions))
+    kernel[:, : len(kept)] = _fix_signs(lift(found))
     return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
 
 
-def _find_basis(x: Doubles) -> Doubles:
-    """Return orthonormal columns that span the rows (centred), by the smaller of the two products."""
+def _find_coordinates(x: Doubles) -> tuple[Doubles, Callable[[Doubles], Doubles]]:
+    """Return the centred rows in an orthonormal basis of their span, and what turns directions in it into columns of features.
+
+    Of rows that are fewer than their features the basis itself, a large matrix, is never made.
+    """
     rows, width = x.shape
     if width <= rows:
-        return np.eye(width)
+        return x, lambda directions: directions
     values, vectors = np.linalg.eigh(x @ x.T)
     kept = values > 1e-10 * values[-1]
-    return np.asarray(x.T @ (vectors[:, kept] / np.sqrt(values[kept])))
+    lengths = np.sqrt(values[kept])
+    vectors = vectors[:, kept]
+    return np.asarray(vectors * lengths), lambda directions: np.asarray(x.T @ ((vectors / lengths) @ directions))
 
 
 def _split_scatter(

@@ -52,16 +52,24 @@ def _resolve_paths(config: Config) -> Config:
     options = dict(data.split_options)
     if data.split == "file" and isinstance(options.get("path"), str | Path):
         options["path"] = _resolve(str(options["path"]))
-    weights = model.weights
-    if weights not in ("none", "preset", "pip", *SHIPPED, *find_backbone(model.arch).shipped):
-        weights = _resolve(weights)
-    sources = {name: replace(source, weights=_resolve(source.weights)) for name, source in model.sources.items()}
+    weights = _resolve_weights(model.weights, model.arch)
+    sources = {
+        name: replace(source, weights=_resolve_weights(source.weights, source.backbone))
+        for name, source in model.sources.items()
+        if source.weights
+    }
     return replace(
         config,
         data=replace(data, path=_resolve(data.path), split_options=options),
-        model=replace(model, weights=weights, sources=sources),
+        model=replace(model, weights=weights, sources={**model.sources, **sources}),
         augment=replace(augment, background_folder=_resolve(augment.background_folder)),
     )
+
+
+def _resolve_weights(weights: str, arch: str) -> str:
+    """Return a path without links; a name stays as it is, even where a folder is called so."""
+    is_name = weights in ("none", "preset", "pip", *SHIPPED, *find_backbone(arch).shipped)
+    return weights if is_name else _resolve(weights)
 
 
 def _resolve(path: str) -> str:

@@ -100,10 +100,10 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
         taps=settings.taps,
         sources=settings.sources,
     )
-    if from_run and find_backbone(settings.arch).joins_sources:
+    if from_run and (entry := find_backbone(settings.arch)).joins_sources:
         raise WeightsError(
             f"{settings.arch!r} joins frozen networks that come with their own weights: there is nothing to take from the run "
-            f"{weights!r}. Give --weights pip."
+            f"{weights!r}. Give --weights {entry.defaults['model']['weights']}."
         )
     if from_run:
         copy_weights(load_run_backbone(Path(weights), settings.arch), backbone, weights)

@@ -12,6 +12,7 @@ from tests.cli.command_line import (
 )
 
 
+@pytest.mark.slow
 def test_train_eval_export_are_three_commands(command: CommandLine, finished: Path) -> None:
     run = copy_run(finished, Path("run"))
     outcome = command.run("eval", run)

@@ -54,13 +54,16 @@ def test_an_engine_that_gives_other_vectors_is_refused(photos: list[str], config
     ("flags", "expected"),
     [({"avx2", "fma"}, "tensorflow"), ({"avx2", "amx_bf16"}, "openvino"), ({"avx512_bf16"}, "openvino")],
 )
-def test_auto_goes_by_the_processor(flags: set[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_goes_by_the_processor_and_the_work(
+    flags: set[str], expected: str, encoder: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(handnet.embedding.engines, "read_cpu_flags", lambda: flags)
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    assert choose_engine() == expected
+    assert choose_engine(encoder, 10**9) == expected
+    assert choose_engine(encoder, 6) == "tensorflow", "six photos are not worth a conversion"
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert choose_engine() == "tensorflow", "OpenVINO is not installed"
+    assert choose_engine(encoder, 10**9) == "tensorflow", "OpenVINO is not installed"
     assert has_bfloat16(flags) == (expected == "openvino")
 
 

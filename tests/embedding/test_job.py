@@ -9,6 +9,7 @@ import pytest
 
 import handnet.embedding.engines
 import handnet.embedding.job
+import handnet.images.photo_store
 from handnet.cli.main import cli
 from handnet.config.run_folder import create_run
 from handnet.config.settings import Config
@@ -90,10 +91,24 @@ def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
     assert embed(photos[:1], config, encoder, tmp_path / "plain").hands == {}
 
 
+def test_photos_that_are_known_are_neither_decoded_nor_computed_again(
+    photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embed(photos, config, encoder, tmp_path / "first")
+    decoded: list[bytes] = []
+    monkeypatch.setattr(handnet.images.photo_store, "build_hand_decoder", lambda config: decoded.append)
+    seen: list[int] = []
+    again = embed(photos[::-1], config, encoder, tmp_path / "again", seen)
+    assert (seen, decoded) == ([], [])
+    np.testing.assert_array_equal(again.embeddings[::-1], first.embeddings)
+
+
 def test_it_continues_after_a_kill_where_nothing_has_changed(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handnet.embedding.job, "SHARD_SIZE", BATCH_SIZE)
+    # The parts are to do it alone.
+    monkeypatch.setattr(handnet.embedding.job, "remember_vectors", lambda engine, weights: engine)
     whole = embed(photos, config, encoder, tmp_path / "whole")
     seen: list[int] = []
 

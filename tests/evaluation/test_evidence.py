@@ -41,7 +41,7 @@ def hand() -> Encoder:
     return build(build_hand(64))
 
 
-@pytest.mark.parametrize("with_mean", [False, True])
+@pytest.mark.parametrize("with_mean", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_shares_add_up_to_the_score(hand: Encoder, photos: np.ndarray, with_mean: bool) -> None:
     features = np.asarray(hand.backbone.predict_on_batch(photos), float)
     mean = 0.9 * features.mean(axis=0) if with_mean else None
@@ -86,6 +86,7 @@ def test_a_cell_that_is_painted_changes_its_own_place_only(hand: Encoder, photos
     assert (painted == photos[0]).all()
 
 
+@pytest.mark.slow
 def test_occlusion_is_what_the_encoder_says_of_a_painted_picture(hand: Encoder, photos: np.ndarray) -> None:
     pictures, describe = split_encoder(hand)
     seen = np.asarray(pictures.predict_on_batch(photos.astype(np.float32)))

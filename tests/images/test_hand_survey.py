@@ -24,6 +24,7 @@ def photos(tmp_path_factory):
     return [str(folder / name) for name in ("hand.jpg", "blank.png", "text.jpg")]
 
 
+@pytest.mark.slow
 def test_photos_are_looked_at_once(photos, tmp_path, monkeypatch):
     find_hand_models()
     monkeypatch.setenv("HANDNET_CACHE", str(tmp_path))

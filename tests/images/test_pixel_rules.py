@@ -72,6 +72,7 @@ def test_the_arrays_of_a_rule_are_part_of_the_key(package: Path) -> None:
     assert KEYS["hand"]() != before
 
 
+@pytest.mark.slow
 def test_all_code_that_runs_as_a_photo_is_decoded_is_part_of_the_key(tmp_path: Path) -> None:
     ran = set[str]()
 

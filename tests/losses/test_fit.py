@@ -18,7 +18,7 @@ def policy():
     keras.mixed_precision.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["function", "jit"])
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_largest_identities_stay_distinct_in_fit(policy, name, jit_compile):
     policy(name)

@@ -38,8 +38,6 @@ def automatic(value, x):
     return tape.gradient(result, x).numpy()
 
 
-# Not measured: tracing takes a third longer then, and the other tests run each line of the losses.
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
 def test_gradient_equals_finite_differences(name, options):
@@ -55,6 +53,7 @@ def test_gradient_equals_finite_differences(name, options):
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), [("triplet", {"mining": "all"}), ("batch_contrastive", {"margin": 1.5})], ids=case_id
 )

@@ -18,8 +18,6 @@ def test_order_of_rows_changes_nothing(name, options):
     np.testing.assert_allclose(shuffled_gradient, gradient[order], rtol=1e-9, atol=1e-12)
 
 
-# Not measured: tracing takes a third longer then, and the other tests run each line of the losses.
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "jit"])
 @pytest.mark.parametrize(("name", "options"), MINING_CASES, ids=case_id)

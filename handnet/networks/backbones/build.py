@@ -180,7 +180,7 @@ def draw_weights(model: keras.Model, seed: int) -> None:
 
 def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if backbone.joins_sources:
-        raise WeightsError(f"{arch!r} joins networks that come with their own weights: --weights pip.")
+        raise WeightsError(f"{arch!r} joins networks that come with their own weights: there is no file of them.")
     if backbone.lay_out is None:
         raise WeightsError(
             f"There are no published weights for {arch!r}: train it from scratch with `--weights none`, "

@@ -59,7 +59,9 @@ def _lay_out_lite(state: State, _size_px: int, _rule: str) -> State:
     return lay_out_efficientnet_lite(state)
 
 
-def _lite(number: int, width: float, depth: float, num_parameters: int, size_px: int) -> Backbone:
+def _lite(
+    number: int, width: float, depth: float, num_parameters: int, size_px: int, shipped: tuple[str, ...] = ()
+) -> Backbone:
     name = f"efficientnet-lite{number}"
 
     def build(image_size_px: int) -> keras.Model:
@@ -76,6 +78,7 @@ def _lite(number: int, width: float, depth: float, num_parameters: int, size_px:
         defaults={**_DEPTHS, "image": {"size_px": size_px}},
         lay_out=_lay_out_lite,
         published={name: Published(num_parameters, 1280, size_px, APACHE, page=page, package=package)},
+        shipped=shipped,
         pip=name,
         pixels=_LITE_PIXELS,
     )
@@ -124,7 +127,7 @@ def _lay_out(state: State, _size_px: int, _rule: str) -> State:
 CONVOLUTIONAL: dict[str, Backbone] = {
     "efficientnet-lite0": _lite(0, 1.0, 1.0, 3_413_024, 224),
     "efficientnet-lite1": _lite(1, 1.0, 1.1, 4_189_344, 240),
-    "efficientnet-lite2": _lite(2, 1.1, 1.2, 4_869_168, 260),
+    "efficientnet-lite2": _lite(2, 1.1, 1.2, 4_869_168, 260, ("handnet-synthetic-lite2",)),
     "resnet50": Backbone(
         _build_resnet50,
         blocks=r"layer\d+_\d+",

@@ -92,7 +92,7 @@ class Backbone:
                     f"The defaults of a backbone must say {section}.{key}. Received: {dict(self.defaults)}."
                 )
         has_weights = bool(self.preset or self.published or self.shipped or self.pip)
-        if has_weights and self.lay_out is None:
+        if has_weights and self.lay_out is None and not self.joins_sources:
             raise ValueError("A backbone with published weights needs `lay_out`. Received: None.")
         # Else whoever names the architecture alone would train from random weights without being told.
         if (self.preset or self.published) and self.defaults["model"]["weights"] == "none":

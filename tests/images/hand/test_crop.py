@@ -26,6 +26,7 @@ def is_thumb_right(photo):
     return float(score_thumb(tf.cast(photo, tf.float32))) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thumb_left", [False, True])
 def test_thumb_side_is_told_with_the_fingers_up(thumb_left):
     # The photo shows the fingers down: turned upright, left becomes right.

@@ -8,7 +8,13 @@ from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import find_hands
 from handnet.images.hand.landmark_crop import crop_by_landmarks
-from handnet.images.hand.landmark_mask import BONES, enclose_landmarks, measure_distance, segment_by_landmarks
+from handnet.images.hand.landmark_mask import (
+    BONES,
+    enclose_landmarks,
+    measure_distance,
+    measure_strangeness,
+    segment_by_landmarks,
+)
 from handnet.images.hand.regions import cut_regions, lay_points, to_regions
 from handnet.images.hand_models.models import load_hand_models
 from tests.hand_models import find_hand_models
@@ -140,3 +146,18 @@ def test_on_a_plain_ground_both_ways_to_the_crop_agree():
     assert len(differences) >= 2
     # Mean over the crop of 0..255; two crops of different hands differ by about 50.
     assert np.median(differences) < 20
+
+
+def test_the_colours_of_the_hand_are_no_strangers_and_others_are():
+    picture = np.full((1, 40, 40, 3), (0.8, 0.6, 0.5), np.float32)
+    light = np.linspace(0.7, 1.1, 40, dtype=np.float32)[:, np.newaxis, np.newaxis]
+    picture = picture * light + np.random.default_rng(0).normal(0, 0.01, picture.shape).astype(np.float32)
+    picture[:, 30:, 30:] = (0.5, 0.3, 0.7)
+    core = np.zeros((1, 40, 40, 1), np.float32)
+    core[:, 5:25, 5:35] = 1.0
+    # A ring in the core is a stranger too.
+    picture[:, 14:16, 15:18] = (0.9, 0.9, 0.2)
+    strangeness = measure_strangeness(tf.constant(picture), tf.constant(core))[0, ..., 0].numpy()
+    assert np.median(strangeness[5:14, :25]) < 5
+    assert strangeness[30:, 30:].min() > 60
+    assert strangeness[14:16, 15:18].min() > 60

@@ -52,7 +52,8 @@ def write_keras_2(network: keras.Model, path: Path) -> None:
                 group[name] = keras.ops.convert_to_numpy(variable.value)
 
 
-@pytest.mark.parametrize("arch", ["vgg16", pytest.param("inception-v3", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["vgg16", "inception-v3"])
 def test_features_equal_those_of_keras_applications(arch: str, tmp_path: Path) -> None:
     network, theirs = build_theirs(arch, SIZES[arch])
     network.save_weights(tmp_path / "x.weights.h5")
@@ -60,7 +61,8 @@ def test_features_equal_those_of_keras_applications(arch: str, tmp_path: Path) -
     images = draw_images(SIZES[arch])
     expected = keras.ops.convert_to_numpy(theirs(images.astype("float32")))
     assert np.abs(expected[0] - expected[1]).max() > 0.01 * np.abs(expected).max()
-    for source in (tmp_path / "x.weights.h5", tmp_path / "notop.h5"):
+    # Of the large network the published layout is read below, by the conversion.
+    for source in (tmp_path / "x.weights.h5", tmp_path / "notop.h5")[: 1 + (arch == "vgg16")]:
         ours = build_backbone(arch, image_size_px=SIZES[arch], weights=os.fspath(source))
         # VGG16's features are of order 3: rounding is relative to them.
         np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-5, atol=1e-5)
@@ -73,9 +75,8 @@ def test_features_equal_those_of_keras_applications(arch: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_the_last_blocks_of_either_can_be_trained() -> None:
+def test_the_last_blocks_of_vgg16_can_be_trained() -> None:
     assert list_blocks(build_backbone("vgg16", image_size_px=32)) == [f"block{i}" for i in range(1, 6)]
-    assert list_blocks(build_backbone("inception-v3", image_size_px=75)) == [f"mixed{i}" for i in range(11)]
 
 
 @pytest.mark.slow
@@ -134,7 +135,9 @@ def test_damaged_files_and_other_backbones_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_names_of_layers_do_not_depend_on_what_keras_has_counted_before() -> None:
-    first, second = ([v.path for v in build_backbone("inception-v3", image_size_px=75).weights] for _ in range(2))
+    model, again = (build_backbone("inception-v3", image_size_px=75) for _ in range(2))
+    first, second = ([v.path for v in network.weights] for network in (model, again))
     assert first == second
+    assert list_blocks(model) == [f"mixed{i}" for i in range(11)]
     assert {"stem_conv4/kernel", "mixed3_conv3/kernel", "mixed10_bn8/moving_mean"} <= set(first)
     assert not any(path.startswith(("conv2d", "batch_normalization")) for path in first)

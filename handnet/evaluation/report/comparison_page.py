@@ -82,7 +82,7 @@ def write_folds(path: Path, metrics: Mapping[str, Any]) -> None:
             f"person averaged, {value} % are found first [{format_interval('recall_at_1', interval)}]; chance is "
             f"{format_figure('recall_at_1', first['chance']['recall_at_1'])} %."
         ],
-        note="Every fold has a gallery and a chance level of its own; the searches are pooled. metrics.json has each fold's figures.",
+        note="Every fold has a gallery and a chance level of its own; the searches are pooled. Each fold alone: metrics.json.",
         plots=plots,
         wide=None,
         wide_charts=[],

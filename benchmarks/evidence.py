@@ -30,7 +30,8 @@ def main() -> None:
 
     start_tensorflow()
     from handnet.embedding.features import compute_features
-    from handnet.evaluation.evidence import embed_pictures, find_linear_head, paint_cells, share_score, split_encoder
+    from handnet.evaluation.evidence import embed_pictures, paint_cells, share_score, split_encoder
+    from handnet.evaluation.linear_account import account_for
     from handnet.images.photo_store import load_cached, prepare_photos
     from handnet.library.opened_run import open_run
     from handnet.networks.encoder import load_encoder
@@ -38,11 +39,11 @@ def main() -> None:
 
     opened = open_run(arguments.run, arguments.data, "test")
     image, model, encoder = opened.run.config.image, opened.run.config.model, load_encoder(opened.run)
-    groups, linear = list_feature_groups(encoder.backbone), find_linear_head(encoder.head)
-    if groups is None or linear is None:
-        raise SystemExit("This run has no exact shares.")
+    groups = list_feature_groups(encoder.backbone)
     train = [example.path for example in opened.select("train")]
     mean = compute_features(encoder.backbone, prepare_photos(train, image), image, model).mean(axis=0, dtype=float)
+    if groups is None or account_for(encoder.head, mean[None]) is None:
+        raise SystemExit("This run has no exact shares.")
     pictures, describe = split_encoder(encoder)
     rng = np.random.default_rng(arguments.seed)
     people: dict[str, dict[str, list[str]]] = {}
@@ -53,7 +54,9 @@ def main() -> None:
         pair = [str(rng.choice(views[view])) for view in ("dorsal", "palmar")]
         photos = load_cached(prepare_photos(pair, image).files, image.size_px)
         features = np.asarray(encoder.backbone.predict_on_batch(photos), float)
-        shares = share_score(features, groups, *linear, mean).cells.reshape(2, -1)
+        account = account_for(encoder.head, features)
+        assert account is not None, "the head is linear"
+        shares = share_score(features, groups, account, mean).cells.reshape(2, -1)
         seen = np.asarray(pictures.predict_on_batch(photos.astype(np.float32)))
         painted = []
         for picture, own in zip(seen, shares, strict=True):

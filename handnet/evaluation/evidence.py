@@ -15,14 +15,13 @@ import numpy.typing as npt
 from handnet.config.settings import ImageConfig, ModelConfig
 from handnet.console import Progress, hide_progress
 from handnet.embedding.features import compute_features
-from handnet.errors import ConfigError
+from handnet.evaluation.linear_account import COMMON, LinearAccount, account_for, list_rows
 from handnet.images.photo_store import prepare_photos
 from handnet.networks.encoder import Encoder
 from handnet.networks.feature_places import GRID, FeatureGroup, find_described_picture, list_feature_groups
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
-COMMON = "what all hands share"
 # Photos whose mean the shares are counted from.
 _NUM_REFERENCE = 64
 
@@ -77,10 +76,10 @@ def explain_pair(
     score = float(vectors[0] @ vectors[1])
     shares = None
     groups = list_feature_groups(encoder.backbone)
-    linear = find_linear_head(encoder.head)
-    if groups is not None and linear is not None:
+    if groups is not None:
         features = np.asarray(encoder.backbone.predict_on_batch(photos), np.float64)
-        shares = share_score(features, groups, *linear, mean_features)
+        account = account_for(encoder.head, features)
+        shares = None if account is None else share_score(features, groups, account, mean_features)
     occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
     return Evidence(score, np.clip(np.round(described), 0, 255).astype(np.uint8), shares, occlusion)
 
@@ -105,8 +104,7 @@ def average_features(
 def share_score(
     features: Floats,
     groups: Sequence[FeatureGroup],
-    kernel: Floats,
-    bias: Floats,
+    account: LinearAccount,
     mean_features: Floats | None = None,
 ) -> Shares:
     """Return the exact shares of the cosine of two photos.
@@ -114,28 +112,25 @@ def share_score(
     Args:
         features: (2, F).
         groups: what the features describe and where.
-        kernel: (F, D).
-        bias: (D,).
+        account: how the two vectors come from the features.
         mean_features: (F,), see `explain_pair`.
+
+    Raises:
+        ConfigError: groups that do not make up the features.
     """
     mean = np.zeros(features.shape[1]) if mean_features is None else np.asarray(mean_features, np.float64)
-    lengths = np.linalg.norm(features @ kernel + bias, axis=1)
-    vectors = (features @ kernel + bias) / lengths[:, None]
-    common = (mean @ kernel + bias) / lengths[:, None]
     names = list(dict.fromkeys(group.name for group in groups))
+    common = account.constants.copy()
     # What each group in each cell adds to the vector of each photo.
-    parts = np.zeros((2, len(names), GRID**2, kernel.shape[1]))
-    start = 0
-    for group in groups:
-        rows = slice(start, start + group.width)
-        start += group.width
+    parts = np.zeros((2, len(names), GRID**2, account.kernel.shape[1]))
+    for group, rows, source in list_rows(groups, account.widths):
         for photo in (0, 1):
-            added = (features[photo, rows] - mean[rows])[:, None] * kernel[rows] / lengths[photo]
+            factor, kernel = account.factors[photo, source], account.kernel[rows]
+            common[photo] += factor * (mean[rows] @ kernel)
             own = np.zeros((len(group.places), kernel.shape[1]))
-            np.add.at(own, group.owner, added)
+            np.add.at(own, group.owner, factor * (features[photo, rows] - mean[rows])[:, None] * kernel)
             parts[photo, names.index(group.name)] += group.places.T @ own
-    if start != features.shape[1]:
-        raise ConfigError(f"Expected {start} features, as the groups say. Received: {features.shape[1]}.")
+    vectors = parts.sum(axis=(1, 2)) + common
     by_group = np.stack([parts[0] @ vectors[1], parts[1] @ vectors[0]])
     shared = np.array([common[0] @ vectors[1], common[1] @ vectors[0]])
     sums = by_group.sum(axis=2).mean(axis=0)
@@ -143,17 +138,6 @@ def share_score(
     pairs = parts[0].sum(axis=0) @ parts[1].sum(axis=0).T
     found = {name: float(value) for name, value in zip(names, sums, strict=True)}
     return Shares({**found, COMMON: float(shared.mean())}, cells, pairs, shared)
-
-
-def find_linear_head(head: keras.Model) -> tuple[Floats, Floats] | None:
-    """Return kernel (F, D) and bias (D,) of a head that is one linear map before the unit length, else None."""
-    weighted = [layer for layer in head.layers if layer.weights]
-    if len(weighted) != 1 or not isinstance(weighted[0], keras.layers.Dense):
-        return None
-    if weighted[0].activation is not keras.activations.linear or not weighted[0].use_bias:
-        return None
-    kernel, bias = (np.asarray(keras.ops.convert_to_numpy(weight), np.float64) for weight in weighted[0].weights)
-    return kernel, bias
 
 
 def split_encoder(encoder: Encoder) -> tuple[keras.Model, keras.Model]:

@@ -120,7 +120,8 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained
     from handnet.evaluation.hands import describe_run, evaluate_run, explain_worst
     from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.report.evidence_page import draw_evidence
-    from handnet.evaluation.report.page import write_report
+    from handnet.evaluation.report.page import choose_closest, write_report
+    from handnet.evaluation.template_shares import explain_closest_people
     from handnet.metrics.all_figures import write_metrics
 
     origin = describe_origin(of.run, of.dataset, of.select_examples())
@@ -130,7 +131,8 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory), of.part)
     explained = explain_worst(of, metrics, embedded, num_explained)
     evidence = {pair: draw_evidence(found) for pair, found in explained.items()}
-    write_report(target / "report.html", metrics, embedded, title, about, of.seed, evidence)
+    shares = explain_closest_people(of, embedded, choose_closest(embedded))
+    write_report(target / "report.html", metrics, embedded, title, about, of.seed, evidence, shares)
     return {**metrics, **origin}
 
 

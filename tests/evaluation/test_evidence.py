@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from handnet.evaluation.evidence import (
-    COMMON,
     explain_pair,
-    find_linear_head,
     occlude_cells,
     paint_cells,
     share_score,
     split_encoder,
 )
+from handnet.evaluation.linear_account import COMMON, account_for, account_linear
 from handnet.networks.backbones.hand.backbone import build_hand
 from handnet.networks.backbones.residual import build_mini
 from handnet.networks.encoder import Encoder, UnitNormalization
@@ -69,7 +68,7 @@ def test_the_share_of_one_feature_is_the_product_that_it_makes() -> None:
     features[:, 0], features[:, last] = (3.0, 1.0), (4.0, 0.0)
     kernel = np.zeros((group.width, 2))
     kernel[0, 0], kernel[last, 1] = 1.0, 1.0
-    shares = share_score(features, groups, kernel, np.zeros(2))
+    shares = share_score(features, groups, account_linear(kernel, np.zeros(2), features))
     # Vectors (3, 4)/5 and (1, 0): the score 0.6 is the first cell's alone, which covers the upper left quarter.
     assert shares.groups["network"] == pytest.approx(0.6)
     np.testing.assert_allclose(shares.cells.sum(axis=(1, 2)), 0.6)
@@ -104,7 +103,7 @@ def test_occlusion_is_what_the_encoder_says_of_a_painted_picture(hand: Encoder, 
 
 def test_a_head_that_is_not_linear_has_occlusion_alone(photos: np.ndarray) -> None:
     encoder = build(build_mini(64), hidden=True)
-    assert find_linear_head(encoder.head) is None
+    assert account_for(encoder.head, np.ones((2, encoder.head.input_shape[-1]))) is None
     found = explain_pair(encoder, photos)
     assert found.shares is None
     assert found.occlusion.shape == (2, GRID, GRID)

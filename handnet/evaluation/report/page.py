@@ -7,6 +7,7 @@ from typing import Any
 
 from handnet.evaluation.report.embedding_map import draw_map
 from handnet.evaluation.report.error_browser import show_look_alikes, show_searches, show_worst_queries
+from handnet.evaluation.report.look_alike_browser import MAX_PEOPLE, list_closest
 from handnet.evaluation.report.plots import charts, ranking_plots
 from handnet.evaluation.report.render import Plot, render
 from handnet.evaluation.report.retrieval_section import (
@@ -26,6 +27,7 @@ from handnet.evaluation.report.verification_section import (
 )
 from handnet.files import write_bytes
 from handnet.metrics.all_figures import describe_part
+from handnet.metrics.closest_people import ClosestPeople, find_closest_people
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.figures import FIGURES, cell, format_percent
 
@@ -59,6 +61,7 @@ def write_report(
     about: Mapping[str, str] | None = None,
     seed: int = 0,
     evidence: Mapping[tuple[int, int], Mapping[str, Any]] = MappingProxyType({}),
+    shares: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType({}),
 ) -> None:
     """Write the report of an evaluation, whole or not at all.
 
@@ -71,10 +74,13 @@ def write_report(
         seed: random seed for the searches that are shown and for the map.
         evidence: (row of a worst query, row of another photo) → why they are as similar as they are, drawn
             by `draw_evidence`.
+        shares: (person with backs, person with palms) → group → share of the similarity of their templates, for the people of
+            `choose_closest`; empty where there are none.
 
     Raises:
         DiskError: a folder that cannot be written.
     """
+    closest = choose_closest(part)
     slices = {name: rows for name, rows in metrics["slices"].items() if rows}
     present = {"calibration": metrics.get("calibration"), "baselines": metrics.get("baselines")}
     present |= {"audit": metrics.get("audit"), "slices": slices}
@@ -97,11 +103,18 @@ def write_report(
         slices=show_slices(slices),
         worst=show_worst_queries(part, metrics["worst_queries"]["dorsal_to_palmar"], evidence),
         look_alikes=show_look_alikes(part),
+        closest=list_closest(part, closest, shares),
+        num_askers=metrics["part"]["num_people_both_views"],
         map=_show_map(part, seed),
         about={**(about or {}), **_count_part(metrics["part"])},
         reading=_explain(metrics),
     )
     write_bytes(Path(path), page)
+
+
+def choose_closest(part: EmbeddedPart) -> list[ClosestPeople]:
+    """Return the people of the look-alike browser, with those who are the most similar to them."""
+    return find_closest_people(part, MAX_PEOPLE)
 
 
 def _count_part(part: Mapping[str, Any]) -> dict[str, str]:

@@ -62,7 +62,7 @@ def test_no_script_runs_but_the_pages_own(page):
     digest = base64.b64encode(hashlib.sha256(running[0].encode()).digest()).decode()
     assert len(running) == 1
     assert f"script-src 'sha256-{digest}'" in page
-    charts = [json.loads(body) for attributes, body in scripts if "application/json" in attributes]
+    charts = [json.loads(body) for attributes, body in scripts if 'class="chart"' in attributes]
     assert len(charts) == 9
     assert all({"x", "y", "series", "marks"} <= chart.keys() for chart in charts)
     assert "<" not in "".join(body for attributes, body in scripts if "application/json" in attributes)
@@ -95,6 +95,12 @@ def test_in_a_browser_nothing_is_wider_than_a_phone_and_plots_and_photos_answer(
         assert 1 < float(re.search(r"accepted, % ([\d.]+)", det.locator(".tip").inner_text())[1]) < 60
         assert "50" not in det.locator("text.tick").all_text_contents()
         assert "40" in det.locator("text.tick").all_text_contents()
+        opened.evaluate("location.hash = 'look-alikes'")
+        assert opened.locator(".browser .card").count() == 7
+        assert opened.inner_text(".browser .card.right b").startswith("own ")
+        person = opened.locator(".browser .card.wrong .name").first.inner_text()
+        opened.locator(".browser .card.wrong .go").first.click()
+        assert opened.inner_text(".browser .card.query .name") == person
         opened.evaluate("location.hash = 'map'")
         opened.wait_for_selector("#map ~ div figure.drawn svg circle")
         browser.close()

@@ -203,6 +203,58 @@
   }
   document.querySelectorAll("figure.plot").forEach((figure) => { figure.querySelectorAll("script.chart").forEach((source) => draw(figure, source)); });
 
+  // For a person, who is the most similar to them: photos and shares from the numbers inside.
+  function browse(box, source) {
+    const closest = JSON.parse(source.textContent);
+    const label = element("label", "", box, "Person "), select = element("select", "", label), place = element("span", "place", box);
+    const row = element("div", "cards", box);
+    closest.people.forEach((person, i) => { element("option", "", select, person.name).value = i; });
+    const index = new Map(closest.people.map((person, i) => [person.name, i]));
+    const picture = (number, alt, parent) => {
+      const source = closest.photos[number];
+      if (!source) return element("div", "gone", parent, "photo not available");
+      const image = element("img", "", parent);
+      image.src = source;
+      image.alt = alt;
+      return image;
+    };
+    const card = (kind, words, name, number) => {
+      const node = element("div", "card " + kind, row);
+      const shown = picture(number, `${words}, ${name}`, node), text = element("div", "", node);
+      element("b", "", text, words);
+      element("div", "name", text, name);
+      return [shown, text];
+    };
+    const draw = () => {
+      const person = closest.people[select.value];
+      row.replaceChildren();
+      place.textContent = person.place === 1 ? `own palm first of ${person.of} people` : `own palm in place ${person.place} of ${person.of} people`;
+      card("query", "back", person.name, person.photo);
+      const most = Math.max(1e-9, ...person.shown.flatMap((other) => other.shares.map((share) => Math.abs(share[1]))));
+      person.shown.forEach((other, i) => {
+        const [shown, text] = card(i ? "wrong" : "right", (i ? `${i}. ` : "own ") + other.similarity.toFixed(3).replace("-", "\u2212"), other.name, other.photo);
+        for (const [name, value] of other.shares) {
+          const share = element("div", "by", text);
+          element("span", "", share, name);
+          element("span", "", share, (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(3));
+          const bar = element("i", "share " + (value < 0 ? "bad" : "good"), share);
+          bar.style.setProperty("--share", `${(100 * Math.abs(value)) / most}%`);
+        }
+        if (!i || !index.has(other.name)) return;
+        const go = () => { select.value = index.get(other.name); draw(); };
+        shown.tabIndex = 0;
+        shown.className += " go";
+        shown.title = "go to this person";
+        shown.addEventListener("click", go);
+        shown.addEventListener("keydown", (event) => { if (event.key === "Enter") go(); });
+      });
+    };
+    select.value = closest.first;
+    select.addEventListener("change", draw);
+    draw();
+  }
+  document.querySelectorAll(".browser script.closest").forEach((source) => browse(source.parentNode, source));
+
   // Photos: a click or Enter enlarges, another closes.
   const dialog = document.querySelector("dialog.photo");
   if (dialog) {

@@ -1,0 +1,70 @@
+"""Why two people look similar: the exact shares of outline, texture, colour and network in the similarity of their templates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from handnet.embedding.features import compute_features
+from handnet.evaluation.linear_account import Floats, account_for, split_vectors
+from handnet.evaluation.run_part import RunPart
+from handnet.images.photo_store import prepare_photos
+from handnet.metrics.closest_people import ClosestPeople
+from handnet.metrics.embedded import EmbeddedPart
+from handnet.networks.encoder import Encoder
+from handnet.networks.feature_places import list_feature_groups
+
+# (the person with backs, the person with palms) → group → its share of the similarity.
+TemplateShares = dict[tuple[str, str], dict[str, float]]
+
+
+def explain_closest_people(of: RunPart, part: EmbeddedPart, found: Sequence[ClosestPeople]) -> TemplateShares:
+    """Return the shares of every pair of people that is shown, from features that the cache has; {} where there are none.
+
+    Args:
+        of: the run and its photos.
+        part: the embedded photos.
+        found: from `find_closest_people` on them.
+    """
+    if list_feature_groups(of.encoder.backbone) is None or not found:
+        return {}
+    pairs = [(closest.person, other.person) for closest in found for other in (closest.own, *closest.others)]
+    wanted = np.isin(part.identities, np.unique(pairs))
+    some = part.select(wanted)
+    image, model = of.run.config.image, of.run.config.model
+    photos = prepare_photos(some.paths, image)
+    features = compute_features(of.encoder.backbone, photos, image, model, progress=of.progress)
+    return share_templates(of.encoder, features, some, pairs)
+
+
+def share_templates(
+    encoder: Encoder, features: npt.NDArray[np.float32], part: EmbeddedPart, pairs: Sequence[tuple[str, str]]
+) -> TemplateShares:
+    """Return the exact shares of the similarity of templates; {} where the head is not linear or features are not described.
+
+    A template is the mean of a person's vectors of one view, brought to length 1, and so a sum over the features of all of
+    these photos. Shares are counted from the mean features of all photos given, and are the mean of both people's accounts.
+
+    Args:
+        encoder: its head and what its features are.
+        features: (N, F) of the photos.
+        part: the N photos.
+        pairs: (person with backs, person with palms).
+    """
+    groups, account = list_feature_groups(encoder.backbone), account_for(encoder.head, features)
+    if groups is None or account is None:
+        return {}
+    mean = features.mean(axis=0, dtype=np.float64)
+    templates: dict[tuple[str, str], tuple[list[str], Floats]] = {}
+    for place, view in enumerate(("dorsal", "palmar")):
+        for person in {pair[place] for pair in pairs}:
+            rows = np.flatnonzero((part.views == view) & (part.identities == person))
+            names, parts = split_vectors(account.select(rows), features[rows], groups, mean)
+            whole = parts.sum(axis=0)
+            templates[person, view] = names, whole / np.linalg.norm(whole.sum(axis=0))
+    shares: TemplateShares = {}
+    for one, other in pairs:
+        (names, backs), (_, palms) = templates[one, "dorsal"], templates[other, "palmar"]
+        each = (backs @ palms.sum(axis=0) + palms @ backs.sum(axis=0)) / 2
+        shares[one, other] = {name: float(value) for name, value in zip(names, each, strict=True)}
+    return shares

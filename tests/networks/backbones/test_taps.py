@@ -101,7 +101,13 @@ def test_the_middle_is_written_down_as_depths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arch", "size_px"), [("dino-small", 56), ("resnet50", 64), ("vgg16", 64), ("inception-v3", 96)]
+    ("arch", "size_px"),
+    [
+        ("dino-small", 56),
+        ("vgg16", 64),
+        pytest.param("resnet50", 64, marks=pytest.mark.slow),
+        pytest.param("inception-v3", 96, marks=pytest.mark.slow),
+    ],
 )
 def test_the_middle_of_each_kind_of_network_is_in_it(arch: str, size_px: int) -> None:
     middle = BACKBONES[arch].middle

@@ -43,7 +43,16 @@ def gallery() -> None:
     show_default=True,
     help="How a server searches: exact, hnsw, ivf, ivf-sq8 or diskann (docs/scale.md).",
 )
-def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str) -> None:
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Over how many channels a Milvus cluster spreads what is written; milvus-lite ignores it.",
+)
+def create(
+    place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str, shards: int
+) -> None:
     """Make the empty gallery G, bound to one model. With a key its templates are protected."""
     from handnet.gallery.gallery import Gallery
 
@@ -66,6 +75,7 @@ def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, revie
         keep_photos=keep_photos,
         review=review,
         index=index,
+        shards=shards,
     ) as made:
         protected = "protected by its key" if made.header.protection else "not protected: see make-key and rotate-key"
         echo(f"made {place.gallery}: vectors of {made.header.width} numbers, {protected}")

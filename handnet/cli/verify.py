@@ -99,11 +99,17 @@ def _verify_pair(
 def _keep_frozen(verifier: "Verifier", photos: list[str]) -> None:
     """Keep what the next answer needs, after this one has been given: a failure costs that one time, and no answer."""
     from handnet.embedding.freeze_encoder import keep_frozen
+    from handnet.embedding.frozen_encoder import is_switched_on
     from handnet.errors import DiskError, RunError
     from handnet.export.archive import digest_encoder
 
     run, encoder, classifier = verifier.run, verifier.encoder, verifier.classifier
     digest = digest_encoder(encoder, run.config.image)
+    if is_switched_on():
+        click.echo(
+            "answered; now this model is kept for quick answers, once, in about 15 s (Ctrl-C stops that and loses nothing)",
+            err=True,
+        )
     try:
         reason = keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
     except (DiskError, RunError) as error:

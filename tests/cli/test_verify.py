@@ -40,7 +40,9 @@ def test_verify_on_the_command_line(pairs_run: Run, tmp_path: Path) -> None:
         arguments = ["verify", str(pairs_run.folder), "-i1", str(photos[0]), "-i2", str(second), "--json"]
         result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        answers.append(json.loads(result.output))
+        answers.append(json.loads(result.stdout))
+        # The command goes on after its first answer: it says why, beside the answer.
+        assert ("kept for quick answers" in result.stderr) == (len(answers) == 1)
     assert set(answers[0]) == {"first", "second", "same", "probability", "score", "threshold", "system"}
     assert answers[0]["probability"] > answers[1]["probability"]
     (tmp_path / "bad.jpg").write_bytes(b"no photo")

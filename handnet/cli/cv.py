@@ -76,17 +76,20 @@ def cross_validation(
 
 def format_folds(metrics: dict[str, Any]) -> str:
     """Return the pooled figures of both directions as a table, each with interval and chance."""
+    from handnet.metrics.figures import DIRECTION_NAMES
+
     lines = [
         f"{metrics['num_people']} people, each tested once in {metrics['num_folds']} folds; 95 % interval over people; (chance)"
     ]
     for name in ("person_template", "photo"):
-        for direction in ("dorsal_to_palmar", "palmar_to_dorsal"):
+        for direction, words in DIRECTION_NAMES.items():
             figures = metrics["protocols"][name][direction]
             low, high = figures["interval"]["recall_at_1"]
             rank_low, rank_high = figures["interval"]["mean_rank"]
             chance = figures["chance"]
             lines.append(
-                f"{name:16} {direction:17} R@1 {100 * figures['recall_at_1']:5.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
+                f"{name.replace('_', ' '):16} {words}  R@1 {100 * figures['recall_at_1']:5.1f} % "
+                f"[{100 * low:.1f}, {100 * high:.1f}] "
                 f"({100 * chance['recall_at_1']:.1f})   mean rank {figures['mean_rank']:6.2f} [{rank_low:.2f}, {rank_high:.2f}] "
                 f"({chance['mean_rank']:.1f})"
             )

@@ -42,7 +42,16 @@ def gallery() -> None:
     show_default=True,
     help="How a server searches: exact, hnsw, ivf, ivf-sq8 or diskann (docs/scale.md).",
 )
-def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str) -> None:
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Over how many channels a Milvus cluster spreads what is written; milvus-lite ignores it.",
+)
+def create(
+    place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str, shards: int
+) -> None:
     """Make the empty gallery G, bound to one model. With a key its templates are protected."""
     from handnet.library.bound_gallery import create_bound
 
@@ -55,6 +64,7 @@ def create(place: Place, model: ModelChoice, data: str, keep_photos: bool, revie
         keep_photos,
         review,
         index,
+        shards,
         echo,
         show_progress,
     ) as made:

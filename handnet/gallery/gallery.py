@@ -59,6 +59,7 @@ class Gallery:
         keep_photos: bool = False,
         review: str = "standard",
         index: str = "exact",
+        shards: int = 1,
     ) -> "Gallery":
         """Make a new, empty gallery.
 
@@ -71,11 +72,12 @@ class Gallery:
             keep_photos: keep the bytes of enrolled photos, without which no other model can be migrated to.
             review: level of the review at enrolment: "off", "standard" or "strict".
             index: how a server searches: "exact", "hnsw", "ivf", "ivf-sq8" or "diskann"; see docs/scale.md.
+            shards: over how many channels a Milvus cluster spreads what is written; milvus-lite ignores it.
 
         Raises:
             GalleryError: it exists already.
             DiskError: it cannot be written.
-            ConfigError: an unknown level, store or index, or an index for a folder.
+            ConfigError: an unknown level, store or index, or an index or shards for a folder.
         """
         header = Header(
             collection=new_id(),
@@ -89,6 +91,7 @@ class Gallery:
             matching=matching_to_json(matching),
             created=now(),
             index=index,
+            shards=shards,
         )
         return cls(create_store(str(gallery), store, header, key), encoder)
 
@@ -120,6 +123,7 @@ class Gallery:
             protection=Codec.describe_new(self.header.width, key),
             created=now(),
             index=self.header.index if store else "exact",
+            shards=self.header.shards if store else 1,
         )
         return Gallery(create_store(str(gallery), store, header, key))
 
@@ -179,6 +183,9 @@ class Gallery:
     @property
     def num_people(self) -> int:
         """How many people are enrolled."""
+        everybody = self._store.find_candidates((), np.zeros(self.header.width, np.float32), 0)
+        if everybody is not None:
+            return everybody.num_people
         return len(self._store.read_since(self._store.read_version()).ids)
 
     def add(

@@ -1,6 +1,8 @@
 """From one model to another: every photo is embedded again, or nothing is changed."""
 
-from collections.abc import Mapping
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from handnet.gallery.pairings import Matching, matching_to_json
 from handnet.gallery.photo_encoder import PhotoEncoder
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import Photo
-from handnet.gallery.stores.store import Store
+from handnet.gallery.stores.store import Block, Contents, Store
 
 _BATCH = 64
 
@@ -71,65 +73,122 @@ def migrate(
     Raises:
         GalleryError: somebody cannot be migrated and it is no dry run, or the collection was changed meanwhile.
     """
-    snapshot = store.read_since(-1)
-    names = {person.id: person.name for person in snapshot.people}
-    outside = _find_files(photos) if photos is not None else {}
-    codec = store.codec.fit(encoder.width)
-    moved: list[Photo] = []
-    failures: dict[str, list[str]] = {}
-    for start in range(0, len(snapshot.photos), _BATCH):
-        block = []
-        for photo in snapshot.photos[start : start + _BATCH]:
-            contents = _find_picture(store, photo, outside)
-            if contents is None:
-                failures.setdefault(names[photo.person], []).append("the photo was not kept")
-            else:
-                block.append((photo, contents))
-        embedded = encoder.embed([contents for _, contents in block]) if block else []
-        for (photo, _), result in zip(block, embedded, strict=True):
-            if result.vector is None:
-                failures.setdefault(names[photo.person], []).append(result.reason)
-                continue
-            vector = np.asarray(codec.turn(result.vector[None])[0], np.float32)
-            moved.append(replace(photo, vector=vector, quality=result.quality, evidence=result.evidence))
-        if progress is not None:
-            progress(min(start + _BATCH, len(snapshot.photos)), len(snapshot.photos))
-    stuck = tuple(Stuck(name, len(reasons), reasons[0]) for name, reasons in sorted(failures.items()))
-    if dry_run:
-        return Migration(len(names), len(moved), stuck, False)
-    if stuck:
-        some = ", ".join(repr(row.name) for row in stuck[:5]) + (" and others" if len(stuck) > 5 else "")
-        raise GalleryError(
-            f"{len(stuck):,} of {len(names):,} people cannot be migrated ({some}: {stuck[0].reason}), so nothing was changed. "
-            "Give the folder of their photos with --photos DIR, or remove them first."
-        )
-    with store.write() as changes:
-        if store.read_version() != snapshot.version:
-            raise GalleryError("The gallery was changed during the migration, so nothing was changed. Repeat it.")
-        changes.header = replace(
+    contents = store.read_contents()
+    with _PhotoFiles(photos) as files:
+        embedding = _Embedding(store, encoder, files, contents, progress)
+        if dry_run:
+            for _ in embedding.embed_blocks():
+                pass
+            return Migration(contents.num_people, embedding.num_embedded, embedding.list_stuck(), False)
+        header = replace(
             store.header,
             model=encoder.digest,
             width=encoder.width,
             source=encoder.source,
             matching=matching_to_json(matching),
         )
-        changes.put_photos = moved
-        changes.action, changes.detail = "migrate", f"{len(moved)} photos"
-    store.compact()
-    return Migration(len(names), len(moved), (), True)
+        store.replace_all(header, _need_all(embedding), contents.version, "migrate")
+    return Migration(contents.num_people, embedding.num_embedded, (), True)
 
 
-def _find_picture(store: Store, photo: Photo, outside: Mapping[str, Path]) -> bytes | None:
-    kept = store.read_picture(photo.id)
-    if kept is not None:
-        return kept
-    path = outside.get(photo.digest)
-    return None if path is None else read_photo(str(path))[0]
+class _Embedding:
+    """Embeds everybody again, block by block, and remembers who cannot be."""
+
+    def __init__(
+        self, store: Store, encoder: PhotoEncoder, files: "_PhotoFiles", contents: Contents, progress: Count | None
+    ) -> None:
+        self._store, self._encoder, self._files, self._progress = store, encoder, files, progress
+        self._codec = store.codec.fit(encoder.width)
+        self.contents = contents
+        self.num_embedded = 0
+        self._failures: dict[str, list[str]] = {}
+
+    def embed_blocks(self) -> Iterator[Block]:
+        """Go through everybody and give the photos that could be embedded, with their new vectors."""
+        num_done = 0
+        for people, photos in self.contents.blocks:
+            names = {person.id: person.name for person in people}
+            moved: list[Photo] = []
+            for start in range(0, len(photos), _BATCH):
+                moved += self._embed(photos[start : start + _BATCH], names)
+                num_done += len(photos[start : start + _BATCH])
+                if self._progress is not None:
+                    self._progress(num_done, self.contents.num_photos)
+            self.num_embedded += len(moved)
+            yield Block(people, moved)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether somebody could not be embedded so far."""
+        return bool(self._failures)
+
+    def list_stuck(self) -> tuple[Stuck, ...]:
+        """Return who could not be embedded, by name."""
+        return tuple(Stuck(name, len(reasons), reasons[0]) for name, reasons in sorted(self._failures.items()))
+
+    def _embed(self, photos: Sequence[Photo], names: Mapping[str, str]) -> Iterator[Photo]:
+        found = []
+        for photo in photos:
+            contents = self._find_picture(photo)
+            if contents is None:
+                self._failures.setdefault(names[photo.person], []).append("the photo was not kept")
+            else:
+                found.append((photo, contents))
+        embedded = self._encoder.embed([contents for _, contents in found]) if found else []
+        for (photo, _), result in zip(found, embedded, strict=True):
+            if result.vector is None:
+                self._failures.setdefault(names[photo.person], []).append(result.reason)
+                continue
+            vector = np.asarray(self._codec.turn(result.vector[None])[0], np.float32)
+            yield replace(photo, vector=vector, quality=result.quality, evidence=result.evidence)
+
+    def _find_picture(self, photo: Photo) -> bytes | None:
+        kept = self._store.read_picture(photo.id)
+        if kept is not None:
+            return kept
+        path = self._files.find(photo.digest)
+        return None if path is None else read_photo(path)[0]
 
 
-def _find_files(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise GalleryError(f"There is no folder {str(folder)!r} of photos.")
-    # What cannot be read, or is larger than any photo, is nobody's photo.
-    read = ((path, *read_photo(str(path))) for path in sorted(folder.rglob("*")))
-    return {digest_contents(contents): path for path, contents, reason in read if not reason}
+def _need_all(embedding: _Embedding) -> Iterator[Block]:
+    """Give all blocks, and raise GalleryError after the last one where somebody is stuck."""
+    for block in embedding.embed_blocks():
+        if not embedding.is_stuck:
+            yield block
+    stuck = embedding.list_stuck()
+    if stuck:
+        some = ", ".join(repr(row.name) for row in stuck[:5]) + (" and others" if len(stuck) > 5 else "")
+        raise GalleryError(
+            f"{len(stuck):,} of {embedding.contents.num_people:,} people cannot be migrated ({some}: {stuck[0].reason}), so "
+            "nothing was changed. Give the folder of their photos with --photos DIR, or remove them first."
+        )
+
+
+class _PhotoFiles:
+    """Finds photos of a folder by their contents; the table is on the disk, since there may be millions of them."""
+
+    def __init__(self, folder: Path | None) -> None:
+        # An empty name: a temporary file of SQLite's, which goes with the connection.
+        self._table = sqlite3.connect("")
+        self._table.execute("CREATE TABLE files (digest TEXT PRIMARY KEY, path BLOB NOT NULL) WITHOUT ROWID")
+        if folder is None:
+            return
+        if not folder.is_dir():
+            raise GalleryError(f"There is no folder {str(folder)!r} of photos.")
+        for path in folder.rglob("*"):
+            contents, reason = read_photo(str(path))
+            # What cannot be read, or is larger than any photo, is nobody's photo.
+            if not reason:
+                row = (digest_contents(contents), os.fsencode(path))
+                self._table.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", row)
+
+    def __enter__(self) -> "_PhotoFiles":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._table.close()
+
+    def find(self, digest: str) -> str | None:
+        """Return the path of a file with these contents, or None."""
+        row = self._table.execute("SELECT path FROM files WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else os.fsdecode(row[0])

@@ -52,6 +52,7 @@ class Header:
         matching: the fitted `matching.pairings.Matching` as JSON.
         created: UTC, ISO 8601.
         index: how a server searches (`stores.milvus_indexes`); a folder is always searched exactly.
+        shards: over how many channels a Milvus cluster spreads what is written; 1 in a folder.
     """
 
     collection: str
@@ -65,6 +66,7 @@ class Header:
     matching: Mapping[str, Any]
     created: str
     index: str = "exact"
+    shards: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def create_gallery(
     keep_photos: bool = False,
     review: str = "standard",
     index: str = "exact",
+    shards: int = 1,
     echo: Echo = print,
     progress: Progress = hide_progress,
 ) -> "Gallery":
@@ -43,6 +44,7 @@ def create_gallery(
         keep_photos: keep the photos too; another model can then be migrated to.
         review: how photos are reviewed at enrolment: "off", "standard" or "strict".
         index: how a server searches: "exact", "hnsw", "ivf", "ivf-sq8" or "diskann".
+        shards: over how many channels a Milvus cluster spreads what is written.
         echo: is given notes, e.g. what was left out of the data set.
         progress: is told of each piece of work.
 
@@ -58,6 +60,7 @@ def create_gallery(
         keep_photos,
         review,
         index,
+        shards,
         echo,
         progress,
     )
@@ -72,6 +75,7 @@ def create_bound(
     keep_photos: bool,
     review: str,
     index: str,
+    shards: int,
     echo: Echo,
     progress: Progress,
 ) -> "Gallery":
@@ -92,7 +96,15 @@ def create_bound(
     encoder = load_model(dict(source))
     matching = calibrate_model(encoder, source, data, echo, progress)
     return Gallery.create(
-        gallery, encoder, matching, store=store, key=key, keep_photos=keep_photos, review=review, index=index
+        gallery,
+        encoder,
+        matching,
+        store=store,
+        key=key,
+        keep_photos=keep_photos,
+        review=review,
+        index=index,
+        shards=shards,
     )
 
 

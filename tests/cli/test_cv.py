@@ -27,4 +27,5 @@ def test_every_direction_has_figure_interval_and_chance() -> None:
         {"num_people": 189, "num_folds": 4, "protocols": {"person_template": directions, "photo": directions}}
     )
     assert text.splitlines()[0].startswith("189 people, each tested once in 4 folds")
+    assert "\nperson template  dorsal → palmar  R@1" in text
     assert text.count("R@1  72.1 % [65.0, 79.0] (2.4)   mean rank   1.98 [1.70, 2.30] (21.0)") == 4

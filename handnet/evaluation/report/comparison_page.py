@@ -63,26 +63,26 @@ def write_folds(path: Path, metrics: Mapping[str, Any]) -> None:
     rows: list[list[Cell]] = []
     plots = []
     for name in names:
-        protocol = metrics["protocols"][name]
+        protocol, shown = metrics["protocols"][name], name.replace("_", " ").capitalize()
         for direction, words in DIRECTION_NAMES.items():
             found = protocol[direction]
             counts = f"{found['num_queries']:,} queries of {found['num_people']} people"
-            rows.append([(f"{name.replace('_', ' ')}, {words}", counts), *(cell(found, key) for key in FIGURES)])
+            rows.append([(f"{shown}, {words}", counts), *(cell(found, key) for key in FIGURES)])
         if all("cmc" in protocol[direction] for direction in DIRECTION_NAMES):
             directions = {direction: protocol[direction] for direction in DIRECTION_NAMES}
-            caption = f"{name.replace('_', ' ')}: searches whose person is among the first k; band: 95 % interval over people."
+            caption = f"{shown}: searches whose person is among the first k; band: 95 % interval over people."
             plots.append(Plot(ranking_plots.plot_cmc(directions), caption, charts.chart_cmc(directions)))
     first = metrics["protocols"]["person_template"]["dorsal_to_palmar"]
     value, interval = format_figure("recall_at_1", first["recall_at_1"]), first["interval"]["recall_at_1"]
     page = render(
         "comparison.html.j2",
-        title="Cross-validation",
+        title=f"{path.parent.resolve().name}: cross-validation",
         verdict=[
             f"Each of {metrics['num_people']} people was tested once, in {metrics['num_folds']} folds: with all photos of a "
             f"person averaged, {value} % are found first [{format_interval('recall_at_1', interval)}]; chance is "
             f"{format_figure('recall_at_1', first['chance']['recall_at_1'])} %."
         ],
-        note="Every fold has a gallery and a chance level of its own; they are pooled over people.",
+        note="Every fold has a gallery and a chance level of its own; the searches are pooled. Each fold alone: metrics.json.",
         plots=plots,
         wide=None,
         wide_charts=[],

@@ -58,10 +58,10 @@ def _tell_basis(metrics: Mapping[str, Any]) -> str:
     if pixels is not None:
         return (
             f"Raw pixels, without any learning, find {_of_100(_find_recall(pixels))} of 100 people where this model finds "
-            f"{_of_100(model)} (all photos of a person averaged): that much is light, pose and background of one session. "
-            "`handnet audit` says what the model itself relies on."
+            f"{_of_100(model)} (all photos of a person averaged): light, pose, background and the rough shape of a hand "
+            "are enough for that. The command “handnet audit” says what this model relies on."
         )
-    return "What the model relies on was not examined: `handnet audit` does."
+    return "What the model relies on was not examined: the command “handnet audit” does."
 
 
 def _find_recall(levels: Mapping[str, Any]) -> float:

@@ -52,6 +52,8 @@ def _create_folder(gallery: str, address: str, header: Header, key: Key | None) 
         raise ConfigError(
             f"A gallery in a folder is searched in memory, exactly. An index needs --store. Received: {header.index!r}."
         )
+    if header.shards != 1:
+        raise ConfigError(f"Shards are a Milvus server's: they need --store. Received: {header.shards}.")
     return SqliteStore.create(Path(gallery), header, key)
 
 

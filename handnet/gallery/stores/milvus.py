@@ -1,16 +1,17 @@
 """The store on a Milvus server: one collection for many programs, searched there.
 
 Milvus has no transactions. A commit is made of rows that carry the number of their batch, and of one head row, written
-last: what is newer than the newest head does not exist. Whatever changes every row (another key, another model, removal
-for good) is written into a new collection of the server, to which the gallery's alias is then turned.
+last: what is newer than the newest head does not exist. What changes every row (another key, another model) is written
+into a new collection of the server, to which the gallery's alias is then turned. A gallery may be larger than the memory:
+whatever goes through everybody does so in blocks.
 """
 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +22,7 @@ from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.milvus_client import Server
+from handnet.gallery.stores.milvus_copy import NewCollection
 from handnet.gallery.stores.milvus_indexes import EXACT, find_index
 from handnet.gallery.stores.milvus_lock import WriterLock
 from handnet.gallery.stores.milvus_rows import (
@@ -44,12 +46,24 @@ from handnet.gallery.stores.milvus_rows import (
 from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.sqlite import SqliteStore
 from handnet.gallery.stores.sqlite_folder import new_gallery_folder, write_empty
-from handnet.gallery.stores.store import Candidates, Changes, Group, Snapshot
+from handnet.gallery.stores.store import (
+    CHANGED_MEANWHILE,
+    Block,
+    Candidates,
+    Changes,
+    Contents,
+    Group,
+    Snapshot,
+    explain_missing,
+)
 from handnet.gallery.templates import build_templates
 
 TIMEOUT_S = 30.0
 _POLL_S = 0.05
 _MAX_TRIES = 20
+_BLOCK_PEOPLE = 250
+_LOG_ROWS = 1000
+_SEARCHED_ROWS = 1000
 
 _Value = TypeVar("_Value")
 
@@ -93,21 +107,21 @@ class MilvusStore:
 
         Raises:
             GalleryError: the server is out of reach, or has such a gallery.
-            ConfigError: photos were to be kept, which a server does not, or an unknown index.
+            ConfigError: photos were to be kept, which a server does not, an unknown index, or no shards.
         """
         if header.keep_photos:
             raise ConfigError("A server keeps no photos. Leave out --keep-photos; migrate takes them from a folder.")
         find_index(header.index)
+        if header.shards < 1:
+            raise ConfigError(f"A collection has 1 shard or more. Received: {header.shards}.")
         server = Server(gallery, address, TIMEOUT_S)
         try:
             if server.has_gallery():
                 raise GalleryError(f"The gallery {gallery!r} exists on {address} already. Give another name.")
-            writer = RowWriter(
-                RowCodec(Codec(header.width, key, header.protection), header.collection), header.width, 0
-            )
-            rows = writer.make_header(json.dumps(asdict(header)))
-            rows.append(writer.make_head(Head(0, 0, len(rows), {})))
-            _fill_collection(server, header, rows)
+            new = NewCollection(server, header, Codec(header.width, key, header.protection), 0)
+            with new.dropped_on_error():
+                new.finish(0, lambda writer: [])
+            server.turn_alias(new.name)
         finally:
             server.close()
         return cls(gallery, address, key)
@@ -127,6 +141,12 @@ class MilvusStore:
             return Snapshot(head.version, frozenset(row["item"] for row in newest), people, photos)
 
         return self._read_consistently(read)
+
+    def read_contents(self) -> Contents:
+        """Return everybody, some hundred people at a time."""
+        head = self._read_head()
+        num_photos = self._server.count(f"kind == 'photo' and batch <= {head.version}")
+        return Contents(head.version, sum(head.composition.values()), num_photos, self._read_blocks(head))
 
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
@@ -177,10 +197,32 @@ class MilvusStore:
             yield changes
             if changes.is_empty:
                 return
-            if changes.header is None:
-                self._commit(changes, lock)
-            else:
-                self._replace_all(changes.header, self.codec.fit(changes.header.width), changes, lock)
+            self._commit(changes, lock)
+
+    def replace_all(self, header: Header, blocks: Iterable[Block], version: int, action: str) -> None:
+        """Write everybody's new vectors into a new collection while the old one answers, and turn the alias to it."""
+        codec, epoch = self.codec.fit(header.width), self._epoch + 1
+        with self._make_lock().hold():
+            self._recover()
+            self._check_version(version)
+            self._server.drop_leftovers()
+            new = NewCollection(self._server, header, codec, version + 1)
+        with new.dropped_on_error():
+            for block in blocks:
+                new.put(block)
+            changes = Changes(action=action, detail=f"{new.num_photos} photos")
+            self._finish(new, version, epoch, changes, None)
+        lock = self._make_lock()
+        with lock.hold():
+            with new.dropped_on_error():
+                self._recover()
+                self._check_version(version)
+                missing = self._server.count("kind == 'photo'") - new.num_photos
+                if missing > 0:
+                    raise GalleryError(explain_missing(missing))
+                self._check_whole(new)
+                lock.check()
+            self._turn_to(new, header, codec, epoch)
 
     def rekey(self, key: Key | None) -> None:
         """Turn every row with another key, or with none, into a new collection of the server."""
@@ -190,11 +232,14 @@ class MilvusStore:
         lock = self._make_lock()
         with lock.hold():
             self._recover()
+            old = self.codec
+
+            def turn(photo: Photo) -> Photo:
+                vector = codec.turn(old.turn_back(photo.vector[None]))[0]
+                return replace(photo, vector=vector / np.linalg.norm(vector))
+
             changes = Changes(action="rotate-key", detail=f"generation {generation}")
-            for photo in self.read_since(-1).photos:
-                vector = codec.turn(self.codec.turn_back(photo.vector[None]))[0]
-                changes.put_photos.append(replace(photo, vector=vector / np.linalg.norm(vector)))
-            self._replace_all(header, codec, changes, lock)
+            self._rewrite(header, codec, turn, changes, lock)
 
     def find_candidates(self, groups: Collection[Group], vector: Vector, limit: int) -> Candidates:
         """Search on the server."""
@@ -215,17 +260,27 @@ class MilvusStore:
         return self._read_consistently(read)
 
     def compact(self) -> None:
-        """Write what lives into a new collection of the server, and drop the old one with all that was deleted there."""
+        """Let the server write its files without what was deleted; where it does not, write everybody into a new collection.
+
+        Raises:
+            GalleryError: the server takes too long; what was removed stays removed.
+        """
         lock = self._make_lock()
         with lock.hold():
             self._recover()
-            self._replace_all(self.header, self.codec, None, lock)
+            # What a migration left that was killed holds everybody who has been removed since.
+            self._server.drop_leftovers()
+        if self._server.compact():
+            return
+        with lock.hold():
+            self._recover()
+            self._rewrite(self.header, self.codec, lambda photo: photo, None, lock)
 
     def backup(self, target: Path) -> None:
         """Write the collection as of now into a new folder, which is a gallery without the server; the log stays here."""
         snapshot = self.read_since(-1)
         with new_gallery_folder(target) as inside:
-            write_empty(inside, replace(self.header, index=EXACT))
+            write_empty(inside, replace(self.header, index=EXACT, shards=1))
             store = SqliteStore(inside, self.codec.key)
             try:
                 with store.write() as changes:
@@ -266,11 +321,12 @@ class MilvusStore:
     def find_bytes(self, needles: Sequence[bytes]) -> list[str]:
         """Return the rows of the server in which any of these byte strings lies."""
         found = []
-        for row in self._server.query("batch >= 0", ("key", *READ_FIELDS)):
-            text = " ".join(str(row[field]) for field in ("key", "item", "owner", "mark", "body")).encode()
-            vector = to_bytes(row["vector"])
-            if any(needle in text or needle == vector for needle in needles):
-                found.append(f"{self.location}, row {row['key']}")
+        for page in self._server.query_pages("batch >= 0", ("key", *READ_FIELDS), _SEARCHED_ROWS):
+            for row in page:
+                text = " ".join(str(row[field]) for field in ("key", "item", "owner", "mark", "body")).encode()
+                vector = to_bytes(row["vector"])
+                if any(needle in text or needle == vector for needle in needles):
+                    found.append(f"{self.location}, row {row['key']}")
         return found
 
     def delete(self) -> None:
@@ -314,6 +370,18 @@ class MilvusStore:
             if self._read_head().version == head.version:
                 return value
         raise GalleryError(f"The gallery {self.location} is being changed too often to be read. Repeat.")
+
+    def _read_blocks(self, head: Head) -> Iterator[Block]:
+        last = ""
+        condition = f"kind == 'person' and batch <= {head.version}"
+        for page in self._server.query_pages(condition, ("item",), _BLOCK_PEOPLE):
+            # The rows of a person, of which a writer that died may have left two, lie together; some end on the next page.
+            ids = sorted({row["item"] for row in page} - {last})
+            last = page[-1]["item"]
+            block = Block(self._read_people(head, ids), self._read_photos(head, "owner", ids))
+            # What another writer swept away meanwhile is missing here.
+            self._check_version(head.version)
+            yield block
 
     def _read_gone(self, head: Head) -> dict[str, int]:
         rows = self._server.query(f"kind == 'gone' and batch <= {head.version}", ("item", "batch"))
@@ -384,10 +452,9 @@ class MilvusStore:
         """Finish what a writer that died had begun: drop what was not committed, sweep away what was superseded."""
         head = self._read_head()
         self._server.delete(f"batch > {head.version}")
-        if len(self._server.query("kind == 'head'", ("key",))) == 1:
+        if self._server.count("kind == 'head'") == 1:
             return
-        fields = ("key", "kind", "item", "owner", "batch")
-        rows = self._server.query("kind in ['person', 'photo', 'gone', 'template']", fields)
+        rows = self._read_unswept()
         newest: dict[str, int] = {}
         for row in rows:
             if row["kind"] != "template":
@@ -403,46 +470,67 @@ class MilvusStore:
         self._server.delete_in("", "key", [key for _, key in superseded])
         self._server.delete(f"kind == 'head' and batch < {head.version}")
 
-    def _replace_all(self, header: Header, codec: Codec, changes: Changes | None, lock: WriterLock) -> None:
-        """Write everything into a new collection and turn the alias to it, which is the commit."""
-        snapshot, head, log = self.read_since(-1), self._read_head(), self.read_audit()
-        number = head.version + 1
-        photos = snapshot.photos
-        if changes is not None:
-            put = {photo.id for photo in changes.put_photos}
-            if left := sum(photo.id not in put for photo in photos):
-                raise GalleryError(f"{left:,} photos have no vector of the new model. Nothing was changed.")
-            photos = changes.put_photos
-        writer = RowWriter(RowCodec(codec, header.collection, seal_vectors=False), header.width, number)
-        rows = writer.make_header(json.dumps(asdict(header)))
-        epoch = head.epoch + (changes is not None)
-        composition = dict(write_composition(compose(sorted(snapshot.ids), photos)))
-        new_head = Head(number, epoch, len(rows), composition)
-        rows += [writer.make_person(replace(person, version=number)) for person in snapshot.people]
-        rows += [writer.make_photo(photo) for photo in photos]
-        rows += [writer.make_template(template) for template in build_templates(photos)]
-        rows += [_make_entry(writer, entry) for entry in log]
-        if changes is not None:
-            rows.append(_make_log(writer, number, changes))
-        rows.append(writer.make_head(new_head))
-        _fill_collection(self._server, header, rows, lock)
+    def _read_unswept(self) -> list[ServerRow]:
+        """Return the rows of everything that a commit changed whose sweep did not come to its end, the superseded ones too."""
+        fields = ("key", "kind", "item", "owner", "batch")
+        kinds = "kind in ['person', 'photo', 'gone']"
+        # The head of the last commit that was swept to its end is there still: it is deleted last.
+        swept = min(row["batch"] for row in self._server.query("kind == 'head'", ("batch",)))
+        items = sorted({row["item"] for row in self._server.query(f"{kinds} and batch > {swept}", ("item",))})
+        rows = self._server.query_in(kinds, "item", items, fields)
+        return rows + self._server.query_in("kind == 'template'", "owner", items, fields)
+
+    def _rewrite(
+        self,
+        header: Header,
+        codec: Codec,
+        turn: Callable[[Photo], Photo],
+        changes: Changes | None,
+        lock: WriterLock,
+    ) -> None:
+        """Write everybody into a new collection while other writers wait; `changes`: what the log says of it."""
+        contents, epoch = self.read_contents(), self._epoch + (changes is not None)
+        self._server.drop_leftovers()
+        new = NewCollection(self._server, header, codec, contents.version + 1)
+        with new.dropped_on_error():
+            for block in contents.blocks:
+                lock.renew()
+                new.put(Block(block.people, [turn(photo) for photo in block.photos]))
+            self._finish(new, contents.version, epoch, changes, lock)
+            self._check_whole(new)
+            lock.check()
+        self._turn_to(new, header, codec, epoch)
+
+    def _finish(
+        self, new: NewCollection, version: int, epoch: int, changes: Changes | None, lock: WriterLock | None
+    ) -> None:
+        def read_log() -> Iterator[list[ServerRow]]:
+            condition = f"kind == 'audit' and batch <= {version}"
+            for page in self._server.query_pages(condition, ("item", "body"), _LOG_ROWS):
+                if lock is not None:
+                    lock.renew()
+                yield page
+
+        new.put_log(read_log())
+        new.finish(epoch, lambda writer: [] if changes is None else [_make_log(writer, version + 1, changes)])
+
+    def _check_whole(self, new: NewCollection) -> None:
+        """Compare with what is there, counted; the caller holds the lock and has recovered, so that no row is there twice."""
+        expected = sum(self._read_head().composition.values()), self._server.count("kind == 'photo'")
+        if (new.num_people, new.num_photos) != expected:
+            raise GalleryError(
+                f"The gallery {self.location} is damaged: run handnet gallery check. It was not written again."
+            )
+
+    def _turn_to(self, new: NewCollection, header: Header, codec: Codec, epoch: int) -> None:
+        """Turn the alias, which is the commit. After an error the new collection may be the gallery: it is not dropped."""
+        self._server.turn_alias(new.name)
         self.header, self._epoch = header, epoch
         self._use(codec)
 
-
-def _fill_collection(server: Server, header: Header, rows: Sequence[ServerRow], lock: WriterLock | None = None) -> None:
-    if lock is not None:
-        server.drop_leftovers()
-    name = server.create_collection(header.width, header.index)
-    try:
-        server.insert(rows, name)
-        server.flush(name)
-        if lock is not None:
-            lock.check()
-    except BaseException:
-        server.drop(name)
-        raise
-    server.turn_alias(name)
+    def _check_version(self, version: int) -> None:
+        if self._read_head().version != version:
+            raise GalleryError(CHANGED_MEANWHILE)
 
 
 def _make_log(writer: RowWriter, number: int, changes: Changes) -> ServerRow:

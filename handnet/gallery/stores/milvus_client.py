@@ -3,17 +3,21 @@
 import logging
 import re
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from handnet.errors import ConfigError, GalleryServerError
+from handnet.errors import ConfigError, GalleryError, GalleryServerError
 from handnet.gallery.stores.milvus_indexes import find_index
 from handnet.gallery.stores.milvus_rows import ServerRow
 
 _PAGE_ROWS = 1000
 _INSERT_ROWS = 500
 _VALUES = 500
+_POLL_S = 0.5
+# How long a removal waits for a server's compaction.
+COMPACTION_S = 1800.0
 _GRPC_OPTIONS = {
     # The client's own default, a ping every 10 s on an idle connection, is more than servers put up with: they hang up.
     "grpc.keepalive_time_ms": 300_000,
@@ -87,12 +91,13 @@ class Server:
         with self.explaining():
             self.client.load_collection(self.alias, timeout=self.timeout_s)
 
-    def create_collection(self, width: int, index: str) -> str:
+    def create_collection(self, width: int, index: str, shards: int) -> str:
         """Make an empty collection with a name of its own and return that.
 
         Args:
             width: numbers in a vector.
             index: of INDEXES.
+            shards: over so many channels a Milvus cluster spreads what is written; milvus-lite ignores it.
         """
         from pymilvus import DataType
 
@@ -108,7 +113,12 @@ class Server:
         indexes.add_index("vector", index_type=kind.type, metric_type="IP", params=dict(kind.build))
         with self.explaining():
             self.client.create_collection(
-                name, schema=schema, index_params=indexes, consistency_level="Strong", timeout=self.timeout_s
+                name,
+                schema=schema,
+                index_params=indexes,
+                num_shards=shards,
+                consistency_level="Strong",
+                timeout=self.timeout_s,
             )
             self.client.load_collection(name, timeout=self.timeout_s)
         return name
@@ -119,19 +129,54 @@ class Server:
             if not self.has_gallery():
                 self.client.create_alias(name, self.alias, timeout=self.timeout_s)
                 return
-            old = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            old = self._find_collection()
             self.client.alter_alias(name, self.alias, timeout=self.timeout_s)
             self.client.drop_collection(old, timeout=self.timeout_s)
 
     def drop_leftovers(self) -> None:
         """Drop what a process left that was killed while it wrote the gallery anew; the caller holds the writers' lock."""
         with self.explaining():
-            current = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            current = self._find_collection()
             own = re.compile(rf"{re.escape(self.alias)}_[0-9a-f]{{8}}")
             names = [name for name in self.client.list_collections(timeout=self.timeout_s) if own.fullmatch(name)]
         for name in names:
             if name != current:
                 self.drop(name)
+
+    def _find_collection(self) -> str:
+        return str(self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"])
+
+    def has(self, name: str) -> bool:
+        """Whether a collection of this name is there."""
+        with self.explaining():
+            return bool(self.client.has_collection(name, timeout=self.timeout_s))
+
+    def compact(self) -> bool:
+        """Let the server write its files again without what was deleted, and wait for it.
+
+        Returns:
+            False where the server does so only when it pleases, as milvus-lite does: nothing was done.
+
+        Raises:
+            GalleryError: it has not come to an end after COMPACTION_S; it goes on.
+        """
+        with self.explaining():
+            name = self._find_collection()
+            self.client.flush(name, timeout=self.timeout_s)
+            job = self.client.compact(name, timeout=self.timeout_s)
+            # milvus-lite gives no number; a Milvus server gives -1 where there is nothing to do.
+            if job == 0:
+                return False
+            deadline = time.monotonic() + COMPACTION_S
+            while job > 0 and self.client.get_compaction_state(job, timeout=self.timeout_s) != "Completed":
+                if time.monotonic() > deadline:
+                    raise GalleryError(
+                        f"What was removed is found by nobody any more, but after {COMPACTION_S:.0f} s the server "
+                        f"{self.address} is still writing its files without it. Let it come to an end, then run handnet "
+                        "gallery compact."
+                    )
+                time.sleep(_POLL_S)
+        return True
 
     def drop(self, name: str) -> None:
         """Drop a collection that never became the gallery."""
@@ -141,7 +186,7 @@ class Server:
     def drop_gallery(self) -> None:
         """Drop the gallery: its alias, and the collection that holds it."""
         with self.explaining():
-            name = self.client.describe_alias(self.alias, timeout=self.timeout_s)["collection_name"]
+            name = self._find_collection()
             self.client.drop_alias(self.alias, timeout=self.timeout_s)
             self.client.drop_collection(name, timeout=self.timeout_s)
 
@@ -152,12 +197,28 @@ class Server:
             rows = [dict(row) for row in self.client.query(self.alias, filter=condition, limit=_PAGE_ROWS, **more)]
             if len(rows) < _PAGE_ROWS:
                 return rows
-            rows = []
-            pages = self.client.query_iterator(self.alias, filter=condition, batch_size=_PAGE_ROWS, **more)
-            while page := pages.next():
-                rows += [dict(row) for row in page]
+        return [row for page in self.query_pages(condition, fields, _PAGE_ROWS) for row in page]
+
+    def count(self, condition: str) -> int:
+        """Return how many rows meet a condition."""
+        with self.explaining():
+            more = {"output_fields": ["count(*)"], "consistency_level": "Strong", "timeout": self.timeout_s}
+            return int(self.client.query(self.alias, filter=condition, **more)[0]["count(*)"])
+
+    def query_pages(self, condition: str, fields: Sequence[str], num_rows: int) -> Iterator[list[ServerRow]]:
+        """Go through the rows that meet a condition, in the order of their keys, not more than `num_rows` at a time."""
+        more: dict[str, Any] = {"output_fields": list(fields), "consistency_level": "Strong", "timeout": self.timeout_s}
+        with self.explaining():
+            pages = self.client.query_iterator(self.alias, filter=condition, batch_size=num_rows, **more)
+        try:
+            while True:
+                with self.explaining():
+                    page = [dict(row) for row in pages.next()]
+                if not page:
+                    return
+                yield page
+        finally:
             pages.close()
-        return rows
 
     def query_in(self, condition: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[ServerRow]:
         """Return the rows that meet a condition and have one of these values in a field."""

@@ -40,6 +40,7 @@ class WriterLock:
         self._server, self._width, self._wait_s = server, width, wait_s
         self._token = secrets.token_hex(8)
         self._until = 0.0
+        self._ticket = 0
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -66,12 +67,19 @@ class WriterLock:
                 f"Writing took longer than {CLAIM_S:.0f} s, so nothing was changed. Repeat in smaller parts."
             )
 
+    def renew(self) -> None:
+        """Keep the turn for another while, in the middle of something long; raises GalleryError where it has expired."""
+        self.check()
+        if self._until - time.time() < CLAIM_S / 2:
+            self._until = time.time() + CLAIM_S
+            self._write(self._ticket)
+
     def _take_turn(self, deadline: float) -> bool:
         """Draw a ticket and wait for the turn; false where the claim was lost."""
         self._until = time.time() + CLAIM_S
         # Ticket 0: about to draw one.
         self._write(0)
-        ticket = 1 + max((claim.ticket for claim in self._read()), default=0)
+        self._ticket = ticket = 1 + max((claim.ticket for claim in self._read()), default=0)
         self._write(ticket)
         while True:
             claims = self._read()

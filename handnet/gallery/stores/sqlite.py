@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,15 @@ from handnet.gallery.stores.sqlite_folder import (
     write_empty,
 )
 from handnet.gallery.stores.sqlite_rows import list_values, put, select, select_in
-from handnet.gallery.stores.store import Changes, Group, Snapshot
+from handnet.gallery.stores.store import (
+    CHANGED_MEANWHILE,
+    Block,
+    Changes,
+    Contents,
+    Group,
+    Snapshot,
+    explain_missing,
+)
 
 # How long to wait until nobody else has the file open before it is deleted.
 _DELETE_TIMEOUT_MS = 2000
@@ -106,6 +114,12 @@ class SqliteStore:
             photos = self._read_photos(connection, None if version < 0 else [person.id for person in people])
             return Snapshot(now, ids, people, photos)
 
+    def read_contents(self) -> Contents:
+        """Return everybody in one block: what lies in a folder fits the memory."""
+        everybody = self.read_since(-1)
+        block = Block(everybody.people, everybody.photos)
+        return Contents(everybody.version, len(everybody.people), len(everybody.photos), iter((block,)))
+
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
         with self._reading() as connection:
@@ -154,13 +168,20 @@ class SqliteStore:
             yield changes
             if changes.is_empty:
                 return
-            codec = self.codec
-            if changes.header is not None:
-                codec = self.codec.fit(changes.header.width)
-            self._apply(connection, changes, RowCodec(codec, self.header.collection))
-        if changes.header is not None:
-            self.header, self._epoch = changes.header, self._epoch + 1
-            self._use(codec)
+            self._apply(connection, changes, self._rows)
+
+    def replace_all(self, header: Header, blocks: Iterable[Block], version: int, action: str) -> None:
+        """Give every photo another vector in one transaction, which begins when all blocks were read."""
+        photos = [photo for block in blocks for photo in block.photos]
+        codec = self.codec.fit(header.width)
+        with self._writing() as connection:
+            if version != int(connection.execute("SELECT version FROM state").fetchone()[0]):
+                raise GalleryError(CHANGED_MEANWHILE)
+            changes = Changes(put_photos=photos, action=action, detail=f"{len(photos)} photos")
+            self._apply(connection, changes, RowCodec(codec, header.collection), header)
+        self.header, self._epoch = header, self._epoch + 1
+        self._use(codec)
+        self.compact()
 
     def rekey(self, key: Key | None) -> None:
         """Turn and seal every row with another key, or with none, in one transaction."""
@@ -354,8 +375,10 @@ class SqliteStore:
             raise GalleryError(f"The header of the gallery {self.location!r} is damaged. Restore it from a backup.")
         return Header(**json.loads(row[0])), int(row[2])
 
-    def _apply(self, connection: sqlite3.Connection, changes: Changes, rows: RowCodec) -> None:
-        version = _raise_version(connection, epoch=changes.header is not None)
+    def _apply(
+        self, connection: sqlite3.Connection, changes: Changes, rows: RowCodec, header: Header | None = None
+    ) -> None:
+        version = _raise_version(connection, epoch=header is not None)
         # Whose photos come or go: the version of each of them rises.
         photos = [*changes.remove_photos, *(photo.id for photo in changes.put_photos)]
         touched = {row[0] for row in select_in(connection, "SELECT person FROM photos WHERE id", photos)}
@@ -376,9 +399,9 @@ class SqliteStore:
         others = sorted(touched - {person.id for person in changes.put_people} - set(changes.remove_people))
         for row in list(select_in(connection, f"{select(PEOPLE)} WHERE id", others)):
             put(connection, PEOPLE, rows.close_person(replace(self._rows.open_person(row), version=version)))
-        if changes.header is not None:
+        if header is not None:
             _check_all_replaced(connection, {photo.id for photo in changes.put_photos})
-            put_header(connection, changes.header)
+            put_header(connection, header)
         _log(connection, changes)
 
     def _read_photos(self, connection: sqlite3.Connection, people: Collection[str] | None) -> list[Photo]:
@@ -397,7 +420,7 @@ def _raise_version(connection: sqlite3.Connection, epoch: bool) -> int:
 def _check_all_replaced(connection: sqlite3.Connection, replaced: set[str]) -> None:
     left = [row[0] for row in connection.execute("SELECT id FROM photos") if row[0] not in replaced]
     if left:
-        raise GalleryError(f"{len(left):,} photos have no vector of the new model. Nothing was changed.")
+        raise GalleryError(explain_missing(len(left)))
 
 
 def _log(connection: sqlite3.Connection, changes: Changes) -> None:

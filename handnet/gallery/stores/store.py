@@ -1,6 +1,6 @@
 """What a gallery asks of the place where its rows lie."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,9 @@ Group = tuple[HandKind, bool]
 Composition = Mapping[tuple[Group, ...], int]
 
 
+CHANGED_MEANWHILE = "The gallery was changed during the migration, so nothing was changed. Repeat it."
+
+
 @dataclass(slots=True)
 class Changes:
     """What one transaction changes; nothing of it is seen by anybody before it is committed.
@@ -25,7 +28,6 @@ class Changes:
         pictures: bytes of photos to be kept, by the photo's id.
         remove_people: ids; their photos go with them.
         remove_photos: ids.
-        header: a new header, after which every photo's vector must be of its width; None: unchanged.
         action: the verb for the log.
         subject: id of the person whom it is about, or "".
         detail: counts and the like for the log; never a name.
@@ -36,7 +38,6 @@ class Changes:
     pictures: dict[str, bytes] = field(default_factory=dict)
     remove_people: list[str] = field(default_factory=list)
     remove_photos: list[str] = field(default_factory=list)
-    header: Header | None = None
     action: str = ""
     subject: str = ""
     detail: str = ""
@@ -45,7 +46,7 @@ class Changes:
     def is_empty(self) -> bool:
         """Whether nothing would change."""
         lists = (self.put_people, self.put_photos, self.pictures, self.remove_people, self.remove_photos)
-        return self.header is None and not any(lists)
+        return not any(lists)
 
 
 class Snapshot(NamedTuple):
@@ -62,6 +63,34 @@ class Snapshot(NamedTuple):
     ids: frozenset[str]
     people: list[Person]
     photos: list[Photo]
+
+
+class Block(NamedTuple):
+    """Some people with all of their photos.
+
+    Attributes:
+        people: none of whom is in another block.
+        photos: all of theirs.
+    """
+
+    people: Sequence[Person]
+    photos: Sequence[Photo]
+
+
+class Contents(NamedTuple):
+    """Everybody, read block by block.
+
+    Attributes:
+        version: of the collection. Where it changes before the last block is read, GalleryError is raised.
+        num_people: in all blocks.
+        num_photos: likewise.
+        blocks: on a server not more than a few hundred people each; from a folder one block of all.
+    """
+
+    version: int
+    num_people: int
+    num_photos: int
+    blocks: Iterator[Block]
 
 
 class Candidates(NamedTuple):
@@ -99,6 +128,9 @@ class Store(Protocol):
     def read_since(self, version: int) -> Snapshot:
         """Return what changed after `version`; -1: everything."""
 
+    def read_contents(self) -> Contents:
+        """Return everybody block by block."""
+
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
 
@@ -122,6 +154,21 @@ class Store(Protocol):
 
         The changes are committed, on disk, when the context is left without an error, and otherwise dropped. Without any
         changes there is no commit and no line in the log.
+        """
+
+    def replace_all(self, header: Header, blocks: Iterable[Block], version: int, action: str) -> None:
+        """Give every photo another vector, those of another model; all of them, or nothing is changed.
+
+        Others read and write the collection as it is until all blocks are there.
+
+        Args:
+            header: the new one.
+            blocks: everybody, with the new vectors; where reading them raises, nothing is changed.
+            version: of the collection that they were made from.
+            action: the verb for the log.
+
+        Raises:
+            GalleryError: somebody wrote since `version`, or photos are missing.
         """
 
     def rekey(self, key: Key | None) -> None:
@@ -165,3 +212,8 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+def explain_missing(num_photos: int) -> str:
+    """Return in words that photos were left out where all were to be replaced."""
+    return f"{num_photos:,} photos have no vector of the new model. Nothing was changed."

@@ -28,7 +28,9 @@ def test_the_page_says_which_run_is_better_or_that_none_is(tmp_path: Path, noise
 def test_the_page_of_folds_has_pooled_figures_and_curves(tmp_path: Path) -> None:
     part = draw_hands(num_people=8)
     metrics = merge_folds([part.select(part.identities < "p04"), part.select(part.identities >= "p04")], 40)
-    write_folds(tmp_path / "page.html", metrics)
-    text = "".join(read((tmp_path / "page.html").read_text(encoding="utf-8")).text)
+    page = tmp_path / HOSTILE.replace("/", "-")[:20] / "page.html"
+    write_folds(page, metrics)
+    text = "".join(read(page.read_text(encoding="utf-8")).text)
+    assert f"{page.parent.name}: cross-validation" in text, "which of several it is"
     assert "Each of 8 people was tested once, in 2 folds" in text
-    assert "person template, dorsal → palmar" in text
+    assert "Person template, dorsal → palmar" in text

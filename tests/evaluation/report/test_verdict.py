@@ -21,7 +21,9 @@ def test_what_it_relies_on_comes_from_the_audit_else_from_raw_pixels(evaluation)
     metrics = copy.deepcopy(evaluation[0])
     assert "was not examined" in write_verdict({**metrics, "audit": None, "baselines": {}}).relies_on
     pixels = {**metrics, "audit": None, "baselines": {"raw pixels": metrics["protocols"]}}
-    assert "Raw pixels, without any learning, find" in write_verdict(pixels).relies_on
+    said = write_verdict(pixels).relies_on
+    assert "Raw pixels, without any learning, find" in said
+    assert "`" not in said, "the page shows the sentence as it is"
     background = copy.deepcopy(metrics["protocols"])
     background["person_template"]["dorsal_to_palmar"] |= {"recall_at_1": 0.1, "chance": {"recall_at_1": 0.02}}
     audit = {"conditions": {"whole": metrics["protocols"], "background": background}}

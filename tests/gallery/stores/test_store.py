@@ -12,7 +12,7 @@ from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key, digest_contents
 from handnet.gallery.records import HandKind, Header, Person, Photo
 from handnet.gallery.stores import STORES, create_store, open_store
-from handnet.gallery.stores.store import Store
+from handnet.gallery.stores.store import Block, Store
 from tests.gallery.simulated import WIDTH, draw_vector
 
 KEY = Key(bytes(range(32)))
@@ -267,12 +267,14 @@ def test_another_model_takes_every_photo_or_nothing(make: Make) -> None:
     codec = store.codec.fit(8)
     vectors = np.eye(8, dtype=np.float32)
     photos = [replace(photo, vector=codec.turn(vectors[:1])[0]) for photo in store.read_since(-1).photos]
-    with pytest.raises(GalleryError, match="1 photos have no vector"), store.write() as changes:
-        changes.header, changes.put_photos = header, photos[1:]
+    people, version = store.read_since(-1).people, store.read_version()
+    with pytest.raises(GalleryError, match="1 photos have no vector"):
+        store.replace_all(header, [Block(people, photos[1:])], version, "migrate")
     assert dump(store) == before
     assert store.header.width == WIDTH
-    with store.write() as changes:
-        changes.header, changes.put_photos, changes.action = header, photos, "migrate"
+    with pytest.raises(GalleryError, match="changed during the migration"):
+        store.replace_all(header, [Block(people, photos)], version - 1, "migrate")
+    store.replace_all(header, [Block(people, photos)], version, "migrate")
     assert store.header == header
     again = make(again=True)
     assert again.header == header

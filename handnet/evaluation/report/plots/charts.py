@@ -21,6 +21,7 @@ from handnet.metrics.figures import DIRECTION_NAMES
 Chart = dict[str, Any]
 _COLOURS = {"dorsal_to_palmar": "me", "palmar_to_dorsal": "bad"}
 _MOST_POINTS = 400
+THRESHOLD_NAMES = {"equal_error": "equal errors", "best_f1": "best F1"}
 # Error rates that are marked on normal deviate scales.
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
 
@@ -186,8 +187,7 @@ def _line(name: str, colour: str, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> C
 
 
 def _mark(thresholds: Mapping[str, float]) -> list[Chart]:
-    names = {"equal_error": "equal errors", "best_f1": "best F1"}
-    return [{"x": round(value, 4), "label": names.get(name, name)} for name, value in thresholds.items()]
+    return [{"x": round(value, 4), "label": THRESHOLD_NAMES.get(name, name)} for name, value in thresholds.items()]
 
 
 def _round(values: npt.NDArray[Any]) -> list[float]:

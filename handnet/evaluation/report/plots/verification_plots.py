@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from handnet.evaluation.report.plots.charts import DET_TICKS, count_errors
+from handnet.evaluation.report.plots.charts import DET_TICKS, THRESHOLD_NAMES, count_errors
 from handnet.evaluation.report.plots.svg import BLUE, GREY, ORANGE, draw_svg
 
 
@@ -118,10 +118,12 @@ def _mark_thresholds(axes: Axes, thresholds: Mapping[str, float]) -> None:
     for name, value in thresholds.items():
         axes.axvline(value, color=GREY, linestyle=":", linewidth=1)
         # Along its line, so that lines near each other stay apart.
-        words = f" {name.replace('_', ' ')} {value:.3f}"
-        axes.text(
+        words = f" {THRESHOLD_NAMES.get(name, name)} {value:.3f}"
+        label = axes.text(
             value, 0.02, words, rotation=90, ha="right", va="bottom", size=8, transform=axes.get_xaxis_transform()
         )
+        # Bars and curves run behind it.
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5})
 
 
 def plot_reliability(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -169,7 +169,8 @@ def train_run(
         progress: told of each piece of work.
     """
     from handnet.config.run_folder import read_run, read_run_split
-    from handnet.training.nodes import end_together, join_nodes
+    from handnet.training.joining import collect_shared_facts
+    from handnet.training.nodes import check_same_training, end_together, join_nodes
     from handnet.training.pair_training import train_pairs
     from handnet.training.train import train as train_encoder
 
@@ -181,6 +182,8 @@ def train_run(
         progress = hide_progress
     try:
         with end_together(nodes, folder):
+            if nodes.total > 1:
+                check_same_training(nodes, collect_shared_facts(config, dataset, resume))
             run = finished or train_encoder(
                 config,
                 folder,

@@ -18,12 +18,23 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import ConfigError, HandnetError, RunError, quote
+from handnet.training.joining import (
+    WAIT_VARIABLE,
+    Facts,
+    check_port,
+    check_same,
+    end_after,
+    read_wait,
+    wait_for_port,
+)
 
 # What `torchrun` and Kubernetes' training operators set; Slurm, Open MPI and indexed Kubernetes jobs are JAX's own affair.
 LAUNCHER_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
 # A process that does not answer so long is taken for dead: its machine may be slow, but it is not lost for a minute.
 _HEARTBEAT_S = 60
 _SHUTDOWN_S = 30
+# Seconds beyond which JAX aborts the process, after the wait that ends with a line.
+_JAX_LATER_S = 60
 # In what Gloo (CPUs), NCCL (GPUs) and JAX's own service say of a process that does not answer.
 _Number = TypeVar("_Number", bound=np.generic)
 _WORDS_OF_LOSS = ("gloo", "nccl", "coordination service", "connection closed", "connection reset", "heartbeat")
@@ -102,7 +113,9 @@ def join_nodes(num_nodes: int) -> Nodes:
         Who this process is.
 
     Raises:
-        ConfigError: another backend than JAX, or a launcher that says nothing, or something else, of the processes.
+        ConfigError: another backend than JAX, or a launcher that says nothing, or something else, of the processes, or a
+            port in use.
+        RunError: the first process does not answer.
     """
     if keras.backend.backend() != "jax":
         if num_nodes > 1:
@@ -125,6 +138,38 @@ def join_nodes(num_nodes: int) -> Nodes:
             keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
         )
     return Nodes(jax.process_count(), jax.process_index())
+
+
+def check_same_training(nodes: Nodes, facts: Facts) -> None:
+    """Compare what all processes are about to train.
+
+    Args:
+        nodes: the processes that train together.
+        facts: what this one will train.
+
+    Raises:
+        ConfigError: another one will train something else; every process raises it.
+        RunError: another one has not said what it will train.
+    """
+    if nodes.total == 1:
+        return
+    import jax
+    from jax._src import distributed
+
+    # Public functions of JAX send arrays, through compiled steps that may be what differs.
+    store = distributed.global_state.client
+    assert store is not None
+    try:
+        check_same(store, nodes.total, nodes.rank, facts, read_wait())
+    except jax.errors.JaxRuntimeError as error:
+        raise RunError(
+            "Another process of this training ended, or stood still, before it said what it trains; its own output says why. "
+            f"Received: {error}"
+        ) from None
+    except ConfigError:
+        # All are here. Whoever left without a word would be taken for dead, and JAX would abort the others.
+        jax.distributed.shutdown()
+        raise
 
 
 @contextlib.contextmanager
@@ -181,21 +226,37 @@ def _initialize(num_nodes: int) -> None:
     import jax
 
     from_launcher = {name: os.environ.get(name, "") for name in LAUNCHER_VARIABLES}
+    wait_s = read_wait()
     initialize = partial(
         jax.distributed.initialize,
+        initialization_timeout=wait_s + _JAX_LATER_S,
         heartbeat_timeout_seconds=_HEARTBEAT_S,
         shutdown_timeout_seconds=_SHUTDOWN_S,
     )
+    place = "the address that the launcher gives"
     if all(from_launcher.values()):
-        total, rank = _read_number("WORLD_SIZE"), _read_number("RANK")
+        total, rank, port = (_read_number(name) for name in ("WORLD_SIZE", "RANK", "MASTER_PORT"))
         _check_count(num_nodes, total)
+        if rank >= total:
+            raise ConfigError(f"Expected a RANK from 0 to {total - 1}, as WORLD_SIZE is {total}. Received: {rank}.")
         # Several processes on one machine: one device each.
         several = os.environ.get("LOCAL_WORLD_SIZE", "1") != "1"
         device = _read_number("LOCAL_RANK") if several else None
-        address = f"{from_launcher['MASTER_ADDR']}:{from_launcher['MASTER_PORT']}"
-        initialize = partial(initialize, address, total, rank, device, cluster_detection_method="deactivate")
+        place = f"{from_launcher['MASTER_ADDR']}:{port}"
+        initialize = partial(initialize, place, total, rank, device, cluster_detection_method="deactivate")
+    print(f"waiting for {num_nodes} processes at {place}, for {wait_s} s at most", file=sys.stderr, flush=True)
+    if all(from_launcher.values()):
+        if rank == 0:
+            check_port(port)
+        else:
+            wait_for_port(from_launcher["MASTER_ADDR"], port, wait_s)
+    late = (
+        f"Not all of {num_nodes} processes were at {place} within {wait_s} s. See that each was started, its output, and that "
+        f"its machine reaches that address. For a longer wait set {WAIT_VARIABLE}, in seconds."
+    )
     try:
-        initialize()
+        with end_after(wait_s, late):
+            initialize()
     except (ValueError, RuntimeError) as error:
         missing = [name for name, value in from_launcher.items() if not value]
         what = f"{', '.join(missing)} not set, and no Slurm, Open MPI or Kubernetes found" if missing else error

@@ -12,12 +12,12 @@ from handnet.metrics.embedding_checks import find_two_view_people
 from handnet.metrics.intervals import NUM_REPLICATES
 from handnet.metrics.pairs.all_pairs import PairScores, count_person_pairs
 from handnet.metrics.pairs.block_counts import (
-    NUM_COARSE_BINS,
     NUM_FINE_BINS,
     PairLayout,
     ViewRows,
     bin_edges,
     bin_scores,
+    count_coarse,
     lay_out,
 )
 from handnet.metrics.pairs.block_workers import Counts, PairCounts, count_pairs
@@ -131,10 +131,7 @@ def _summarize(
     group = np.searchsorted(layout.dorsal.starts, np.arange(len(layout.dorsal.rows)), side="right") - 1
     group = np.repeat(group, layout.dorsal.num_right)
     genuine = np.stack(
-        [
-            bin_scores(layout.genuine[group == g]).reshape(NUM_COARSE_BINS, -1).sum(axis=1)
-            for g in range(layout.num_groups)
-        ]
+        [count_coarse(bin_scores(layout.genuine[group == g]), layout.coarse) for g in range(layout.num_groups)]
     ).astype(np.float64)
     figures["interval"] = bootstrap_counts(genuine, counts.groups.astype(np.float32), figures, num_replicates, seed)
     figures["error"] = bound_errors(pairs, figures)

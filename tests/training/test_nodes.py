@@ -144,15 +144,19 @@ def test_several_nodes_on_tensorflow_are_refused_with_the_way_out() -> None:
 
 
 ON_JAX = """
-import os, sys
+import os, socket, sys
 from handnet.library.start import start_tensorflow; start_tensorflow()
 import keras, numpy as np
 from handnet.embedding.predict import build_predict
 from handnet.errors import ConfigError
 from handnet.training.nodes import check_batch, join_nodes
+used = socket.create_server(("127.0.0.1", 0))
+in_use = str(used.getsockname()[1])
 for variables, words in (
     ({}, "MASTER_ADDR, MASTER_PORT, RANK, WORLD_SIZE not set"),
     ({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", "RANK": "0", "WORLD_SIZE": "3"}, "there are 3 processes"),
+    ({"MASTER_PORT": in_use, "WORLD_SIZE": "2"}, f"cannot listen on MASTER_PORT {in_use}"),
+    ({"RANK": "2"}, "Expected a RANK from 0 to 1"),
     ({"RANK": "one", "WORLD_SIZE": "2"}, "Expected a number in RANK"),
 ):
     os.environ.update(variables)

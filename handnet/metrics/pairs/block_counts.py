@@ -18,6 +18,8 @@ NUM_FINE_BINS = 1 << 16
 # Of the table of groups, kept for the bootstrap.
 NUM_COARSE_BINS = 1 << 11
 MAX_GROUPS = 64
+# Photos of each view whose pairs say where the similarities lie.
+_SAMPLED = 512
 _TILE_ROWS, _TILE_COLUMNS = 1024, 2048
 
 Floats = npt.NDArray[np.float32]
@@ -55,12 +57,14 @@ class PairLayout(NamedTuple):
         palmar: photos of the palms.
         genuine: float32 (P,) similarities of the pairs of the same person, in the order of `dorsal.limits`.
         num_groups: G.
+        coarse: int64 (NUM_FINE_BINS,) the coarse bin, rising from 0 to below NUM_COARSE_BINS, that each fine one is part of.
     """
 
     dorsal: ViewRows
     palmar: ViewRows
     genuine: Floats
     num_groups: int
+    coarse: Counts
 
 
 class BlockCounts(NamedTuple):
@@ -115,7 +119,33 @@ def lay_out(part: EmbeddedPart) -> PairLayout:
             flat[side.offsets[own.start] : side.offsets[own.stop]] = (falling - TIE_TOLERANCE).ravel()
             if side is dorsal:
                 genuine[side.offsets[own.start] : side.offsets[own.stop]] = falling.ravel()
-    return PairLayout(dorsal._replace(limits=limits[0]), palmar._replace(limits=limits[1]), genuine, num_groups)
+    coarse = _choose_coarse(dorsal, palmar, genuine)
+    return PairLayout(dorsal._replace(limits=limits[0]), palmar._replace(limits=limits[1]), genuine, num_groups, coarse)
+
+
+def _choose_coarse(dorsal: ViewRows, palmar: ViewRows, genuine: Floats) -> Counts:
+    """Return the coarse bin of each fine one: narrow where the pairs are, since bunched ones would all fall into a few.
+
+    A third of the coarse bins goes by the pairs of photos at equal distances, a third by those of the same person, a third is
+    spread evenly, for what the sample missed.
+    """
+    some, others = (side.vectors[:: -(-len(side.vectors) // _SAMPLED) or 1] for side in (dorsal, palmar))
+    shares = np.full(NUM_FINE_BINS, 1 / NUM_FINE_BINS)
+    for scores in (some @ others.T, genuine):
+        shares += bin_scores(scores) / max(scores.size, 1)
+    # Up to the middle of each fine bin, so that rounding does not decide.
+    below = np.cumsum(shares) - shares / 2
+    return np.asarray(below / shares.sum() * NUM_COARSE_BINS, dtype=np.int64)
+
+
+def count_coarse(histogram: Counts, coarse: Counts) -> Counts:
+    """Return a histogram in coarse bins, int64 (NUM_COARSE_BINS,).
+
+    Args:
+        histogram: int64 (NUM_FINE_BINS,).
+        coarse: of the layout.
+    """
+    return np.bincount(coarse, weights=histogram, minlength=NUM_COARSE_BINS).astype(np.int64)
 
 
 def count_block(layout: PairLayout, dorsal_group: int, palmar_group: int) -> BlockCounts:

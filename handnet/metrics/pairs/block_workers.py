@@ -25,6 +25,7 @@ from handnet.metrics.pairs.block_counts import (
     PairLayout,
     ViewRows,
     count_block,
+    count_coarse,
 )
 
 STATE_FILE = "state.npz"
@@ -99,7 +100,7 @@ def _add(counts: PairCounts, layout: PairLayout, block: Block, found: BlockCount
         begin, end = side.offsets[side.starts[group : group + 2]]
         total[begin:end] += more
     counts.histogram[:] += found.histogram
-    counts.groups[block] += found.histogram.reshape(NUM_COARSE_BINS, -1).sum(axis=1)
+    counts.groups[block] += count_coarse(found.histogram, layout.coarse)
 
 
 def _count_blocks(
@@ -153,7 +154,7 @@ def _open_layout(folder: Path, num_groups: int) -> None:
         ViewRows(*(np.load(folder / f"{name}_{field}.npy", mmap_mode="r") for field in ViewRows._fields))
         for name in ("dorsal", "palmar")
     ]
-    _SHARED[:] = [PairLayout(sides[0], sides[1], np.empty(0, np.float32), num_groups)]
+    _SHARED[:] = [PairLayout(sides[0], sides[1], np.empty(0, np.float32), num_groups, np.empty(0, np.int64))]
 
 
 def _end_with_parent() -> None:
@@ -169,10 +170,12 @@ def _count_shared(dorsal_group: int, palmar_group: int) -> BlockCounts:
 
 
 def _digest(layout: PairLayout) -> str:
+    """Digest the photos and the coarse bins: both decide what the counts mean."""
     digest = hashlib.blake2b(digest_size=16)
     for side in layout[:2]:
         for values in side:
             digest.update(np.ascontiguousarray(values).data)
+    digest.update(layout.coarse.data)
     return digest.hexdigest()
 
 

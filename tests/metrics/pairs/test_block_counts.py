@@ -18,6 +18,7 @@ from handnet.metrics.large_part import evaluate_large, rank_large
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.block_counts import NUM_FINE_BINS, bin_edges, bin_scores, lay_out
 from handnet.metrics.pairs.block_workers import count_pairs
+from handnet.metrics.pairs.pair_intervals import bootstrap_pairs
 from handnet.metrics.pairs.verification import summarize_pairs
 from handnet.metrics.protocols import rank_photos
 from handnet.metrics.ranking import DIRECTIONS
@@ -135,6 +136,24 @@ def test_more_people_than_are_drawn_are_drawn_in_groups(tmp_path: Path, monkeypa
     low, high = one["interval"]["recall_at_1"]
     assert low < one["recall_at_1"] < high
     assert one["num_people"] == 34
+
+
+def test_intervals_of_bunched_similarities_are_those_of_all_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each person is a group, so that only the bins differ from the exact interval.
+    monkeypatch.setattr(handnet.metrics.pairs.block_counts, "MAX_GROUPS", 64)
+    spread = draw(24, seed=4)
+    vectors = 0.06 * spread.embeddings + np.eye(8, dtype=np.float32)[0]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    part = make_part(vectors, spread.identities, spread.views)
+    pairs = score_pairs(part)
+    assert np.ptp(pairs.genuine) < 0.02
+    exact = bootstrap_pairs(part, pairs, summarize_pairs(pairs), {}, 200)
+    found = evaluate_large(part, tmp_path / "work", 1, num_replicates=200)["verification"]["interval"]
+    for name in ("auc", "eer"):
+        np.testing.assert_allclose(found[name], exact[name], atol=0.01)
+    np.testing.assert_allclose(found["true_accept_rate"]["0.1"], exact["true_accept_rate"]["0.1"], atol=0.015)
 
 
 def test_bins_and_edges_agree() -> None:

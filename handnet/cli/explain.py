@@ -52,8 +52,7 @@ def explain(run_folder: Path, first: str, second: str, data: str, output: Path) 
 
     encoder, image = load_encoder(run), run.config.image
     photos = load_cached(prepare_photos([first, second], image).files, image.size_px)
-    mean = _average_features(run, encoder, data)
-    evidence = explain_pair(encoder, photos, mean, image.background, image.hand_finder == "landmarks")
+    evidence = explain_pair(encoder, photos, _average_features(run, encoder, data), image.background)
     threshold = None
     if (run.folder / CALIBRATION_FILE).exists():
         threshold = load_thresholds(run, warn).equal_error_threshold

@@ -58,8 +58,8 @@ class Evidence(NamedTuple):
         pictures: uint8 (2, S, S, 3), what the features describe: the aligned hands, or the photos as the encoder sees them.
         shares: exact; None for an encoder whose features are not described or whose head is not linear.
         occlusion: (2, GRID, GRID), by how much the score falls when a cell of one photo is painted over.
-        landmarks: (2, 21, 2) as (y, x) in 0..1 of the pictures, the same place of the hand in both; None where they were not
-            looked for or not found.
+        landmarks: (2, 21, 2) as (y, x) in 0..1 of the pictures, the same place of the hand in both; None where a
+            hand is not found, or the networks that find it are not in the cache (`handnet weights fetch mediapipe-hands`).
     """
 
     score: float
@@ -70,11 +70,7 @@ class Evidence(NamedTuple):
 
 
 def explain_pair(
-    encoder: Encoder,
-    photos: Pixels,
-    mean_features: Floats | None = None,
-    background: int = 255,
-    with_landmarks: bool = False,
+    encoder: Encoder, photos: Pixels, mean_features: Floats | None = None, background: int = 255
 ) -> Evidence:
     """Return which places of two photos make their similarity.
 
@@ -84,7 +80,6 @@ def explain_pair(
         mean_features: (F,) the mean of other photos' features, from which the shares are counted; None counts from zero,
             and what all hands have in common is then among the shares.
         background: grey level with which cells are painted over.
-        with_landmarks: look for the landmarks of both hands; photos must have been cropped by them.
     """
     pictures, describe = split_encoder(encoder)
     described = np.asarray(keras.ops.convert_to_numpy(pictures(photos.astype(np.float32), training=False)), np.float32)
@@ -101,7 +96,7 @@ def explain_pair(
         shares = None if account is None else share_score(features, groups, account, mean)
     occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
     shown = np.clip(np.round(described), 0, 255).astype(np.uint8)
-    return Evidence(score, shown, shares, occlusion, find_picture_landmarks(shown) if with_landmarks else None)
+    return Evidence(score, shown, shares, occlusion, find_picture_landmarks(shown))
 
 
 def average_features(

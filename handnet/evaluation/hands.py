@@ -79,7 +79,7 @@ def explain_worst(
     for done, (query, other) in enumerate(pairs, 1):
         files = prepare_photos([part.paths[query], part.paths[other]], image).files
         photos = load_cached(files, image.size_px)
-        found[query, other] = explain_pair(of.encoder, photos, mean, image.background, image.hand_finder == "landmarks")
+        found[query, other] = explain_pair(of.encoder, photos, mean, image.background)
         count(done, len(pairs))
     return found
 

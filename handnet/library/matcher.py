@@ -155,9 +155,7 @@ class RunMatcher:
         from handnet.evaluation.evidence import explain_pair
 
         pixels = _decode_all([first, second], self._decode, 0)
-        image = self._run.config.image
-        by_landmarks = image.hand_finder == "landmarks"
-        return explain_pair(self._encoder, pixels, self._mean_features, image.background, by_landmarks)
+        return explain_pair(self._encoder, pixels, self._mean_features, self._run.config.image.background)
 
     @cached_property
     def _mean_features(self) -> npt.NDArray[np.float64]:

@@ -56,7 +56,10 @@ def main() -> None:
         features = np.asarray(encoder.backbone.predict_on_batch(photos), float)
         account = account_for(encoder.head, features)
         assert account is not None, "the head is linear"
-        shares = share_score(features, groups, account, mean).cells.reshape(2, -1)
+        shares = share_score(features, groups, account, mean).cells
+        if shares is None:
+            raise SystemExit("The places of this run's features are not known.")
+        shares = shares.reshape(2, -1)
         seen = np.asarray(pictures.predict_on_batch(photos.astype(np.float32)))
         painted = []
         for picture, own in zip(seen, shares, strict=True):

@@ -146,7 +146,7 @@ def draw_picture(work: Path, num_people: int, found: dict[tuple[str, str, str], 
             picture.add("image", href=data, x=left, y=26 + 96 * row, width=124, height=93)
     top = 238
     picture.write(8, top, "Right person found first, % of test people", "title")
-    ends, chance = (8.0, 352.0), 100 * found["hand", "own", "whole"]["chance"]["recall_at_1"]
+    ends, chance = (8.0, 340.0), 100 * found["hand", "own", "whole"]["chance"]["recall_at_1"]
     for number, (model, trained, test, words) in enumerate(rows):
         figures, y = found[model, trained, test], top + 20 + 31 * number
         value = 100 * figures["recall_at_1"]

@@ -74,6 +74,9 @@ def find_cores(rate: float, mean_s: float, limit_s: float, given: argparse.Names
     least = math.ceil(rate * mean_s / given.most_load)
     step = 1
     cores = least
+    # With a core for each nobody waits: what is too slow then stays too slow.
+    if np.percentile(simulate(rate, given.requests, mean_s, given.spread, given.requests, given.seed), 99) > limit_s:
+        raise SystemExit(f"No number of cores answers 99 % within {limit_s:.3g} s: the service alone takes longer.")
     while True:
         times = simulate(rate, cores, mean_s, given.spread, given.requests, given.seed)
         if np.percentile(times, 99) <= limit_s:
@@ -144,6 +147,9 @@ def main() -> None:
     add("--seed", type=int, default=0)
     add("--plot", type=Path)
     given = parser.parse_args()
+    for name in ("photo_s", "most_load", "rates", "vectors", "requests"):
+        if np.min(getattr(given, name)) <= 0:
+            parser.error(f"--{name.replace('_', '-')} must be above 0")
     columns = ("requests/s", "vectors", "cores that embed", "their load %", "p50 s", "p99 s", "vectors GB", "query nodes",
                "their cores", "a million cost")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from handnet.errors import HandnetError
     from handnet.library.audit_run import audit
-    from handnet.library.bound_gallery import open_gallery
+    from handnet.library.bound_gallery import create_gallery, open_gallery
     from handnet.library.compare_evaluated import compare
     from handnet.library.evaluate_run import evaluate
     from handnet.library.export_run import export_model
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "audit",
     "compare",
+    "create_gallery",
     "evaluate",
     "export_model",
     "load",
@@ -43,6 +44,7 @@ _PLACES = {
     "HandnetError": "handnet.errors",
     "audit": "handnet.library.audit_run",
     "compare": "handnet.library.compare_evaluated",
+    "create_gallery": "handnet.library.bound_gallery",
     "evaluate": "handnet.library.evaluate_run",
     "export_model": "handnet.library.export_run",
     "load": "handnet.library.matcher",

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +17,8 @@ class Web:
         files: path → contents.
         answers: path → codes that come before the file, one for each request.
         redirects: path → address.
+        cut: paths at which the connection breaks off one byte before the end.
+        endless: paths of which a byte comes at a time, for ever.
         asked: the paths that were asked for.
     """
 
@@ -23,6 +26,8 @@ class Web:
         self.files: dict[str, bytes] = {}
         self.answers: dict[str, list[int]] = {}
         self.redirects: dict[str, str] = {}
+        self.cut: set[str] = set()
+        self.endless: set[str] = set()
         self.asked: list[str] = []
         web = self
 
@@ -36,6 +41,19 @@ class Web:
                     self.send_response(302)
                     self.send_header("Location", web.redirects[self.path])
                     self.end_headers()
+                elif self.path in web.endless:
+                    self.send_response(200)
+                    self.end_headers()
+                    # Until the client leaves.
+                    with contextlib.suppress(OSError):
+                        while True:
+                            self.wfile.write(b"1")
+                            time.sleep(0.01)
+                elif self.path in web.cut:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(web.files[self.path])))
+                    self.end_headers()
+                    self.wfile.write(web.files[self.path][:-1])
                 elif self.path in web.files:
                     self.send_response(200)
                     self.end_headers()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from handnet.cli._console import echo, show_progress
+from handnet.cli._console import echo
 from handnet.errors import ConfigError, DataError
 from handnet.library.start import start_tensorflow
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from handnet.gallery.answers import Verification
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.matching import Answer
-    from handnet.gallery.pairings import Matching
     from handnet.gallery.photo_encoder import PhotoEncoder
     from handnet.gallery.protection import Key
 
@@ -150,30 +149,6 @@ def load_model(source: dict[str, str]) -> "PhotoEncoder":
     from handnet.gallery.bound_models import load_model as load
 
     return load(source)
-
-
-def calibrate_model(encoder: "PhotoEncoder", source: dict[str, str], data: str) -> "Matching":
-    """Calibrate a run on its validation people, or an exported model on the people of --data.
-
-    Raises:
-        ConfigError: an exported model without --data.
-    """
-    from handnet.cli._data import read_data
-    from handnet.cli._run import open_run
-    from handnet.gallery.bound_models import calibrate
-
-    if source["kind"] == "run":
-        opened = open_run(Path(source["path"]), data, "val")
-        examples, whose = opened.examples, f"the validation people of the run {Path(source['path']).name}"
-    elif data:
-        folder = Path(data)
-        reader = "hands11k" if (folder / "HandInfo.csv").is_file() else "folder"
-        examples, whose = read_data(reader, data).examples, f"the people of {folder.name}"
-    else:
-        raise ConfigError(
-            "An exported model has no people to calibrate with. Give photos of people whom it was not trained on: --data DIR."
-        )
-    return calibrate(encoder, examples, whose, progress=show_progress("calibrate"))
 
 
 def answers_to_json(answers: "Sequence[Answer]") -> str:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from handnet.images.photo_store import Decoded
 
 _NUM_CHECKED = 8
+# What comes of bad photos. A folder belongs to its photos as they were: a file is continued with repaired ones too.
+_FILE_OUTCOME = (
+    "Nothing was written. Repair or remove them, or leave them out with --skip-bad: what is embedded is kept."
+)
+_FOLDER_OUTCOME = (
+    "The folder is left incomplete. Leave them out with --skip-bad: what is embedded is kept. Or repair or remove them, and "
+    "embed into another folder."
+)
 
 
 @click.command()
@@ -132,25 +140,20 @@ def _embed_on_cluster(
     embedded = embed_on_cluster(
         run, found.examples, found.stamps, output, ClusterPlan(*pool), engine, batch, show_progress
     )
-    _say_problems(embedded.problems, num_photos, skip_bad, "The folder is left incomplete.")
+    _say_problems(embedded.problems, num_photos, skip_bad, _FOLDER_OUTCOME)
     finish(output, num_photos)
     echo(
         f"wrote {embedded.num_vectors:,} vectors of {run.config.model.embedding_size} numbers to {hide_secrets(output)}"
     )
 
 
-def _say_problems(
-    problems: Mapping[str, str], num_photos: int, skip_bad: bool, outcome: str = "Nothing was written."
-) -> None:
+def _say_problems(problems: Mapping[str, str], num_photos: int, skip_bad: bool, outcome: str = _FILE_OUTCOME) -> None:
     """Warn of each bad photo, or raise DataError where bad ones are not to be left out."""
     from handnet.errors import DataError
     from handnet.images.unusable_photos import describe_problems
 
     if problems and not skip_bad:
-        raise DataError(
-            f"{describe_problems(problems, num_photos)} {outcome} Repair or remove them, or leave them "
-            "out with --skip-bad: what is embedded is kept."
-        )
+        raise DataError(f"{describe_problems(problems, num_photos)} {outcome}")
     for place, reason in problems.items():
         warn(f"left out {place!r}: {reason}")
 

@@ -1,14 +1,13 @@
 """`handnet gallery`: make a gallery, enrol people, look after it."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._gallery import ModelChoice, Place, calibrate_model, load_model, with_gallery, with_hand, with_model
+from handnet.cli._gallery import ModelChoice, Place, load_model, with_gallery, with_hand, with_model
 from handnet.console import count_of
 from handnet.errors import ConfigError, DataError, GalleryError
 
@@ -54,32 +53,24 @@ def create(
     place: Place, model: ModelChoice, data: str, keep_photos: bool, review: str, index: str, shards: int
 ) -> None:
     """Make the empty gallery G, bound to one model. With a key its templates are protected."""
-    from handnet.gallery.gallery import Gallery
+    from handnet.library.bound_gallery import create_bound
 
-    source = model.find()
-    if not source:
-        raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
-    if not place.gallery.strip():
-        raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
-    if not place.store and os.path.lexists(place.gallery):
-        raise GalleryError(f"{place.gallery!r} exists already. Give another name, or remove it first.")
-    key = place.read_key()
-    encoder = load_model(source)
-    matching = calibrate_model(encoder, source, data)
-    with Gallery.create(
+    with create_bound(
         place.gallery,
-        encoder,
-        matching,
-        store=place.store,
-        key=key,
-        keep_photos=keep_photos,
-        review=review,
-        index=index,
-        shards=shards,
+        model.find(),
+        data,
+        place.store,
+        place.key_file,
+        keep_photos,
+        review,
+        index,
+        shards,
+        echo,
+        show_progress,
     ) as made:
         protected = "protected by its key" if made.header.protection else "not protected: see make-key and rotate-key"
         echo(f"made {place.gallery}: vectors of {made.header.width} numbers, {protected}")
-        echo(f"calibrated on {matching.origin}: {len(matching.fits)} ways to compare two photos")
+        echo(f"calibrated on {made.matching.origin}: {len(made.matching.fits)} ways to compare two photos")
 
 
 @gallery.command()
@@ -325,12 +316,14 @@ def compact(place: Place) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list who can be migrated; change nothing.")
 def migrate(place: Place, model: ModelChoice, data: str, photos: Path | None, dry_run: bool) -> None:
     """Embed everybody again with another model, and bind the gallery to it; all of them, or nothing is changed."""
+    from handnet.library.bound_gallery import calibrate_model
+
     source = model.find()
     if not source:
         raise ConfigError("Give the model to migrate to: --run RUN or --model saved_models/NAME/1.")
     with place.open() as opened:
         encoder = load_model(source)
-        matching = calibrate_model(encoder, source, data)
+        matching = calibrate_model(encoder, source, data, echo, show_progress)
         done = opened.migrate(encoder, matching, dry_run=dry_run, photos=photos, progress=show_progress("embed photos"))
     for stuck in done.stuck:
         echo(f"cannot be migrated: {stuck.name!r}, {count_of(stuck.num_photos, 'photo')}: {stuck.reason}")

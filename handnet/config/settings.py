@@ -234,7 +234,7 @@ class ModelConfig:
             or a path.
         taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
             the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
-            end.
+            end. "middle", in a file or with --set, stands for the depths that the backbone's entry names.
         sources: of a backbone that joins several sources of features, e.g. "hand-pretrained": each by a name of your choice. What
             you name like one of its defaults is laid over it.
         trainable: "all", "none" (frozen), "last-N" (the last N blocks) or "lora-R" (rank R on the attention).

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.console import Progress, hide_progress
 from handnet.data.example import Example
-from handnet.data.remote.addresses import is_address
+from handnet.data.remote.addresses import is_address, record_place
 from handnet.data.remote.any_folder import Folder
 from handnet.embedding.part_worker import WorkerJob, pack_examples
 from handnet.embedding.ray_cluster import embed_parts, join_cluster, plan_pool
@@ -85,7 +85,7 @@ def embed_on_cluster(
         part_size: photos of a part.
 
     Raises:
-        RunError: the run has no weights, or the folder holds vectors of something else.
+        RunError: the run has no weights, or the folder holds vectors of something else, or a damaged record.
         ClusterError: the cluster cannot be reached, or gave up.
         DataError: a server or bucket that cannot be reached.
         DiskError: the folder cannot be written.
@@ -110,7 +110,7 @@ def embed_on_cluster(
     }
     names = _open_folder(folder, manifest)
     parts = [examples[begin : begin + part_size] for begin in range(0, len(examples), part_size)]
-    records = [json.loads(folder.read(name_record(n))) for n in range(len(parts)) if name_record(n) in names]
+    records = [_read_record(folder, n, len(part)) for n, part in enumerate(parts) if name_record(n) in names]
     missing = [number for number in range(len(parts)) if name_record(number) not in names]
     count, total, done = progress("embed photos"), sum(len(parts[number]) for number in missing), 0
     if missing:
@@ -132,11 +132,13 @@ def finish(output: str, num_photos: int, part_size: int = PART_SIZE) -> None:
     """Say in the folder that all its parts are there: only then `handnet eval` reads it.
 
     Raises:
+        RunError: a record is damaged.
         DataError: a record cannot be read.
         DiskError: the folder cannot be written.
     """
     folder = Folder(output)
-    records = [json.loads(folder.read(name_record(n))) for n in range(-(-num_photos // part_size))]
+    begins = range(0, num_photos, part_size)
+    records = [_read_record(folder, n, min(part_size, num_photos - begin)) for n, begin in enumerate(begins)]
     facts = {
         "photos": num_photos,
         "vectors": sum(record["vectors"] for record in records),
@@ -172,11 +174,32 @@ def _open_folder(folder: Folder, manifest: Mapping[str, Any]) -> set[str]:
     return names
 
 
+def _read_record(folder: Folder, number: int, num_photos: int) -> dict[str, Any]:
+    """Return the record of a part that is done.
+
+    Raises:
+        RunError: it is no record of `num_photos` photos.
+        DataError: it cannot be read.
+    """
+    try:
+        record: dict[str, Any] = json.loads(folder.read(name_record(number)))
+        sizes = record["photos"], record["vectors"] + len([(place, reason) for place, reason in record["problems"]])
+    except (ValueError, KeyError, TypeError):
+        sizes = -1, -1
+    if sizes != (num_photos, num_photos):
+        raise RunError(
+            f"{name_record(number)} in {str(folder)!r} is damaged. Delete it and run the command again: its part is embedded "
+            "again."
+        )
+    return record
+
+
 def _digest_photos(examples: Sequence[Example], stamps: Mapping[str, tuple[int, int]]) -> str:
     """Return a digest of the photos and labels; size and time are taken for the content where they are known."""
     digest = hashlib.blake2b(digest_size=16)
     for example in examples:
-        row = [example.path, example.identity, example.view, example.side, dict(example.attributes)]
+        # Signed addresses expire: with a new signature it is the same photo.
+        row = [record_place(example.path), example.identity, example.view, example.side, dict(example.attributes)]
         digest.update(json.dumps([*row, *_look(example.path, stamps)], sort_keys=True).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

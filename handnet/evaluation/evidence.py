@@ -18,7 +18,14 @@ from handnet.embedding.features import compute_features
 from handnet.evaluation.linear_account import COMMON, LinearAccount, account_for, list_rows
 from handnet.images.photo_store import prepare_photos
 from handnet.networks.encoder import Encoder
-from handnet.networks.feature_places import GRID, FeatureGroup, find_described_picture, list_feature_groups
+from handnet.networks.feature_places import (
+    GRID,
+    FeatureGroup,
+    find_described_picture,
+    find_pooled_map,
+    lay_cells,
+    list_feature_groups,
+)
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
@@ -31,14 +38,14 @@ class Shares(NamedTuple):
 
     Attributes:
         groups: what is described → its share of the score, the mean of both photos' accounts; `COMMON` among them.
-        cells: (2, GRID, GRID) the share of each cell, in either photo.
-        pairs: (GRID², GRID²) the share of each cell of the first photo with each cell of the second.
+        cells: (2, GRID, GRID) the share of each cell, in either photo; None where the places of some features are not known.
+        pairs: (GRID², GRID²) the share of each cell of the first photo with each cell of the second; None as well.
         common: (2,) what the mean of other photos brings in, in either photo's account.
     """
 
     groups: dict[str, float]
-    cells: Floats
-    pairs: Floats
+    cells: Floats | None
+    pairs: Floats | None
     common: Floats
 
 
@@ -48,7 +55,7 @@ class Evidence(NamedTuple):
     Attributes:
         score: their cosine.
         pictures: uint8 (2, S, S, 3), what the features describe: the aligned hands, or the photos as the encoder sees them.
-        shares: exact; None for an encoder whose features lie on no grid or whose head is not linear.
+        shares: exact; None for an encoder whose features are not described or whose head is not linear.
         occlusion: (2, GRID, GRID), by how much the score falls when a cell of one photo is painted over.
     """
 
@@ -79,7 +86,10 @@ def explain_pair(
     if groups is not None:
         features = np.asarray(encoder.backbone.predict_on_batch(photos), np.float64)
         account = account_for(encoder.head, features)
-        shares = None if account is None else share_score(features, groups, account, mean_features)
+        mean = np.zeros(features.shape[1]) if mean_features is None else mean_features
+        if account is not None and (maps := find_pooled_map(encoder.backbone)) is not None:
+            features, groups, account, mean = _unpool(keras.Model(encoder.backbone.input, maps), photos, account, mean)
+        shares = None if account is None else share_score(features, groups, account, mean)
     occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
     return Evidence(score, np.clip(np.round(described), 0, 255).astype(np.uint8), shares, occlusion)
 
@@ -105,7 +115,7 @@ def share_score(
     features: Floats,
     groups: Sequence[FeatureGroup],
     account: LinearAccount,
-    mean_features: Floats | None = None,
+    mean: Floats,
 ) -> Shares:
     """Return the exact shares of the cosine of two photos.
 
@@ -113,31 +123,47 @@ def share_score(
         features: (2, F).
         groups: what the features describe and where.
         account: how the two vectors come from the features.
-        mean_features: (F,), see `explain_pair`.
+        mean: (F,) the features from which the shares are counted.
 
     Raises:
         ConfigError: groups that do not make up the features.
     """
-    mean = np.zeros(features.shape[1]) if mean_features is None else np.asarray(mean_features, np.float64)
     names = list(dict.fromkeys(group.name for group in groups))
     common = account.constants.copy()
+    placed = all(group.places is not None for group in groups)
     # What each group in each cell adds to the vector of each photo.
-    parts = np.zeros((2, len(names), GRID**2, account.kernel.shape[1]))
+    parts = np.zeros((2, len(names), GRID**2 if placed else 1, account.kernel.shape[1]))
     for group, rows, source in list_rows(groups, account.widths):
         for photo in (0, 1):
             factor, kernel = account.factors[photo, source], account.kernel[rows]
             common[photo] += factor * (mean[rows] @ kernel)
+            added = factor * (features[photo, rows] - mean[rows])
+            if not placed or group.places is None:
+                parts[photo, names.index(group.name), 0] += added @ kernel
+                continue
             own = np.zeros((len(group.places), kernel.shape[1]))
-            np.add.at(own, group.owner, factor * (features[photo, rows] - mean[rows])[:, None] * kernel)
+            np.add.at(own, group.owner, added[:, None] * kernel)
             parts[photo, names.index(group.name)] += group.places.T @ own
     vectors = parts.sum(axis=(1, 2)) + common
     by_group = np.stack([parts[0] @ vectors[1], parts[1] @ vectors[0]])
     shared = np.array([common[0] @ vectors[1], common[1] @ vectors[0]])
     sums = by_group.sum(axis=2).mean(axis=0)
-    cells = by_group.sum(axis=1).reshape(2, GRID, GRID)
-    pairs = parts[0].sum(axis=0) @ parts[1].sum(axis=0).T
+    cells = by_group.sum(axis=1).reshape(2, GRID, GRID) if placed else None
+    pairs = parts[0].sum(axis=0) @ parts[1].sum(axis=0).T if placed else None
     found = {name: float(value) for name, value in zip(names, sums, strict=True)}
     return Shares({**found, COMMON: float(shared.mean())}, cells, pairs, shared)
+
+
+def _unpool(
+    maps: keras.Model, photos: Pixels, account: LinearAccount, mean: Floats
+) -> tuple[Floats, list[FeatureGroup], LinearAccount, Floats]:
+    """Return features, groups, account and mean of the map of places whose mean the features are: its cells as features."""
+    cells = np.asarray(maps.predict_on_batch(photos), np.float64)
+    num_places = cells.shape[1] * cells.shape[2]
+    kernel = np.tile(account.kernel / num_places, (num_places, 1))
+    groups = [lay_cells("network", cells.shape[1], cells.shape[3])]
+    unpooled = account._replace(kernel=kernel, widths=(len(kernel),))
+    return cells.reshape(len(cells), -1), groups, unpooled, np.tile(mean, num_places)
 
 
 def split_encoder(encoder: Encoder) -> tuple[keras.Model, keras.Model]:

@@ -1,14 +1,142 @@
-"""A gallery with its model, from Python: `handnet.open_gallery`."""
+"""A gallery with its model, from Python and for the commands: `handnet.create_gallery` and `handnet.open_gallery`."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handnet.console import Echo, Progress, hide_progress
+from handnet.errors import ConfigError, GalleryError
 from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.gallery.gallery import Gallery
+    from handnet.gallery.pairings import Matching
+    from handnet.gallery.photo_encoder import PhotoEncoder
+
+
+def create_gallery(
+    gallery: str | Path,
+    model: "str | Path | Run",
+    *,
+    data: str | Path = "",
+    store: str = "",
+    key_file: str | Path | None = None,
+    keep_photos: bool = False,
+    review: str = "standard",
+    index: str = "exact",
+    shards: int = 1,
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+) -> "Gallery":
+    """Make an empty gallery, bound to one model, and return it open: to enrol, identify and verify.
+
+    Close it when you are done, or use it in a `with` statement.
+
+    Args:
+        gallery: the folder to make, or a name on a server.
+        model: a run or the version of a SavedModel.
+        data: people to calibrate an exported model with, whom it was not trained on; with a run, where its data set is, ""
+            for where it was in training.
+        store: address of a server, e.g. "milvus+http://127.0.0.1:19530"; "": a folder.
+        key_file: file of a key, with which templates are protected; without it $HANDNET_GALLERY_KEY, if set.
+        keep_photos: keep the photos too; another model can then be migrated to.
+        review: how photos are reviewed at enrolment: "off", "standard" or "strict".
+        index: how a server searches: "exact", "hnsw", "ivf", "ivf-sq8" or "diskann".
+        shards: over how many channels a Milvus cluster spreads what is written.
+        echo: is given notes, e.g. what was left out of the data set.
+        progress: is told of each piece of work.
+
+    Raises:
+        HandnetError: there is something of that name, no model, or nobody to calibrate it with; one line each.
+    """
+    return create_bound(
+        str(gallery),
+        _find_source(model),
+        str(data),
+        store,
+        None if key_file is None else Path(key_file),
+        keep_photos,
+        review,
+        index,
+        shards,
+        echo,
+        progress,
+    )
+
+
+def create_bound(
+    gallery: str,
+    source: Mapping[str, str],
+    data: str,
+    store: str,
+    key_file: Path | None,
+    keep_photos: bool,
+    review: str,
+    index: str,
+    shards: int,
+    echo: Echo,
+    progress: Progress,
+) -> "Gallery":
+    """Make a gallery with the model of `source`; see `create_gallery`."""
+    from handnet.gallery.gallery import Gallery
+    from handnet.gallery.protection import read_key
+
+    if not source:
+        raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
+    if not gallery.strip():
+        raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
+    if not store and os.path.lexists(gallery):
+        raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
+    key = read_key(key_file)
+    start_tensorflow()
+    from handnet.gallery.bound_models import load_model
+
+    encoder = load_model(dict(source))
+    matching = calibrate_model(encoder, source, data, echo, progress)
+    return Gallery.create(
+        gallery,
+        encoder,
+        matching,
+        store=store,
+        key=key,
+        keep_photos=keep_photos,
+        review=review,
+        index=index,
+        shards=shards,
+    )
+
+
+def calibrate_model(
+    encoder: "PhotoEncoder",
+    source: Mapping[str, str],
+    data: str,
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+) -> "Matching":
+    """Calibrate a run on its validation people, or an exported model on the people of `data`.
+
+    Raises:
+        ConfigError: an exported model without data.
+    """
+    from handnet.gallery.bound_models import calibrate
+    from handnet.library.data_folder import read_data
+    from handnet.library.opened_run import open_run
+
+    if source["kind"] == "run":
+        opened = open_run(Path(source["path"]), data, "val", echo, progress)
+        examples, whose = opened.examples, f"the validation people of the run {Path(source['path']).name}"
+    elif data:
+        folder = Path(data)
+        reader = "hands11k" if (folder / "HandInfo.csv").is_file() else "folder"
+        examples = read_data(reader, data, True, echo, progress).examples
+        whose = f"the people of {folder.name}"
+    else:
+        raise ConfigError(
+            "An exported model has no people to calibrate with. Give photos of people whom it was not trained on: --data DIR."
+        )
+    return calibrate(encoder, examples, whose, progress=progress("calibrate"))
 
 
 def open_gallery(
@@ -18,7 +146,7 @@ def open_gallery(
     store: str = "",
     key_file: str | Path | None = None,
 ) -> "Gallery":
-    """Open a gallery that `handnet gallery create` made, with its model: to enrol, identify and verify.
+    """Open a gallery that `create_gallery` or `handnet gallery create` made, with its model: to enrol, identify and verify.
 
     Close it when you are done, or use it in a `with` statement.
 
@@ -31,13 +159,15 @@ def open_gallery(
     Raises:
         HandnetError: there is no gallery, it is damaged, the key does not fit, or the model is another; one line each.
     """
+    source = {} if model is None else _find_source(model)
+    return open_bound(str(gallery), source, store, None if key_file is None else Path(key_file))
+
+
+def _find_source(model: "str | Path | Run") -> dict[str, str]:
     from handnet.config.run_folder import is_run
 
-    source: dict[str, str] = {}
-    if model is not None:
-        folder = Path(model) if isinstance(model, str | Path) else model.folder
-        source = {"kind": "run" if is_run(folder) else "saved_model", "path": str(folder)}
-    return open_bound(str(gallery), source, store, None if key_file is None else Path(key_file))
+    folder = Path(model) if isinstance(model, str | Path) else model.folder
+    return {"kind": "run" if is_run(folder) else "saved_model", "path": str(folder)}
 
 
 def open_bound(gallery: str, source: Mapping[str, str], store: str, key_file: Path | None) -> "Gallery":

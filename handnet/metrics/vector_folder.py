@@ -51,12 +51,25 @@ def read_vector_folder(folder: Folder, read: Callable[[IO[bytes]], Columns]) -> 
         raise EvaluationError(
             f"{str(folder)!r} is damaged: {str(error).splitlines()[0] if str(error) else error!r}."
         ) from None
+    if not found:
+        raise EvaluationError(f"{str(folder)!r} holds no vectors: none of its photos could be used.")
     kinds = {frozenset(columns) for columns in found}
     if len(kinds) != 1:
         raise EvaluationError(
             f"{str(folder)!r} is damaged: its parts have different columns. Embed into another folder."
         )
     first = found[0]
+    if len(set(parts)) < len(parts):
+        raise EvaluationError(f"{str(folder)!r} is damaged: its {COMPLETE_FILE} names a part twice.")
+    for name, value in first.items():
+        for number, columns in zip(parts, found, strict=True):
+            # Facts of the file, such as the model, are the same in all; of columns the width is.
+            differs = columns[name] != value if value.ndim == 0 else columns[name].shape[1:] != value.shape[1:]
+            if differs:
+                raise EvaluationError(
+                    f"{str(folder)!r} is damaged: {name_part(number)} has other {name!r} than {name_part(parts[0])}. Embed into "
+                    "another folder."
+                )
     return {
         name: value if value.ndim == 0 else np.concatenate([columns[name] for columns in found])
         for name, value in first.items()

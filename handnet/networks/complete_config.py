@@ -16,6 +16,9 @@ from handnet.networks.backbones.sources import lay_picture
 from handnet.networks.heads import select_head
 from handnet.networks.weights.catalogue import SHIPPED
 
+# As `model.taps`: the depths that the backbone's entry names.
+_MIDDLE = "middle"
+
 
 def complete_config(tree: Mapping[str, Any]) -> Config:
     """Return the settings of a tree over the defaults of its backbone and loss.
@@ -33,6 +36,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     if not isinstance(arch, str):
         raise ConfigError(f"`model.arch` must be of type str. Received: {arch!r}.")
     backbone = find_backbone(arch)
+    tree = _spell_out_middle(tree, arch)
     under = merge_trees(backbone.defaults, LOSS_DEFAULTS.get(loss, {}))
     if backbone.joins_sources:
         # Parsed once for the sources alone: which picture they need is known then.
@@ -45,6 +49,33 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     select_head(config.model)
     # Here and not where photos are decoded: a run never changes its crops by what lies in the cache.
     return _resolve_paths(replace(config, image=choose_hand_finder(config.image)))
+
+
+def _spell_out_middle(tree: Mapping[str, Any], arch: str) -> Mapping[str, Any]:
+    """Return the settings with depths where they say "middle", so that a run keeps its depths should the entry change."""
+    model = tree.get("model", {})
+    defaults = find_backbone(arch).defaults["model"]
+    if model.get("taps") == _MIDDLE:
+        model = {**model, "taps": _find_middle(arch, defaults.get("taps", {}))}
+    sources = model.get("sources", {})
+    own = defaults.get("sources", {})
+    for name, source in sources.items() if isinstance(sources, Mapping) else ():
+        if isinstance(source, Mapping) and source.get("taps") == _MIDDLE:
+            under = own.get(name, {})
+            taps = _find_middle(source.get("backbone", under.get("backbone", "")), under.get("taps", {}))
+            model = {**model, "sources": {**model["sources"], name: {**source, "taps": taps}}}
+    return {**tree, "model": model} if model else tree
+
+
+def _find_middle(arch: str, default_taps: Mapping[str, int]) -> dict[str, int]:
+    """Return the middle depths of a backbone, and 0 cells for those that would be laid under them."""
+    middle = find_backbone(arch).middle
+    if not middle:
+        known = ", ".join(name for name, entry in BACKBONES.items() if entry.middle)
+        raise ConfigError(
+            f'`model.taps = "middle"` is for: {known}. Received: {arch!r}. Name its depths: {{BLOCK = CELLS, …}}.'
+        )
+    return {**dict.fromkeys(default_taps, 0), **middle}
 
 
 def _resolve_paths(config: Config) -> Config:

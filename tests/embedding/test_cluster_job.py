@@ -115,6 +115,33 @@ def test_it_continues_with_what_is_missing_and_refuses_what_is_different(
         embed(run, examples, output)
 
 
+@pytest.mark.parametrize(
+    "damaged", ['{"photos": 4', "[]", '{"photos": 4}', '{"photos": 3, "vectors": 3, "problems": []}']
+)
+def test_a_damaged_record_is_one_line(
+    run: Run, photos: list[str], cluster: InProcess, tmp_path: Path, damaged: str
+) -> None:
+    examples, output = label(photos[:4]), tmp_path / "out"
+    cluster.stop_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        embed(run, examples, output)
+    (output / "part-000000.json").write_text(damaged)
+    expected = r"part-000000\.json in '.*' is damaged. Delete it and run the command again"
+    with pytest.raises(RunError, match=expected):
+        embed(run, examples, output)
+    with pytest.raises(RunError, match=expected):
+        finish(str(output), len(examples), BATCH_SIZE)
+
+
+def test_addresses_that_are_signed_again_are_the_same_photos(run: Run, cluster: InProcess, tmp_path: Path) -> None:
+    cluster.stop_after = 0
+    for signature in ("one", "two"):
+        with pytest.raises(KeyboardInterrupt):
+            embed(run, [Example(f"https://host.example/a.jpg?sig={signature}", "")], tmp_path / "out")
+    with pytest.raises(RunError, match="other photos"):
+        embed(run, [Example("https://host.example/b.jpg?sig=two", "")], tmp_path / "out")
+
+
 def test_what_cannot_be_begun_is_one_line(run: Run, photos: list[str], cluster: InProcess, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("")

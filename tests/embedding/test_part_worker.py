@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from handnet.config.settings import Config
@@ -14,8 +15,8 @@ from handnet.embedding.job import embed_photos
 from handnet.embedding.part_worker import PartWorker, WorkerJob, pack_examples, unpack_examples
 from handnet.errors import ClusterError, EvaluationError
 from handnet.images.pixel_rules import describe_rules
-from handnet.metrics.embedded import load_part
-from handnet.metrics.vector_folder import COMPLETE_FILE
+from handnet.metrics.embedded import label_embeddings, load_part
+from handnet.metrics.vector_folder import COMPLETE_FILE, name_part
 from handnet.networks.backbones import BACKBONES
 from tests.tiny import tiny_backbone
 from tests.web_server import serve_s3, serve_web
@@ -70,6 +71,26 @@ def test_photos_are_read_where_they_lie_and_the_vectors_are_those_of_one_machine
     assert part.paths == tuple(place.partition("?")[0] for place in places[:11])
     assert part.identities.tolist() == [example.identity for example in examples[:11]]
     assert part.model == "digest"
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], "holds no vectors: none of its photos could be used"),
+        ([0, 0], "names a part twice"),
+        ([0, 1], r"part-000001\.parquet has other 'embeddings' than part-000000\.parquet"),
+        ([0, 2], r"part-000002\.parquet has other 'model' than part-000000\.parquet"),
+    ],
+)
+def test_a_folder_of_parts_that_do_not_belong_together_is_refused(
+    parts: list[int], expected: str, tmp_path: Path
+) -> None:
+    examples = [Example("a.jpg", "1", "dorsal"), Example("b.jpg", "2", "palmar")]
+    for number, (width, model) in enumerate([(2, "one"), (3, "one"), (2, "two")]):
+        label_embeddings(np.eye(width)[:2], examples, model=model).save(tmp_path / name_part(number))
+    (tmp_path / COMPLETE_FILE).write_text(json.dumps({"parts": parts}))
+    with pytest.raises(EvaluationError, match=expected):
+        load_part(tmp_path)
 
 
 def test_a_part_without_a_good_photo_has_a_record_alone(job: WorkerJob, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from handnet.evaluation.evidence import (
 from handnet.evaluation.linear_account import COMMON, account_for, account_linear
 from handnet.networks.backbones.hand.backbone import build_hand
 from handnet.networks.backbones.residual import build_mini
+from handnet.networks.backbones.taps import SOURCES_LAYER, GridPooling
 from handnet.networks.encoder import Encoder, UnitNormalization
 from handnet.networks.feature_places import GRID, list_feature_groups
+from handnet.networks.joined_discriminant import JoinedDiscriminantLayer
 
 
 def build(backbone: keras.Model, hidden: bool = False) -> Encoder:
@@ -68,13 +70,54 @@ def test_the_share_of_one_feature_is_the_product_that_it_makes() -> None:
     features[:, 0], features[:, last] = (3.0, 1.0), (4.0, 0.0)
     kernel = np.zeros((group.width, 2))
     kernel[0, 0], kernel[last, 1] = 1.0, 1.0
-    shares = share_score(features, groups, account_linear(kernel, np.zeros(2), features))
+    shares = share_score(features, groups, account_linear(kernel, np.zeros(2), features), np.zeros(group.width))
     # Vectors (3, 4)/5 and (1, 0): the score 0.6 is the first cell's alone, which covers the upper left quarter.
     assert shares.groups["network"] == pytest.approx(0.6)
     np.testing.assert_allclose(shares.cells.sum(axis=(1, 2)), 0.6)
     np.testing.assert_allclose(shares.cells[0, :4, :4], 0.6 / 16)
     np.testing.assert_allclose(shares.cells[0, 4:], 0.0, atol=1e-12)
     assert shares.pairs.sum() == pytest.approx(0.6)
+
+
+def test_the_cells_of_a_pooled_map_add_up_to_the_score(photos: np.ndarray) -> None:
+    keras.utils.set_random_seed(3)
+    images = keras.Input((64, 64, 3))
+    maps = keras.layers.Conv2D(6, 8, 8, activation="relu")(images / 255.0)
+    encoder = build(keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps)))
+    mean = np.asarray(encoder.backbone.predict_on_batch(photos), float).mean(axis=0) * 0.8
+    found = explain_pair(encoder, photos, mean)
+    assert found.shares is not None
+    assert found.shares.cells is not None
+    assert sum(found.shares.groups.values()) == pytest.approx(found.score, abs=1e-5)
+    for photo in (0, 1):
+        assert found.shares.cells[photo].sum() + found.shares.common[photo] == pytest.approx(found.score, abs=1e-5)
+    # A place of the map is a place of the picture: the paper above the hand is the same in each cell, the hand is not.
+    assert np.ptp(found.shares.cells[0, 0]) < 1e-6
+    assert np.ptp(found.shares.cells[0, 3]) > 1e-4
+
+
+def test_sources_have_exact_shares_by_name(photos: np.ndarray) -> None:
+    keras.utils.set_random_seed(4)
+    images = keras.Input((64, 64, 3))
+    tapped = {}
+    for name in ("near", "far"):
+        inner = keras.Input((64, 64, 3))
+        maps = keras.layers.Conv2D(4, 8, 8, activation="relu")(inner / 255.0)
+        pooled = [GridPooling(cells)(maps) for cells in (2, 3)]
+        tapped[name] = keras.Model(inner, keras.layers.Concatenate(name="features")(pooled))
+    parts = [keras.layers.Identity(name=name)(network(images)) for name, network in tapped.items()]
+    backbone = keras.Model(images, keras.layers.Concatenate(name=SOURCES_LAYER)(parts))
+    features = keras.Input((2 * 4 * 13,))
+    layer = JoinedDiscriminantLayer([52, 52], 3, 9)
+    head = keras.Model(features, UnitNormalization()(layer(features)))
+    rng = np.random.default_rng(0)
+    layer.set_weights([np.asarray(0.3 * rng.random(weight.shape), np.float32) for weight in layer.get_weights()])
+    found = explain_pair(Encoder(keras.Model(images, head(backbone(images))), backbone, head), photos)
+    assert found.shares is not None
+    assert list(found.shares.groups) == ["near", "far", COMMON]
+    assert sum(found.shares.groups.values()) == pytest.approx(found.score, abs=1e-5)
+    assert found.shares.cells is None
+    assert np.abs(found.occlusion).max() > 0
 
 
 def test_a_cell_that_is_painted_changes_its_own_place_only(hand: Encoder, photos: np.ndarray) -> None:

@@ -1,12 +1,16 @@
-"""`handnet.open_gallery`: a gallery with the model that it was made with."""
+"""`handnet.create_gallery` and `handnet.open_gallery`: a gallery with the model that it was made with."""
 
 from pathlib import Path
 
 import pytest
 
 import handnet
+from handnet.console import Count
+from handnet.data.example import Example
 from handnet.gallery import Gallery
+from handnet.gallery.pairings import Matching
 from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
+from tests.tiny import write_tiny
 
 
 def test_a_gallery_opens_with_its_model_and_finds_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +30,31 @@ def test_a_gallery_opens_with_its_model_and_finds_people(tmp_path: Path, monkeyp
         assert opened.identify(take_photo(1, "dorsal"), top=3)[0].matches[0].name == "Person 1"
     handnet.open_gallery(folder, model=tmp_path / "moved").close()
     assert asked == [source, {"kind": "saved_model", "path": str(tmp_path / "moved")}]
+
+
+def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def calibrate(encoder: SimulatedEncoder, examples: list[Example], whose: str, progress: Count) -> Matching:
+        del encoder, progress
+        seen.append((len({example.identity for example in examples}), whose))
+        return fit_simulated(60)
+
+    monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: SimulatedEncoder())
+    monkeypatch.setattr("handnet.gallery.bound_models.calibrate", calibrate)
+    data = write_tiny(tmp_path / "data", num_people=3, photos_per_view=1)
+    with handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data, review="off") as made:
+        made.add("Ada", take_photo(1, "palmar"))
+    assert seen == [(3, "the people of data")]
+    with handnet.open_gallery(tmp_path / "people") as opened:
+        assert opened.identify(take_photo(1, "dorsal"))[0].matches[0].name == "Ada"
+    with pytest.raises(handnet.HandnetError, match="exists already"):
+        handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data)
+    with pytest.raises(handnet.HandnetError, match="no people to calibrate with"):
+        handnet.create_gallery(tmp_path / "others", tmp_path / "model")
+    assert not (tmp_path / "others").exists()
 
 
 def test_a_gallery_whose_model_cannot_be_loaded_is_closed_again(

@@ -4,9 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones.hand.backbone import build_hand
+from handnet.networks.backbones.hand.backbone import build_hand, build_hand_photo
 from handnet.networks.backbones.residual import build_mini, build_resnet50, build_small
-from handnet.networks.feature_places import GRID, find_described_picture, list_feature_groups, spread_cells
+from handnet.networks.feature_places import (
+    GRID,
+    find_described_picture,
+    find_pooled_map,
+    list_feature_groups,
+    spread_cells,
+)
 
 
 @pytest.mark.parametrize("build", [build_hand, build_mini, build_small])
@@ -51,8 +57,30 @@ def test_coarser_and_finer_cells_keep_their_sum() -> None:
     np.testing.assert_allclose(spread_cells(3).sum(axis=1), 1.0)
 
 
-def test_features_on_no_grid_are_said_to_have_no_place() -> None:
+def test_features_that_are_pooled_over_all_places_come_from_a_map() -> None:
     backbone = build_resnet50(32)
-    assert list_feature_groups(backbone) is None
+    groups = list_feature_groups(backbone)
+    assert groups is not None
+    assert [(group.name, group.width) for group in groups] == [("network", 2048)]
+    maps = find_pooled_map(backbone)
+    assert maps.shape == (None, 1, 1, 2048)
+    assert find_pooled_map(build_mini(64)) is None
     assert find_described_picture(backbone) is backbone.input
     assert find_described_picture(build_hand(64)) is not None
+
+
+def test_sources_of_different_pictures_have_names_and_no_places() -> None:
+    backbone = build_hand_photo(48)
+    groups = list_feature_groups(backbone)
+    assert groups is not None
+    assert sum(group.width for group in groups) == backbone.output_shape[-1]
+    assert [*dict.fromkeys(group.name for group in groups)][-2:] == ["network", "colours of the whole photo"]
+    assert {group.places is None for group in groups} == {True}
+    # The aligned hand is not all that the features describe.
+    assert find_described_picture(backbone) is backbone.input
+
+
+def test_features_that_are_no_map_are_not_described() -> None:
+    images = keras.Input((8, 8, 3))
+    features = keras.layers.Dense(4)(keras.layers.Flatten()(images))
+    assert list_feature_groups(keras.Model(images, features)) is None

@@ -1,6 +1,7 @@
 """Addresses of photos, tables and folders: which are allowed, and how they are printed without secrets."""
 
 import ipaddress
+import socket
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from handnet.errors import DataError, printable
@@ -16,7 +17,9 @@ _SECRETS = {
     "key-pair-id",
 }
 # Where clouds tell a machine its own credentials: no photo lies there.
-_OWN_MACHINE_HOSTS = {"metadata.google.internal", "metadata"}
+_OWN_MACHINE_HOSTS = {"metadata.google.internal", "metadata", "instance-data"}
+# Besides the link-local ones: Amazon's by IPv6, Alibaba's, Azure's.
+_OWN_MACHINE_IPS = {ipaddress.ip_address(ip) for ip in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")}
 
 
 def is_address(place: str) -> bool:
@@ -54,18 +57,30 @@ def check_address(address: str) -> SplitResult:
             f"{hide_secrets(address)!r} must be {parts.scheme}://BUCKET/NAME and nothing else. Another server is named by "
             "the environment variable AWS_ENDPOINT_URL."
         )
-    if parts.scheme in WEB and _is_own_machine(host):
+    if parts.scheme in WEB and is_own_machine(host):
         raise DataError(
             f"{hide_secrets(address)!r} is where a machine asks for its own credentials: no photo lies there."
         )
     return parts
 
 
-def _is_own_machine(host: str) -> bool:
+def is_own_machine(host: str) -> bool:
+    """Return whether a host is where a cloud tells a machine its own credentials; names are not looked up."""
     try:
-        return ipaddress.ip_address(host).is_link_local
+        # As they are looked up: with letters and dots of other scripts in their plain form.
+        host = host.encode("idna").decode().rstrip(".").lower()
+    except UnicodeError:
+        return False
+    try:
+        ip = ipaddress.ip_address(host)
     except ValueError:
-        return host.rstrip(".").lower() in _OWN_MACHINE_HOSTS
+        try:
+            # 2852039166 and 0xA9FEA9FE are addresses too.
+            ip = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return host in _OWN_MACHINE_HOSTS
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip.is_link_local or ip in _OWN_MACHINE_IPS
 
 
 def hide_secrets(address: str) -> str:

@@ -83,7 +83,7 @@ def draw_evidence(evidence: Evidence) -> dict[str, Any]:
     """Return what the macro show_evidence of a page shows: both pictures, the heat maps on them, and the shares by group."""
     shares = evidence.shares
     maps = []
-    if shares is not None:
+    if shares is not None and shares.cells is not None and shares.pairs is not None:
         caption = "Each cell's share of the similarity; lines join the pairs of places with the largest shares."
         maps.append(HeatMap(list_tiles(shares.cells), list_lines(shares.pairs), caption))
     maps.append(

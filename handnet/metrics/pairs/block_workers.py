@@ -3,6 +3,9 @@
 import contextlib
 import hashlib
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -144,12 +147,21 @@ _SHARED: list[PairLayout] = []
 
 
 def _open_layout(folder: Path, num_groups: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)
     sides = [
         ViewRows(*(np.load(folder / f"{name}_{field}.npy", mmap_mode="r") for field in ViewRows._fields))
         for name in ("dorsal", "palmar")
     ]
     _SHARED[:] = [PairLayout(sides[0], sides[1], np.empty(0, np.float32), num_groups)]
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: where that was killed, a worker would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _count_shared(dorsal_group: int, palmar_group: int) -> BlockCounts:

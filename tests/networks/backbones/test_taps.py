@@ -6,6 +6,7 @@ import pytest
 
 from handnet.errors import ConfigError
 from handnet.metrics.joined_lda import Source
+from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import GridPooling, find_patch_side, list_sources
 from handnet.networks.complete_config import complete_config
@@ -82,6 +83,36 @@ def test_no_cells_leave_a_default_depth_out() -> None:
     model = build_backbone("efficientnet-lite0", image_size_px=64, taps=config.model.taps)
     # Blocks 2, 4, 10, 12 of 24, 40, 112, 192 channels.
     assert list_sources(model)[0].widths == (9 * 24, 49 * 40, 25 * 112, 25 * 192)
+
+
+def test_the_middle_is_written_down_as_depths() -> None:
+    config = complete_config({"model": {"arch": "resnet50", "taps": "middle"}})
+    assert config.model.taps == {"layer2_3": 7, "layer3_1": 7, "layer3_4": 5, "layer4_0": 4}
+    assert complete_config({"model": {"arch": "resnet50"}}).model.taps == {}, "the published recipes keep the end"
+    large = complete_config({"model": {"arch": "dino-large", "taps": "middle"}}).model.taps
+    assert large == {"block7": 7, "block11": 7, "block15": 7, "block19": 5}
+    # Default depths that "middle" does not name are left out.
+    sources = {"lite2": {"taps": "middle"}, "own": {"backbone": "vgg16", "taps": "middle"}}
+    joined = complete_config({"model": {"arch": "hand-lite2", "sources": sources}}).model.sources
+    assert {name for name, cells in joined["lite2"].taps.items() if cells} == {"block4", "block7", "block10", "block12"}
+    assert joined["own"].taps == BACKBONES["vgg16"].middle
+    with pytest.raises(ConfigError, match=r"`model\.taps = \"middle\"` is for: .*dino.*Received: 'small'"):
+        complete_config({"model": {"arch": "small", "taps": "middle"}})
+
+
+@pytest.mark.parametrize(
+    ("arch", "size_px"),
+    [
+        ("dino-small", 56),
+        ("vgg16", 64),
+        pytest.param("resnet50", 64, marks=pytest.mark.slow),
+        pytest.param("inception-v3", 96, marks=pytest.mark.slow),
+    ],
+)
+def test_the_middle_of_each_kind_of_network_is_in_it(arch: str, size_px: int) -> None:
+    middle = BACKBONES[arch].middle
+    network = build_backbone(arch, image_size_px=size_px, taps=middle)
+    assert len(list_sources(network)[0].widths) == len(middle)
 
 
 def test_sources_of_backbones_that_join_several() -> None:

@@ -38,6 +38,10 @@ SEVEN_BILLION = VitSize(width=4096, num_blocks=40, num_heads=32, hidden_width=81
 TINY = VitSize(width=64, num_blocks=3, num_heads=2, hidden_width=128)
 
 
+# The cells along each side of the grid at 4, 6, 8 and 10 twelfths of the blocks.
+_MIDDLE_CELLS = {4: 7, 6: 7, 8: 7, 10: 5}
+
+
 def _build(size: VitSize, image_size_px: int, **options: Any) -> keras.Model:
     from handnet.networks.backbones.vision_transformer.vit import build_vit
 
@@ -54,6 +58,10 @@ def _transformer(
         lay_out=lay_out,
         rename=rename_transformer,
         preset=preset,
+        # As deep, in shares of the network, as what was measured with EfficientNet-Lite.
+        middle={f"block{size.num_blocks * share // 12 - 1}": cells for share, cells in _MIDDLE_CELLS.items()}
+        if preset
+        else {},
         published=published,
         is_transformer=True,
         has_position_table=has_table,

@@ -21,7 +21,7 @@ def build_predict(model: keras.Model) -> Callable[[Any], Any]:
         model: an encoder, a backbone or a head.
     """
     if keras.backend.backend() != "jax":
-        return model.predict_on_batch
+        return _predict_once(model) if hasattr(model, "distribute_strategy") else model.predict_on_batch
     import jax
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -43,6 +43,17 @@ def build_predict(model: keras.Model) -> Callable[[Any], Any]:
         return np.asarray(_compile(model)(trainable, others, jax.device_put(filled, by_rows)))[: len(rows)]
 
     return predict
+
+
+def _predict_once(model: keras.Model) -> Callable[[Any], Any]:
+    """Return Keras's own; of a model on several GPUs one that embeds on the first, since its own gives each row twice."""
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return model.predict_on_batch
+    embed = tf.function(lambda batch: model(batch, training=False))
+    return lambda batch: embed(tf.convert_to_tensor(batch)).numpy()
 
 
 # A training embeds after every epoch: with its encoder, or once with its backbone and then with its head.

@@ -16,6 +16,7 @@ from handnet.config.settings import ImageConfig, ModelConfig
 from handnet.console import Progress, hide_progress
 from handnet.embedding.features import compute_features
 from handnet.evaluation.linear_account import COMMON, LinearAccount, account_for, list_rows
+from handnet.evaluation.picture_landmarks import find_picture_landmarks
 from handnet.images.photo_store import prepare_photos
 from handnet.networks.encoder import Encoder
 from handnet.networks.feature_places import (
@@ -57,12 +58,15 @@ class Evidence(NamedTuple):
         pictures: uint8 (2, S, S, 3), what the features describe: the aligned hands, or the photos as the encoder sees them.
         shares: exact; None for an encoder whose features are not described or whose head is not linear.
         occlusion: (2, GRID, GRID), by how much the score falls when a cell of one photo is painted over.
+        landmarks: (2, 21, 2) as (y, x) in 0..1 of the pictures, the same place of the hand in both; None where a
+            hand is not found, or the networks that find it are not in the cache (`handnet weights fetch mediapipe-hands`).
     """
 
     score: float
     pictures: Pixels
     shares: Shares | None
     occlusion: Floats
+    landmarks: Floats | None = None
 
 
 def explain_pair(
@@ -91,7 +95,8 @@ def explain_pair(
             features, groups, account, mean = _unpool(keras.Model(encoder.backbone.input, maps), photos, account, mean)
         shares = None if account is None else share_score(features, groups, account, mean)
     occlusion = np.stack([occlude_cells(describe, described, which, vectors, background) for which in (0, 1)])
-    return Evidence(score, np.clip(np.round(described), 0, 255).astype(np.uint8), shares, occlusion)
+    shown = np.clip(np.round(described), 0, 255).astype(np.uint8)
+    return Evidence(score, shown, shares, occlusion, find_picture_landmarks(shown))
 
 
 def average_features(

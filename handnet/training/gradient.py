@@ -38,6 +38,7 @@ from handnet.training.callbacks.keeper import Keeper
 from handnet.training.callbacks.look_alikes import LookAlikes
 from handnet.training.callbacks.pictures import TrainingPictures
 from handnet.training.callbacks.validation import Validation
+from handnet.training.mirrored import spread_over_gpus, synchronize
 from handnet.training.nodes import Nodes, check_batch
 from handnet.training.objective import build_statistics, build_training_loss, build_training_model, count_batch_photos
 from handnet.training.optimizer import build_optimizer
@@ -80,9 +81,15 @@ def train_by_gradient(job: Job) -> Run:
     people = select_people(job)
     # What can be wrong with the settings shows before weights are fetched or photos decoded.
     plan = plan_training(people.training, job.config)
-    loss = build_training_loss(job.config, plan.num_identities, has_views(people.training))
     from_features = _choose_features(job.config, plan, people, job.echo)
     check_batch(plan.batch_shape[0])
+    # A head on features is too small to gain by it.
+    with contextlib.nullcontext() if from_features else spread_over_gpus(job.config, job.echo):
+        return _train(job, people, plan, from_features)
+
+
+def _train(job: Job, people: People, plan: Plan, from_features: bool) -> Run:
+    loss = build_training_loss(job.config, plan.num_identities, has_views(people.training))
     session = open_session(job, people)
     memory = read_memory(job.folder) if job.folder is not None and job.resume else {}
     inputs = _build_inputs(session, plan, from_features, memory.get("epochs_done", 0))
@@ -167,6 +174,7 @@ def _compile_model(session: Session, plan: Plan, loss: MetricLoss, network: kera
     decay = config.optimizer.layer_decay
     rates = find_layer_rates(session.encoder.backbone, decay) if decay != 1.0 else None
     model = build_training_model(network, loss)
+    synchronize(model)
     model.compile(
         optimizer=build_optimizer(config.optimizer, plan.steps_per_epoch * config.train.epochs, rates),
         loss=loss,

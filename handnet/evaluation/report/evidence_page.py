@@ -84,8 +84,12 @@ def draw_evidence(evidence: Evidence) -> dict[str, Any]:
     shares = evidence.shares
     maps = []
     if shares is not None and shares.cells is not None and shares.pairs is not None:
-        caption = "Each cell's share of the similarity; lines join the pairs of places with the largest shares."
-        maps.append(HeatMap(list_tiles(shares.cells), list_lines(shares.pairs), caption))
+        lines = list_lines(shares.pairs)
+        joined = "lines join the pairs of places with the largest shares."
+        if evidence.landmarks is not None:
+            lines = list_landmark_lines(shares.pairs, evidence.landmarks)
+            joined = "lines join the same places of both hands, wider where the cells around them share more."
+        maps.append(HeatMap(list_tiles(shares.cells), lines, f"Each cell's share of the similarity; {joined}"))
     maps.append(
         HeatMap(
             list_tiles(evidence.occlusion),
@@ -129,6 +133,27 @@ def list_lines(pairs: npt.NDArray[np.float64]) -> list[Line]:
         (x1, y1), (x2, y2) = (((cell % GRID + 0.5) * _CELL, (cell // GRID + 0.5) * _CELL) for cell in (first, second))
         lines.append(Line(x1, y1, x2 + _SECOND, y2, round(1 + 3 * value / most, 2), f"{value:+.4f}"))
     return lines
+
+
+def list_landmark_lines(pairs: npt.NDArray[np.float64], landmarks: npt.NDArray[np.float64]) -> list[Line]:
+    """Return a line for each landmark whose surroundings, three by three cells in either picture, speak for one person.
+
+    Args:
+        pairs: (GRID², GRID²) the share of each cell of the first picture with each of the second.
+        landmarks: (2, 21, 2) as (y, x) in 0..1 of the pictures.
+    """
+    row, column = np.divmod(np.arange(GRID**2), GRID)
+    own = np.clip((landmarks * GRID).astype(int), 0, GRID - 1)
+    # (2, 21, GRID²)
+    near = (np.abs(row - own[..., :1]) <= 1) & (np.abs(column - own[..., 1:]) <= 1)
+    values = np.einsum("li,ij,lj->l", near[0].astype(float), pairs, near[1].astype(float))
+    most = max(float(values.max()), 1e-9)
+    places = np.round(np.clip(landmarks, 0, 1) * _SIDE, 1)
+    return [
+        Line(x1, y1, x2 + _SECOND, y2, round(0.5 + 4 * value / most, 2), f"{value:+.4f}")
+        for (y1, x1), (y2, x2), value in zip(places[0].tolist(), places[1].tolist(), values.tolist(), strict=True)
+        if value > 0
+    ]
 
 
 def list_groups(groups: dict[str, float]) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def write_checkpoint(run_folder: Path, variables: Sequence[Any], memory: dict[st
 
     def save(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            np.savez(file, **{f"v{k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(variables)})
+            np.savez(file, **{f"v{k}": v.numpy() for k, v in enumerate(variables)})
 
     write_with(folder / name, save)
     write_bytes(folder / "state.json", json.dumps({**memory, "arrays": name}).encode())

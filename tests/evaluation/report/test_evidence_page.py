@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from handnet.evaluation.evidence import Evidence, Shares
-from handnet.evaluation.report.evidence_page import list_groups, list_lines, list_tiles, write_evidence
+from handnet.evaluation.report.evidence_page import (
+    list_groups,
+    list_landmark_lines,
+    list_lines,
+    list_tiles,
+    write_evidence,
+)
 from handnet.networks.feature_places import GRID
 from tests.evaluation.report.hostile import HOSTILE, read
 
@@ -40,6 +46,18 @@ def test_lines_join_the_places_with_the_largest_shares_and_none_that_speak_again
     assert lines[0].width > lines[1].width
     assert list_lines(np.zeros((GRID**2, GRID**2))) == []
     assert [row["percent"] for row in list_groups(shares.groups)] == [100, 25]
+
+
+def test_lines_join_the_same_places_of_both_hands_wider_where_their_cells_share_more() -> None:
+    pairs = np.zeros((GRID**2, GRID**2))
+    # The first landmark lies in cell (1, 2) and (7, 0); the share of a cell next to it counts, one two cells away does not.
+    pairs[1 * GRID + 2, 7 * GRID], pairs[0 * GRID + 3, 6 * GRID + 1], pairs[5 * GRID + 2, 7 * GRID] = 0.3, 0.1, 5.0
+    pairs[0, 7 * GRID + 7] = -0.2
+    landmarks = np.full((2, 21, 2), 0.99)
+    landmarks[0, 0], landmarks[1, 0] = (1.5 / GRID, 2.5 / GRID), (7.5 / GRID, 0.5 / GRID)
+    (line,) = list_landmark_lines(pairs, landmarks)
+    assert (line.x1, line.y1, line.x2, line.y2, line.value) == (100, 60, 460, 300, "+0.4000")
+    assert list_landmark_lines(np.zeros((GRID**2, GRID**2)), landmarks) == []
 
 
 @pytest.mark.parametrize("with_shares", [True, False])

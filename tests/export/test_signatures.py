@@ -98,7 +98,7 @@ def test_only_operations_of_tensorflow_itself(clean: Any) -> None:
 
 
 def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFunction:
-    """Return `load_photos` as a graph, which is how it is served; eagerly each photo would be traced anew."""
+    """Return `load_photos` as a graph, which is how it is served; eagerly each photo would be traced again."""
     signature = [tf.TensorSpec((None,), tf.string)]
     return tf.function(lambda photos: load_photos(photos, image), input_signature=signature, autograph=False)
 

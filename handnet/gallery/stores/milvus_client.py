@@ -134,7 +134,7 @@ class Server:
             self.client.drop_collection(old, timeout=self.timeout_s)
 
     def drop_leftovers(self) -> None:
-        """Drop what a process left that was killed while it wrote the gallery anew; the caller holds the writers' lock."""
+        """Drop what a process left that was killed while it wrote the gallery again; the caller holds the writers' lock."""
         with self.explaining():
             current = self._find_collection()
             own = re.compile(rf"{re.escape(self.alias)}_[0-9a-f]{{8}}")

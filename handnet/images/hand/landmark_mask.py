@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.guided_filter import guide_by_colors, invert_symmetric
 from handnet.images.hand.morphology import fill_holes, grow, smooth
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, normalise, to_regions
@@ -126,6 +127,13 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     # A hole is a ring or a nail where the capsules cover it; between the fingers it is background.
     mask = tf.maximum(mask, fill_holes(mask) * tf.cast(distance < 1.0, tf.float32))
     return PlacedMask(mask * tf.cast(inside, tf.float32), region)
+
+
+def cover_points(placed: PlacedMask, points: tf.Tensor) -> tf.Tensor:
+    """Return how much a mask covers points (S, S, 2), as (y, x) in pixels of the photo: (S, S, 1), 0..1, with soft edges."""
+    places = to_regions(tf.reshape(points, (1, -1, 2)), placed.region)[0] * float(placed.mask.shape[1])
+    places = tf.reshape(places, points.shape)
+    return cover_mask(placed.mask, places[..., 0], places[..., 1])
 
 
 def lay_on_photo(placed: PlacedMask, shape: tf.Tensor, scale: tf.Tensor | float = 1.0) -> tf.Tensor:

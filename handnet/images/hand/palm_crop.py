@@ -6,9 +6,8 @@ against each other: laid by these, a place of the picture is the same place of t
 
 import tensorflow as tf
 
-from handnet.images.hand.crop import cover_mask
-from handnet.images.hand.landmark_mask import segment_by_landmarks
-from handnet.images.hand.regions import sample_photo, to_regions
+from handnet.images.hand.landmark_mask import cover_points, segment_by_landmarks
+from handnet.images.hand.regions import sample_photo
 from handnet.images.hand.side_and_view import find_thumb_side
 
 # The wrist and the knuckles of the four fingers.
@@ -33,10 +32,7 @@ def crop_by_palm(photo: tf.Tensor, landmarks: tf.Tensor, size_px: int, *, backgr
         (size_px, size_px, 3) float32, 0..255.
     """
     points, step_px, wrist = lay_on_palm(landmarks, size_px)
-    placed = segment_by_landmarks(photo, landmarks)
-    places = to_regions(tf.reshape(points, (1, -1, 2)), placed.region)[0] * float(placed.mask.shape[1])
-    places = tf.reshape(places, (size_px, size_px, 2))
-    kept = cover_mask(placed.mask, places[..., 0], places[..., 1])
+    kept = cover_points(segment_by_landmarks(photo, landmarks), points)
     rows = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis, tf.newaxis]
     kept *= tf.clip_by_value((wrist + WRIST_MARGIN) * size_px - rows, 0.0, 1.0)
     return 255.0 * sample_photo(photo, points, step_px) * kept + background * (1.0 - kept)

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.landmark_crop import PLAIN_AGREEMENT, measure_agreement
-from handnet.images.hand.landmark_mask import measure_palm_width, segment_by_landmarks
+from handnet.images.hand.landmark_mask import cover_points, measure_palm_width, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, segment_small
-from handnet.images.hand.regions import sample_photo, to_regions
+from handnet.images.hand.regions import sample_photo
 
 Doubles = npt.NDArray[np.float64]
 # Where the landmarks lie in the canonical crop, the thumb on the left, as (y, x) in fractions of the square: the median of the
@@ -59,15 +59,11 @@ def crop_warped(photo: tf.Tensor, landmarks: tf.Tensor, size_px: int, *, backgro
         places = (points + 0.5) * scale - 0.5
         return cover_mask(by_color, places[..., 0], places[..., 1])
 
-    def cover_any() -> tf.Tensor:
-        places = to_regions(tf.reshape(points, (1, -1, 2)), placed.region)[0] * float(placed.mask.shape[1])
-        places = tf.reshape(places, (size_px, size_px, 2))
-        return cover_mask(placed.mask, places[..., 0], places[..., 1])
-
     is_plain = measure_agreement(by_color, scale, placed, landmarks) >= PLAIN_AGREEMENT
     rows = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis, tf.newaxis]
     above = tf.clip_by_value((MEAN_HAND[0][0] + WRIST_MARGIN) * size_px - rows, 0.0, 1.0)
-    kept = tf.ensure_shape(tf.cond(is_plain, cover_plain, cover_any), (size_px, size_px, 1)) * above
+    kept = tf.cond(is_plain, cover_plain, lambda: cover_points(placed, points))
+    kept = tf.ensure_shape(kept, (size_px, size_px, 1)) * above
     return 255.0 * sample_photo(photo, points, step_px) * kept + background * (1.0 - kept)
 
 

@@ -27,7 +27,7 @@ THROUGH = {
     ),
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_indexes", "gallery/stores/milvus_lock"),
-        "gallery/stores/milvus_rows",
+        *("gallery/stores/milvus_rows", "gallery/stores/milvus_commit", "gallery/stores/milvus_reading"),
     ),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
     "embedding/test_job.py": ("embedding/shard",),

@@ -22,7 +22,7 @@ from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, l
 from handnet.gallery.stores.milvus_client import Server
 from handnet.gallery.stores.milvus_commit import commit, make_log, recover
 from handnet.gallery.stores.milvus_copy import NewCollection
-from handnet.gallery.stores.milvus_indexes import EXACT, find_index
+from handnet.gallery.stores.milvus_indexes import EXACT
 from handnet.gallery.stores.milvus_lock import WriterLock
 from handnet.gallery.stores.milvus_reading import CommittedRows
 from handnet.gallery.stores.milvus_rows import (
@@ -101,13 +101,10 @@ class MilvusStore:
 
         Raises:
             GalleryError: the server is out of reach, or has such a gallery.
-            ConfigError: photos were to be kept, which a server does not, an unknown index, or no shards.
+            ConfigError: photos were to be kept, which a server does not, or an unknown index.
         """
         if header.keep_photos:
             raise ConfigError("A server keeps no photos. Leave out --keep-photos; migrate takes them from a folder.")
-        find_index(header.index)
-        if header.shards < 1:
-            raise ConfigError(f"A collection has 1 shard or more. Received: {header.shards}.")
         server = Server(gallery, address, TIMEOUT_S)
         try:
             if server.has_gallery():

@@ -30,7 +30,7 @@ THROUGH = {
         *("gallery/stores/milvus_rows", "gallery/stores/milvus_commit", "gallery/stores/milvus_reading"),
     ),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
-    "embedding/test_job.py": ("embedding/shard",),
+    "embedding/test_job.py": ("embedding/shard", "embedding/hand_columns"),
     "training/test_nodes.py": ("embedding/predict",),
     "embedding/test_part_worker.py": ("metrics/vector_folder",),
     "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),

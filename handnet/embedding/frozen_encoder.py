@@ -108,7 +108,7 @@ def read_frozen(run: Run) -> FrozenEncoder | None:
     except OSError:
         return None
     try:
-        found = FrozenEncoder(run, *_parse(contents))
+        found = FrozenEncoder(run, *split_frozen(contents))
     except (GraphError, ValueError, KeyError, TypeError):
         # A power cut can leave a file that was renamed and never filled.
         return None
@@ -139,7 +139,12 @@ def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> 
     return b"\n".join([header, b"".join(graph.graph for graph in graphs.values())])
 
 
-def _parse(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
+def split_frozen(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
+    """Return the facts and the graphs of a file that `join_frozen` has made.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is another file, or was not written whole.
+    """
     header, _, rest = contents.partition(b"\n")
     described = json.loads(header)
     if len(rest) != sum(graph["bytes"] for graph in described["graphs"]):

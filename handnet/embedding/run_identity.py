@@ -25,17 +25,25 @@ def describe_run(run: Run) -> dict[str, Any]:
 
     Where any of them changes, what was kept under the key of before is never met again.
     """
-    file, library = run.folder / WEIGHTS_FILE, find_library()
-    status = library.stat() if library is not None else None
+    file = run.folder / WEIGHTS_FILE
     return {
         "weights": hash_file(file) if file.exists() else "",
         "image": describe_pixels(run.config.image),
         "model": asdict(run.config.model),
         "pairs": asdict(run.config.pairs),
         "code": digest_code(),
-        "library": [str(library), status.st_size, status.st_mtime_ns] if status is not None else [],
+        "library": describe_library(),
         "packages": {name: _find_version(name) for name in _PACKAGES},
     }
+
+
+def describe_library() -> list[str | int]:
+    """Return which file TensorFlow's C library is; nothing where there is none."""
+    library = find_library()
+    if library is None:
+        return []
+    status = library.stat()
+    return [str(library), status.st_size, status.st_mtime_ns]
 
 
 @cache

@@ -248,7 +248,7 @@ def _starts(photos: Sequence[PhotoInput]) -> range:
 
 
 def _read_all(photos: Sequence[PhotoInput]) -> list[bytes]:
-    from handnet.gallery.bound_models import to_file
+    from handnet.gallery.embed_photos import to_file
 
     for photo in photos:
         if not isinstance(photo, str | bytes | Path | np.ndarray):

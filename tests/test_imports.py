@@ -161,6 +161,7 @@ QUICK = (
     "evaluation.report.page",
     "evaluation.report.maps",
     "evaluation.report.projector",
+    "gallery.quick_models",
     "images.kept_photos",
     "library.evaluate_run",
 )

@@ -18,7 +18,8 @@ THROUGH = {
         "gallery/migration",
         *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
-    "gallery/test_bound_models.py": ("gallery/photo_quality",),
+    "gallery/test_bound_models.py": ("gallery/photo_quality", "gallery/embed_photos"),
+    "gallery/test_frozen_look.py": ("gallery/freeze_look",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
     "gallery/stores/test_sqlite.py": (

@@ -7,7 +7,7 @@ from itertools import islice
 from handnet.data.example import Example
 from handnet.data.missing_labels import FILLED
 from handnet.errors import printable
-from handnet.images.hand.findings import FINDINGS
+from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand.quality_rule import GOOD, REFUSE, USABLE
 from handnet.images.hand_survey import Surveyed
 
@@ -34,7 +34,7 @@ def describe_hands(examples: Sequence[Example], surveyed: Sequence[Surveyed]) ->
         (
             (photo.view_confidence, example, words)
             for example, photo in readable
-            if photo.found and (words := find_contradiction(example, photo))
+            if photo.found and photo.finding != SEVERAL and (words := find_contradiction(example, photo))
         ),
         key=lambda row: -row[0],
     )

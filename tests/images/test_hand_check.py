@@ -44,7 +44,7 @@ def test_each_kind_of_photo_is_counted_and_named():
         "good.jpg": surveyed(),
         "mislabelled.jpg": surveyed(view="palmar", side="left"),
         "table.jpg": surveyed(NONE),
-        "two.jpg": surveyed(SEVERAL),
+        "two.jpg": surveyed(SEVERAL, view="palmar", side="left"),
         "blurred.jpg": surveyed(measures=BLURRED),
         "useless.jpg": surveyed(measures=USELESS),
         "damaged.jpg": Surveyed(problem="empty file"),
@@ -56,6 +56,8 @@ def test_each_kind_of_photo_is_counted_and_named():
     )
     assert "    table.jpg" in lines
     assert "  mislabelled.jpg: labelled dorsal right, shows palmar left (99%)" in lines
+    # Whose hand of the two the label is about is not known.
+    assert "two.jpg: labelled" not in text
     assert "quality: good 2, usable 1, refuse 3" in lines
     assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
     assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines

@@ -22,8 +22,8 @@ def look_at_hands(photos: Sequence[bytes]) -> list[Seen]:
     """Look for the hand in photos: view, side, and how far the photo can be relied on.
 
     A photo that the front end refuses (no hand, blurred beyond use) keeps its vector, with the quality 0: what that means is for
-    the review at enrolment to decide, and said with every answer. A photo of several hands has no answer: its vector would be that
-    of any one of them.
+    the review at enrolment to decide, and said with every answer. A photo of several hands has no answer: its vector would be
+    that of any one of them.
 
     Args:
         photos: bytes of files.

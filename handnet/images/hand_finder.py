@@ -24,8 +24,8 @@ def describe_hand_finder(image: ImageConfig) -> str:
         return ""
     if image.hand_finder == "landmarks":
         return "hands are found by their landmarks, on any background"
-    fetch = "" if has_hand_models() else f" (for any background: handnet weights fetch {NAME})"
-    return f"hands are found by colour, on plain backgrounds alone{fetch}"
+    fetch = "" if has_hand_models() else f"handnet weights fetch {NAME}, then "
+    return f"hands are found by colour, on plain backgrounds alone (for any background: {fetch}--set image.hand_finder=landmarks)"
 
 
 def describe_pixels(image: ImageConfig) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Surveyed:
         view: "dorsal" or "palmar".
         view_confidence: its probability, 0.5..1.
         measures: a value for each of `LIMITS`.
+        plain: the hand lies on a plain ground.
     """
 
     problem: str = ""
@@ -46,6 +47,7 @@ class Surveyed:
     view: str = "dorsal"
     view_confidence: float = 0.5
     measures: dict[str, float] | None = None
+    plain: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -146,4 +148,5 @@ def _shorten(report: HandReport) -> Surveyed:
         report.view,
         report.view_confidence,
         report.measures,
+        report.plain,
     )

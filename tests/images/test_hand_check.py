@@ -1,5 +1,7 @@
 """What the check of hands says: contradictions only against given labels, photos by finding, quality; and its sheet."""
 
+from dataclasses import replace
+
 import pytest
 
 from handnet.data.example import Example
@@ -62,6 +64,18 @@ def test_each_kind_of_photo_is_counted_and_named():
     assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
     assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines
     assert "damaged.jpg" not in text
+
+
+@pytest.mark.parametrize(("plain", "advised"), [(10, False), (9, False), (8, True), (0, True)])
+def test_what_lies_behind_the_hands_is_said(plain, advised):
+    photos = [replace(surveyed(), plain=row < plain) for row in range(10)] + [surveyed(NONE)]
+    text = describe_hands([Example(f"{k}.jpg", "p") for k in range(11)], photos)
+    assert f"ground: plain in {plain} of 10 photos with a hand" in text
+    assert ("image.hand_finder=landmarks" in text) is advised
+
+
+def test_without_any_hand_nothing_is_said_of_the_ground():
+    assert "ground" not in describe_hands([Example("a.jpg", "p")], [surveyed(NONE)])
 
 
 def test_a_long_list_is_cut():

@@ -18,6 +18,7 @@ from handnet.images.hand_models.model_files import FILES
 from handnet.images.header_guard import load_photos
 from handnet.images.photo_store import load_cached, prepare_photos, read_hands
 from handnet.images.seen_hand import compare_hands, describe_hand
+from handnet.images.unusable_photos import NO_HAND, explain_problems
 from handnet.networks.complete_config import complete_config
 from tests.hand_models import find_hand_models, write_hand
 
@@ -39,9 +40,13 @@ def real_models(monkeypatch):
 def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     auto = replace(CANONICAL, hand_finder="auto")
     assert choose_hand_finder(auto).hand_finder == "colour"
-    assert "handnet weights fetch" in describe_hand_finder(choose_hand_finder(auto))
+    by_color = choose_hand_finder(auto)
+    assert "handnet weights fetch mediapipe-hands, then --set image.hand_finder=landmarks" in describe_hand_finder(
+        by_color
+    )
     for file in FILES:
         (empty_models / file.name).write_bytes(b"")
+    assert "any background: --set image.hand_finder=landmarks" in describe_hand_finder(by_color)
     assert choose_hand_finder(auto).hand_finder == "landmarks"
     assert choose_hand_finder(replace(auto, crop="none")).hand_finder == "colour"
     assert choose_hand_finder(replace(auto, hand_finder="colour")).hand_finder == "colour"
@@ -54,6 +59,12 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     path = empty_models / "config.toml"
     path.write_text(format_toml(config))
     assert read_config(path).image.hand_finder == "landmarks"
+
+
+def test_where_colour_finds_no_hand_the_other_finder_is_named():
+    problems = {"a.jpg": NO_HAND["colour"]}
+    assert "--set image.hand_finder=landmarks" in explain_problems(problems, 3)
+    assert "hand_finder" not in explain_problems({"a.jpg": NO_HAND["landmarks"]}, 3)
 
 
 def test_the_settings_of_runs_of_before_stay_as_they_were():

@@ -18,7 +18,7 @@ from handnet.images.pixel_rules import digest_report_rules
 
 # Of so many photos, spread over a data set, this share must show a hand before all of them are looked at: a photo without
 # one takes ten times as long as one with.
-NUM_SAMPLED, LEAST_SHARE = 12, 0.5
+NUM_SAMPLED, LEAST_SHARE = 24, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,20 @@ def shows_hands(paths: Sequence[str], models_folder: Path | None = None) -> bool
         paths: its photos.
         models_folder: as for `survey_photos`.
     """
+    found, looked_at = count_hands(paths, models_folder)
+    return found >= LEAST_SHARE * max(1, looked_at)
+
+
+def count_hands(paths: Sequence[str], models_folder: Path | None = None) -> tuple[int, int]:
+    """Return in how many of a few photos of a data set a hand is found, and how many were looked at.
+
+    Args:
+        paths: its photos; those that are looked at are spread over them.
+        models_folder: as for `survey_photos`.
+    """
     step = max(1, len(paths) // NUM_SAMPLED)
     sample = survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
-    return sum(photo.found for photo in sample) >= LEAST_SHARE * max(1, len(sample))
+    return sum(photo.found for photo in sample), len(sample)
 
 
 def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[HandInPhoto | None]:

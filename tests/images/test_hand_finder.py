@@ -12,7 +12,9 @@ from handnet.config.settings import ImageConfig
 from handnet.config.toml import format_toml, parse_config, read_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError
+from handnet.images import finder_choice
 from handnet.images.decode import crop_to_hand, find_hand
+from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
 from handnet.images.hand_models.model_files import FILES
 from handnet.images.header_guard import load_photos
@@ -23,6 +25,8 @@ from handnet.networks.complete_config import complete_config
 from tests.hand_models import find_hand_models, write_hand
 
 CANONICAL = ImageConfig(size_px=64, crop="hand-canonical", hand_finder="landmarks")
+
+AUTO = {"model": {"arch": "hand"}, "image": {"hand_finder": "auto"}}
 
 
 @pytest.fixture
@@ -47,18 +51,31 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     for file in FILES:
         (empty_models / file.name).write_bytes(b"")
     assert "any background: --set image.hand_finder=landmarks" in describe_hand_finder(by_color)
-    assert choose_hand_finder(auto).hand_finder == "landmarks"
+    # The photos decide.
+    assert choose_hand_finder(auto) == auto
+    assert choose_hand_finder(replace(auto, crop="hand-palm")).hand_finder == "landmarks"
     assert choose_hand_finder(replace(auto, crop="none")).hand_finder == "colour"
     assert choose_hand_finder(replace(auto, hand_finder="colour")).hand_finder == "colour"
-    tree = {"model": {"arch": "hand"}, "image": {"hand_finder": "auto"}}
-    config = complete_config(tree)
-    assert config.image.hand_finder == "landmarks"
-    # What is recorded holds without the models.
+    assert complete_config(AUTO).image.hand_finder == "auto"
     (empty_models / FILES[0].name).unlink()
-    assert complete_config(tree).image.hand_finder == "colour"
+    assert complete_config(AUTO).image.hand_finder == "colour"
+
+
+@pytest.mark.parametrize(("found", "finder"), [(24, "landmarks"), (22, "landmarks"), (21, "colour"), (0, "colour")])
+def test_auto_takes_landmarks_where_they_find_the_hands(empty_models, monkeypatch, found, finder):
+    for file in FILES:
+        (empty_models / file.name).write_bytes(b"")
+    monkeypatch.setattr(finder_choice, "count_hands", lambda paths: (found, 24))
+    said: list[str] = []
+    config = settle_hand_finder(complete_config(AUTO), ["a.jpg"] * 24, said.append)
+    assert config.image.hand_finder == finder
+    assert bool(said) is (finder == "colour")
+    # What was chosen stays, and holds without the models.
+    (empty_models / FILES[0].name).unlink()
+    assert settle_hand_finder(config, [], said.append) == config
     path = empty_models / "config.toml"
     path.write_text(format_toml(config))
-    assert read_config(path).image.hand_finder == "landmarks"
+    assert read_config(path).image.hand_finder == finder
 
 
 def test_where_colour_finds_no_hand_the_other_finder_is_named():

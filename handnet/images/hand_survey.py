@@ -97,20 +97,19 @@ def shows_hands(paths: Sequence[str], models_folder: Path | None = None) -> bool
         paths: its photos.
         models_folder: as for `survey_photos`.
     """
-    found, looked_at = count_hands(paths, models_folder)
-    return found >= LEAST_SHARE * max(1, looked_at)
+    sample = survey_sample(paths, models_folder)
+    return sum(photo.found for photo in sample) >= LEAST_SHARE * max(1, len(sample))
 
 
-def count_hands(paths: Sequence[str], models_folder: Path | None = None) -> tuple[int, int]:
-    """Return in how many of a few photos of a data set a hand is found, and how many were looked at.
+def survey_sample(paths: Sequence[str], models_folder: Path | None = None) -> list[Surveyed]:
+    """Look at a few photos of a data set, spread over it.
 
     Args:
-        paths: its photos; those that are looked at are spread over them.
+        paths: its photos.
         models_folder: as for `survey_photos`.
     """
     step = max(1, len(paths) // NUM_SAMPLED)
-    sample = survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
-    return sum(photo.found for photo in sample), len(sample)
+    return survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
 
 
 def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[HandInPhoto | None]:

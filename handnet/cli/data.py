@@ -58,12 +58,14 @@ def check(
     The exit code is 1 if a photo cannot be used or there are too few people for the split.
     """
     from handnet.cli._data import choose_see
+    from handnet.config.presets import merge_trees
     from handnet.config.toml import parse_config, read_tree
     from handnet.data.checks import check_photos, find_duplicates
     from handnet.data.readers import read_dataset
     from handnet.data.splits.rules import make_split
     from handnet.data.summary import describe, describe_health, draw_histogram, draw_montage
     from handnet.errors import ConfigError, DataError
+    from handnet.images.hand_finder import NEW_TRAININGS
 
     if split is not None and split_file is not None:
         raise ConfigError("Give --split or --split-file, not both.")
@@ -71,7 +73,7 @@ def check(
     if split_file is not None:
         given |= {"split": "file", "split_options": {"path": str(split_file)}}
     given = {key: value for key, value in given.items() if value is not None}
-    config = parse_config(read_tree(config_file, overrides, {"data": given}))
+    config = parse_config(merge_trees(NEW_TRAININGS, read_tree(config_file, overrides, {"data": given})))
     settings = config.data
 
     dataset = read_dataset(

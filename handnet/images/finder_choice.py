@@ -15,10 +15,10 @@ LEAST_PLAIN_SHARE = 0.8
 def settle_hand_finder(config: Config, paths: Sequence[str], echo: Echo) -> Config:
     """Return the settings with the hand finder chosen; those in which it is already are returned as they are.
 
-    "auto" becomes landmarks where their networks are on this machine and a sample of the photos shows hands on other than plain
-    grounds. On plain ones colour finds the same hands, in a quarter of the time and also the few that landmarks miss, for which a
-    training stops. It is chosen for all photos alike: colour finds a hand in a foot too, so a photo in which landmarks find none is
-    refused.
+    "auto" becomes landmarks where their networks are on this machine and a sample of the photos shows hands on other than
+    plain grounds. On plain ones colour finds the same hands, in a quarter of the time, and also the few that landmarks miss, for
+    which a training stops. It is chosen for all photos alike: colour finds a hand in a foot too, so a photo in which landmarks
+    find none is refused.
 
     Args:
         config: the settings.

@@ -9,15 +9,12 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config.settings import ImageConfig
-from handnet.config.toml import format_toml, parse_config, read_config
+from handnet.config.toml import parse_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError
-from handnet.images import finder_choice
 from handnet.images.decode import crop_to_hand, find_hand
-from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
 from handnet.images.hand_models.model_files import FILES
-from handnet.images.hand_survey import Surveyed
 from handnet.images.header_guard import load_photos
 from handnet.images.photo_store import load_cached, prepare_photos, read_hands
 from handnet.images.seen_hand import compare_hands, describe_hand
@@ -60,35 +57,6 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     assert complete_config(AUTO).image.hand_finder == "auto"
     (empty_models / FILES[0].name).unlink()
     assert complete_config(AUTO).image.hand_finder == "colour"
-
-
-@pytest.mark.parametrize(
-    ("found", "plain", "finder"),
-    [
-        (20, 0, "landmarks"),
-        (20, 15, "landmarks"),
-        (20, 16, "colour"),
-        (10, 0, "landmarks"),
-        (9, 0, "colour"),
-        (0, 0, "colour"),
-    ],
-)
-def test_auto_takes_landmarks_where_hands_lie_on_other_grounds(empty_models, monkeypatch, found, plain, finder):
-    for file in FILES:
-        (empty_models / file.name).write_bytes(b"")
-    sample = [Surveyed(found=row < found, plain=row < plain) for row in range(20)]
-    monkeypatch.setattr(finder_choice, "survey_sample", lambda paths: sample)
-    said: list[str] = []
-    config = settle_hand_finder(complete_config(AUTO), ["a.jpg"] * 24, said.append)
-    assert config.image.hand_finder == finder
-    assert said == [f"in a sample of 20 photos a hand is found in {found}, in {plain} of them on a plain ground"]
-    # What was chosen stays, and holds without the models.
-    (empty_models / FILES[0].name).unlink()
-    assert settle_hand_finder(config, [], said.append) == config
-    assert len(said) == 1
-    path = empty_models / "config.toml"
-    path.write_text(format_toml(config))
-    assert read_config(path).image.hand_finder == finder
 
 
 def test_where_colour_finds_no_hand_the_other_finder_is_named():

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
+# Folders whose tests compare what users run with the encoder: there TensorFlow optimises graphs as it does for users.
+OPTIMISED = {"export", "library", "serving"}
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
@@ -37,6 +42,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     # A full collection comes about as often as before, so that no more dead networks are held at a time.
     gc.set_threshold(20_000, 10, 2)
+
+
+# Before the fixtures, which train and export.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out TensorFlow's optimisation of graphs, which takes longer than most graphs of the tests then run for."""
+    # Nothing is imported for it.
+    if (tensorflow := sys.modules.get("tensorflow")) is not None:
+        plain = item.path.relative_to(Path(__file__).parent).parts[0] not in OPTIMISED
+        settings = tensorflow.config.optimizer
+        if settings.get_experimental_options().get("disable_meta_optimizer", False) != plain:
+            settings.set_experimental_options({"disable_meta_optimizer": plain})
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
-# Folders whose tests compare what users run with the encoder: there TensorFlow optimises graphs as it does for users.
-OPTIMISED = {"export", "library", "serving"}
+# Where TensorFlow optimises graphs as it does for users: what is exported and served is compared with the encoder, or what
+# processes of their own compute is compared to the bit.
+OPTIMISED = (
+    *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
+    *("export/", "library/", "serving/"),
+)
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
@@ -50,7 +54,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out TensorFlow's optimisation of graphs, which takes longer than most graphs of the tests then run for."""
     # Nothing is imported for it.
     if (tensorflow := sys.modules.get("tensorflow")) is not None:
-        plain = item.path.relative_to(Path(__file__).parent).parts[0] not in OPTIMISED
+        plain = not item.path.relative_to(Path(__file__).parent).as_posix().startswith(OPTIMISED)
         settings = tensorflow.config.optimizer
         if settings.get_experimental_options().get("disable_meta_optimizer", False) != plain:
             settings.set_experimental_options({"disable_meta_optimizer": plain})

@@ -1,6 +1,7 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
 import gc
+import itertools
 import os
 import sys
 from collections import Counter
@@ -21,6 +22,9 @@ OPTIMISED = (
     *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
     *("export/", "library/", "serving/"),
 )
+
+# Of the tests' caches.
+_NUMBERS = itertools.count()
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
@@ -62,7 +66,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANDNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # Not of pytest's numbered folders: for the next number it reads all names there are, of thousands of tests.
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_NUMBERS))
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("HANDNET_CACHE", str(folder))
     monkeypatch.delenv("HANDNET_DATA", raising=False)
 
 

@@ -32,6 +32,7 @@ def test_both_forms_of_the_rule_measure_the_same(shape):
     assert float(measure_contrast_in_graph(photo)) == pytest.approx(measure_contrast(photo), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SEEDS)
 def test_both_forms_agree_near_the_limit_on_every_kind_of_file(kind, tmp_path):
     """What is 0.3 of 255 from the limit has one verdict, by both decoders: `data check` decodes with Pillow."""

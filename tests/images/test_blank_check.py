@@ -1,5 +1,7 @@
 """The rule in the graph and the rule of `data check` say the same, and all who decode follow it."""
 
+from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -17,6 +19,16 @@ from tests.fuzz.decode import SEEDS
 from tests.photos import USABLE, picture
 
 CONFIG = ImageConfig(size_px=32)
+
+
+@cache
+def trace_load() -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return the decoder of the exported model, which is traced once for all kinds of file."""
+    return tf.function(
+        lambda photos: load_photos(photos, CONFIG),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+        autograph=False,
+    )
 
 
 def scale_to(photo: np.ndarray, contrast: float) -> np.ndarray:
@@ -39,7 +51,7 @@ def test_both_forms_agree_near_the_limit_on_every_kind_of_file(kind, tmp_path):
     with Image.open(USABLE[kind](tmp_path / "whole")) as image:
         pixels, format_name = np.asarray(image.convert("RGB")), image.format
     large = np.asarray(Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC))
-    load = tf.function(lambda photos: load_photos(photos, CONFIG), autograph=False)
+    load = trace_load()
     for source in (pixels, large):
         for contrast, blank in ((LEAST_CONTRAST - 0.3, True), (LEAST_CONTRAST + 0.3, False)):
             buffer = BytesIO()

@@ -1,7 +1,7 @@
 """Morphology of small masks by core TensorFlow operations: grown, shrunk, filled, and where they are deepest.
 
-The time of a mask is the number of operations, 1 to 10 µs each on one core, not the arithmetic. So whole runs of pixels are joined
-instead of single pixels, and a mask is worn off by many pixels at once.
+The time of a mask is the number of operations, 1 to 10 µs each on one core, not the arithmetic. So whole runs of pixels are
+joined instead of single pixels, and a mask is worn off by many pixels at once.
 """
 
 from typing import NamedTuple
@@ -90,17 +90,13 @@ def _find_runs_at(begin: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
 def _find_runs(masks: tf.Tensor) -> _Runs:
     """Return the runs of bool masks (B, H, W), connected in eight directions; behind each row one goes on with the next."""
     width = tf.shape(masks, tf.int64)[2]
-    flat = tf.pad(tf.reshape(masks, (-1,)), [[0, 1]])
-    starts = _begins(flat)
-    begin = tf.where(starts)[:, 0]
-    end = tf.where(flat[:-1] & ~flat[1:])[:, 0] + 1
+    flat = tf.pad(tf.reshape(masks, (-1,)), [[1, 1]])
+    before, masked, after = flat[:-2], flat[1:-1], flat[2:]
+    begin = tf.where(masked & ~before)[:, 0]
+    end = tf.where(masked & ~after)[:, 0] + 1
     # Of each 2 × 2 pixels: a run above meets one below for the first time.
-    upper_left, upper_right, lower_left, lower_right = (
-        flat[:-width][:-1],
-        flat[:-width][1:],
-        flat[width:][:-1],
-        flat[width:][1:],
-    )
+    upper_left, lower_left = masked[:-width], masked[width:]
+    upper_right, lower_right = after[:-width], after[width:]
     meets = (upper_left | upper_right) & (lower_left | lower_right) & ~(upper_left & lower_left)
     place = tf.where(meets)[:, 0]
     above = place + tf.cast(tf.gather(upper_right, place), tf.int64)
@@ -160,18 +156,22 @@ def find_deepest(mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     flat = tf.reshape(inside, (shape[0], -1))
     is_empty = ~tf.reduce_any(mask > 0.5, [1, 2, 3])
 
+    lines = _lay_lines(width)
+
     def try_layers(left: tf.Tensor, layers: int) -> tuple[tf.Tensor, tf.Tensor]:
-        fewer = _wear_off(left, layers, width) | beside
+        fewer = _wear_off(left, layers, width, lines) | beside
         is_left = tf.reduce_any(fewer & ~beside, 1)
-        return tf.where(is_left[:, tf.newaxis], fewer, left), is_left
+        return fewer | (left & ~is_left[:, tf.newaxis]), is_left
 
     def wear_off(left: tf.Tensor, depth: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         left, is_left = try_layers(left, _MOST_LAYERS)
-        return left, depth + tf.cast(is_left, tf.int32) * _MOST_LAYERS, tf.reduce_any(is_left)
+        depth += tf.cast(is_left, tf.int32) * _MOST_LAYERS
+        left.set_shape(flat.shape)
+        depth.set_shape(outermost.shape)
+        return left, depth, tf.reduce_any(is_left & (depth < _NO_OUTSIDE_DEPTH))
 
-    most = _NO_OUTSIDE_DEPTH // _MOST_LAYERS
-    state = (flat, tf.ones(shape[:1], tf.int32), tf.constant(True))
-    left, depth, _ = tf.while_loop(lambda *now: now[2], wear_off, state, maximum_iterations=most)
+    outermost = tf.ones(shape[:1], tf.int32)
+    left, depth, _ = tf.while_loop(lambda *now: now[2], wear_off, (flat, outermost, tf.constant(True)))
     layers = _MOST_LAYERS // 2
     while layers:
         left, is_left = try_layers(left, layers)
@@ -182,7 +182,24 @@ def find_deepest(mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cast(depth, tf.float32), deepest | is_empty[:, tf.newaxis, tf.newaxis]
 
 
-def _wear_off(flat: tf.Tensor, layers: int, width: tf.Tensor) -> tf.Tensor:
+class _Line(NamedTuple):
+    """A line of pixels, in rows that lie one behind the other.
+
+    Attributes:
+        step: (2,) int32, zero and from pixel to pixel.
+        share: pixels of the layers' half that the line takes.
+    """
+
+    step: tf.Tensor
+    share: int
+
+
+def _lay_lines(width: tf.Tensor) -> list[_Line]:
+    """Return the lines that make an octagon: along the rows, the columns and both diagonals."""
+    return [_Line(tf.stack([0, step]), share) for step, share in ((1, 2), (width, 2), (width + 1, 1), (width - 1, 1))]
+
+
+def _wear_off(flat: tf.Tensor, layers: int, width: tf.Tensor, lines: list[_Line]) -> tf.Tensor:
     """Take layers of pixels off masks, by a cross and a square in turns.
 
     As many crosses and squares make an octagon: a square and two diagonals, each of half as many pixels to either side. What
@@ -192,21 +209,21 @@ def _wear_off(flat: tf.Tensor, layers: int, width: tf.Tensor) -> tf.Tensor:
         flat: (B, N) bool, rows one behind the other; beyond the first and last one there is no outside.
         layers: 1 or an even number.
         width: of a row.
+        lines: for this width.
     """
-    half = layers // 2
-    # (step from pixel to pixel, pixels of the line)
-    lines = [(1, 2 * half + 1), (width, 2 * half + 1), (width + 1, half + 1), (width - 1, half + 1)]
     if layers == 1:
         padded = tf.pad(flat, [[0, 0], [width, width]], constant_values=True)
         middle = padded[:, width:-width]
         across = padded[:, width - 1 : -width - 1] & padded[:, width + 1 : 1 - width]
         return middle & across & padded[:, : -2 * width] & padded[:, 2 * width :]
+    half = layers // 2
     reach = half * (1 + 2 * width)
     left = tf.pad(flat, [[0, 0], [reach, reach]], constant_values=True)
-    for step, length in lines:
-        known = 1
+    for line in lines:
+        known, length = 1, half * line.share + 1
         while known < length:
             more = min(known, length - known)
-            left = left[:, : -more * step] & left[:, more * step :]
+            step = more * line.step
+            left = tf.strided_slice(left, [0, 0], -step, end_mask=1) & tf.strided_slice(left, step, [0, 0], end_mask=3)
             known += more
     return left

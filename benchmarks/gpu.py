@@ -29,11 +29,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from loss_cases import DIM, MARGIN, PHOTOS, build_ours, build_peer, draw_rows
+
 ROOT = Path(__file__).resolve().parents[1]
 PEAK_TFLOPS = 989.0
-DIM = 256
-PHOTOS = 4
-MARGIN = 0.5
 LEARNING_RATE = 1e-5
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 PACKAGES = ("jax", "keras", "keras-hub", "torch", "timm", "transformers", "pytorch-metric-learning")
@@ -47,13 +46,7 @@ ENGINES = {
     "losses": "handnet's losses, jax.jit",
     "losses-peer": "pytorch-metric-learning",
 }
-LOSSES: dict[str, tuple[str, dict[str, object]]] = {
-    "batch-hard triplet": ("triplet", {"mining": "hard"}),
-    "contrastive": ("batch_contrastive", {"form": "linear", "average": "active", "margin": 1.0}),
-    "InfoNCE": ("infonce", {"views": "any"}),
-    "multi-similarity": ("multi_similarity", {}),
-    "ArcFace": ("arcface", {}),
-}
+LOSSES = ("triplet_hard", "batch_contrastive", "infonce", "multi_similarity", "arcface")
 
 
 def count_flop(size: Any, image_px: int) -> float:
@@ -303,33 +296,15 @@ def measure_torch(arguments: argparse.Namespace, library: str, pure: bool) -> It
             optimizer.zero_grad(set_to_none=True)
 
 
-def draw_rows(count: int) -> tuple[Any, Any]:
-    """Return unit vectors (N, 256) float32 with some structure by person, and labels int32 (N, 2)."""
-    import numpy as np
-
-    rng = np.random.default_rng(count)
-    person = np.arange(count) // PHOTOS
-    rows = rng.normal(size=(count // PHOTOS, DIM))[person] + 1.5 * rng.normal(size=(count, DIM))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows.astype("float32"), np.stack([person, np.arange(count) % 2], axis=1).astype("int32")
-
-
 def measure_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield the time of handnet's losses with their gradients, compiled by jax.jit."""
     os.environ["KERAS_BACKEND"] = "jax"
     import jax
     import keras
 
-    from handnet.losses import build_loss
-
     rows, labels = map(jax.device_put, draw_rows(arguments.rows))
-    for name, (key, options) in LOSSES.items():
-        classes = {"num_classes": arguments.rows // PHOTOS} if key == "arcface" else {}
-        loss = build_loss(key, {**options, **classes})
-        variables: list[Any] = []
-        if loss.state is not None:
-            loss.state.build((None, DIM))
-            variables = list(loss.state.trainable_variables)
+    for name in LOSSES:
+        loss, variables = build_ours(name, arguments.rows)
 
         def compute(given: Any, labels: Any, loss: Any = loss, variables: Any = variables) -> Any:
             vectors, *values = given
@@ -351,27 +326,19 @@ def measure_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]
 def measure_peer_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield the same of pytorch-metric-learning's counterparts."""
     import torch
-    from pytorch_metric_learning import distances, losses, miners, reducers
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     vectors, pairs = draw_rows(arguments.rows)
     rows = torch.tensor(vectors, device=device, requires_grad=True)
     labels = torch.tensor(pairs[:, 0], device=device).long()
-    l2 = distances.LpDistance(normalize_embeddings=False)
-    triplet = losses.TripletMarginLoss(margin=MARGIN, distance=l2, reducer=reducers.MeanReducer())
-    peers: dict[str, tuple[Any, Any]] = {
-        "batch-hard triplet": (triplet, miners.BatchHardMiner(distance=l2)),
-        "contrastive": (losses.ContrastiveLoss(distance=l2), None),
-        "InfoNCE": (losses.NTXentLoss(0.07), None),
-        "multi-similarity": (losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner(0.1)),
-        "ArcFace": (losses.ArcFaceLoss(arguments.rows // PHOTOS, DIM).to(device), None),
-    }
 
     def wait() -> None:
         if device == "cuda":
             torch.cuda.synchronize()
 
-    for name, (loss, miner) in peers.items():
+    for name in LOSSES:
+        loss, miner = build_peer(name, arguments.rows)
+        loss = loss.to(device)
         last: list[Any] = [None]
 
         def step(loss: Any = loss, miner: Any = miner, last: Any = last) -> None:

@@ -22,24 +22,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-DIM = 256
-PHOTOS = 4
-ROOT = Path(__file__).resolve().parents[1]
+from loss_cases import OURS, build_ours, build_peer, draw_rows
 
-# name: (our loss, our options)
-OURS: dict[str, tuple[str, dict[str, object]]] = {
-    "triplet_hard": ("triplet", {"mining": "hard"}),
-    "triplet_semihard": ("triplet", {"mining": "semihard"}),
-    "triplet_all": ("triplet", {"mining": "all"}),
-    "batch_contrastive": ("batch_contrastive", {"form": "linear", "average": "active", "margin": 1.0}),
-    "infonce": ("infonce", {"views": "any"}),
-    "supcon": ("supcon", {}),
-    "multi_similarity": ("multi_similarity", {}),
-    "circle": ("circle", {}),
-    "proxy_anchor": ("proxy_anchor", {}),
-    "arcface": ("arcface", {}),
-    "cosface": ("cosface", {}),
-}
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def resident_gib(field: str) -> float:
@@ -70,34 +55,16 @@ def measure(step: Callable[[], object], before_gib: float, repeats: int, clock: 
     }
 
 
-def batch(size: int) -> tuple[object, object]:
-    """Return unit vectors (B, D) float32 with some structure by identity, and labels int32 (B, 2)."""
-    import numpy as np
-
-    rng = np.random.default_rng(size)
-    identity = np.arange(size) // PHOTOS
-    rows = rng.normal(size=(size // PHOTOS, DIM))[identity] + 1.5 * rng.normal(size=(size, DIM))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows.astype("float32"), np.stack([identity, np.arange(size) % 2], axis=1).astype("int32")
-
-
 def run_ours(name: str, size: int, mode: str, threads: int, repeats: int, clock: str) -> dict[str, float]:
     """Measure handnet's loss in a tf.function, with XLA where the mode is "jit"."""
     import tensorflow as tf
 
-    from handnet.losses import build_loss
-
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     before = resident_gib("VmRSS")
-    rows, labels = (tf.constant(x) for x in batch(size))
-    loss_name, options = OURS[name]
-    proxies = name in ("proxy_anchor", "arcface", "cosface")
-    loss = build_loss(loss_name, {**options, **({"num_classes": size // PHOTOS} if proxies else {})})
-    variables = []
-    if proxies:
-        loss.state.build((None, DIM))
-        variables = [loss.state.proxies.value]
+    rows, labels = (tf.constant(x) for x in draw_rows(size))
+    loss, trained = build_ours(name, size)
+    variables = [variable.value for variable in trained]
 
     @tf.function(jit_compile=mode == "jit")
     def step(rows: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -117,28 +84,12 @@ def run_ours(name: str, size: int, mode: str, threads: int, repeats: int, clock:
 def run_peer(name: str, size: int, threads: int, repeats: int, clock: str) -> dict[str, float]:
     """Measure pytorch-metric-learning's counterpart."""
     import torch
-    from pytorch_metric_learning import distances, losses, miners, reducers
 
     torch.set_num_threads(threads)
     before = resident_gib("VmRSS")
-    vectors, pairs = batch(size)
-    rows, labels = torch.tensor(vectors, requires_grad=True), torch.tensor(pairs[:, 0]).long()  # type: ignore[index]
-    l2 = distances.LpDistance(normalize_embeddings=False)
-    triplet = losses.TripletMarginLoss(margin=0.5, distance=l2, reducer=reducers.MeanReducer())
-    classes = size // PHOTOS
-    loss, miner = {
-        "triplet_hard": lambda: (triplet, miners.BatchHardMiner(distance=l2)),
-        "triplet_semihard": lambda: (triplet, miners.TripletMarginMiner(0.5, "semihard", distance=l2)),
-        "triplet_all": lambda: (triplet, None),
-        "batch_contrastive": lambda: (losses.ContrastiveLoss(distance=l2), None),
-        "infonce": lambda: (losses.NTXentLoss(0.07), None),
-        "supcon": lambda: (losses.SupConLoss(0.1), None),
-        "multi_similarity": lambda: (losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner(0.1)),
-        "circle": lambda: (losses.CircleLoss(), None),
-        "proxy_anchor": lambda: (losses.ProxyAnchorLoss(classes, DIM), None),
-        "arcface": lambda: (losses.ArcFaceLoss(classes, DIM), None),
-        "cosface": lambda: (losses.CosFaceLoss(classes, DIM), None),
-    }[name]()
+    vectors, pairs = draw_rows(size)
+    rows, labels = torch.tensor(vectors, requires_grad=True), torch.tensor(pairs[:, 0]).long()
+    loss, miner = build_peer(name, size)
 
     def once() -> float:
         rows.grad = None

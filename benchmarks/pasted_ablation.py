@@ -60,11 +60,12 @@ def cut_photos(examples: "list[Example]", seed: int, rows: set[str]) -> Iterator
     """Yield for each photo the crop of each row, (S, S, 3), and whether the hand was found."""
     import tensorflow as tf
 
+    from handnet.images.hand.capsules import enclose_landmarks
     from handnet.images.hand.crop import cover_hand, lay_grid
     from handnet.images.hand.front_end import find_hands
     from handnet.images.hand.landmark_crop import crop_by_landmarks, sample_placed
     from handnet.images.hand.landmark_mask import SIZE_PX as MASK_PX
-    from handnet.images.hand.landmark_mask import PlacedMask, enclose_landmarks
+    from handnet.images.hand.landmark_mask import PlacedMask
     from handnet.images.hand.mask import resize_for_work, segment_hand, segment_small
     from handnet.images.hand.pose import find_pose
     from handnet.images.hand.regions import cut_regions, sample_photo

@@ -27,7 +27,7 @@ THROUGH = {
     ),
     "gallery/stores/test_milvus.py": (
         *("gallery/stores/milvus_client", "gallery/stores/milvus_indexes", "gallery/stores/milvus_lock"),
-        "gallery/stores/milvus_rows",
+        *("gallery/stores/milvus_rows", "gallery/stores/milvus_commit", "gallery/stores/milvus_reading"),
     ),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
     "embedding/test_job.py": ("embedding/shard",),
@@ -38,7 +38,11 @@ THROUGH = {
     "images/test_hand_check.py": ("images/hand_sheet",),
     "images/test_hand_finder.py": ("images/hand_facts", "images/seen_hand"),
     "images/test_bad_photos.py": ("images/unusable_photos",),
-    "images/hand/test_landmark_mask.py": ("images/hand/landmark_crop",),
+    "images/hand/test_landmark_mask.py": (
+        "images/hand/capsules",
+        "images/hand/hand_colors",
+        "images/hand/landmark_crop",
+    ),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_wheel.py": ("images/hand_models/models",),
     # Entries and builders of backbones: the tests walk BACKBONES.

@@ -182,7 +182,8 @@ def answers_to_csv(answers: "Sequence[Answer]") -> str:
     )
     for answer in answers:
         threshold = f"{answer.threshold.log_ratio:.4f}" if answer.threshold else ""
-        last = [f"{answer.nobody:.6f}", threshold, answer.problem]
+        nobody = "" if answer.nobody is None else f"{answer.nobody:.6f}"
+        last = [nobody, threshold, answer.problem]
         for match in answer.matches:
             numbers = [f"{match.probability:.6f}", f"{match.log_ratio:.4f}", f"{match.similarity:.6f}"]
             writer.writerow([answer.photo, match.rank, match.name, *numbers, int(match.accepted), *last])

@@ -33,6 +33,9 @@ class PersonSummary(NamedTuple):
 class Verdict(NamedTuple):
     """Whether two hands are one person's: a photo and a person's template, or two photos.
 
+    Where there is no answer, `problem` says why, and everything that would be one is None: a script that reads a number
+    without asking must not take it for "another person".
+
     Attributes:
         problem: why there is no answer, or "".
         same: at or above the threshold.
@@ -45,11 +48,11 @@ class Verdict(NamedTuple):
     """
 
     problem: str = ""
-    same: bool = False
-    probability: float = 0.0
-    log_ratio: float = 0.0
-    similarity: float = 0.0
-    threshold: float = 0.0
+    same: bool | None = None
+    probability: float | None = None
+    log_ratio: float | None = None
+    similarity: float | None = None
+    threshold: float | None = None
     pairing: str = ""
     origin: str = ""
 

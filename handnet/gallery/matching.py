@@ -50,7 +50,7 @@ class Answer(NamedTuple):
         side: of the hand, or "".
         name: who it is, or "" for nobody enrolled.
         matches: the likeliest people, best first.
-        nobody: probability that the hand belongs to nobody enrolled.
+        nobody: probability that the hand belongs to nobody enrolled; None where the photo cannot be used.
         prior: probability of somebody enrolled before the photo was seen.
         threshold: from which log ratio on a person is named, and where that comes from; None where no threshold can be told.
         remarks: what should be known about this answer.
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
     side: str
     name: str
     matches: tuple[Match, ...]
-    nobody: float
+    nobody: float | None
     prior: float
     threshold: Threshold | None
     remarks: tuple[str, ...]

@@ -76,7 +76,7 @@ class Recognition:
         all_remarks: list[str] = []
         for title, result in zip(titles, embedded, strict=True):
             if result.vector is None:
-                answers.append(Answer(title, result.reason, "", "", "", (), 1.0, question.prior, None, (), 0, 0))
+                answers.append(Answer(title, result.reason, "", "", "", (), None, question.prior, None, (), 0, 0))
                 continue
             kind = decide_kind(result.kind, question.view, question.side)
             vector = self._store.codec.turn(result.vector[None])[0]

@@ -82,6 +82,7 @@ def create_bound(
     """Make a gallery with the model of `source`; see `create_gallery`."""
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.protection import read_key
+    from handnet.gallery.stores import check_layout
 
     if not source:
         raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
@@ -89,6 +90,8 @@ def create_bound(
         raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
     if not store and os.path.lexists(gallery):
         raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
+    # Calibration takes minutes: what cannot be made is refused before.
+    check_layout(store, index, shards)
     key = read_key(key_file)
     start_tensorflow()
     from handnet.gallery.bound_models import load_model

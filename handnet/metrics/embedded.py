@@ -223,6 +223,11 @@ def load_part(path: Path | str, normalize: bool = False, with_attributes: bool =
     """
     if is_address(str(path)) or Path(path).is_dir():
         columns = read_vector_folder(Folder(str(path)), _read_parquet)
+    elif not Path(path).exists() and not Path(path).suffix:
+        raise EvaluationError(
+            f"There are no vectors at {str(path)!r}. Expected a file that ends with {' or '.join(VECTOR_FORMATS)}, or the "
+            "folder that `handnet embed --cluster` wrote."
+        )
     else:
         check_vector_file(Path(path))
         columns = _read_columns(Path(path))

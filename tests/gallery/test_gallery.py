@@ -103,6 +103,8 @@ def test_verify_against_a_person(people: Gallery) -> None:
     assert wrong.probability < 0.1
     assert wrong.similarity < wrong.threshold
     assert unreadable.problem == "not a photo"
+    told = (unreadable.same, unreadable.probability, unreadable.log_ratio, unreadable.similarity, unreadable.threshold)
+    assert told == (None,) * 5, "no number that could be taken for an answer"
     with pytest.raises(GalleryError, match="Nobody is enrolled as 'Person 99'"):
         people.verify("Person 99", take_photo(1))
 
@@ -128,7 +130,7 @@ def test_photos_together_are_one_answer(people: Gallery) -> None:
     assert together[0].name == "Person 2"
     mean = np.mean([answer.matches[0].log_ratio for answer in single])
     assert together[0].matches[0].log_ratio == pytest.approx(mean)
-    assert together[1].problem == "not a photo"
+    assert (together[1].problem, together[1].nobody) == ("not a photo", None)
 
 
 def test_photos_together_keep_what_was_seen_in_each(people: Gallery) -> None:

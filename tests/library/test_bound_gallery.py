@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 import handnet
-from handnet.console import Count
+from handnet.console import Count, hide_progress
 from handnet.data.example import Example
 from handnet.gallery import Gallery
 from handnet.gallery.pairings import Matching
+from handnet.library.bound_gallery import create_bound
 from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
 from tests.tiny import write_tiny
 
@@ -55,6 +56,36 @@ def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
     with pytest.raises(handnet.HandnetError, match="no people to calibrate with"):
         handnet.create_gallery(tmp_path / "others", tmp_path / "model")
     assert not (tmp_path / "others").exists()
+
+
+@pytest.mark.parametrize(
+    ("store", "index", "shards", "message"),
+    [
+        ("", "foo", 1, "searched in memory, exactly.*Received: 'foo'"),
+        ("", "exact", 2, "need --store. Received: 2"),
+        ("milvus+http://127.0.0.1:1", "hnws", 1, "Unknown index 'hnws'. Did you mean 'hnsw'"),
+        ("milvus+http://127.0.0.1:1", "hnsw", 0, "1 shard or more. Received: 0"),
+        ("milvus", "exact", 1, "Unknown store 'milvus'"),
+    ],
+)
+def test_a_store_that_cannot_be_made_is_refused_before_the_model_is_calibrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, index: str, shards: int, message: str
+) -> None:
+    monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: pytest.fail("loaded"))
+    with pytest.raises(handnet.HandnetError, match=message):
+        create_bound(
+            str(tmp_path / "g"),
+            {"kind": "saved_model", "path": "m"},
+            "",
+            store,
+            None,
+            False,
+            "off",
+            index,
+            shards,
+            print,
+            hide_progress,
+        )
 
 
 def test_a_gallery_whose_model_cannot_be_loaded_is_closed_again(

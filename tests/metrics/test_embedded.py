@@ -103,6 +103,8 @@ def test_other_kinds_of_files_are_named(tmp_path):
     for act in (draw().save, load_part):
         with pytest.raises(ConfigError, match=r"ends with \.npz or \.parquet\. Received: '.*e\.csv'"):
             act(tmp_path / "e.csv")
+    with pytest.raises(EvaluationError, match=r"no vectors at '.*parts'\. Expected a file .* or the folder"):
+        load_part(tmp_path / "parts")
     assert not list(tmp_path.iterdir())
 
 

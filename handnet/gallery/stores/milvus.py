@@ -7,8 +7,6 @@ whatever goes through everybody does so in blocks.
 """
 
 import json
-import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,32 +20,28 @@ from handnet.errors import ConfigError, GalleryError
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.milvus_client import Server
+from handnet.gallery.stores.milvus_commit import commit, make_log, recover
 from handnet.gallery.stores.milvus_copy import NewCollection
-from handnet.gallery.stores.milvus_indexes import EXACT, find_index
+from handnet.gallery.stores.milvus_indexes import EXACT
 from handnet.gallery.stores.milvus_lock import WriterLock
+from handnet.gallery.stores.milvus_reading import CommittedRows
 from handnet.gallery.stores.milvus_rows import (
     MARK_BYTES,
     READ_FIELDS,
     Head,
-    RowWriter,
     ServerRow,
     compose,
     keep_newest,
     name_group,
     read_composition,
-    read_head,
-    read_header,
     read_person,
     read_photo,
     read_template,
     to_bytes,
-    write_composition,
 )
-from handnet.gallery.stores.rows import RowCodec
 from handnet.gallery.stores.sqlite import SqliteStore
 from handnet.gallery.stores.sqlite_folder import new_gallery_folder, write_empty
 from handnet.gallery.stores.store import (
-    CHANGED_MEANWHILE,
     Block,
     Candidates,
     Changes,
@@ -56,12 +50,8 @@ from handnet.gallery.stores.store import (
     Snapshot,
     explain_missing,
 )
-from handnet.gallery.templates import build_templates
 
 TIMEOUT_S = 30.0
-_POLL_S = 0.05
-_MAX_TRIES = 20
-_BLOCK_PEOPLE = 250
 _LOG_ROWS = 1000
 _SEARCHED_ROWS = 1000
 
@@ -90,16 +80,20 @@ class MilvusStore:
             if not self._server.has_gallery():
                 raise GalleryError(f"There is no gallery {gallery!r} on {address}. Make one with create --store.")
             self._server.load()
-            head = self._read_any_head()
-            rows = self._server.query("kind == 'header'", ("item", "body"))
-            fields = read_header(rows, head.header_parts)
-            if fields is None:
-                raise GalleryError(f"The header of the gallery {self.location} is damaged. Restore it from a backup.")
-            self.header, self._epoch = Header(**fields), head.epoch
-            self._use(Codec(self.header.width, key, self.header.protection))
+            self._committed = CommittedRows(self._server, self.location, key)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def header(self) -> Header:
+        """What the gallery is made for."""
+        return self._committed.header
+
+    @property
+    def codec(self) -> Codec:
+        """What opens its rows."""
+        return self._committed.codec
 
     @classmethod
     def create(cls, gallery: str, address: str, header: Header, key: Key | None = None) -> "MilvusStore":
@@ -107,13 +101,10 @@ class MilvusStore:
 
         Raises:
             GalleryError: the server is out of reach, or has such a gallery.
-            ConfigError: photos were to be kept, which a server does not, an unknown index, or no shards.
+            ConfigError: photos were to be kept, which a server does not, or an unknown index.
         """
         if header.keep_photos:
             raise ConfigError("A server keeps no photos. Leave out --keep-photos; migrate takes them from a folder.")
-        find_index(header.index)
-        if header.shards < 1:
-            raise ConfigError(f"A collection has 1 shard or more. Received: {header.shards}.")
         server = Server(gallery, address, TIMEOUT_S)
         try:
             if server.has_gallery():
@@ -128,54 +119,59 @@ class MilvusStore:
 
     def read_version(self) -> int:
         """Return the collection's version."""
-        return self._read_head().version
+        return self._committed.read_head().version
 
     def read_since(self, version: int) -> Snapshot:
         """Return what changed after `version`; -1: everything."""
 
         def read(head: Head) -> Snapshot:
             rows = self._server.query(f"kind == 'person' and batch <= {head.version}", ("item", "batch"))
-            newest = keep_newest(rows, self._read_gone(head))
+            newest = keep_newest(rows, self._committed.read_gone(head))
             changed = None if version < 0 else [row["item"] for row in newest if row["batch"] > version]
-            people, photos = self._read_people(head, changed), self._read_photos(head, "owner", changed)
+            people, photos = (
+                self._committed.read_people(head, changed),
+                self._committed.read_photos(head, "owner", changed),
+            )
             return Snapshot(head.version, frozenset(row["item"] for row in newest), people, photos)
 
-        return self._read_consistently(read)
+        return self._committed.read_consistently(read)
 
     def read_contents(self) -> Contents:
         """Return everybody, some hundred people at a time."""
-        head = self._read_head()
+        head = self._committed.read_head()
         num_photos = self._server.count(f"kind == 'photo' and batch <= {head.version}")
-        return Contents(head.version, sum(head.composition.values()), num_photos, self._read_blocks(head))
+        return Contents(head.version, sum(head.composition.values()), num_photos, self._committed.read_blocks(head))
 
     def find_person(self, name: str) -> Person | None:
         """Return the person of a name, in any case (upper or lower)."""
 
         def read(head: Head) -> Person | None:
             for spelling in list_spellings(name):
-                rows = self._server.query(f"kind == 'person' and mark == '{self._rows.key_name(spelling)}'", ("item",))
-                people = self._read_people(head, sorted({row["item"] for row in rows}))
+                rows = self._server.query(
+                    f"kind == 'person' and mark == '{self._committed.rows.key_name(spelling)}'", ("item",)
+                )
+                people = self._committed.read_people(head, sorted({row["item"] for row in rows}))
                 for person in people:
                     # An older row may bear a name that its person has no longer.
                     if person.name.casefold() == spelling.casefold():
                         return person
             return None
 
-        return self._read_consistently(read)
+        return self._committed.read_consistently(read)
 
     def read_person(self, person: str) -> Person | None:
         """Return the person of an id."""
-        people = self._read_consistently(lambda head: self._read_people(head, [person]))
+        people = self._committed.read_consistently(lambda head: self._committed.read_people(head, [person]))
         return people[0] if people else None
 
     def read_photos(self, people: Collection[str]) -> list[Photo]:
         """Return the photos of some people, the oldest first."""
-        return self._read_consistently(lambda head: self._read_photos(head, "owner", people))
+        return self._committed.read_consistently(lambda head: self._committed.read_photos(head, "owner", people))
 
     def find_photos(self, digests: Sequence[str]) -> list[Photo]:
         """Return the enrolled photos whose contents have one of these digests."""
-        marks = [self._rows.key_digest(digest) for digest in digests]
-        return self._read_consistently(lambda head: self._read_photos(head, "mark", marks))
+        marks = [self._committed.rows.key_digest(digest) for digest in digests]
+        return self._committed.read_consistently(lambda head: self._committed.read_photos(head, "mark", marks))
 
     def read_picture(self, photo: str) -> bytes | None:
         """Return None: a server keeps no photos."""
@@ -183,7 +179,7 @@ class MilvusStore:
 
     def read_audit(self) -> list[AuditEntry]:
         """Return the log, the oldest first."""
-        head = self._read_head()
+        head = self._committed.read_head()
         rows = self._server.query(f"kind == 'audit' and batch <= {head.version}", ("item", "body"))
         return sorted((AuditEntry(int(row["item"]), *json.loads(row["body"])) for row in rows), key=lambda e: e.number)
 
@@ -192,19 +188,19 @@ class MilvusStore:
         """Enter a transaction; its changes are committed when it is left without an error."""
         lock = self._make_lock()
         with lock.hold():
-            self._recover()
+            recover(self._server, self._committed)
             changes = Changes()
             yield changes
             if changes.is_empty:
                 return
-            self._commit(changes, lock)
+            commit(self._server, self._committed, changes, lock)
 
     def replace_all(self, header: Header, blocks: Iterable[Block], version: int, action: str) -> None:
         """Write everybody's new vectors into a new collection while the old one answers, and turn the alias to it."""
-        codec, epoch = self.codec.fit(header.width), self._epoch + 1
+        codec, epoch = self.codec.fit(header.width), self._committed.epoch + 1
         with self._make_lock().hold():
-            self._recover()
-            self._check_version(version)
+            recover(self._server, self._committed)
+            self._committed.check_version(version)
             self._server.drop_leftovers()
             new = NewCollection(self._server, header, codec, version + 1)
         with new.dropped_on_error():
@@ -215,8 +211,8 @@ class MilvusStore:
         lock = self._make_lock()
         with lock.hold():
             with new.dropped_on_error():
-                self._recover()
-                self._check_version(version)
+                recover(self._server, self._committed)
+                self._committed.check_version(version)
                 missing = self._server.count("kind == 'photo'") - new.num_photos
                 if missing > 0:
                     raise GalleryError(explain_missing(missing))
@@ -231,7 +227,7 @@ class MilvusStore:
         codec = Codec(header.width, key, header.protection)
         lock = self._make_lock()
         with lock.hold():
-            self._recover()
+            recover(self._server, self._committed)
             old = self.codec
 
             def turn(photo: Photo) -> Photo:
@@ -249,7 +245,7 @@ class MilvusStore:
             for group in groups:
                 condition = f"kind == 'template' and mark == '{name_group(group)}' and batch <= {head.version}"
                 found.update(self._server.search(condition, vector.tolist(), limit, self.header.index))
-            people = self._read_people(head, sorted(found))
+            people = self._committed.read_people(head, sorted(found))
             versions = {person.id: person.version for person in people}
             rows = self._server.query_in("kind == 'template'", "owner", sorted(versions), READ_FIELDS)
             # A template that was not made with its person's last change waits to be swept away.
@@ -257,7 +253,7 @@ class MilvusStore:
             composition = read_composition(head.composition)
             return Candidates(people, templates, composition, sum(composition.values()))
 
-        return self._read_consistently(read)
+        return self._committed.read_consistently(read)
 
     def compact(self) -> None:
         """Let the server write its files without what was deleted; where it does not, write everybody into a new collection.
@@ -267,13 +263,13 @@ class MilvusStore:
         """
         lock = self._make_lock()
         with lock.hold():
-            self._recover()
+            recover(self._server, self._committed)
             # What a migration left that was killed holds everybody who has been removed since.
             self._server.drop_leftovers()
         if self._server.compact():
             return
         with lock.hold():
-            self._recover()
+            recover(self._server, self._committed)
             self._rewrite(self.header, self.codec, lambda photo: photo, None, lock)
 
     def backup(self, target: Path) -> None:
@@ -294,22 +290,22 @@ class MilvusStore:
 
         def read(head: Head) -> list[str]:
             damage: list[str] = []
-            gone = self._read_gone(head)
+            gone = self._committed.read_gone(head)
             rows = self._server.query(f"kind == 'person' and batch <= {head.version}", READ_FIELDS)
             people = {row["item"]: row for row in keep_newest(rows, gone)}
             rows = self._server.query(f"kind == 'photo' and batch <= {head.version}", READ_FIELDS)
             photos: list[Photo] = []
             for row in people.values():
-                _try(partial(read_person, row, self._rows), damage)
+                _try(partial(read_person, row, self._committed.rows), damage)
             for row in keep_newest(rows, gone):
-                photos += _try(partial(read_photo, row, self._rows), damage)
+                photos += _try(partial(read_photo, row, self._committed.rows), damage)
                 if row["owner"] not in people:
                     damage.append(f"photo {row['item']} is of nobody")
             if not damage and dict(compose(people, photos)) != read_composition(head.composition):
                 damage.append("the templates are not those of the photos")
             return damage
 
-        return self._read_consistently(read)
+        return self._committed.read_consistently(read)
 
     def read_traces(self, person: str) -> list[bytes]:
         """Return byte strings by which a person's rows would be known on the server."""
@@ -339,146 +335,8 @@ class MilvusStore:
         """Close the connection."""
         self._server.close()
 
-    def _use(self, codec: Codec) -> None:
-        self.codec = codec
-        self._rows = RowCodec(codec, self.header.collection, seal_vectors=False)
-
     def _make_lock(self) -> WriterLock:
         return WriterLock(self._server, self.header.width, self._server.timeout_s)
-
-    def _read_any_head(self) -> Head:
-        for _ in range(_MAX_TRIES):
-            rows = self._server.query("kind == 'head'", ("body",))
-            if rows:
-                return read_head(rows)
-            time.sleep(_POLL_S)
-        raise GalleryError(f"The gallery {self.location} is damaged: it has no head. Restore it from a backup.")
-
-    def _read_head(self) -> Head:
-        head = self._read_any_head()
-        if head.epoch != self._epoch:
-            raise GalleryError(
-                f"The gallery {self.location} was given another key or model by another process. Open it again."
-            )
-        return head
-
-    def _read_consistently(self, read: Callable[[Head], _Value]) -> _Value:
-        """Read as of one commit: where there was another meanwhile, read again."""
-        for _ in range(_MAX_TRIES):
-            head = self._read_head()
-            value = read(head)
-            if self._read_head().version == head.version:
-                return value
-        raise GalleryError(f"The gallery {self.location} is being changed too often to be read. Repeat.")
-
-    def _read_blocks(self, head: Head) -> Iterator[Block]:
-        last = ""
-        condition = f"kind == 'person' and batch <= {head.version}"
-        for page in self._server.query_pages(condition, ("item",), _BLOCK_PEOPLE):
-            # The rows of a person, of which a writer that died may have left two, lie together; some end on the next page.
-            ids = sorted({row["item"] for row in page} - {last})
-            last = page[-1]["item"]
-            block = Block(self._read_people(head, ids), self._read_photos(head, "owner", ids))
-            # What another writer swept away meanwhile is missing here.
-            self._check_version(head.version)
-            yield block
-
-    def _read_gone(self, head: Head) -> dict[str, int]:
-        rows = self._server.query(f"kind == 'gone' and batch <= {head.version}", ("item", "batch"))
-        return {row["item"]: row["batch"] for row in rows}
-
-    def _read_people(self, head: Head, ids: Sequence[str] | None) -> list[Person]:
-        condition = f"kind == 'person' and batch <= {head.version}"
-        if ids is None:
-            rows = self._server.query(condition, READ_FIELDS)
-        else:
-            rows = self._server.query_in(condition, "item", ids, READ_FIELDS)
-        return [read_person(row, self._rows) for row in keep_newest(rows, self._read_gone(head))]
-
-    def _read_photos(self, head: Head, field: str, values: Collection[str] | None) -> list[Photo]:
-        condition = f"kind == 'photo' and batch <= {head.version}"
-        rows: list[ServerRow]
-        if values is None:
-            rows = keep_newest(self._server.query(condition, READ_FIELDS), self._read_gone(head))
-        else:
-            # A photo that was merged has an older row of another owner: the newest row counts.
-            items = {row["item"] for row in self._server.query_in(condition, field, list(values), ("item",))}
-            rows = self._server.query_in(condition, "item", sorted(items), READ_FIELDS)
-            wanted = set(values)
-            rows = [row for row in keep_newest(rows, self._read_gone(head)) if row[field] in wanted]
-        photos = [read_photo(row, self._rows) for row in rows]
-        return sorted(photos, key=lambda photo: (photo.created, photo.id))
-
-    def _commit(self, changes: Changes, lock: WriterLock) -> None:
-        head = self._read_head()
-        number = head.version + 1
-        removed_people, removed_photos = set(changes.remove_people), set(changes.remove_photos)
-        put = {photo.id: photo for photo in changes.put_photos}
-        owners = self._server.query_in("kind == 'photo'", "item", sorted({*put, *removed_photos}), ("owner",))
-        touched = {row["owner"] for row in owners} | {photo.person for photo in changes.put_photos}
-        touched |= {person.id for person in changes.put_people} | removed_people
-        before = self._read_photos(head, "owner", sorted(touched))
-        known = {person.id: person for person in self._read_people(head, sorted(touched))}
-        people = {**known, **{person.id: person for person in changes.put_people}}
-        staying = [people[person] for person in sorted(touched - removed_people)]
-        after = [photo for photo in before if photo.id not in put and photo.id not in removed_photos]
-        after = [photo for photo in [*after, *changes.put_photos] if photo.person not in removed_people]
-        after_ids = {photo.id for photo in after}
-        gone = [photo.id for photo in before if photo.id not in after_ids] + changes.remove_people
-
-        writer = RowWriter(self._rows, self.header.width, number)
-        rows = [writer.make_person(replace(person, version=number)) for person in staying]
-        rows += [writer.make_photo(photo) for photo in changes.put_photos]
-        rows += [writer.make_template(template) for template in build_templates(after)]
-        rows += [writer.make("gone", item) for item in gone]
-        rows.append(_make_log(writer, number, changes))
-        composition = Counter(head.composition)
-        composition.subtract(write_composition(compose(known, before)))
-        composition.update(write_composition(compose([person.id for person in staying], after)))
-        kept = {text: count for text, count in composition.items() if count}
-        self._server.insert(rows)
-        lock.check()
-        self._server.insert([writer.make_head(head._replace(version=number, composition=kept))])
-        self._server.flush()
-        # From here on the commit stands; what follows is done by the next writer where this one dies.
-        self._server.delete_in(f"kind == 'template' and batch < {number}", "owner", sorted(touched))
-        items = [*(person.id for person in staying), *put]
-        self._server.delete_in(f"kind in ['person', 'photo'] and batch < {number}", "item", [*items, *gone])
-        self._server.delete(f"kind == 'gone' and batch <= {number}")
-        # Last: more than one head tells the next writer that this was not done to its end.
-        self._server.delete(f"kind == 'head' and batch < {number}")
-
-    def _recover(self) -> None:
-        """Finish what a writer that died had begun: drop what was not committed, sweep away what was superseded."""
-        head = self._read_head()
-        self._server.delete(f"batch > {head.version}")
-        if self._server.count("kind == 'head'") == 1:
-            return
-        rows = self._read_unswept()
-        newest: dict[str, int] = {}
-        for row in rows:
-            if row["kind"] != "template":
-                newest[row["item"]] = max(row["batch"], newest.get(row["item"], -1))
-        gone = {row["item"] for row in rows if row["kind"] == "gone" and row["batch"] == newest[row["item"]]}
-
-        def is_superseded(row: ServerRow) -> bool:
-            subject = row["owner"] if row["kind"] == "template" else row["item"]
-            return row["kind"] == "gone" or subject in gone or row["batch"] < newest.get(subject, -1)
-
-        # The marks of what is gone only after what they mark.
-        superseded = sorted((row["kind"] == "gone", row["key"]) for row in rows if is_superseded(row))
-        self._server.delete_in("", "key", [key for _, key in superseded])
-        self._server.delete(f"kind == 'head' and batch < {head.version}")
-
-    def _read_unswept(self) -> list[ServerRow]:
-        """Return the rows of everything that a commit changed whose sweep did not come to its end, the superseded ones too."""
-        fields = ("key", "kind", "item", "owner", "batch")
-        kinds = "kind in ['person', 'photo', 'gone']"
-        # The head of the last commit that was swept to its end is there still: it is deleted last.
-        swept = min(row["batch"] for row in self._server.query("kind == 'head'", ("batch",)))
-        items = sorted({row["item"] for row in self._server.query(f"{kinds} and batch > {swept}", ("item",))})
-        rows = self._server.query_in(kinds, "item", items, fields)
-        return rows + self._server.query_in("kind == 'template'", "owner", items, fields)
 
     def _rewrite(
         self,
@@ -489,7 +347,7 @@ class MilvusStore:
         lock: WriterLock,
     ) -> None:
         """Write everybody into a new collection while other writers wait; `changes`: what the log says of it."""
-        contents, epoch = self.read_contents(), self._epoch + (changes is not None)
+        contents, epoch = self.read_contents(), self._committed.epoch + (changes is not None)
         self._server.drop_leftovers()
         new = NewCollection(self._server, header, codec, contents.version + 1)
         with new.dropped_on_error():
@@ -512,11 +370,11 @@ class MilvusStore:
                 yield page
 
         new.put_log(read_log())
-        new.finish(epoch, lambda writer: [] if changes is None else [_make_log(writer, version + 1, changes)])
+        new.finish(epoch, lambda writer: [] if changes is None else [make_log(writer, version + 1, changes)])
 
     def _check_whole(self, new: NewCollection) -> None:
         """Compare with what is there, counted; the caller holds the lock and has recovered, so that no row is there twice."""
-        expected = sum(self._read_head().composition.values()), self._server.count("kind == 'photo'")
+        expected = sum(self._committed.read_head().composition.values()), self._server.count("kind == 'photo'")
         if (new.num_people, new.num_photos) != expected:
             raise GalleryError(
                 f"The gallery {self.location} is damaged: run handnet gallery check. It was not written again."
@@ -525,22 +383,7 @@ class MilvusStore:
     def _turn_to(self, new: NewCollection, header: Header, codec: Codec, epoch: int) -> None:
         """Turn the alias, which is the commit. After an error the new collection may be the gallery: it is not dropped."""
         self._server.turn_alias(new.name)
-        self.header, self._epoch = header, epoch
-        self._use(codec)
-
-    def _check_version(self, version: int) -> None:
-        if self._read_head().version != version:
-            raise GalleryError(CHANGED_MEANWHILE)
-
-
-def _make_log(writer: RowWriter, number: int, changes: Changes) -> ServerRow:
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return _make_entry(writer, AuditEntry(number, now, changes.action, changes.subject, changes.detail))
-
-
-def _make_entry(writer: RowWriter, entry: AuditEntry) -> ServerRow:
-    body = json.dumps([entry.time, entry.action, entry.subject, entry.detail])
-    return writer.make("audit", str(entry.number), body=body)
+        self._committed.turn_to(header, codec, epoch)
 
 
 def _try(read: Callable[[], _Value], damage: list[str]) -> list[_Value]:

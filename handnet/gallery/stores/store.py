@@ -117,8 +117,15 @@ class Store(Protocol):
     """
 
     location: str
-    header: Header
-    codec: Codec
+
+    @property
+    def header(self) -> Header:
+        """What the gallery is made for."""
+
+    @property
+    def codec(self) -> Codec:
+        """What seals and opens its rows."""
+
     # What `find_bytes` cannot look into, in words; "" where it sees everything.
     unsearched: str
 

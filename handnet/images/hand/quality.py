@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from handnet.images.hand.capsules import enclose_landmarks, measure_distance, measure_palm_width
 from handnet.images.hand.front_end import Hands
-from handnet.images.hand.landmark_mask import enclose_landmarks, measure_distance, measure_palm_width
 from handnet.images.hand.presence import FIRST_FINGER_LANDMARK, find_outside
 from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand.regions import cut_regions, to_regions

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from handnet.images.hand.capsules import measure_palm_width
 from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.landmark_crop import PLAIN_AGREEMENT, measure_agreement
-from handnet.images.hand.landmark_mask import cover_points, measure_palm_width, segment_by_landmarks
+from handnet.images.hand.landmark_mask import cover_points, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, segment_small
 from handnet.images.hand.regions import sample_photo
 

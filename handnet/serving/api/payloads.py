@@ -234,7 +234,7 @@ class AnswerOut(Strict):
     hand: HandOut
     name: Annotated[str, Field(description="Who it is; blank: nobody enrolled.")]
     matches: list[MatchOut]
-    nobody: Annotated[float, Field(description="Probability of nobody enrolled.")]
+    nobody: Annotated[float | None, Field(description="Probability of nobody enrolled; null where there is a problem.")]
     prior: float
     threshold: ThresholdOut | None
     remarks: list[str]
@@ -249,14 +249,14 @@ class Answers(Strict):
 
 
 class VerdictOut(Strict):
-    """Whether two hands are one person's."""
+    """Whether two hands are one person's; everything that would be an answer is null where there is a problem."""
 
     problem: str
-    same: bool
-    probability: float
-    log_ratio: float
-    similarity: float
-    threshold: float
+    same: bool | None
+    probability: float | None
+    log_ratio: float | None
+    similarity: float | None
+    threshold: float | None
     pairing: str
     origin: str
     remarks: list[str]

@@ -1,11 +1,15 @@
 """Maps of the embeddings as pictures."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from matplotlib.figure import Figure
 from PIL import Image
+from sklearn.manifold import TSNE
 
 from handnet.evaluation.report import maps
 from tests.metrics.test_protocols import draw_hands
@@ -37,6 +41,23 @@ def test_a_few_photos_have_no_map_and_neighbours_stay_together(tmp_path: Path) -
     gaps = np.linalg.norm(points[:, None] - points[None], axis=-1)
     nearest = np.argsort(gaps, axis=1)[:, 1]
     assert ((nearest < 8) == (np.arange(16) < 8)).all()
+
+
+@pytest.mark.parametrize(("num_photos", "alone"), [(40, True), (maps._MANY_PHOTOS, False)])
+def test_threads_do_not_wait_for_each_other_over_few_photos(
+    num_photos: int, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[object] = []
+
+    @contextlib.contextmanager
+    def limit(count: object) -> Iterator[None]:
+        limits.append(count)
+        yield
+
+    monkeypatch.setattr(threadpoolctl, "threadpool_limits", limit)
+    monkeypatch.setattr(TSNE, "fit_transform", lambda self, embeddings: embeddings[:, :2])
+    maps.compute_tsne(np.zeros((num_photos, 3), np.float32), seed=0)
+    assert limits == [1 if alone else None]
 
 
 def test_a_person_is_named_in_full_next_to_a_photo_of_theirs() -> None:

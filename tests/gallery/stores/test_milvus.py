@@ -13,7 +13,6 @@ from handnet.errors import ConfigError, GalleryError, GalleryServerError
 from handnet.gallery import Gallery
 from handnet.gallery.enrolment import Entry
 from handnet.gallery.pairings import Matching
-from handnet.gallery.stores import milvus as milvus_store
 from handnet.gallery.stores import milvus_lock
 from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
@@ -57,7 +56,7 @@ def test_writer_that_dies_leaves_the_old_or_the_new_state(
         assert make_photo(store, 0, 8).id in now[1]
     assert other.check() == []
     # Of some people there are two rows now, the one on the page after the other.
-    monkeypatch.setattr(milvus_store, "_BLOCK_PEOPLE", 1)
+    monkeypatch.setattr("handnet.gallery.stores.milvus_reading._BLOCK_PEOPLE", 1)
     blocks = list(other.read_contents().blocks)
     assert [person.id for block in blocks for person in block.people] == sorted(now[0])
     assert {photo.id for block in blocks for photo in block.photos} == set(now[1])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from handnet.errors import GalleryError
-from handnet.gallery.stores import milvus as milvus_store
 from handnet.gallery.stores import milvus_client
 from handnet.gallery.stores.milvus import MilvusStore
 from handnet.gallery.stores.milvus_client import Server
@@ -88,8 +87,8 @@ class Calls:
 def test_a_large_gallery_goes_through_the_memory_in_blocks(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, rows in (("_BLOCK_PEOPLE", 7), ("_SEARCHED_ROWS", 25), ("_LOG_ROWS", 25)):
-        monkeypatch.setattr(milvus_store, name, rows)
+    for name, rows in (("milvus_reading._BLOCK_PEOPLE", 7), ("milvus._SEARCHED_ROWS", 25), ("milvus._LOG_ROWS", 25)):
+        monkeypatch.setattr(f"handnet.gallery.stores.{name}", rows)
     store = MilvusStore.create(*place, make_header(shards=2))
     fill(store, range(50))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), store.write() as changes:  # noqa: PT012

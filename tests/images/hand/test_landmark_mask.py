@@ -5,16 +5,12 @@ import pytest
 import tensorflow as tf
 
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
+from handnet.images.hand.capsules import BONES, enclose_landmarks, measure_distance
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import find_hands
+from handnet.images.hand.hand_colors import measure_strangeness
 from handnet.images.hand.landmark_crop import crop_by_landmarks
-from handnet.images.hand.landmark_mask import (
-    BONES,
-    enclose_landmarks,
-    measure_distance,
-    measure_strangeness,
-    segment_by_landmarks,
-)
+from handnet.images.hand.landmark_mask import segment_by_landmarks
 from handnet.images.hand.regions import cut_regions, lay_points, to_regions
 from handnet.images.hand_models.models import load_hand_models
 from tests.hand_models import find_hand_models

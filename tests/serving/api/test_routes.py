@@ -64,6 +64,17 @@ def test_verify_says_yes_to_the_person_and_no_to_another(client: TestClient) -> 
     assert [answer["same"] for answer in answers] == [True, False]
 
 
+def test_a_photo_without_an_answer_has_no_numbers(client: TestClient) -> None:
+    person = find_id(client, "Ada Lovelace")
+    identified = send(client, "identify", draw(0), b"text").json()["answers"][1]
+    assert (identified["nobody"], identified["matches"]) == (None, [])
+    verified = send(client, "verify", b"text", person=person).json()["answers"][0]
+    compared = send(client, "compare", draw(0), b"text").json()
+    for answer in (verified, compared):
+        assert answer["problem"]
+        assert {answer[name] for name in ("same", "probability", "log_ratio", "similarity", "threshold")} == {None}
+
+
 def test_compare_gives_the_pair_and_the_distributions(client: TestClient) -> None:
     same = send(client, "compare", draw(0), draw(0, "palmar")).json()
     other = send(client, "compare", draw(0), draw(1, "palmar")).json()

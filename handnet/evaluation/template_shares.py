@@ -31,9 +31,16 @@ def explain_closest_people(of: RunPart, part: EmbeddedPart, found: Sequence[Clos
     pairs = [(closest.person, other.person) for closest in found for other in (closest.own, *closest.others)]
     wanted = np.isin(part.identities, np.unique(pairs))
     some = part.select(wanted)
-    image, model = of.run.config.image, of.run.config.model
-    photos = prepare_photos(some.paths, image)
-    features = compute_features(of.encoder.backbone, photos, image, model, progress=of.progress)
+    config = of.run.config
+    photos = prepare_photos(some.paths, config.image)
+    features = compute_features(
+        of.encoder.backbone,
+        photos,
+        config.image,
+        config.model,
+        progress=of.progress,
+        engine=config.features.engine,
+    )
     return share_templates(of.encoder, features, some, pairs)
 
 

@@ -4,14 +4,14 @@
 
 PYTHON is an interpreter with torch, transformers and pillow. Theirs, in each step: 16 photos of 1600×1200 decoded by Pillow,
 resized to 256, cropped to 224, through the backbone; head 768 → 512 → 256, batch-hard triplet loss by a Python loop, AdamW.
-Ours: each photo decoded and through the backbone once (or `--views` times, augmented), by each engine of `--engines`, then the same
-head, batch and number of updates from features by `handnet`'s own pipeline and loss. "auto" is the engine that training chooses
-here; "openvino:f32" is OpenVINO where a processor has no bfloat16 units.
+Ours: each photo decoded and through the backbone once (or `--views` times, augmented), by each of the engines, then the same
+head, batch and number of updates from features by handnet's own pipeline and loss. "auto" is the engine that training chooses here;
+"openvino:f32" is OpenVINO where a processor has no bfloat16 units.
 
 Measured are a few steps of theirs, a few photos of our decode and backbone, and an epoch of our head. All is then extrapolated to
 11k Hands: 128 people, 7,501 training photos, 160 steps an epoch, 30 epochs: 4,800 updates. Weights are random: the
-arithmetic is the same. Loading, compilation and the first step are not counted; the conversion for OpenVINO is. Rounds: theirs and
-ours take their turns, and each figure is its best.
+arithmetic is the same. Loading, compilation and the first step are not counted; OpenVINO's conversion is. Theirs and ours take
+their turns in every round, and each figure is its best.
 """
 
 import argparse

@@ -27,8 +27,8 @@ _CONVERTED_FILES = ("model.xml", "model.bin")
 MIN_COSINE = 0.999
 # Either one multiplies bfloat16 in hardware; without them bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
-# Parameters × photos from which OpenVINO is done first: DINOv2-B, 86 million, is converted in about 20 s of a core, and then saves
-# 0.3 s a photo where there are bfloat16 units, else 0.05 s.
+# Parameters × photos from which OpenVINO is done first: DINOv2-B, 86 million, is converted in about 20 s of a core, which then
+# saves 0.3 s a photo where there are bfloat16 units, else 0.05 s.
 _WORTH_CONVERTING, _WORTH_LOADING, _WORTH_FLOAT32 = 1e10, 1e9, 1e11
 Samples = npt.NDArray[np.uint8] | None
 # Raises RunError where an engine's vectors are too far from its network's.
@@ -50,7 +50,7 @@ class Engine(NamedTuple):
 
 
 def choose_engine(encoder: keras.Model, num_photos: int, known_as: Mapping[str, Any] | None = None) -> str:
-    """Return the engine that is done first: OpenVINO for much work on a CPU, most of all one with bfloat16 units; else TensorFlow.
+    """Return the engine that is done first: OpenVINO for much work on a CPU, best with bfloat16 units, else TensorFlow.
 
     OpenVINO is to be installed, and the work worth its conversion, or the network converted before and the work worth
     loading that. In float32 it gains a tenth to a third. On JAX, Keras's own forward pass goes by the name "tensorflow".

@@ -82,8 +82,8 @@ def compute_features(
 ) -> Floats:
     """Return the features of photos, from the cache where they are known.
 
-    All of one call come from one engine. What TensorFlow has computed is preferred; what another engine has computed is
-    taken where it is known of all photos, or where that engine is the faster one for those that are missing.
+    All of one call come from one engine. "auto" prefers what TensorFlow has computed; what another engine has computed it
+    takes where that is known of all photos, or where that engine is the faster one for those that are missing.
 
     Args:
         backbone: image (B, S, S, 3) of 0..255 → features (B, F), built under the precision that is wanted.
@@ -274,16 +274,16 @@ def _compute(job: _Job, photos: PreparedPhotos, name: str, progress: Progress) -
 
 
 def _find_known(job: _Job, photos: PreparedPhotos) -> _Known:
-    """Return the features of the engine that has those of all photos, else those of TensorFlow."""
+    """Return the features of an engine that may be taken and has those of all photos, TensorFlow's first; else TensorFlow's."""
     exact = _read_known(job, photos, None)
-    if not exact.missing or job.engine == "tensorflow":
+    if job.engine == "tensorflow" or (job.engine == "auto" and not exact.missing):
         return exact
     for name, precisions in PRECISIONS.items():
         for precision in precisions if job.engine in ("auto", name) else ():
             known = _read_known(job, photos, (name, precision))
             if not known.missing:
                 return known
-    return exact
+    return exact if exact.missing else known
 
 
 def _read_known(job: _Job, photos: PreparedPhotos, engine: tuple[str, str] | None) -> _Known:

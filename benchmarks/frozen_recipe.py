@@ -5,8 +5,8 @@
 PYTHON is an interpreter with torch, transformers and pillow. Theirs, in each step: 16 photos of 1600×1200 decoded by Pillow,
 resized to 256, cropped to 224, through the backbone; head 768 → 512 → 256, batch-hard triplet loss by a Python loop, AdamW.
 Ours: each photo decoded and through the backbone once (or `--views` times, augmented), by each of the engines, then the same
-head, batch and number of updates from features by handnet's own pipeline and loss. "auto" is the engine that training chooses here;
-"openvino:f32" is OpenVINO where a processor has no bfloat16 units.
+head, batch and number of updates from features by handnet's own pipeline and loss. "auto" is the engine that training
+chooses here; "openvino:f32" is OpenVINO where a processor has no bfloat16 units.
 
 Measured are a few steps of theirs, a few photos of our decode and backbone, and an epoch of our head. All is then extrapolated to
 11k Hands: 128 people, 7,501 training photos, 160 steps an epoch, 30 epochs: 4,800 updates. Weights are random: the

@@ -60,14 +60,15 @@ def choose_engine(encoder: keras.Model, num_photos: int, known_as: Mapping[str, 
         num_photos: the photos.
         known_as: as `build_engine`.
     """
-    if tf.config.list_physical_devices("GPU") or importlib.util.find_spec("openvino") is None:
+    work = encoder.count_params() * num_photos
+    if work < _WORTH_LOADING or importlib.util.find_spec("openvino") is None:
         return "tensorflow"
-    if keras.backend.backend() != "tensorflow":
+    if tf.config.list_physical_devices("GPU") or keras.backend.backend() != "tensorflow":
         return "tensorflow"
-    least = _WORTH_LOADING if _is_converted(_find_converted(encoder, known_as)) else _WORTH_CONVERTING
     if not has_bfloat16(read_cpu_flags()):
-        least = _WORTH_FLOAT32
-    return "openvino" if encoder.count_params() * num_photos >= least else "tensorflow"
+        return "openvino" if work >= _WORTH_FLOAT32 else "tensorflow"
+    least = _WORTH_LOADING if _is_converted(_find_converted(encoder, known_as)) else _WORTH_CONVERTING
+    return "openvino" if work >= least else "tensorflow"
 
 
 def read_cpu_flags() -> set[str]:

@@ -54,16 +54,17 @@ class GalleryServerError(GalleryError):
     """The server that holds a gallery does not answer."""
 
 
-def format_unknown(kind: str, name: str, valid: Iterable[str]) -> str:
+def format_unknown(kind: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
     """Return the message for an unknown name: what came, the nearest valid name and all valid names.
 
     Args:
         kind: what the name stands for, e.g. "loss" or "config key".
         name: the name received.
         valid: the valid names.
+        others: valid too, but too many to be named, unless one of them is the nearest.
     """
     valid = sorted(valid)
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*valid, *others], n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(valid)}."
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--data", default="", metavar="DIR", help="Data set; else $HANDNET_DATA, else data/hands11k. 'synthetic' draws one."
 )
 @click.option("--reader", help="How the data set is laid out: hands11k, folder, … (data.reader)")
-@click.option("--arch", help="hand, small, resnet50, vgg16, dino, dino-small, … (model.arch)")
+@click.option("--arch", help="hand-lite2, hand, small, resnet50, vgg16, dino, … (model.arch)")
 @click.option("--loss", help="contrastive, triplet, … (loss.name)")
 @click.option(
     "--run", "run_folder", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/ARCH-LOSS]"

@@ -1,6 +1,7 @@
 """The settings of a run: frozen dataclasses with their defaults and their ranges."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,8 @@ CROPS = (
 )
 # Those that are a picture of their own, not several in one.
 SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
+# A source is a layer, a folder of the cache and a key in TOML under its name.
+_SOURCE_NAME = re.compile(r"(?!(image|sources|network\d+|.*_(crop|alignment|resize))$)[A-Za-z][A-Za-z0-9_]*")
 # Those for which no hand is looked for.
 WHOLE_CROPS = ("none", "middle")
 # Those in which left and right hands look the same.
@@ -216,12 +219,20 @@ class SourceConfig:
     taps: Options = field(default_factory=dict)
     off: bool = False
 
-    def __post_init__(self) -> None:
+    def check(self, key: str) -> None:
+        """Check what can be checked without the backbone's entry.
+
+        Args:
+            key: of this source among the settings, for the message.
+
+        Raises:
+            ConfigError: no backbone, or a value out of range.
+        """
         if not self.backbone:
-            raise ConfigError("`model.sources.NAME.backbone` must name a backbone. Received nothing.")
-        _check_choice("model.sources.NAME.crop", self.crop, SINGLE_CROPS)
-        _check_range("model.sources.NAME.size_px", self.size_px, 0, 2048)
-        _check_taps("model.sources.NAME.taps", self.taps)
+            raise ConfigError(f"`{key}.backbone` must name a backbone. Received nothing.")
+        _check_choice(f"{key}.crop", self.crop, SINGLE_CROPS)
+        _check_range(f"{key}.size_px", self.size_px, 0, 2048)
+        _check_taps(f"{key}.taps", self.taps)
 
 
 @dataclass(frozen=True)
@@ -272,6 +283,14 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_taps("model.taps", self.taps)
+        for name, source in self.sources.items():
+            if not _SOURCE_NAME.fullmatch(name):
+                raise ConfigError(
+                    "A source in `model.sources` must have a name of letters, digits and underscores that begins with a letter "
+                    "and is none of the model's own: image, sources, network0, …_crop, …_alignment, …_resize. "
+                    f"Received: {name!r}."
+                )
+            source.check(f"model.sources.{name}")
         _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
         _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         _check_range("model.dropout", self.dropout, 0.0, 0.95)

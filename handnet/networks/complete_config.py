@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
-from handnet.config.settings import Config
+from handnet.config.settings import Config, SourceConfig
 from handnet.config.toml import parse_config
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, format_unknown
 from handnet.images.hand_finder import choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
+from handnet.networks.backbones.entry import Backbone
 from handnet.networks.backbones.sources import lay_picture
 from handnet.networks.heads import select_head
 from handnet.networks.weights.catalogue import SHIPPED
@@ -31,16 +32,20 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: an unknown setting, backbone or head, a value out of range, or settings that do not suit each other.
     """
-    arch = tree.get("model", {}).get("arch", "small")
-    loss = tree.get("loss", {}).get("name", "triplet")
-    if not isinstance(arch, str):
-        raise ConfigError(f"`model.arch` must be of type str. Received: {arch!r}.")
+    for section, values in tree.items():
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"Expected a section for {section!r}. Received: {values!r}.")
+    arch = _find_text(tree, "model", "arch", "small")
+    loss = _find_text(tree, "loss", "name", "triplet")
     backbone = find_backbone(arch)
     tree = _spell_out_middle(tree, arch)
     under = merge_trees(backbone.defaults, LOSS_DEFAULTS.get(loss, {}))
     if backbone.joins_sources:
         # Parsed once for the sources alone: which picture they need is known then.
-        sources = parse_config({"model": {"sources": merge_trees(under, tree)["model"]["sources"]}}).model.sources
+        named = merge_trees(under, tree)["model"]["sources"]
+        _check_new_sources(named, backbone, arch)
+        sources = parse_config({"model": {"sources": named}}).model.sources
+        _check_sources(sources)
         tree = lay_picture(tree, backbone, sources)
     config = parse_config(merge_trees(under, tree))
     if config.model.sources and not backbone.joins_sources:
@@ -51,31 +56,70 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     return _resolve_paths(replace(config, image=choose_hand_finder(config.image)))
 
 
+def _find_text(tree: Mapping[str, Any], section: str, key: str, default: str) -> str:
+    value = tree.get(section, {}).get(key, default)
+    if not isinstance(value, str):
+        raise ConfigError(f"`{section}.{key}` must be of type str. Received: {value!r}.")
+    return value
+
+
+def _check_new_sources(named: Any, backbone: Backbone, arch: str) -> None:
+    """Refuse a source without a backbone: mostly one by default that is misspelt."""
+    own = backbone.defaults["model"]["sources"]
+    for name, source in named.items() if isinstance(named, Mapping) else ():
+        if isinstance(source, Mapping) and "backbone" not in source:
+            raise ConfigError(
+                f"`model.sources.{name}` must name its backbone, or be one of the sources of {arch!r}: {', '.join(own)}. "
+                f"Received: {dict(source)}."
+            )
+
+
+def _check_sources(sources: Mapping[str, SourceConfig]) -> None:
+    """Refuse networks that cannot be a source before one is built: only their entries say so."""
+    single = [name for name, entry in BACKBONES.items() if not entry.joins_sources]
+    for name, source in sources.items():
+        if source.off:
+            continue
+        key = f"model.sources.{name}"
+        if source.backbone not in single:
+            raise ConfigError(format_unknown(f"value of {key}.backbone:", source.backbone, single))
+        smallest = BACKBONES[source.backbone].min_image_px
+        if 0 < source.size_px < smallest:
+            raise ConfigError(
+                f"`{key}.size_px` must be at least {smallest} for {source.backbone!r}, or 0 for the crop's own size. "
+                f"Received: {source.size_px}."
+            )
+
+
 def _spell_out_middle(tree: Mapping[str, Any], arch: str) -> Mapping[str, Any]:
     """Return the settings with depths where they say "middle", so that a run keeps its depths should the entry change."""
     model = tree.get("model", {})
     defaults = find_backbone(arch).defaults["model"]
-    if model.get("taps") == _MIDDLE:
-        model = {**model, "taps": _find_middle(arch, defaults.get("taps", {}))}
+    model = _spell_out(model, "model", arch, defaults.get("taps", {}))
     sources = model.get("sources", {})
     own = defaults.get("sources", {})
     for name, source in sources.items() if isinstance(sources, Mapping) else ():
-        if isinstance(source, Mapping) and source.get("taps") == _MIDDLE:
+        if isinstance(source, Mapping):
             under = own.get(name, {})
-            taps = _find_middle(source.get("backbone", under.get("backbone", "")), under.get("taps", {}))
-            model = {**model, "sources": {**model["sources"], name: {**source, "taps": taps}}}
+            backbone = source.get("backbone", under.get("backbone", ""))
+            source = _spell_out(source, f"model.sources.{name}", backbone, under.get("taps", {}))
+            model = {**model, "sources": {**model["sources"], name: source}}
     return {**tree, "model": model} if model else tree
 
 
-def _find_middle(arch: str, default_taps: Mapping[str, int]) -> dict[str, int]:
-    """Return the middle depths of a backbone, and 0 cells for those that would be laid under them."""
-    middle = find_backbone(arch).middle
-    if not middle:
-        known = ", ".join(name for name, entry in BACKBONES.items() if entry.middle)
+def _spell_out(values: Mapping[str, Any], key: str, arch: Any, default_taps: Mapping[str, int]) -> Mapping[str, Any]:
+    """Return a section with the middle depths where its taps say so, and 0 cells for those that would be laid under them."""
+    taps = values.get("taps", {})
+    if isinstance(taps, Mapping):
+        return values
+    if taps != _MIDDLE:
+        raise ConfigError(f'`{key}.taps` must be "middle", or depths: {{BLOCK = CELLS, …}}. Received: {taps!r}.')
+    known = [name for name, entry in BACKBONES.items() if entry.middle]
+    if arch not in known:
         raise ConfigError(
-            f'`model.taps = "middle"` is for: {known}. Received: {arch!r}. Name its depths: {{BLOCK = CELLS, …}}.'
+            f'`{key}.taps = "middle"` is for: {", ".join(known)}. Received: {arch!r}. Name its depths: {{BLOCK = CELLS, …}}.'
         )
-    return {**dict.fromkeys(default_taps, 0), **middle}
+    return {**values, "taps": {**dict.fromkeys(default_taps, 0), **BACKBONES[arch].middle}}
 
 
 def _resolve_paths(config: Config) -> Config:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from handnet.config.toml import read_config, read_tree
+from handnet.errors import ConfigError
 from handnet.networks.complete_config import complete_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -30,6 +31,25 @@ def test_published_main_system_has_the_published_settings() -> None:
         1e-4,
     )
     assert (config.optimizer.schedule, config.train.epochs) == ("cosine", 30)
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"model": 3}, "Expected a section for 'model'. Received: 3."),
+        ({"loss": "triplet"}, "Expected a section for 'loss'. Received: 'triplet'."),
+        ({"loss": {"name": ["triplet"]}}, "`loss.name` must be of type str. Received: ['triplet']."),
+        ({"model": {"arch": ["mini"]}}, "`model.arch` must be of type str. Received: ['mini']."),
+        (
+            {"model": {"taps": "midle"}},
+            "`model.taps` must be \"middle\", or depths: {BLOCK = CELLS, …}. Received: 'midle'.",
+        ),
+    ],
+)
+def test_sections_and_names_of_a_wrong_kind_are_refused_in_a_line(tree: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        complete_config(tree)
+    assert str(refused.value) == message
 
 
 def test_paths_are_those_of_the_files_themselves(working_folder: Path) -> None:

@@ -32,9 +32,11 @@ def assign_state(model: keras.Model, laid_out: State, source: str) -> None:
             _name_first("left over", extra),
             _name_first("of another shape", wrong),
         ]
+        # Weights may end at a depth, as those that come with handnet do.
+        taps = "" if extra or wrong else "`model.taps` that end where the weights do, "
         raise WeightsError(
             f"The weights of {source!r} do not fit {model.name!r}: {'; '.join(filter(None, parts))}. "
-            "Choose the architecture that they were made for, or other weights."
+            f"Choose {taps}the architecture that they were made for, or other weights."
         )
     for path, variable in variables.items():
         variable.assign(laid_out[path])

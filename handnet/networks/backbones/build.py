@@ -1,5 +1,6 @@
 """A backbone built from its entry and filled with weights."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.packaged import find_packaged
-from handnet.networks.weights.source import Pretrained, is_keras_hub_folder, is_laid_out, read_pretrained
+from handnet.networks.weights.source import FORMATS, Pretrained, is_keras_hub_folder, is_laid_out, read_pretrained
 
 
 def build_backbone(
@@ -66,7 +67,7 @@ def build_backbone(
     backbone = find_backbone(arch)
     if image_size_px < backbone.min_image_px:
         raise ConfigError(
-            f"`image_size_px` must be at least {backbone.min_image_px} for {arch!r}. Received: {image_size_px}."
+            f"`image.size_px` must give {arch!r} at least {backbone.min_image_px} pixels. Received: {image_size_px}."
         )
     if not backbone.is_transformer and (lora_rank or drop_path_rate or recompute):
         raise ConfigError(
@@ -196,6 +197,19 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
             raise WeightsError(f"No Python package holds weights of {arch!r}. {_say_what_fits(backbone)}")
         return read_pretrained(find_packaged(backbone.pip), backbone.rename)
     path = SHIPPED.get(weights, Path(weights))
+    if not path.exists():
+        names = [
+            "none",
+            *backbone.shipped,
+            *(["preset"] if backbone.preset else []),
+            *(["pip"] if backbone.pip else []),
+        ]
+        near = difflib.get_close_matches(weights, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise WeightsError(
+            f"No weights at {weights!r}.{hint} Of {arch!r} there are {', '.join(names)}. Or give {FORMATS}; "
+            "`handnet weights list` says where they come from."
+        )
     if path.is_dir() and is_keras_hub_folder(path):
         return read_preset(weights, backbone.rename)
     pretrained = read_pretrained(path, backbone.rename, backbone.read_h5)

@@ -88,6 +88,8 @@ _HAND_PHOTO_PRETRAINED: dict[str, Any] = {
 }
 _SYNTHETIC = ("handnet-synthetic",)
 _MORE_ACCURATE = "more accurate, in a minute or two instead of seconds: --arch hand-lite2 (docs/backbones.md)"
+# What `handnet train` takes where nothing is said, which suits faces and things as well.
+_FOR_HANDS = "for hands, much more accurate and without epochs: --arch hand-lite2 (docs/train.md)"
 
 
 def _build_hand(image_size_px: int) -> keras.Model:
@@ -167,5 +169,5 @@ OWN: dict[str, Backbone] = {
     "hand-pretrained": _join(_HAND_PRETRAINED),
     "hand-photo-pretrained": _join(_HAND_PHOTO_PRETRAINED),
     "mini": Backbone(_build_mini, blocks="", defaults=_FROM_SCRATCH, lay_out=_lay_out_mini, shipped=_SYNTHETIC),
-    "small": Backbone(_build_small, blocks=r"layer\d+_\d+", defaults=_FROM_SCRATCH),
+    "small": Backbone(_build_small, blocks=r"layer\d+_\d+", defaults=_FROM_SCRATCH, hint=_FOR_HANDS),
 }

@@ -42,7 +42,7 @@ def lay_picture(tree: Mapping[str, Any], backbone: Backbone, sources: Mapping[st
     needed = {"crop": "several", "crops": list(crops)} if len(crops) > 1 else {"crop": crops[0], "crops": []}
     given = tree.get("image", {})
     for key, value in needed.items():
-        if key in given and (list(given[key]) if key == "crops" else given[key]) != value:
+        if key in given and (list(given[key]) if isinstance(given[key], tuple) else given[key]) != value:
             raise ConfigError(
                 f"`image.{key}` follows from the crops of `model.sources`: {value!r}. Received: {given[key]!r}. Leave it out, or "
                 "change the sources."

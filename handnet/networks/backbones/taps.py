@@ -93,9 +93,12 @@ def sort_taps(backbone: keras.Model, taps: Mapping[str, int]) -> list[str]:
 def find_tap_layer(backbone: keras.Model, name: str) -> str:
     """Return the layer of that name, or the last one of the block of that name."""
     names = {layer.name: layer.name for layer in backbone.layers}
-    known = {**names, **find_block_outputs(backbone)}
+    blocks = find_block_outputs(backbone)
+    known = {**names, **blocks}
     if name not in known:
-        raise ConfigError(format_unknown(f"block or layer of {backbone.name!r}", name, list(known)))
+        # Hundreds of layers would hide the blocks, which are what one mostly wants.
+        kind = f"block or layer of {backbone.name!r} in `model.taps`"
+        raise ConfigError(format_unknown(kind, name, blocks or names, names))
     return known[name]
 
 

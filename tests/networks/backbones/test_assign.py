@@ -24,6 +24,12 @@ def test_what_does_not_fit_is_named_and_changes_nothing() -> None:
     with pytest.raises(WeightsError, match=message):
         assign_state(model, wrong, "a.pth")
     assert all((array == before[path]).all() for path, array in read(model).items())
+    del state[first]
+    with pytest.raises(
+        WeightsError, match=r"1 missing .*Choose `model\.taps` that end where the weights do, the architecture"
+    ):
+        assign_state(model, state, "a.pth")
+    state[first] = before[first]
     assign_state(model, state, "a.pth")
     assert all((array == state[path]).all() for path, array in read(model).items())
 

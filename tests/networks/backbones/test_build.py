@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, WeightsError
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.parameters import digest_weights
@@ -113,5 +113,11 @@ def test_unknown_names_and_options_are_refused():
         build_backbone("resnet5", image_size_px=64)
     with pytest.raises(ConfigError, match="for the transformers .*lora_rank=2"):
         build_backbone("small", image_size_px=64, lora_rank=2)
-    with pytest.raises(ConfigError, match=r"at least 32 for .small.\. Received: 8"):
+    with pytest.raises(ConfigError, match=r"`image\.size_px` must give 'small' at least 32 pixels\. Received: 8"):
         build_backbone("small", image_size_px=8)
+
+
+def test_misspelt_weights_are_answered_with_the_names_that_there_are():
+    message = r"No weights at 'pipp'\. Did you mean 'pip'\? Of 'efficientnet-lite2' there are none, handnet-s.*, pip\. Or give"
+    with pytest.raises(WeightsError, match=message):
+        build_backbone("efficientnet-lite2", image_size_px=64, weights="pipp")

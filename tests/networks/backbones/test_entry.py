@@ -1,5 +1,6 @@
 """What every entry of BACKBONES must say, and a backbone added by one entry: settings, weights, training, listing."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,16 @@ def test_a_forgotten_part_of_an_entry_fails_when_it_is_made(changed: dict, messa
         Backbone(build_example, **given)
     with pytest.raises(TypeError, match="blocks"):
         Backbone(build_example, defaults=DEFAULTS)
+
+
+def test_a_hint_names_a_backbone_that_needs_no_download_and_the_default_has_one() -> None:
+    default = complete_config({}).model.arch
+    hints = {name: entry.hint for name, entry in BACKBONES.items() if entry.hint}
+    assert default in hints
+    for name, hint in hints.items():
+        (better,) = re.findall(r"--arch (\S+)", hint)
+        assert better != name
+        assert BACKBONES[better].shipped
 
 
 @pytest.mark.parametrize("blocks", ["", "stage"])

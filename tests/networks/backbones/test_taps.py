@@ -70,8 +70,11 @@ def test_depths_of_every_kind_of_network_in_its_own_order(arch: str, taps: dict,
 
 @pytest.mark.slow
 def test_unknown_depths_and_layers_without_a_map_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'layer2_9'\. Did you mean 'layer2_"):
+    with pytest.raises(
+        ConfigError, match=r"'layer2_9'\. Did you mean 'layer2_.*Valid: layer1_0, layer1_1, .*layer4_2\.$"
+    ) as found:
         build_backbone("resnet50", image_size_px=64, taps={"layer2_9": 2})
+    assert "_bn1" not in str(found.value).partition("Valid")[2], "blocks alone, not all their layers"
     with pytest.raises(ConfigError, match=r"takes maps or tokens\. Received: 'avgpool' of 'resnet50'"):
         build_backbone("resnet50", image_size_px=64, taps={"avgpool": 2})
     with pytest.raises(ConfigError, match=r"`model\.taps\.block4` must be a whole number of cells from 0 to 64"):

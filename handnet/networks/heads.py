@@ -142,8 +142,8 @@ def _count_directions(embedding_size: int, sources: Sequence[Source]) -> int:
     directions = (embedding_size - 2) // len(sources)
     if directions < 1:
         raise ConfigError(
-            f"`model.embedding_size` must be at least {len(sources) + 2} for head 'joined-lda' on {len(sources)} sources "
-            f"of features. Received: {embedding_size}."
+            f"`model.embedding_size` must be at least {len(sources) + 2} for head 'joined-lda': two numbers, and one for each "
+            f"source of features. Received: {embedding_size}."
         )
     return directions
 

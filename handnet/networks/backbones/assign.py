@@ -16,7 +16,7 @@ def assign_state(model: keras.Model, laid_out: State, source: str) -> None:
         source: where they came from, for the message.
 
     Raises:
-        WeightsError: naming the first that are missing, left over or of another shape.
+        WeightsError: naming the first that are missing, left over, of another shape or not finite.
     """
     variables = {v.path: v for v in model.weights if not v.path.startswith("pixels/") and "_lora_" not in v.path}
     missing = [path for path in variables if path not in laid_out]
@@ -26,6 +26,13 @@ def assign_state(model: keras.Model, laid_out: State, source: str) -> None:
         for path, v in variables.items()
         if path in laid_out and laid_out[path].shape != tuple(v.shape)
     ]
+    # Formats without checksums show damage in no other way.
+    not_finite = [path for path in variables if path in laid_out and not np.isfinite(laid_out[path]).all()]
+    if not_finite and not (missing or extra or wrong):
+        raise WeightsError(
+            f"The weights of {source!r} are damaged: {_name_first('with values that are no finite numbers', not_finite)}. "
+            "Fetch them again, or choose others."
+        )
     if missing or extra or wrong:
         parts = [
             _name_first("missing", missing),

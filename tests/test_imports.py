@@ -151,6 +151,27 @@ def list_loaded(statement: str) -> set[str]:
     return set(result.stdout.split("\n")[-2].split())
 
 
+# What answers from the cache: starting TensorFlow and Keras would take several times as long.
+QUICK = (
+    "embedding.quick_embed",
+    "embedding.run_vectors",
+    "evaluation.quick_verify",
+    "evaluation.hands",
+    "evaluation.closest_shares",
+    "evaluation.report.page",
+    "evaluation.report.maps",
+    "evaluation.report.projector",
+    "gallery.quick_models",
+    "images.kept_photos",
+    "library.evaluate_run",
+)
+
+
+@pytest.mark.parametrize("module", QUICK)
+def test_answers_from_the_cache_need_no_tensorflow(module: str) -> None:
+    assert is_free(f"handnet.{module}")
+
+
 def test_importing_every_free_module_loads_no_tensorflow() -> None:
     free = sorted(module for module in MODULES if is_free(module) and module != "handnet.__main__")
     assert len(free) > 40

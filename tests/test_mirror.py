@@ -18,7 +18,8 @@ THROUGH = {
         "gallery/migration",
         *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
-    "gallery/test_bound_models.py": ("gallery/photo_quality",),
+    "gallery/test_bound_models.py": ("gallery/photo_quality", "gallery/embed_photos"),
+    "gallery/test_frozen_look.py": ("gallery/freeze_look",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
     "gallery/stores/test_sqlite.py": (
@@ -30,7 +31,7 @@ THROUGH = {
         *("gallery/stores/milvus_rows", "gallery/stores/milvus_commit", "gallery/stores/milvus_reading"),
     ),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
-    "embedding/test_job.py": ("embedding/shard",),
+    "embedding/test_job.py": ("embedding/shard", "embedding/hand_columns"),
     "training/test_nodes.py": ("embedding/predict",),
     "embedding/test_part_worker.py": ("metrics/vector_folder",),
     "metrics/pairs/test_block_counts.py": ("metrics/pairs/block_workers", "metrics/large_part"),

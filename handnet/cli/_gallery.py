@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from handnet.cli._console import echo
+from handnet.cli._console import echo, warn
 from handnet.errors import ConfigError, DataError
 from handnet.library.start import start_tensorflow
 
@@ -76,11 +76,11 @@ class Place(NamedTuple):
 
         return Gallery.open(self.gallery, store=self.store, key=self.read_key())
 
-    def open_with(self, model: "ModelChoice") -> "Gallery":
-        """Open it with its model: the one that is named, else the one that it was made with."""
+    def open_with(self, model: "ModelChoice", quick: bool = False) -> "Gallery":
+        """Open it with its model: the one that is named, else the one that it was made with; `quick` for a few photos."""
         from handnet.library.bound_gallery import open_bound
 
-        return open_bound(self.gallery, model.find(), self.store, self.key_file)
+        return open_bound(self.gallery, model.find(), self.store, self.key_file, quick)
 
     def read_key(self) -> "Key | None":
         """Return its key; None where none is named."""
@@ -149,6 +149,33 @@ def load_model(source: dict[str, str]) -> "PhotoEncoder":
     from handnet.gallery.bound_models import load_model as load
 
     return load(source)
+
+
+def keep_for_next(opened: "Gallery", photos: Sequence[str]) -> None:
+    """Keep what the next answer needs, after this one has been given: a failure costs that one time, and no answer.
+
+    Args:
+        opened: a gallery with its model; it may have been closed.
+        photos: those of this answer that could be used. What is kept is checked on them, so without any nothing is.
+    """
+    keep = getattr(opened.encoder, "keep_frozen", None)
+    if keep is None or not photos:
+        return
+    from handnet.embedding.frozen_encoder import is_switched_on
+    from handnet.errors import DiskError, RunError
+
+    if not is_switched_on():
+        return
+    click.echo(
+        "answered; now this model is kept for quick answers, once, in about 20 s (Ctrl-C stops that and loses nothing)",
+        err=True,
+    )
+    try:
+        reason = keep(photos[:2])
+    except (DiskError, RunError) as error:
+        reason = str(error)
+    if reason:
+        warn(f"the next answer will take as long as this one: {reason}")
 
 
 def answers_to_json(answers: "Sequence[Answer]") -> str:

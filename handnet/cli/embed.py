@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
     from handnet.embedding.engines import Engine
+    from handnet.embedding.quick_embed import Vectors
     from handnet.images.photo_store import Decoded
 
 _NUM_CHECKED = 8
@@ -166,24 +167,43 @@ def _write_embeddings(
     batch: int,
     skip_bad: bool,
 ) -> None:
-    start_tensorflow()
     from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.data.remote.addresses import record_place
-    from handnet.embedding.job import embed_photos, remove_partial
+    from handnet.embedding.quick_embed import embed_quickly
     from handnet.metrics.embedded import label_embeddings
-    from handnet.networks.encoder import load_encoder
     from handnet.networks.weights.manifest import hash_file
 
-    encoder = load_encoder(run).model
     paths = [example.path for example in examples]
-    built = _build_engine(engine, encoder, run.config.image, batch, paths)
     partial = output.with_name(f"{output.name}.part")
-    found = embed_photos(paths, run.config.image, built, encoder, partial, batch, show_progress)
+    # What was begun is continued.
+    quick = embed_quickly(run, paths, engine) if not partial.exists() else None
+    if quick is not None:
+        found = quick.vectors
+        echo(f"engine: {quick.engine} in {quick.precision}, from the cache; {len(paths):,} photos")
+    else:
+        found = _embed_all(run, paths, partial, engine, batch)
     _say_problems({record_place(place): why for place, why in found.problems.items()}, len(examples), skip_bad)
     kept = [replace(examples[row], path=record_place(paths[row])) for row in found.rows]
     label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output, found.hands)
-    remove_partial(partial)
+    if quick is None:
+        from handnet.embedding.job import remove_partial
+
+        remove_partial(partial)
     echo(f"wrote {len(found.rows):,} vectors of {found.embeddings.shape[1]} numbers to {output}")
+
+
+def _embed_all(run: "Run", paths: Sequence[str], partial: Path, engine: str, batch: int) -> "Vectors":
+    """Embed photos by the run's encoder, and keep what comes of each."""
+    start_tensorflow()
+    from handnet.embedding.job import embed_photos
+    from handnet.embedding.kept_vectors import KeptVectors
+    from handnet.embedding.run_identity import describe_run
+    from handnet.networks.encoder import load_encoder
+
+    encoder, image = load_encoder(run).model, run.config.image
+    built = _build_engine(engine, encoder, image, batch, paths)
+    kept = KeptVectors(describe_run(run), built.name, built.precision)
+    return embed_photos(paths, image, built, encoder, partial, batch, show_progress, kept)
 
 
 def _build_engine(

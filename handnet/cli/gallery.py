@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._gallery import ModelChoice, Place, load_model, with_gallery, with_hand, with_model
+from handnet.cli._gallery import ModelChoice, Place, keep_for_next, load_model, with_gallery, with_hand, with_model
 from handnet.console import count_of
 from handnet.errors import ConfigError, DataError, GalleryError
 
@@ -90,9 +90,10 @@ def add(
     model: ModelChoice,
 ) -> None:
     """Enrol photos of the person NAME, new or enrolled already. The exit code is 1 where every photo was refused."""
-    with place.open_with(model) as opened:
+    with place.open_with(model, quick=True) as opened:
         done = opened.add(name, list(photos), view=view or "", side=side or "", review=review or "")
     _print_enrolment(done)
+    keep_for_next(opened, photos if not done.refused else [])
     if not done.accepted:
         raise DataError(f"No photo of {done.name!r} was enrolled: {len(done.refused)} of {len(done.refused)} refused.")
 

@@ -9,6 +9,7 @@ from handnet.cli._gallery import (
     answers_to_csv,
     answers_to_json,
     fail_without_answer,
+    keep_for_next,
     print_answers,
     with_gallery,
     with_hand,
@@ -82,7 +83,7 @@ def identify(
     """
     if as_json and as_csv:
         raise ConfigError("Give --json or --csv, not both.")
-    with place.open_with(model) as opened:
+    with place.open_with(model, quick=True) as opened:
         answers = opened.identify(
             list(photos),
             top=top,
@@ -99,4 +100,7 @@ def identify(
         echo(answers_to_csv(answers))
     else:
         print_answers(answers)
+    usable = [answer.photo for answer in answers if not answer.problem]
+    # Of photos taken together there is one answer.
+    keep_for_next(opened, usable if not together else photos[: len(usable)])
     fail_without_answer([answer.problem for answer in answers])

@@ -8,7 +8,6 @@ from handnet.cli._console import echo, show_progress
 from handnet.cli._options import with_run
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
-from handnet.library.start import start_tensorflow
 
 
 @click.command()
@@ -26,18 +25,24 @@ def project(run_folder: Path, data: str, parts: tuple[str, ...], output: Path | 
     chosen = {part: opened.select(part) for part in parts or ("val", "test") if opened.split.people(part)}
     target = output or run_folder / "projector"
     claim_output(target)
-    start_tensorflow()
-    from handnet.embedding.encode import embed_part
+    from handnet.embedding.run_vectors import embed_run_part
     from handnet.evaluation.report.maps import draw_maps
     from handnet.evaluation.report.projector import write_projector
-    from handnet.images.photo_store import load_cached, prepare_photos
-    from handnet.networks.encoder import load_encoder
+    from handnet.images.kept_photos import find_kept_files, read_squares
+    from handnet.library.evaluate_run import load_once
 
     examples = [example for part in chosen.values() for example in part]
     part_names = [name for name, part in chosen.items() for _ in part]
-    embedded = embed_part(run.config, load_encoder(run), examples, show_progress)
-    files = prepare_photos(embedded.paths, run.config.image).files
-    pictures = (load_cached([file], run.config.image.size_px)[0] for file in files)
+    load = load_once(run)
+    embedded = embed_run_part(run, load, examples, show_progress)
+    files = find_kept_files(embedded.paths, run.config.image)
+    if files is None:
+        # It starts TensorFlow, which decodes.
+        load()
+        from handnet.images.photo_store import prepare_photos
+
+        files = prepare_photos(embedded.paths, run.config.image).files
+    pictures = (read_squares([file], run.config.image.size_px)[0] for file in files)
     write_projector(target, embedded, part_names, pictures)
     echo(
         f"wrote {len(examples):,} photos to {target}; look at them: tensorboard --logdir {target}, tab Projector, "

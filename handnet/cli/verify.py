@@ -12,6 +12,7 @@ from handnet.cli._gallery import (
     Place,
     fail_without_answer,
     is_gallery,
+    keep_for_next,
     print_verifications,
     with_gallery,
     with_hand,
@@ -59,9 +60,10 @@ def verify(
             f"Expected a name and photos: handnet verify {quote(place.gallery)} NAME A.jpg. Received: {len(rest)} of them."
         )
     name, *photos = rest
-    with place.open_with(model) as opened:
+    with place.open_with(model, quick=True) as opened:
         answers = opened.verify(name, list(photos), view=view or "", side=side or "")
     print_verifications(answers, as_json)
+    keep_for_next(opened, [answer.photo for answer in answers if not answer.verdict.problem])
     fail_without_answer([answer.verdict.problem for answer in answers])
 
 

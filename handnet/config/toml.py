@@ -146,5 +146,6 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
-        raise ConfigError(f"`{key}` must be of type {hint.__name__}. Received: {value!r}.")
+        kind = "true or false" if hint is bool else f"of type {hint.__name__}"
+        raise ConfigError(f"`{key}` must be {kind}. Received: {value!r}.")
     return value

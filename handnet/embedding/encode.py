@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from handnet.data.example import Example
 from handnet.embedding.features import compute_features
 from handnet.embedding.loop import embed
 from handnet.embedding.predict import build_predict
+from handnet.embedding.run_vectors import PhotoVectors
 from handnet.images.photo_store import prepare_photos, read_photos
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.encoder import Encoder
@@ -22,18 +23,6 @@ Floats = npt.NDArray[np.float32]
 _PHOTOS_AT_ONCE = 32
 # Features at a time: a head is small.
 _ROWS_AT_ONCE = 1024
-
-
-class PhotoVectors(NamedTuple):
-    """What is computed of photos.
-
-    Attributes:
-        features: float32 (N, F), what a classifier of pairs takes.
-        embeddings: float32 (N, D), unit vectors.
-    """
-
-    features: Floats
-    embeddings: Floats
 
 
 def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:

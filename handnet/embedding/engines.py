@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.data.cache import find_model_file, mark_used, use_folder
-from handnet.embedding.frozen_encoder import digest_code
 from handnet.embedding.predict import build_predict
+from handnet.embedding.run_identity import digest_code
 from handnet.errors import ConfigError, RunError, format_unknown
 from handnet.files import new_folder
 from handnet.networks.backbones.parameters import digest_weights

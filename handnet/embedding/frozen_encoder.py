@@ -5,33 +5,27 @@ TensorFlow's Python part nor Keras. Its name is a digest of all that decides it:
 library; so what was kept before a change of any of them is never met again. $HANDNET_QUICK=0 leaves it alone.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.run_folder import PAIR_WEIGHTS_FILE, WEIGHTS_FILE, Run
+from handnet.config.run_folder import PAIR_WEIGHTS_FILE, Run
 from handnet.data.cache import find_model_file, mark_used, use_folder
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow
-from handnet.images.hand_finder import describe_pixels
+from handnet.embedding.run_identity import describe_run
 from handnet.images.pillow_decode import to_graph_format
 from handnet.images.seen_hand import SeenHand, read_facts
 from handnet.images.unusable_photos import DAMAGED, explain_unusable
-from handnet.networks.frozen_graph import FrozenGraph, GraphError, GraphRunner, RefusedInputError, find_library
+from handnet.networks.frozen_graph import FrozenGraph, GraphError, GraphRunner, RefusedInputError
 from handnet.networks.weights.manifest import hash_file
 
 PHOTO_GRAPH, PAIR_GRAPH = "photo", "pair"
 _KIND = "handnet frozen encoder 1"
-_PACKAGE = Path(__file__).parents[1]
-# Their code makes vectors of photos.
-_FOLDERS = ("embedding", "images", "networks")
 Floats = npt.NDArray[np.float32]
 
 
@@ -114,7 +108,7 @@ def read_frozen(run: Run) -> FrozenEncoder | None:
     except OSError:
         return None
     try:
-        found = FrozenEncoder(run, *_parse(contents))
+        found = FrozenEncoder(run, *split_frozen(contents))
     except (GraphError, ValueError, KeyError, TypeError):
         # A power cut can leave a file that was renamed and never filled.
         return None
@@ -124,22 +118,9 @@ def read_frozen(run: Run) -> FrozenEncoder | None:
 
 def find_frozen_file(run: Run) -> Path:
     """Return where the frozen graphs of a run are kept."""
-    config, library = run.config, find_library()
-    status = library.stat() if library is not None else None
     pairs = run.folder / PAIR_WEIGHTS_FILE
-    return find_model_file(
-        {
-            "kind": _KIND,
-            "weights": hash_file(run.folder / WEIGHTS_FILE) if (run.folder / WEIGHTS_FILE).exists() else "",
-            "pair_weights": hash_file(pairs) if config.pairs.form != "none" and pairs.exists() else "",
-            "image": describe_pixels(config.image),
-            "model": asdict(config.model),
-            "pairs": asdict(config.pairs),
-            "code": digest_code(),
-            "library": [str(library), status.st_size, status.st_mtime_ns] if status is not None else [],
-        },
-        ".frozen",
-    )
+    classifier = hash_file(pairs) if run.config.pairs.form != "none" and pairs.exists() else ""
+    return find_model_file({"kind": _KIND, "pair_weights": classifier, **describe_run(run)}, ".frozen")
 
 
 def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> bytes:
@@ -158,7 +139,12 @@ def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> 
     return b"\n".join([header, b"".join(graph.graph for graph in graphs.values())])
 
 
-def _parse(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
+def split_frozen(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
+    """Return the facts and the graphs of a file that `join_frozen` has made.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is another file, or was not written whole.
+    """
     header, _, rest = contents.partition(b"\n")
     described = json.loads(header)
     if len(rest) != sum(graph["bytes"] for graph in described["graphs"]):
@@ -169,14 +155,3 @@ def _parse(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
         graphs[graph["name"]] = FrozenGraph(rest[begin:end], graph["inputs"], graph["outputs"])
         begin = end
     return described["facts"], graphs
-
-
-@cache
-def digest_code() -> str:
-    """Return the digest of the code that makes vectors of photos."""
-    state = hashlib.blake2b(digest_size=16)
-    files = [file for folder in _FOLDERS for file in (_PACKAGE / folder).rglob("*") if file.suffix in (".py", ".npz")]
-    for file in sorted(files):
-        state.update(f"{file.relative_to(_PACKAGE)} {file.stat().st_size}\n".encode())
-        state.update(file.read_bytes())
-    return state.hexdigest()

@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,28 +17,14 @@ from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import trim_cache
 from handnet.embedding.engines import Engine
-from handnet.embedding.known_vectors import remember_vectors
-from handnet.embedding.shard import HAND_COLUMNS, SHARD_SIZE, Shard, embed_shards, list_hands
+from handnet.embedding.hand_columns import HAND_COLUMNS, list_hands
+from handnet.embedding.kept_vectors import KeptVectors
+from handnet.embedding.quick_embed import Vectors
+from handnet.embedding.shard import SHARD_SIZE, Shard, embed_shards
 from handnet.files import write_bytes, write_with
 from handnet.images.photo_store import build_keeping_decoder
 from handnet.images.pixel_rules import describe_rules
 from handnet.networks.backbones.parameters import digest_weights
-
-
-class Vectors(NamedTuple):
-    """What came of the photos.
-
-    Attributes:
-        embeddings: float32 (M, D), of the photos that could be decoded.
-        rows: their positions among the photos, M ascending numbers.
-        problems: the reason by path for all others.
-        hands: what the landmarks say of the M photos, by column; empty where crops do not go by landmarks.
-    """
-
-    embeddings: npt.NDArray[np.float32]
-    rows: list[int]
-    problems: dict[str, str]
-    hands: dict[str, npt.NDArray[Any]]
 
 
 def embed_photos(
@@ -49,6 +35,7 @@ def embed_photos(
     partial: Path,
     batch_size: int = 32,
     progress: Progress = hide_progress,
+    kept: KeptVectors | None = None,
 ) -> Vectors:
     """Embed photos in order; bad ones are reported, not raised.
 
@@ -61,6 +48,7 @@ def embed_photos(
             photos, weights, settings and engine, else begun again.
         batch_size: photos at a time.
         progress: told of (photos done, photos in all), counted from where the work is continued.
+        kept: what this engine has given of photos before; what it gives now is added to it.
 
     Raises:
         DiskError: the folder cannot be written.
@@ -72,8 +60,10 @@ def embed_photos(
     count, width = progress("embed photos"), encoder.output_shape[-1]
     todo = [[paths[row] for row in shards[number]] for number in missing]
     total = sum(map(len, todo))
-    known, decode = remember_vectors(engine, digest_weights(encoder)), build_keeping_decoder(image)
-    found = embed_shards(todo, image, known, width, batch_size, lambda done: count(done, total), decode=decode)
+    decode = build_keeping_decoder(image)
+    found = embed_shards(
+        todo, image, engine, width, batch_size, lambda done: count(done, total), decode=decode, kept=kept
+    )
     with contextlib.closing(found):
         for number, shard in zip(missing, found, strict=True):
             _write_shard(files[number], shard)

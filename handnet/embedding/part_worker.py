@@ -16,7 +16,8 @@ from handnet.data.example import Example
 from handnet.data.remote.addresses import record_place
 from handnet.data.remote.any_folder import Folder
 from handnet.embedding.engines import Engine, build_engine
-from handnet.embedding.shard import SHARD_SIZE, embed_shards, list_hands
+from handnet.embedding.hand_columns import list_hands
+from handnet.embedding.shard import SHARD_SIZE, embed_shards
 from handnet.errors import ClusterError
 from handnet.images.pixel_rules import describe_rules
 from handnet.metrics.embedded import label_embeddings

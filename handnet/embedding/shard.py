@@ -6,17 +6,19 @@ Both read, check, decode, batch and embed by this code, in groups of the same ph
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from handnet.config.settings import ImageConfig
+from handnet.data.cache import digest_bytes
 from handnet.data.remote.addresses import is_address
 from handnet.data.remote.remote_photos import read_photo_anywhere
 from handnet.embedding.engines import Engine
+from handnet.embedding.kept_vectors import KeptPhoto, KeptVectors
 from handnet.embedding.loop import embed
 from handnet.images.photo_store import Decoded, build_hand_decoder
 from handnet.images.seen_hand import SeenHand
@@ -42,6 +44,14 @@ class Shard(NamedTuple):
     hands: list[SeenHand]
 
 
+class _Read(NamedTuple):
+    """A photo that was read: its digest where vectors are kept, and what came of it, from the cache or by decoding."""
+
+    digest: str
+    kept: KeptPhoto | None
+    decoded: Decoded
+
+
 def embed_shards(
     shards: Sequence[Sequence[str]],
     image: ImageConfig,
@@ -51,6 +61,7 @@ def embed_shards(
     tell: Callable[[int], None],
     num_threads: int = 0,
     decode: Callable[[bytes], Decoded] | None = None,
+    kept: KeptVectors | None = None,
 ) -> Generator[Shard]:
     """Yield what comes of each shard of photos, while threads read and decode ahead.
 
@@ -63,6 +74,7 @@ def embed_shards(
         tell: called with the number of photos done of this shard and those before it.
         num_threads: of decoding; 0: as many as there are cores.
         decode: from the bytes of a photo; None: `build_hand_decoder`'s, which leaves the cache alone.
+        kept: what this engine has given before: such photos are neither decoded nor embedded, and others are added to it.
 
     Raises:
         DataError: a server or bucket that cannot be reached.
@@ -73,29 +85,39 @@ def embed_shards(
         num_threads = max(num_threads, _REMOTE_READERS)
     done = 0
     with ThreadPoolExecutor(max_workers=num_threads) as pool:
-        decoded = _decode_ahead(pool, todo, decode or build_hand_decoder(image), max(4 * batch_size, 2 * num_threads))
+        decode = decode or build_hand_decoder(image)
+        photos = _read_ahead(pool, todo, decode, kept, max(4 * batch_size, 2 * num_threads))
         try:
             for shard in shards:
-                reasons: list[str] = []
-                hands: list[SeenHand] = []
-                photos = itertools.islice(decoded, len(shard))
-                vectors = embed(engine.embed, _stack_good(photos, batch_size, reasons, hands, tell, done), width)
-                done += len(reasons)
-                yield Shard(vectors, reasons, hands)
+                found: list[_Read] = []
+                pixels = _stack_new(itertools.islice(photos, len(shard)), batch_size, found, tell, done)
+                vectors = embed(engine.embed, pixels, width)
+                done += len(found)
+                yield _join(found, vectors, kept)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _decode_ahead(
-    pool: ThreadPoolExecutor, places: Sequence[str], decode: Callable[[bytes], Decoded], ahead: int
-) -> Iterator[Decoded]:
-    """Yield what came of the photos in order, while the next `ahead` photos are decoded."""
+def _read_ahead(
+    pool: ThreadPoolExecutor,
+    places: Sequence[str],
+    decode: Callable[[bytes], Decoded],
+    kept: KeptVectors | None,
+    ahead: int,
+) -> Iterator[_Read]:
+    """Yield what came of the photos in order, while the next `ahead` photos are read and decoded."""
 
-    def read(place: str) -> Decoded:
+    def read(place: str) -> _Read:
         contents, problem = read_photo_anywhere(place)
-        return Decoded(None, problem) if problem else decode(contents)
+        if problem:
+            return _Read("", None, Decoded(None, problem))
+        if kept is None:
+            return _Read("", None, decode(contents))
+        digest = digest_bytes(contents)
+        known = kept.read(digest)
+        return _Read(digest, known, decode(contents) if known is None else Decoded(None, known.problem))
 
-    waiting: deque[Future[Decoded]] = deque()
+    waiting: deque[Future[_Read]] = deque()
     for place in places:
         waiting.append(pool.submit(read, place))
         if len(waiting) > ahead:
@@ -104,37 +126,32 @@ def _decode_ahead(
         yield waiting.popleft().result()
 
 
-def _stack_good(
-    decoded: Iterator[Decoded],
-    batch_size: int,
-    reasons: list[str],
-    hands: list[SeenHand],
-    tell: Callable[[int], None],
-    done: int,
+def _stack_new(
+    photos: Iterator[_Read], batch_size: int, found: list[_Read], tell: Callable[[int], None], done: int
 ) -> Iterator[Pixels]:
-    """Yield batches of the photos that could be decoded.
-
-    Puts the reason of each photo, or "", into `reasons`, and what is known of the hand of each good one into `hands`.
-    """
-    while some := list(itertools.islice(decoded, batch_size)):
-        good = [photo.pixels for photo in some if photo.pixels is not None]
-        if good:
-            yield np.stack(good)
-        reasons += [photo.problem for photo in some]
-        hands += [photo.hand for photo in some if photo.hand is not None]
-        tell(done + len(reasons))
+    """Yield batches of the photos that are to be embedded, and put all of them, without their pixels, into `found`."""
+    while some := list(itertools.islice(photos, batch_size)):
+        new = [photo.decoded.pixels for photo in some if photo.decoded.pixels is not None]
+        if new:
+            yield np.stack(new)
+        found += [photo._replace(decoded=photo.decoded._replace(pixels=None)) for photo in some]
+        tell(done + len(found))
 
 
-def list_hands(hands: Sequence[SeenHand]) -> dict[str, npt.NDArray[Any]]:
-    """Return what is known of hands as columns, by the names of `HAND_COLUMNS`; of no hands none."""
-    return {name: np.array([read(hand) for hand in hands]) for name, read in HAND_COLUMNS.items()} if hands else {}
-
-
-# What a file of vectors says of the hand of each photo. Not the labels: those are what its owner says.
-HAND_COLUMNS: Mapping[str, Callable[[SeenHand], str | float]] = {
-    "hand_scores": lambda hand: hand.score,
-    "seen_sides": lambda hand: hand.side,
-    "seen_views": lambda hand: hand.view,
-    "seen_confidences": lambda hand: hand.confidence,
-    "qualities": lambda hand: hand.quality,
-}
+def _join(found: Sequence[_Read], vectors: npt.NDArray[np.float32], kept: KeptVectors | None) -> Shard:
+    """Return the shard of photos, given the vectors of those that were not known, in order; these are kept."""
+    computed = iter(vectors)
+    photos = []
+    for read in found:
+        photo = read.kept
+        if photo is None:
+            problem = read.decoded.problem
+            photo = KeptPhoto(None if problem else next(computed), problem, hand=read.decoded.hand)
+            if kept is not None and read.digest:
+                kept.write(read.digest, photo)
+        photos.append(photo)
+    if kept is not None:
+        kept.mark_used(read.digest for read in found if read.digest)
+    good = [photo.embedding for photo in photos if photo.embedding is not None]
+    hands = [photo.hand for photo in photos if photo.hand is not None]
+    return Shard(np.stack(good) if good else vectors[:0], [photo.problem for photo in photos], hands)

@@ -3,22 +3,23 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handnet.config.run_folder import Run, read_run_split
 from handnet.data.example import Example
 from handnet.data.leaks import describe_seen
 from handnet.data.splits.rules import select_part
-from handnet.embedding.encode import embed_batches, embed_part
-from handnet.evaluation.audit import audit_part
-from handnet.evaluation.evidence import Evidence, average_features, explain_pair
+from handnet.embedding.run_vectors import embed_run_part
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
-from handnet.images.photo_store import load_cached, prepare_photos
+from handnet.images.kept_photos import find_kept_files, read_squares
 from handnet.metrics.all_figures import evaluate_part
 from handnet.metrics.baselines import embed_raw_pixels, embed_skin_colour
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings
 from handnet.networks.heads import name_objective
+
+if TYPE_CHECKING:
+    from handnet.evaluation.evidence import Evidence
 
 
 class Evaluation(NamedTuple):
@@ -43,20 +44,23 @@ def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = No
         DataError: the part has no photos, or some that cannot be decoded.
         EvaluationError: fewer than two people of the part have both views.
     """
-    image, model = of.run.config.image, of.encoder.model
     examples = of.select_examples()
-    embedded = embed_part(of.run.config, of.encoder, examples, of.progress, of.part)
-    calibration = find_thresholds(of.run, of.encoder, of.dataset, of.echo, output) if of.part == "test" else None
-    metrics = evaluate_part(embedded, calibration, embed_baselines(of.run, examples), seed=of.seed)
+    embedded = embed_run_part(of.run, of.load, examples, of.progress, of.part)
+    calibration = find_thresholds(of.run, of.load, of.dataset, of.echo, output) if of.part == "test" else None
+    metrics = evaluate_part(embedded, calibration, embed_baselines(of, examples), seed=of.seed)
     if with_audit:
-        embed = partial(embed_batches, model)
+        model = of.encoder.model
+        from handnet.embedding.encode import embed_batches
+        from handnet.evaluation.audit import audit_part
+
+        embed, image = partial(embed_batches, model), of.run.config.image
         metrics["audit"] = audit_part(embed, embedded, image, seed=of.seed, progress=of.progress)
     return Evaluation(metrics, embedded)
 
 
 def explain_worst(
     of: RunPart, metrics: Mapping[str, Any], part: EmbeddedPart, num_queries: int
-) -> dict[tuple[int, int], Evidence]:
+) -> "dict[tuple[int, int], Evidence]":
     """Return what makes the worst queries, back → palm, similar to the wrong person found first and to the right one.
 
     Args:
@@ -72,22 +76,32 @@ def explain_worst(
     pairs = [(query["row"], other["row"]) for query in worst for other in (*query["wrong"][:1], query["right"])]
     if not pairs:
         return {}
-    image, model = of.run.config.image, of.run.config.model
+    encoder, image, model = of.encoder, of.run.config.image, of.run.config.model
+    from handnet.evaluation.evidence import average_features, explain_pair
+    from handnet.images.photo_store import load_cached, prepare_photos
+
     training = select_part(of.dataset, read_run_split(of.run), "train")
-    mean = average_features(of.encoder, [example.path for example in training], image, model, of.progress)
+    mean = average_features(encoder, [example.path for example in training], image, model, of.progress)
     count, found = of.progress("explain the worst queries"), {}
     for done, (query, other) in enumerate(pairs, 1):
         files = prepare_photos([part.paths[query], part.paths[other]], image).files
         photos = load_cached(files, image.size_px)
-        found[query, other] = explain_pair(of.encoder, photos, mean, image.background)
+        found[query, other] = explain_pair(encoder, photos, mean, image.background)
         count(done, len(pairs))
     return found
 
 
-def embed_baselines(run: Run, examples: Sequence[Example]) -> dict[str, EmbeddedPart]:
+def embed_baselines(of: RunPart, examples: Sequence[Example]) -> dict[str, EmbeddedPart]:
     """Embed photos without any learning: raw pixels, and the colour of the skin."""
-    files = prepare_photos([example.path for example in examples], run.config.image).files
-    images = load_cached(files, run.config.image.size_px)
+    paths, image = [example.path for example in examples], of.run.config.image
+    files = find_kept_files(paths, image)
+    if files is None:
+        # It starts TensorFlow, which decodes.
+        of.load()
+        from handnet.images.photo_store import prepare_photos
+
+        files = prepare_photos(paths, image).files
+    images = read_squares(files, image.size_px)
     return {
         "raw pixels": label_embeddings(embed_raw_pixels(images), examples),
         "skin colour": label_embeddings(embed_skin_colour(images), examples),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handnet.config.run_folder import Run, read_run_split
 from handnet.data.pair_table import PairTable, choose_tables, select_pairs
-from handnet.embedding.encode import compute_vectors
+from handnet.embedding.run_vectors import compute_run_vectors
 from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE
 from handnet.evaluation.run_part import RunPart
 from handnet.evaluation.thresholds import find_thresholds
@@ -72,7 +72,7 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES, output: Pa
     systems = _build_systems(of, classifier, tables)
     calibrations: dict[str, Calibration | None] = {DISTANCE: None}
     if part != "val":
-        calibrations[DISTANCE] = find_thresholds(run, of.encoder, dataset, of.echo, output)
+        calibrations[DISTANCE] = find_thresholds(run, of.load, dataset, of.echo, output)
         if classifier is not None:
             calibrations[CLASSIFIER] = classifier.calibration
     metrics: dict[str, Any] = {"part": part, "seed": of.seed, "num_replicates": num_replicates, "systems": {}}
@@ -108,7 +108,7 @@ def _build_systems(
         tables: "learnt" (the baselines are fitted on it), "kept_back", and the part.
     """
     paths = {name: [example.path for example in table.examples] for name, table in tables.items()}
-    vectors = {name: compute_vectors(of.run.config, of.encoder, paths[name], of.progress) for name in tables}
+    vectors = {name: compute_run_vectors(of.run, of.load, paths[name], of.progress) for name in tables}
     embeddings = {name: found.embeddings for name, found in vectors.items()}
     features = {name: found.features for name, found in vectors.items()}
     pixels = {name: embed_raw_pixels(_load(of.run, paths[name])) for name in ("kept_back", of.part)}

@@ -1,13 +1,16 @@
 """What an evaluation is given: a run, its encoder, and the photos of one part of its split."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from handnet.config.run_folder import Run, read_run_split
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.splits.rules import select_part
-from handnet.networks.encoder import Encoder
+
+if TYPE_CHECKING:
+    from handnet.networks.encoder import Encoder
 
 
 class RunPart(NamedTuple):
@@ -15,7 +18,7 @@ class RunPart(NamedTuple):
 
     Attributes:
         run: a finished run.
-        encoder: its encoder, from `load_encoder`.
+        load: loads its encoder, by `load_encoder`; called where something is not in the cache.
         dataset: the photos of all parts.
         part: "train", "val" or "test".
         seed: random seed for draws and bootstraps.
@@ -24,12 +27,17 @@ class RunPart(NamedTuple):
     """
 
     run: Run
-    encoder: Encoder
+    load: "Callable[[], Encoder]"
     dataset: DataSet
     part: str
     seed: int = 0
     echo: Echo = print
     progress: Progress = hide_progress
+
+    @property
+    def encoder(self) -> "Encoder":
+        """The run's encoder."""
+        return self.load()
 
     def select_examples(self) -> list[Example]:
         """Return the photos of the part.

@@ -5,43 +5,36 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from handnet.config.settings import Config
+from handnet.console import Progress
 from handnet.embedding.features import compute_features
+from handnet.evaluation.closest_shares import TemplateShares
 from handnet.evaluation.linear_account import Floats, account_for, split_vectors
-from handnet.evaluation.run_part import RunPart
 from handnet.images.photo_store import prepare_photos
-from handnet.metrics.closest_people import ClosestPeople
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.networks.encoder import Encoder
 from handnet.networks.feature_places import list_feature_groups
 
-# (the person with backs, the person with palms) → group → its share of the similarity.
-TemplateShares = dict[tuple[str, str], dict[str, float]]
 
-
-def explain_closest_people(of: RunPart, part: EmbeddedPart, found: Sequence[ClosestPeople]) -> TemplateShares:
-    """Return the shares of every pair of people that is shown, from features that the cache has; {} where there are none.
+def compute_shares(
+    encoder: Encoder, config: Config, part: EmbeddedPart, pairs: Sequence[tuple[str, str]], progress: Progress
+) -> TemplateShares:
+    """Return the shares of pairs of people, from the photos of all of them; {} where features are not described.
 
     Args:
-        of: the run and its photos.
-        part: the embedded photos.
-        found: from `find_closest_people` on them.
+        encoder: the run's.
+        config: the run's settings.
+        part: the photos.
+        pairs: (person with backs, person with palms).
+        progress: told of each piece of work.
     """
-    if list_feature_groups(of.encoder.backbone) is None or not found:
+    if list_feature_groups(encoder.backbone) is None:
         return {}
-    pairs = [(closest.person, other.person) for closest in found for other in (closest.own, *closest.others)]
-    wanted = np.isin(part.identities, np.unique(pairs))
-    some = part.select(wanted)
-    config = of.run.config
-    photos = prepare_photos(some.paths, config.image)
+    photos = prepare_photos(part.paths, config.image)
     features = compute_features(
-        of.encoder.backbone,
-        photos,
-        config.image,
-        config.model,
-        progress=of.progress,
-        engine=config.features.engine,
+        encoder.backbone, photos, config.image, config.model, progress=progress, engine=config.features.engine
     )
-    return share_templates(of.encoder, features, some, pairs)
+    return share_templates(encoder, features, part, pairs)
 
 
 def share_templates(

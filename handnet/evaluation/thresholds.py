@@ -6,14 +6,15 @@ next to the figures: it never decides in `handnet verify` or in an exported mode
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handnet.config.run_folder import WEIGHTS_FILE, Run, read_seen_photos
 from handnet.console import Echo
 from handnet.data.dataset import DataSet, people_to_match
 from handnet.data.example import Example
-from handnet.embedding.encode import compute_vectors, embed_part
+from handnet.embedding.run_vectors import compute_run_vectors, embed_run_part
 from handnet.errors import DiskError, EvaluationError
 from handnet.evaluation.kept_thresholds import (
     CALIBRATION_FILE,
@@ -27,14 +28,16 @@ from handnet.evaluation.kept_thresholds import (
 from handnet.metrics.pairs.all_pairs import score_pairs
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.pair_list import collect_pairs, score_cosine
-from handnet.networks.encoder import Encoder
 from handnet.networks.weights.manifest import hash_file
+
+if TYPE_CHECKING:
+    from handnet.networks.encoder import Encoder
 
 OTHER_CALIBRATION_FILE = "calibration_of_these_data.json"
 
 
 def find_thresholds(
-    run: Run, encoder: Encoder, dataset: DataSet, echo: Echo = print, other: Path | None = None
+    run: Run, load: "Callable[[], Encoder]", dataset: DataSet, echo: Echo = print, other: Path | None = None
 ) -> Calibration | None:
     """Return the run's calibration, the kept one where it fits what it was fitted on, else fitted now and kept.
 
@@ -43,7 +46,7 @@ def find_thresholds(
 
     Args:
         run: a finished run.
-        encoder: its encoder, from `load_encoder`.
+        load: loads its encoder, where something is to be computed.
         dataset: the photos. Where they hold no validation people, a kept calibration of the same weights is taken as it is.
         echo: told what was fitted again and why, and why there are no thresholds.
         other: folder of the figures. On data that are not the run's own the calibration is fitted on these and written there;
@@ -69,7 +72,7 @@ def find_thresholds(
         return None
     fitted_on = fingerprint_basis(run, basis)
     if not own and other is not None:
-        return _fit_other(run, encoder, basis, fitted_on, other, echo)
+        return _fit_other(run, load, basis, fitted_on, other, echo)
     if kept is not None:
         changed = name_changes(kept[1], fitted_on)
         if not changed:
@@ -79,7 +82,7 @@ def find_thresholds(
         )
     if reason:
         echo(f"thresholds: fitted again, {str(file)!r} is out of date: {reason}")
-    calibration = _fit(run, encoder, basis)
+    calibration = _fit(run, load, basis)
     try:
         save_calibration(file, calibration, fitted_on)
     except DiskError as error:
@@ -88,10 +91,10 @@ def find_thresholds(
 
 
 def _fit_other(
-    run: Run, encoder: Encoder, basis: Basis, fitted_on: Mapping[str, str], folder: Path, echo: Echo
+    run: Run, load: "Callable[[], Encoder]", basis: Basis, fitted_on: Mapping[str, str], folder: Path, echo: Echo
 ) -> Calibration:
     """Fit a calibration for the figures of data that are not the run's own, and write it next to them."""
-    calibration = _fit(run, encoder, basis)
+    calibration = _fit(run, load, basis)
     file = folder / OTHER_CALIBRATION_FILE
     save_calibration(file, calibration, fitted_on)
     echo(
@@ -124,10 +127,10 @@ def _read_kept(file: Path) -> tuple[tuple[Calibration, Mapping[str, str]] | None
         return None, str(error)
 
 
-def _fit(run: Run, encoder: Encoder, basis: Basis) -> Calibration:
+def _fit(run: Run, load: "Callable[[], Encoder]", basis: Basis) -> Calibration:
     table = basis.table
     if table is None:
-        return fit_calibration(score_pairs(embed_part(run.config, encoder, basis.examples, name="val")))
-    vectors = compute_vectors(run.config, encoder, [example.path for example in basis.examples]).embeddings
+        return fit_calibration(score_pairs(embed_run_part(run, load, basis.examples, name="val")))
+    vectors = compute_run_vectors(run, load, [example.path for example in basis.examples]).embeddings
     scores = score_cosine(vectors[table.rows[:, 0]], vectors[table.rows[:, 1]])
     return fit_calibration(collect_pairs(scores, table.same, table.people))

@@ -7,7 +7,8 @@ import numpy as np
 
 from handnet.config.run_folder import Run
 from handnet.console import Echo
-from handnet.embedding.encode import PhotoVectors, compute_vectors
+from handnet.embedding.encode import compute_vectors
+from handnet.embedding.run_vectors import PhotoVectors
 from handnet.evaluation.kept_thresholds import load_thresholds
 from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide
 from handnet.metrics.pairs.calibration import Calibration

@@ -3,13 +3,11 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from PIL import Image
 
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.console import Count
@@ -18,15 +16,14 @@ from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
 from handnet.export.archive import FACTS_FILE, digest_encoder
-from handnet.gallery.hand_look import choose_look
+from handnet.gallery.embed_photos import embed_all
+from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.pairings import Matching, fit_matching
 from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, digest_model, read_contents
-from handnet.gallery.photo_quality import Seen
 from handnet.gallery.records import HandKind
 from handnet.images.photo_store import build_decoder
 from handnet.networks.encoder import load_encoder
 
-Look = Callable[[Sequence[bytes]], Sequence[Seen]]
 Vectors = npt.NDArray[np.float32]
 
 _BATCH = 32
@@ -45,7 +42,8 @@ class RunEncoder:
         Raises:
             RunError: the weights are missing or do not fit.
         """
-        encoder = load_encoder(run)
+        self._run, self._encoder = run, load_encoder(run)
+        encoder = self._encoder
         self._model = encoder.model
         self._decode = build_decoder(run.config.image)
         self._look = look or choose_look()
@@ -55,7 +53,31 @@ class RunEncoder:
 
     def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
         """Embed photos; see `PhotoEncoder`."""
-        return _embed_all(photos, self._look, self._embed_contents)
+        return embed_all(photos, self._look, self._embed_contents)
+
+    def keep_frozen(self, photos: Sequence[str]) -> str:
+        """Keep what the next answer needs as frozen graphs in the cache; return "" or why they are not kept.
+
+        Args:
+            photos: files that can be used; the graphs are compared with the encoder on them.
+
+        Raises:
+            DiskError: the cache cannot be written.
+            RunError: a frozen graph gives something else.
+        """
+        from handnet.embedding.freeze_encoder import keep_frozen
+        from handnet.embedding.frozen_encoder import read_frozen
+        from handnet.gallery.freeze_look import keep_frozen_look
+        from handnet.training.pair_training import load_pair_classifier
+
+        reason = ""
+        if read_frozen(self._run) is None:
+            pairs = load_pair_classifier(self._run)
+            classifier = None if pairs is None else pairs.classifier
+            reason = keep_frozen(self._run, self._encoder, classifier, self.digest, photos)
+        if reason or self._look is not look_at_hands:
+            return reason
+        return keep_frozen_look([read_contents(photo) for photo in photos])
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
         decoded = [self._decode(photo) for photo in contents]
@@ -96,7 +118,7 @@ class SavedModelEncoder:
 
     def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
         """Embed photos; see `PhotoEncoder`."""
-        return _embed_all(photos, self._look, self._embed_contents)
+        return embed_all(photos, self._look, self._embed_contents)
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
         outputs = self._call(photos=tf.constant(list(contents), tf.string))
@@ -153,43 +175,6 @@ def calibrate(
         raise DataError(f"None of the {len(examples):,} photos to calibrate with can be used.")
     kinds = [HandKind(example.view, example.side) for example in used]
     return fit_matching(np.stack(vectors), [example.identity for example in used], kinds, seed=seed, origin=origin)
-
-
-def _embed_all(
-    photos: Sequence[PhotoInput], look: Look, embed: Callable[[Sequence[bytes]], tuple[Vectors, list[str]]]
-) -> list[Embedded]:
-    results: list[Embedded] = []
-    for start in range(0, len(photos), _BATCH):
-        contents, problems = [], []
-        for photo in photos[start : start + _BATCH]:
-            try:
-                contents.append(to_file(photo))
-                problems.append("")
-            except DataError as error:
-                contents.append(b"")
-                problems.append(str(error))
-        looked = iter(look([raw for raw, problem in zip(contents, problems, strict=True) if not problem]))
-        seen = [Seen(reason=problem) if problem else next(looked) for problem in problems]
-        # The decoder never sees the bytes of what must not be used.
-        rows = [row for row, verdict in enumerate(seen) if not verdict.reason]
-        vectors, reasons = embed([contents[row] for row in rows]) if rows else (np.zeros((0, 0), np.float32), [])
-        found = dict(zip(rows, zip(vectors, reasons, strict=True), strict=True))
-        for row, verdict in enumerate(seen):
-            vector, reason = found.get(row, (None, verdict.reason))
-            usable = vector if not reason else None
-            results.append(Embedded(usable, reason, verdict.kind, verdict.quality, verdict.remarks))
-    return results
-
-
-def to_file(photo: PhotoInput) -> bytes:
-    """Return the bytes of a photo's file; an array becomes a PNG, which loses nothing."""
-    if not isinstance(photo, np.ndarray):
-        return read_contents(photo)
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise DataError(f"An array of a photo must be uint8 (H, W, 3). Received: {photo.dtype} {photo.shape}.")
-    buffer = BytesIO()
-    Image.fromarray(photo).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _digest_files(folder: Path) -> str:

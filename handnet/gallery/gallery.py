@@ -472,6 +472,11 @@ class Gallery:
                 f"Received: the model {encoder.digest[:12]} ({encoder.width}). Give its own model, or use migrate."
             )
 
+    @property
+    def encoder(self) -> PhotoEncoder | None:
+        """The model that it is bound to, if it is."""
+        return self._encoder
+
     def _need_encoder(self) -> PhotoEncoder:
         if self._encoder is None:
             raise GalleryError("This needs the gallery's model: open the gallery with an encoder.")

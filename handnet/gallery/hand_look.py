@@ -1,18 +1,21 @@
 """What is seen in photos before the model: by the hand front end where its models are, else sharpness and contrast alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.gallery.records import HandKind
-from handnet.images.hand.quality_rule import REFUSE
+from handnet.images.hand.quality_rule import REFUSE, rate_photo
 from handnet.images.hand_models.model_files import has_hand_models
-from handnet.images.hand_report import HandReport, look_at_photos
 
 # Below it view or side counts as not known. On 856 photos of 11k Hands the front end is right in 98.9 and 98.8 %.
 MIN_CONFIDENCE = 0.9
 
 
-def choose_look() -> Callable[[Sequence[bytes]], Sequence[Seen]]:
+# Bytes of photos → what is seen in each.
+Look = Callable[[Sequence[bytes]], Sequence[Seen]]
+
+
+def choose_look() -> Look:
     """Return the function from the bytes of photos to what is seen in each of them."""
     return look_at_hands if has_hand_models() else look_at_pixels
 
@@ -29,7 +32,18 @@ def look_at_hands(photos: Sequence[bytes]) -> list[Seen]:
     Raises:
         WeightsError: the hand models are missing.
     """
-    return [_to_seen(report) for report in look_at_photos(photos)]
+    # It imports TensorFlow.
+    from handnet.images.hand_report import look_at_photos
+
+    return [
+        Seen(reason=report.problem)
+        if report.problem
+        else rate_hand(
+            *(report.finding, report.found, report.measures),
+            *((report.view, report.view_confidence), (report.side, report.side_confidence)),
+        )
+        for report in look_at_photos(photos)
+    ]
 
 
 def look_at_pixels(photos: Sequence[bytes]) -> list[Seen]:
@@ -41,15 +55,21 @@ def look_at_pixels(photos: Sequence[bytes]) -> list[Seen]:
     return [look_at_photo(photo) for photo in photos]
 
 
-def _to_seen(report: HandReport) -> Seen:
-    if report.problem:
-        return Seen(reason=report.problem)
-    verdict = report.verdict
+def rate_hand(
+    finding: int, found: bool, measures: Mapping[str, float], view: tuple[str, float], side: tuple[str, float]
+) -> Seen:
+    """Return what the gallery makes of what the front end says of a photo.
+
+    Args:
+        finding: how many hands, of `handnet.images.hand.findings`.
+        found: there is a hand.
+        measures: of the photo, by the names of LIMITS.
+        view: "dorsal" or "palmar", and its probability.
+        side: "left" or "right", and its probability.
+    """
+    verdict = rate_photo("", finding, measures)
     quality = 0.0 if verdict.level == REFUSE else verdict.quality
-    if not report.found:
+    if not found:
         return Seen(quality=quality, remarks=verdict.reasons)
-    kind = HandKind(
-        report.view if report.view_confidence >= MIN_CONFIDENCE else "",
-        report.side if report.side_confidence >= MIN_CONFIDENCE else "",
-    )
+    kind = HandKind(*(name if probability >= MIN_CONFIDENCE else "" for name, probability in (view, side)))
     return Seen(kind, quality, verdict.reasons)

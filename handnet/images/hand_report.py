@@ -119,13 +119,7 @@ def _build_look(models_folder: Path) -> Callable[[Photo], HandReport]:
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def look_at_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
-        orientation = read_orientation(contents)
-        is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
-        photo = decode_at_least(contents, PICTURE_PX)
-        # As it is stored: turned upright, height and width may be exchanged.
-        stored = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[:2], lambda: tf.shape(photo)[:2])
-        shape = tf.where(orientation > 4, stored[::-1], stored)
-        return _look(orient(photo, orientation), shape, models)
+        return look_at_contents(contents, models)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)], autograph=False)
     def look_at_pixels(photo: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -148,6 +142,22 @@ def _build_look(models_folder: Path) -> Callable[[Photo], HandReport]:
             return _make_empty(DAMAGED)
 
     return look
+
+
+def look_at_contents(contents: tf.Tensor, models: HandModels) -> dict[str, tf.Tensor]:
+    """Return what a photo shows, in a graph, from the bytes of its file, a scalar string.
+
+    Returns:
+        The fields of a report by name, `right` and `palmar` (probabilities) in the place of side and view, `measures` in the
+        order of LIMITS.
+    """
+    orientation = read_orientation(contents)
+    is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
+    photo = decode_at_least(contents, PICTURE_PX)
+    # As it is stored: turned upright, height and width may be exchanged.
+    stored = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[:2], lambda: tf.shape(photo)[:2])
+    shape = tf.where(orientation > 4, stored[::-1], stored)
+    return _look(orient(photo, orientation), shape, models)
 
 
 def _look(photo: tf.Tensor, shape: tf.Tensor, models: HandModels) -> dict[str, tf.Tensor]:

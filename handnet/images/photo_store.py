@@ -22,6 +22,7 @@ from handnet.images.blank_check import is_blank
 from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import HandFacts, fit_with_facts, read_found_hand
+from handnet.images.kept_photos import is_kept, place_photo, read_squares
 from handnet.images.pillow_decode import decode_with_pillow
 from handnet.images.pixel_rules import describe_rules
 from handnet.images.seen_hand import SeenHand
@@ -102,7 +103,7 @@ def find_prepared(
         DataError: see `prepare_photos`.
     """
     folder = find_photo_folder(describe_rules(config))
-    files = [folder / digest[:2] / digest for digest in digests]
+    files = [place_photo(folder, digest) for digest in digests]
     missing = [path for path, file in zip(paths, files, strict=True) if not file.exists()]
     if missing:
         prepare_photos(missing, config, progress)
@@ -123,11 +124,11 @@ def _prepare_all(
     decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
 
-    num_bytes, count = config.size_px * config.size_px * 3, progress("decode photos")
+    count = progress("decode photos")
 
     def prepare(path: str) -> tuple[str, str]:
         nonlocal done
-        file, digest, problem = _prepare_photo(path, folder, num_bytes, decode)
+        file, digest, problem = _prepare_photo(path, folder, config, decode)
         with lock:
             done += 1
             if problem:
@@ -178,8 +179,8 @@ def build_keeping_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
 
     def find(contents: bytes) -> Decoded:
         digest = digest_bytes(contents)
-        file = folder / digest[:2] / digest
-        if _is_kept(file, 3 * size * size):
+        file = place_photo(folder, digest)
+        if is_kept(file, config):
             return Decoded(np.fromfile(file, np.uint8).reshape(size, size, 3), "")
         found = decode(contents)
         if found.pixels is not None:
@@ -253,24 +254,19 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
     return decode
 
 
-def _prepare_photo(path: str, folder: Path, num_bytes: int, decode: Decode) -> tuple[str, str, str]:
+def _prepare_photo(path: str, folder: Path, config: ImageConfig, decode: Decode) -> tuple[str, str, str]:
     contents, problem = read_photo(path)
     if problem:
         return "", "", problem
     digest = digest_bytes(contents)
-    file = folder / digest[:2] / digest
-    if _is_kept(file, num_bytes):
+    file = place_photo(folder, digest)
+    if is_kept(file, config):
         return str(file), digest, ""
     pixels, problem = decode(contents)
     if pixels is None:
         return "", digest, problem
     _keep(file, pixels)
     return str(file), digest, ""
-
-
-def _is_kept(file: Path, num_bytes: int) -> bool:
-    # A power cut can leave a file that was renamed and never filled.
-    return file.exists() and file.stat().st_size == num_bytes
 
 
 def _keep(file: Path, pixels: npt.NDArray[np.uint8]) -> None:
@@ -289,7 +285,7 @@ def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.
 
 def load_cached(files: Sequence[str], size_px: int) -> npt.NDArray[np.uint8]:
     """Return cached photos as one array, uint8 (N, S, S, 3): for the few that are drawn."""
-    return np.stack([np.fromfile(file, dtype=np.uint8).reshape(size_px, size_px, 3) for file in files])
+    return read_squares(files, size_px)
 
 
 def read_cached(file: tf.Tensor, size_px: int) -> tf.Tensor:

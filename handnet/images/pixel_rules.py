@@ -9,11 +9,11 @@ import ast
 import hashlib
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import PIL
-import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.hand_finder import describe_pixels
@@ -42,7 +42,7 @@ def digest_report_rules() -> str:
 
 @cache
 def _digest_code(roots: Sequence[str], without: tuple[str, ...]) -> str:
-    state = hashlib.blake2b(f"{tf.__version__} {PIL.__version__}".encode(), digest_size=8)
+    state = hashlib.blake2b(f"{version('tensorflow')} {PIL.__version__}".encode(), digest_size=8)
     for file, contents in sorted(read_code(_PACKAGE, roots, without).items()):
         state.update(f"\n{file.relative_to(_PACKAGE).as_posix()} {len(contents)}\n".encode())
         state.update(contents)

@@ -173,17 +173,37 @@ def _find_source(model: "str | Path | Run") -> dict[str, str]:
     return {"kind": "run" if is_run(folder) else "saved_model", "path": str(folder)}
 
 
-def open_bound(gallery: str, source: Mapping[str, str], store: str, key_file: Path | None) -> "Gallery":
-    """Open a gallery with the model of `source`, else with the one that it was made with; see `open_gallery`."""
+def open_bound(
+    gallery: str, source: Mapping[str, str], store: str, key_file: Path | None, quick: bool = False
+) -> "Gallery":
+    """Open a gallery with the model of `source`, else with the one that it was made with; see `open_gallery`.
+
+    Args:
+        gallery: its folder, or its name on a server.
+        source: {"kind": …, "path": …}; {}: the model that it was made with.
+        store: address of a server; "": a folder.
+        key_file: of its key, or None.
+        quick: for a few photos and one thread: a run's frozen graphs will do, if its first answer has left them.
+    """
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.protection import read_key
 
     opened = Gallery.open(gallery, store=store, key=read_key(key_file))
     try:
-        start_tensorflow()
-        from handnet.gallery.bound_models import load_model
+        named = dict(source or opened.header.source)
 
-        opened.bind(load_model(dict(source or opened.header.source)))
+        def load() -> "PhotoEncoder":
+            start_tensorflow()
+            from handnet.gallery.bound_models import load_model
+
+            return load_model(named)
+
+        found = None
+        if quick:
+            from handnet.gallery.quick_models import load_quickly
+
+            found = load_quickly(named, load)
+        opened.bind(found or load())
     except BaseException:
         opened.close()
         raise

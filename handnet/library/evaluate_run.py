@@ -1,6 +1,8 @@
 """Evaluating a run from Python: `handnet.evaluate`, and what `handnet eval` shares with it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +13,7 @@ from handnet.library.start import start_tensorflow
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
     from handnet.evaluation.run_part import RunPart
+    from handnet.networks.encoder import Encoder
 
 
 class Evaluation(NamedTuple):
@@ -98,14 +101,12 @@ def evaluate_opened(
     from handnet.data.dataset import forget_views, has_one_view, has_views
 
     run, dataset = opened.run, opened.dataset
-    start_tensorflow()
     from handnet.evaluation.run_part import RunPart
-    from handnet.networks.encoder import load_encoder
 
     if has_one_view(dataset.examples) and run.config.loss.options.get("views") == "any":
         # There is nothing to rank one view against.
         dataset = forget_views(dataset)
-    of = RunPart(run, load_encoder(run), dataset, part, seed, echo, progress)
+    of = RunPart(run, load_once(run), dataset, part, seed, echo, progress)
     if not has_views(dataset.examples):
         return Evaluation(target, None, _evaluate_pairs(of, target, "report.html"), ("report.html", "pairs.json"))
     files: tuple[str, ...] = ("report.html", "metrics.json", "embeddings.npz")
@@ -117,11 +118,10 @@ def evaluate_opened(
 
 
 def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained: int) -> dict[str, Any]:
+    from handnet.evaluation.closest_shares import explain_closest_people
     from handnet.evaluation.hands import describe_run, evaluate_run, explain_worst
     from handnet.evaluation.origin import describe_origin
-    from handnet.evaluation.report.evidence_page import draw_evidence
     from handnet.evaluation.report.page import choose_closest, write_report
-    from handnet.evaluation.template_shares import explain_closest_people
     from handnet.metrics.all_figures import write_metrics
 
     origin = describe_origin(of.run, of.dataset, of.select_examples())
@@ -130,13 +130,32 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained
     write_metrics(target / "metrics.json", {**metrics, **origin})
     title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory), of.part)
     explained = explain_worst(of, metrics, embedded, num_explained)
-    evidence = {pair: draw_evidence(found) for pair, found in explained.items()}
+    evidence = {}
+    if explained:
+        from handnet.evaluation.report.evidence_page import draw_evidence
+
+        evidence = {pair: draw_evidence(found) for pair, found in explained.items()}
     shares = explain_closest_people(of, embedded, choose_closest(embedded))
     write_report(target / "report.html", metrics, embedded, title, about, of.seed, evidence, shares)
     return {**metrics, **origin}
 
 
+def load_once(run: "Run") -> "Callable[[], Encoder]":
+    """Return a function that starts TensorFlow and loads the encoder of a run when it is called first."""
+
+    @cache
+    def load() -> "Encoder":
+        start_tensorflow()
+        from handnet.networks.encoder import load_encoder
+
+        return load_encoder(run)
+
+    return load
+
+
 def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> dict[str, Any]:
+    # The classifier of pairs is one of Keras.
+    of.load()
     from handnet.evaluation.hands import describe_run
     from handnet.evaluation.origin import describe_origin
     from handnet.evaluation.pairs import evaluate_pairs

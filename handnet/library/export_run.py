@@ -68,7 +68,7 @@ def export_model(
 
     check_format(format_name)
     encoder = load_encoder(trained)
-    calibration = find_thresholds(trained, encoder, dataset, echo)
+    calibration = find_thresholds(trained, lambda: encoder, dataset, echo)
     pairs = load_pair_classifier(trained)
     head = None if pairs is None else PairHead(pairs.classifier, trained.config.pairs.features, pairs.calibration)
     evaluated = trained.folder / "eval-test"

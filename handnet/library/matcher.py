@@ -139,7 +139,8 @@ class RunMatcher:
 
     def verify(self, first: PhotoInput, second: PhotoInput) -> "Verdict":
         """Say whether two photos show one person, by the run's classifier of pairs or else the cosine; see `Matcher`."""
-        from handnet.embedding.encode import PhotoVectors, embed_batches, embed_features
+        from handnet.embedding.encode import embed_batches, embed_features
+        from handnet.embedding.run_vectors import PhotoVectors
         from handnet.evaluation.verify import verify_vectors
 
         verifier = self._verifier
@@ -247,7 +248,7 @@ def _starts(photos: Sequence[PhotoInput]) -> range:
 
 
 def _read_all(photos: Sequence[PhotoInput]) -> list[bytes]:
-    from handnet.gallery.bound_models import to_file
+    from handnet.gallery.embed_photos import to_file
 
     for photo in photos:
         if not isinstance(photo, str | bytes | Path | np.ndarray):

@@ -8,7 +8,7 @@ import numpy as np
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.errors import WeightsError
 from handnet.files import new_folder
-from handnet.networks.backbones import BACKBONES
+from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.build import build_backbone, read_any_weights
 from handnet.networks.encoder import load_run_backbone
 from handnet.networks.weights.catalogue import SHIPPED
@@ -65,7 +65,13 @@ def convert_weights(arch: str, source: str, folder: Path, half: bool = False) ->
 
 
 def _read_backbone(run: Run, arch: str) -> Pretrained:
-    if BACKBONES[arch].lay_out is None:
+    entry = find_backbone(arch)
+    if entry.joins_sources:
+        raise WeightsError(
+            f"{arch!r} joins frozen networks that come with their own weights: of a run of it there is nothing to convert. "
+            "Convert a run that has trained a single network."
+        )
+    if entry.lay_out is None:
         raise WeightsError(
             f"A folder of weights is for backbones with published ones. For {arch!r} give the run itself: --weights RUN."
         )

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from handnet.config.run_folder import WEIGHTS_FILE, Run, read_run
-from handnet.embedding.encode import PhotoVectors, compute_vectors
+from handnet.embedding.encode import compute_vectors
 from handnet.embedding.freeze_encoder import keep_frozen
 from handnet.embedding.frozen_encoder import find_frozen_file, read_frozen
+from handnet.embedding.run_vectors import PhotoVectors
 from handnet.images.photo_store import build_decoder
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder

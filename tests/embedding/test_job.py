@@ -21,7 +21,9 @@ from handnet.embedding.encode import embed_files
 from handnet.embedding.engines import (
     build_engine,
 )
-from handnet.embedding.job import Vectors, embed_photos
+from handnet.embedding.job import embed_photos
+from handnet.embedding.kept_vectors import KeptVectors
+from handnet.embedding.quick_embed import Vectors
 from handnet.errors import ConfigError, DataError, DiskError
 from handnet.files import hold_lock
 from handnet.images.photo_store import prepare_photos
@@ -42,12 +44,13 @@ def embed(
     partial: Path,
     seen: list[int] | None = None,
     progress: Progress = hide_progress,
+    kept: KeptVectors | None = None,
 ) -> Vectors:
     engine = build_engine("tensorflow", encoder, config.image, BATCH_SIZE)
     if seen is not None:
         run = engine.embed
         engine = engine._replace(embed=lambda images: seen.append(len(images)) or run(images))  # type: ignore[func-returns-value]
-    return embed_photos(paths, config.image, engine, encoder, partial, BATCH_SIZE, progress)
+    return embed_photos(paths, config.image, engine, encoder, partial, BATCH_SIZE, progress, kept)
 
 
 @pytest.mark.slow
@@ -94,21 +97,29 @@ def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
 def test_photos_that_are_known_are_neither_decoded_nor_computed_again(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = embed(photos, config, encoder, tmp_path / "first")
+    bad = str(UNUSABLE["truncated-jpeg"](tmp_path / "bad"))
+    kept = KeptVectors({"weights": "of this test"}, "tensorflow", "float32")
+    first = embed([*photos[:5], bad], config, encoder, tmp_path / "first", kept=kept)
     decoded: list[bytes] = []
-    monkeypatch.setattr(handnet.images.photo_store, "build_hand_decoder", lambda config: decoded.append)
+    decode = handnet.images.photo_store.build_hand_decoder(config.image)
+    monkeypatch.setattr(
+        handnet.images.photo_store, "build_hand_decoder", lambda config: lambda raw: decoded.append(raw) or decode(raw)
+    )
     seen: list[int] = []
-    again = embed(photos[::-1], config, encoder, tmp_path / "again", seen)
+    again = embed([bad, *photos[:5][::-1]], config, encoder, tmp_path / "again", seen, kept=kept)
     assert (seen, decoded) == ([], [])
     np.testing.assert_array_equal(again.embeddings[::-1], first.embeddings)
+    assert again.problems == first.problems
+    more = embed([*photos[3:], bad], config, encoder, tmp_path / "more", seen, kept=kept)
+    assert (sum(seen), len(decoded)) == (len(photos) - 5, len(photos) - 5), "those that are new"
+    whole = embed(photos, config, encoder, tmp_path / "whole")
+    np.testing.assert_allclose(more.embeddings, whole.embeddings[3:], atol=1e-6)
 
 
 def test_it_continues_after_a_kill_where_nothing_has_changed(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handnet.embedding.job, "SHARD_SIZE", BATCH_SIZE)
-    # The parts are to do it alone.
-    monkeypatch.setattr(handnet.embedding.job, "remember_vectors", lambda engine, weights: engine)
     whole = embed(photos, config, encoder, tmp_path / "whole")
     seen: list[int] = []
 

@@ -1,5 +1,6 @@
 """Evaluation of a run on photos with views."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_thresholds_are_for_the_test_part_alone_and_baselines_for_each(
     monkeypatch.setattr("handnet.metrics.all_figures.NUM_REPLICATES", 20, raising=False)
     dataset = read_dataset("hands11k", write_tiny(tmp_path / "data", num_people=10, photos_per_view=1))
     run = build_run(tmp_path / "run", dataset)
-    of = RunPart(run, load_encoder(run), dataset, "test")
+    of = RunPart(run, partial(load_encoder, run), dataset, "test")
     on_test, part = evaluate_run(of)
     assert on_test["calibration"]["num_validation_people"] == 3
     assert set(on_test["verification"]["thresholds"]) == {"equal_error", "best_f1"}

@@ -18,7 +18,7 @@ def test_the_photos_of_a_part_are_those_of_its_people(tmp_path: Path) -> None:
     split = Split(("0000000",), ("0000001", "0000002"), ())
     facts = {"status": "finished", "data": {"directory": dataset.directory, "fingerprint": "x"}}
     run = create_run(tmp_path / "run", tiny_config(), facts, split)
-    of = RunPart(run, Encoder(None, None, None), dataset, "val")
+    of = RunPart(run, lambda: Encoder(None, None, None), dataset, "val")
     assert {example.identity for example in of.select_examples()} == {"0000001", "0000002"}
     with pytest.raises(DataError, match="The test part of this split is empty"):
         of._replace(part="test").select_examples()

@@ -1,6 +1,7 @@
 """calibration.json has one owner: no figure depends on the order of the commands, and what is out of date is fitted again."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def run(tmp_path: Path, dataset: DataSet) -> Run:
 
 def find(run: Run, dataset: DataSet) -> tuple[Calibration | None, str]:
     lines: list[str] = []
-    return find_thresholds(run, load_encoder(run), dataset, lines.append), "\n".join(lines)
+    return find_thresholds(run, partial(load_encoder, run), dataset, lines.append), "\n".join(lines)
 
 
 def swap_labels(dataset: DataSet) -> DataSet:
@@ -132,7 +133,7 @@ def test_the_calibration_of_other_data_lies_next_to_their_figures(run: Run, data
     kept = (run.folder / CALIBRATION_FILE).read_bytes()
     others = read_dataset("hands11k", write_tiny(tmp_path / "others", num_people=10, seed=7))
     lines: list[str] = []
-    calibration = find_thresholds(run, load_encoder(run), others, lines.append, tmp_path / "figures")
+    calibration = find_thresholds(run, partial(load_encoder, run), others, lines.append, tmp_path / "figures")
     assert calibration not in (None, own)
     assert load_calibration(tmp_path / "figures" / OTHER_CALIBRATION_FILE) == calibration
     assert "which the run was not trained on, for these figures alone" in lines[0]
@@ -178,7 +179,7 @@ def pairs_config(**data: object) -> Config:
 def test_evaluating_pairs_first_changes_no_threshold(run: Run, dataset: DataSet) -> None:
     alone, _ = find(run, dataset)
     (run.folder / CALIBRATION_FILE).unlink()
-    evaluation = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "test"), num_replicates=20)
+    evaluation = evaluate_pairs(RunPart(run, partial(load_encoder, run), dataset, "test"), num_replicates=20)
     assert evaluation.metrics["systems"]["distance"]["threshold"] == alone.equal_error_threshold
     assert find(run, dataset) == (alone, "")
 
@@ -192,7 +193,7 @@ def things(tmp_path: Path) -> tuple[Run, DataSet]:
 @pytest.mark.slow
 def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, DataSet], tmp_path: Path) -> None:
     run, dataset = things
-    evaluation = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "val"), num_replicates=20)
+    evaluation = evaluate_pairs(RunPart(run, partial(load_encoder, run), dataset, "val"), num_replicates=20)
     metrics = evaluation.metrics
     assert metrics["calibration"] == {}
     for figures in metrics["systems"].values():
@@ -213,11 +214,13 @@ def test_no_threshold_is_chosen_on_the_pairs_that_it_decides(things: tuple[Run, 
 @pytest.mark.slow
 def test_thresholds_of_other_people_are_used_and_said(things: tuple[Run, DataSet]) -> None:
     run, dataset = things
-    metrics = evaluate_pairs(RunPart(run, load_encoder(run), dataset, "test"), num_replicates=20).metrics
+    metrics = evaluate_pairs(RunPart(run, partial(load_encoder, run), dataset, "test"), num_replicates=20).metrics
     assert metrics["notes"] == ["Thresholds were chosen on pairs of other people."]
     kept = json.loads((run.folder / CALIBRATION_FILE).read_text())
     assert metrics["systems"]["distance"]["threshold"] == kept["equal_error_threshold"]
     assert (
         "learnt from 4 of these 4"
-        in evaluate_pairs(RunPart(run, load_encoder(run), dataset, "train"), num_replicates=20).metrics["notes"][1]
+        in evaluate_pairs(RunPart(run, partial(load_encoder, run), dataset, "train"), num_replicates=20).metrics[
+            "notes"
+        ][1]
     )

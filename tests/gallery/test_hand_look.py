@@ -8,6 +8,7 @@ import pytest
 from handnet.gallery import hand_look
 from handnet.gallery.hand_look import choose_look, look_at_hands, look_at_pixels
 from handnet.gallery.records import UNKNOWN, HandKind
+from handnet.images import hand_report
 from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand_report import NONE, ONE, HandReport
 
@@ -48,14 +49,14 @@ def make_report(**changes: Any) -> HandReport:
 def test_a_report_becomes_kind_quality_and_remarks(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], kind: HandKind, quality: float, remark: str
 ) -> None:
-    monkeypatch.setattr(hand_look, "look_at_photos", lambda photos: iter([make_report(**changes)]))
+    monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(**changes)]))
     (seen,) = look_at_hands([b"photo"])
     assert (seen.kind, seen.quality, seen.reason) == (kind, pytest.approx(quality), "")
     assert remark in " ".join(seen.remarks)
 
 
 def test_what_cannot_be_read_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hand_look, "look_at_photos", lambda photos: iter([make_report(problem="empty file")]))
+    monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(problem="empty file")]))
     assert look_at_hands([b""])[0].reason == "empty file"
 
 

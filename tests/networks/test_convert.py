@@ -87,6 +87,10 @@ def test_the_backbone_of_a_run_becomes_a_folder_of_weights(tmp_path):
     np.testing.assert_allclose(embed(filled, images), expected, atol=2e-2 * np.abs(expected).max())
     with pytest.raises(WeightsError, match="has trained 'resnet50'. Received: arch='vgg16'"):
         convert_weights("vgg16", os.fspath(run.folder), tmp_path / "other")
+    with pytest.raises(WeightsError, match="'hand-pretrained' joins frozen networks .*nothing to convert"):
+        convert_weights("hand-pretrained", os.fspath(run.folder), tmp_path / "other")
+    with pytest.raises(ConfigError, match=r"Unknown backbone 'resnet5'\. Did you mean 'resnet50'"):
+        convert_weights("resnet5", os.fspath(run.folder), tmp_path / "other")
     sources = {"own": SourceConfig("resnet50", weights=os.fspath(run.folder))}
     with pytest.raises(WeightsError, match="is a run. .*handnet weights convert"):
         build_backbone("hand-pretrained", image_size_px=64, weights="pip", sources=sources)

@@ -168,7 +168,7 @@ def test_each_precision_trains_saves_reloads_and_exports(
         ({"model": {"weights": "none", "position_rule": "keras"}}, "position table of published weights"),
         ({"model": {"position_rule": "metta"}}, r"'metta'\. Did you mean 'meta'\?"),
         ({"model": {"drop_path": 1.0}}, "`model.drop_path` must lie between 0 and 0.95"),
-        ({"model": {"recompute": 1}}, "`model.recompute` must be of type bool"),
+        ({"model": {"recompute": 1}}, "`model.recompute` must be true or false"),
         ({"model": {"trainable": "none"}, "optimizer": {"layer_decay": 0.7}}, "frozen backbone.*layer_decay=0.7"),
         ({"optimizer": {"layer_decay": 0.0}}, "`optimizer.layer_decay` must lie between 0.001 and 1"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from handnet.metrics.figures import DIRECTION_NAMES
 
@@ -94,15 +94,15 @@ def chart_det(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> Cha
     """Return the chart of both error rates on normal deviate scales; see `verification_plots.plot_det`."""
     false, missed = np.array(curve["false_accept"]), 1 - np.array(curve["true_accept"])
     kept = (false >= smallest_rate) & (false < 1) & (missed > 0) & (missed < 1)
-    ends = norm.ppf([max(smallest_rate, 1e-4), 0.95])
-    bounds = norm.ppf([0.005, 0.995])
+    ends = ndtri([max(smallest_rate, 1e-4), 0.95])
+    bounds = ndtri([0.005, 0.995])
     equal = np.array([max(ends[0], bounds[0]), ends[1]])
     series = [
-        _line("this model", "me", *_thin(norm.ppf(false[kept]), norm.ppf(missed[kept]))),
+        _line("this model", "me", *_thin(ndtri(false[kept]), ndtri(missed[kept]))),
         _line("chance", "soft", ends, -ends) | {"dash": True},
         _line("equal errors", "soft", equal, equal),
     ]
-    ticks = _round(norm.ppf(DET_TICKS))
+    ticks = _round(ndtri(DET_TICKS))
     x = {"label": "different people accepted, %", "min": float(ends[0]), "max": float(ends[1])}
     y = {"label": "same person rejected, %", "min": float(bounds[0]), "max": float(bounds[1])}
     scale = {"deviate": True, "ticks": ticks}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from handnet.evaluation.report.plots.charts import DET_TICKS, THRESHOLD_NAMES, count_errors
 from handnet.evaluation.report.plots.svg import BLUE, GREY, ORANGE, draw_svg
@@ -47,16 +47,16 @@ def plot_det(curve: Mapping[str, Sequence[float]], smallest_rate: float) -> str:
     def draw(axes: Axes) -> None:
         false, missed = np.array(curve["false_accept"]), 1 - np.array(curve["true_accept"])
         kept = (false >= smallest_rate) & (false < 1) & (missed > 0) & (missed < 1)
-        axes.plot(norm.ppf(false[kept]), norm.ppf(missed[kept]), color=BLUE)
-        span = norm.ppf([max(smallest_rate, 1e-4), 0.99])
+        axes.plot(ndtri(false[kept]), ndtri(missed[kept]), color=BLUE)
+        span = ndtri([max(smallest_rate, 1e-4), 0.99])
         axes.plot(span, -span, color=GREY, linestyle="--", label="chance")
-        equal = norm.ppf([1e-4, 0.6])
+        equal = ndtri([1e-4, 0.6])
         axes.plot(equal, equal, color=GREY, linewidth=0.8, label="equal errors")
         shown = ticks[ticks >= smallest_rate * 0.99]
-        axes.set_xticks(norm.ppf(shown), [f"{100 * tick:g}" for tick in shown])
-        axes.set_yticks(norm.ppf(ticks), [f"{100 * tick:g}" for tick in ticks])
+        axes.set_xticks(ndtri(shown), [f"{100 * tick:g}" for tick in shown])
+        axes.set_yticks(ndtri(ticks), [f"{100 * tick:g}" for tick in ticks])
         axes.tick_params(labelsize=8)
-        axes.set(xlim=(span[0], norm.ppf(0.95)), ylim=(norm.ppf(0.005), norm.ppf(0.995)))
+        axes.set(xlim=(span[0], ndtri(0.95)), ylim=(ndtri(0.005), ndtri(0.995)))
         axes.set(xlabel="different people accepted, %", ylabel="same person rejected, %")
         axes.legend(loc="upper right")
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from handnet.images.hand.morphology import measure_depth
+from handnet.images.hand.morphology import find_deepest
 
 # The wrist is cut this many palm radii below the palm's centre: below the heel of every hand seen, above a watch.
 WRIST_CUT_RADII = 1.35
@@ -90,9 +90,8 @@ def _find_start(
 
 def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the centre (B, 2) and radius (B,) of the largest inscribed circle."""
-    depth = measure_depth(mask)[..., 0]
-    radius = tf.reduce_max(depth, [1, 2])
-    peak = tf.cast(depth >= per_image(radius) - 0.5, tf.float32)
+    radius, deepest = find_deepest(mask)
+    peak = tf.cast(deepest, tf.float32)
     count = tf.reduce_sum(peak, [1, 2])
     centre = tf.stack([tf.reduce_sum(peak * ys, [1, 2]) / count, tf.reduce_sum(peak * xs, [1, 2]) / count], -1)
     return centre, tf.maximum(radius, 1.0)

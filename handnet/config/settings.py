@@ -88,7 +88,8 @@ class ImageConfig:
         background: grey level 0..255 of the padding and of the cropped hand's background.
         hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
             landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
-            where these networks are on this machine, else colour. A run records which of the two it is.
+            where these networks are on this machine and a sample of the photos shows hands on other than plain grounds, else
+            colour. A run records which of the two it is.
     """
 
     size_px: int = 224

@@ -36,7 +36,8 @@ def train(name, options, strategy, rows, labels, batch_size):
         else:
             outputs = attach(loss, layer(inputs))
         model = keras.Model(inputs, outputs)
-        model.compile(keras.optimizers.SGD(0.05), loss=loss)
+        # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
+        model.compile(keras.optimizers.SGD(0.05), loss=loss, jit_compile=False)
         # Else the first batch makes the optimizer's variables, and the step is traced again.
         model.optimizer.build(model.trainable_variables)
     data = tf.data.Dataset.from_tensor_slices((rows, labels)).repeat().take(NUM_ROWS).batch(batch_size)
@@ -49,6 +50,8 @@ def main():
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
+    # Takes longer than these graphs then run for.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     labels, _ = draw_batch()
     rows = np.random.default_rng(8).normal(size=(12, 5)).astype("float32")

@@ -51,11 +51,13 @@ def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
     unit = per_image(radius)
 
     direction = _find_start(flat, ys, xs, dy, dx, distance / unit) if start is None else start
+    beyond_palm = flat * tf.cast(distance > 1.25 * unit, tf.float32)
+    lever_y, lever_x = distance * dy, distance * dx
     for _ in range(4):
-        along, across = rotate(dy, dx, direction)
+        along, _ = rotate(dy, dx, direction)
         # A cone of ±50° holds four spread fingers and little of the thumb; the weight grows with the distance.
-        cone = tf.cast(along > distance * 0.64, tf.float32) * tf.cast(distance > 1.25 * unit, tf.float32) * flat
-        found = _weighted_direction(cone * distance, dy, dx)
+        cone = tf.cast(along > distance * 0.64, tf.float32) * beyond_palm
+        found = _weighted_direction(cone, lever_y, lever_x)
         seen = tf.reduce_sum(cone, [1, 2]) > 4.0
         direction = tf.where(seen[:, tf.newaxis], _normalise(found), direction)
 

@@ -88,7 +88,7 @@ def measure_ranks(name: str, arguments: argparse.Namespace, dataset: "DataSet", 
         with tempfile.TemporaryDirectory() as folder:
             run = train(config, Path(folder) / "run", dataset, echo=lambda _: None, warn=lambda _: None)
             examples = select_part(dataset, read_run_split(run), "test")
-            part = embed_part(config, load_encoder(run), examples, name="test")
+            part = embed_part(run.config, load_encoder(run), examples, name="test")
         people = np.unique(part.identities)
         found = compute_person_ranks(part.embeddings, part.identities, part.views)
         ranks |= dict(zip(people.tolist(), found.tolist(), strict=True))

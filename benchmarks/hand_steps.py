@@ -75,7 +75,7 @@ def main() -> None:
     from handnet.networks.backbones.hand.descriptor import CELLS, GROUPS
     from handnet.networks.complete_config import complete_config
 
-    config = complete_config({"model": {"arch": "hand-photo"}})
+    config = complete_config({"model": {"arch": "hand-photo"}, "image": {"hand_finder": "colour"}})
     examples, _ = require_both_views(read_dataset("hands11k", arguments.data).examples, "The benchmark")
     names = np.array([example.identity for example in examples])
     views = np.array([example.view for example in examples])

@@ -20,6 +20,7 @@ from handnet.data.readers import read_dataset
 from handnet.data.splits.by_person import split_k_fold
 from handnet.embedding.encode import embed_features
 from handnet.embedding.features import compute_features
+from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.photo_store import prepare_photos
 from handnet.networks.backbones.taps import list_sources
 from handnet.networks.complete_config import complete_config
@@ -49,6 +50,7 @@ def main() -> None:
     config = complete_config(read_tree(options.config))
     set_precision("float32")
     examples, _ = require_both_views(read_dataset("hands11k", options.data).examples, "The learning curve")
+    config = settle_hand_finder(config, [example.path for example in examples], print)
     encoder, head = build_encoder(config), select_head(config.model)
     if head.fit is None:
         parser.error("the head must be found in closed form (lda, joined-lda)")

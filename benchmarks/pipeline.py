@@ -57,6 +57,7 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     from handnet.config.toml import read_tree
     from handnet.data.dataset import require_both_views
     from handnet.data.readers import read_dataset
+    from handnet.images.finder_choice import settle_hand_finder
     from handnet.images.photo_store import prepare_photos
     from handnet.losses import build_loss
     from handnet.networks.complete_config import complete_config
@@ -67,7 +68,9 @@ def measure(arguments: argparse.Namespace, data: str, batch: int) -> None:
     tree = read_tree(None, [*arguments.overrides, "train.epochs=1000000"], given)
     config = complete_config(tree)
     examples, _ = require_both_views(read_dataset("hands11k", Path(data)).examples, "The benchmark")
-    files = prepare_photos([example.path for example in examples], config.image).files
+    paths = [example.path for example in examples]
+    config = settle_hand_finder(config, paths, print)
+    files = prepare_photos(paths, config.image).files
     real = build_training_data(plan_training(examples, config), files, config)
     constant = tf.data.Dataset.from_tensors(next(iter(real))).repeat().prefetch(2)
     encoder = build_encoder(config).model

@@ -1,7 +1,9 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
 import gc
+import itertools
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +13,18 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
+# Where TensorFlow optimises graphs as it does for users: what is exported and served is compared with the encoder, or what
+# processes of their own compute is compared to the bit.
+OPTIMISED = (
+    *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
+    *("export/", "library/", "serving/"),
+)
+
+# Of the tests' caches.
+_NUMBERS = itertools.count()
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
@@ -39,9 +52,24 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 10, 2)
 
 
+# Before the fixtures, which train and export.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out TensorFlow's optimisation of graphs, which takes longer than most graphs of the tests then run for."""
+    # Nothing is imported for it.
+    if (tensorflow := sys.modules.get("tensorflow")) is not None:
+        plain = not item.path.relative_to(Path(__file__).parent).as_posix().startswith(OPTIMISED)
+        settings = tensorflow.config.optimizer
+        if settings.get_experimental_options().get("disable_meta_optimizer", False) != plain:
+            settings.set_experimental_options({"disable_meta_optimizer": plain})
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANDNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # Not of pytest's numbered folders: for the next number it reads all names there are, of thousands of tests.
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_NUMBERS))
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("HANDNET_CACHE", str(folder))
     monkeypatch.delenv("HANDNET_DATA", raising=False)
 
 

@@ -11,7 +11,7 @@ from handnet.cli._output import claim_output
 from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
-    from handnet.config.settings import ImageConfig
+    from handnet.config.settings import Config
     from handnet.data.example import Example
 
 
@@ -58,12 +58,14 @@ def check(
     The exit code is 1 if a photo cannot be used or there are too few people for the split.
     """
     from handnet.cli._data import choose_see
+    from handnet.config.presets import merge_trees
     from handnet.config.toml import parse_config, read_tree
     from handnet.data.checks import check_photos, find_duplicates
     from handnet.data.readers import read_dataset
     from handnet.data.splits.rules import make_split
     from handnet.data.summary import describe, describe_health, draw_histogram, draw_montage
     from handnet.errors import ConfigError, DataError
+    from handnet.images.hand_finder import NEW_TRAININGS
 
     if split is not None and split_file is not None:
         raise ConfigError("Give --split or --split-file, not both.")
@@ -71,7 +73,7 @@ def check(
     if split_file is not None:
         given |= {"split": "file", "split_options": {"path": str(split_file)}}
     given = {key: value for key, value in given.items() if value is not None}
-    config = parse_config(read_tree(config_file, overrides, {"data": given}))
+    config = parse_config(merge_trees(NEW_TRAININGS, read_tree(config_file, overrides, {"data": given})))
     settings = config.data
 
     dataset = read_dataset(
@@ -96,23 +98,24 @@ def check(
     _check_hands(
         [example for example in dataset.examples if example.path not in unusable], hands, sheet or target / "hands.png"
     )
-    without_hand = _check_crop([path for path in paths if path not in unusable], config.image)
+    without_hand = _check_crop([path for path in paths if path not in unusable], config)
     if unsplit is not None:
         raise unsplit
     if without_hand or any(not problem.usable for problem in problems):
         raise click.exceptions.Exit(1)
 
 
-def _check_crop(paths: list[str], image: "ImageConfig") -> int:
+def _check_crop(paths: list[str], config: "Config") -> int:
     """Name the photos that `handnet train` refuses with these settings since there is no hand to crop; return how many."""
+    image = config.image
     if not image.is_hand_crop:
         return 0
     start_tensorflow()
-    from handnet.images.hand_finder import choose_hand_finder
+    from handnet.images.finder_choice import settle_hand_finder
     from handnet.images.photo_store import find_unusable
     from handnet.images.unusable_photos import describe_problems
 
-    problems = find_unusable(paths, choose_hand_finder(image), show_progress)
+    problems = find_unusable(paths, settle_hand_finder(config, paths, echo).image, show_progress)
     echo(
         f"with image.crop={image.crop}: {describe_problems(problems, len(paths)) if problems else 'a hand in each photo'}"
     )
@@ -209,10 +212,12 @@ def augment_preview(
     dataset = read_data(config.data.reader, str(directory or named or ""), config.data.fill_labels)
     start_tensorflow()
     from handnet.images.augment_preview import draw_augmentations
+    from handnet.images.finder_choice import settle_hand_finder
     from handnet.images.photo_store import load_cached, prepare_photos
 
     step = max(1, len(dataset.examples) // 4)
     paths = [example.path for example in dataset.examples[::step]][:4]
+    config = settle_hand_finder(config, [example.path for example in dataset.examples], echo)
     photos = load_cached(prepare_photos(paths, config.image).files, config.image.size_px)
     draw_augmentations(photos, config.augment, output)
     echo(f"wrote {output}")

@@ -88,7 +88,8 @@ class ImageConfig:
         background: grey level 0..255 of the padding and of the cropped hand's background.
         hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
             landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
-            where these networks are on this machine, else colour. A run records which of the two it is.
+            where these networks are on this machine and a sample of the photos shows hands on other than plain grounds, else
+            colour. A run records which of the two it is.
     """
 
     size_px: int = 224
@@ -370,14 +371,18 @@ class FeaturesConfig:
         cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
         views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
             `views` - 1 augmented ones.
+        engine: what computes them: "tensorflow", "openvino", or "auto" (OpenVINO in bfloat16 for much work on a CPU that has
+            it, else TensorFlow).
     """
 
     cache: str = "auto"
     views: int = 4
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         _check_choice("features.cache", self.cache, ("auto", "on", "off"))
         _check_range("features.views", self.views, 1, 1_000)
+        _check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_files
 from handnet.errors import ConfigError, DataError, RunError
 from handnet.files import write_json
+from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.photo_store import prepare_photos
 from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings, load_part
@@ -98,6 +99,7 @@ def cross_validate(
     if note:
         echo(note)
     dataset = replace(dataset, examples=usable)
+    config = settle_hand_finder(config, [example.path for example in usable], echo)
     folds = plan_folds(config, folder, dataset, num_folds, split_seed)
     paths = [example.path for example in usable]
     digests = dict(zip(paths, prepare_photos(paths, config.image, progress).digests, strict=True))

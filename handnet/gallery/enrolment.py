@@ -15,7 +15,7 @@ from handnet.gallery.pairings import Matching
 from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, name_photo, read_contents
 from handnet.gallery.protection import digest_contents
 from handnet.gallery.records import HandKind, Person, Photo, check_kind, clean_name, decide_kind
-from handnet.gallery.review import LEVELS, Candidate, review_photo
+from handnet.gallery.review import LEVELS, NUM_NEAREST, Candidate, review_photo
 from handnet.gallery.search import PersonSearch
 from handnet.gallery.stores.store import Store
 
@@ -135,7 +135,7 @@ def enrol(
             candidate = Candidate(row.embedded, row.kind, vector)
             findings = []
             if LEVELS[level]:
-                found = search.find(row.kind, vector, 2)
+                found = search.find(row.kind, vector, NUM_NEAREST)
                 others = found.hits.without(person.id)
                 findings = review_photo(candidate, own, others, matching, found.num_people, level)
             against = [finding.message for finding in findings if finding.refuses]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.gallery.records import HandKind
+from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import REFUSE, rate_photo
 from handnet.images.hand_models.model_files import has_hand_models
 
@@ -23,8 +24,9 @@ def choose_look() -> Look:
 def look_at_hands(photos: Sequence[bytes]) -> list[Seen]:
     """Look for the hand in photos: view, side, and how far the photo can be relied on.
 
-    A photo that the front end refuses (no hand, several, blurred beyond use) keeps its vector, with the quality 0: what
-    that means is for the review at enrolment to decide, and said with every answer.
+    A photo that the front end refuses (no hand, blurred beyond use) keeps its vector, with the quality 0: what that means is for
+    the review at enrolment to decide, and said with every answer. A photo of several hands has no answer: its vector would be
+    that of any one of them.
 
     Args:
         photos: bytes of files.
@@ -68,6 +70,8 @@ def rate_hand(
         side: "left" or "right", and its probability.
     """
     verdict = rate_photo("", finding, measures)
+    if finding == SEVERAL:
+        return Seen(reason=verdict.reasons[0])
     quality = 0.0 if verdict.level == REFUSE else verdict.quality
     if not found:
         return Seen(quality=quality, remarks=verdict.reasons)

@@ -18,6 +18,11 @@ HOPELESS_QUALITY = 0.1
 # Cosine: another compression or size of one picture lies above; two pictures of one hand seldom do.
 NEAR_DUPLICATE = 0.999
 CONTRADICTION_PROBABILITY = 0.05
+# A photo that is as surely so many other people as it can be is nobody's: a palm enrolled as a back lies close to every palm, and
+# whoever has it would be named for everybody.
+NUM_EVERYBODY, EVERYBODY_PROBABILITY = 3, 0.95
+# Nearest people that the review must be given, of whom one may be the person whose photo it is.
+NUM_NEAREST = NUM_EVERYBODY + 1
 
 
 class Finding(NamedTuple):
@@ -56,7 +61,7 @@ def review_photo(
     Args:
         candidate: the photo.
         own: photos of the person so far.
-        others: nearest people other than this person.
+        others: nearest people other than this person, NUM_EVERYBODY or more where there are so many.
         matching: the calibrations.
         num_people: enrolled people.
         level: a key of LEVELS.
@@ -123,7 +128,17 @@ def _review_others(
     ratio = float(others.log_ratios[0])
     mine = score_own(candidate.kind, candidate.vector, own, matching)
     # One of so many people looks like everybody by chance: the ratio must outweigh that.
-    probability = float(expit(ratio - np.log(max(num_people, 1))))
+    chance = np.log(max(num_people, 1))
+    probability = float(expit(ratio - chance))
+    num_sure = sum(float(expit(each - chance)) > EVERYBODY_PROBABILITY for each in others.log_ratios)
+    if num_sure >= NUM_EVERYBODY:
+        return [
+            (
+                "everybody",
+                f"it looks like {num_sure} or more people at once, as a palm does that is given as a back, or a back as a "
+                f"palm. Is it {candidate.kind}?",
+            )
+        ]
     if probability <= 0.5 or (mine is not None and mine >= ratio):
         return []
     return [("resembles", f"it looks like {others.people[0].name!r} (probability {probability:.2f})")]
@@ -155,6 +170,7 @@ LEVELS: Mapping[str, Mapping[str, bool]] = {
         "other hand": False,
         "near-duplicate": False,
         "contradicts": False,
+        "everybody": True,
         "resembles": False,
     },
     "strict": {
@@ -164,6 +180,7 @@ LEVELS: Mapping[str, Mapping[str, bool]] = {
         "other hand": True,
         "near-duplicate": True,
         "contradicts": True,
+        "everybody": True,
         "resembles": True,
     },
 }

@@ -59,6 +59,7 @@ def find_hand(photo: tf.Tensor, config: ImageConfig) -> Hands | None:
     Raises:
         WeightsError: the networks that find landmarks are missing.
     """
+    assert config.hand_finder != "auto", "chosen before photos are decoded, by `handnet.images.finder_choice`"
     return find_hands(photo, share_hand_models()) if config.hand_finder == "landmarks" else None
 
 

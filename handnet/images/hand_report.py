@@ -17,6 +17,7 @@ from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import decode_at_least, orient
 from handnet.images.hand.findings import CUT_OFF, FINDINGS, NONE, ONE, SEVERAL
 from handnet.images.hand.front_end import NUM_LANDMARKS, find_hands
+from handnet.images.hand.landmark_crop import is_on_plain_ground
 from handnet.images.hand.landmark_mask import lay_on_photo, segment_by_landmarks
 from handnet.images.hand.presence import judge_finding
 from handnet.images.hand.quality import measure_quality
@@ -55,6 +56,7 @@ class HandReport(NamedTuple):
         picture: uint8 (h, w, 3), the upright photo, shrunk so that its longer side is below 1,536 pixels.
         mask: bool (h, w), which of the picture's pixels are the hand.
         measures: a value for each of `LIMITS` in `handnet.images.hand.quality_rule`: sharpness, brightness and so on.
+        plain: the hand lies on a plain ground: by colour alone the same hand is found as by the landmarks.
     """
 
     problem: str
@@ -70,6 +72,7 @@ class HandReport(NamedTuple):
     picture: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.bool_]
     measures: dict[str, float]
+    plain: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -179,6 +182,7 @@ def _look(photo: tf.Tensor, shape: tf.Tensor, models: HandModels) -> dict[str, t
         "picture": tf.cast(tf.round(picture), tf.uint8),
         "mask": lay_on_photo(placed, size) & hands.found[0],
         "measures": tf.stack([value[0] for value in measure_quality(picture, hands)]),
+        "plain": is_on_plain_ground(picture, hands.landmarks[0], placed) & hands.found[0],
     }
 
 
@@ -199,6 +203,7 @@ def _make_report(fields: dict[str, Any]) -> HandReport:
         values["picture"],
         values["mask"],
         dict(zip(LIMITS, values["measures"].tolist(), strict=True)),
+        bool(values["plain"]),
     )
 
 

@@ -18,7 +18,7 @@ from handnet.images.pixel_rules import digest_report_rules
 
 # Of so many photos, spread over a data set, this share must show a hand before all of them are looked at: a photo without
 # one takes ten times as long as one with.
-NUM_SAMPLED, LEAST_SHARE = 12, 0.5
+NUM_SAMPLED, LEAST_SHARE = 24, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Surveyed:
         view: "dorsal" or "palmar".
         view_confidence: its probability, 0.5..1.
         measures: a value for each of `LIMITS`.
+        plain: the hand lies on a plain ground.
     """
 
     problem: str = ""
@@ -46,6 +47,7 @@ class Surveyed:
     view: str = "dorsal"
     view_confidence: float = 0.5
     measures: dict[str, float] | None = None
+    plain: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -95,9 +97,19 @@ def shows_hands(paths: Sequence[str], models_folder: Path | None = None) -> bool
         paths: its photos.
         models_folder: as for `survey_photos`.
     """
-    step = max(1, len(paths) // NUM_SAMPLED)
-    sample = survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
+    sample = survey_sample(paths, models_folder)
     return sum(photo.found for photo in sample) >= LEAST_SHARE * max(1, len(sample))
+
+
+def survey_sample(paths: Sequence[str], models_folder: Path | None = None) -> list[Surveyed]:
+    """Look at a few photos of a data set, spread over it.
+
+    Args:
+        paths: its photos.
+        models_folder: as for `survey_photos`.
+    """
+    step = max(1, len(paths) // NUM_SAMPLED)
+    return survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
 
 
 def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[HandInPhoto | None]:
@@ -146,4 +158,5 @@ def _shorten(report: HandReport) -> Surveyed:
         report.view,
         report.view_confidence,
         report.measures,
+        report.plain,
     )

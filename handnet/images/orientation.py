@@ -9,6 +9,15 @@ import tensorflow as tf
 _ORIENTATION_TAG = 0x0112
 # A hostile file could hold millions of empty segments.
 _MAX_STEPS = 20_000
+# So much of a JPEG is looked at in one step, and 2 to the power of so many segments at most are passed in it.
+_WINDOW_BYTES, _DOUBLINGS = 1024, 4
+# What a code after 0xFF begins in a JPEG: a segment to pass by, metadata, the picture itself or nothing that belongs there; or
+# how many bytes are passed: 1 of a fill byte, 2 of a marker that stands alone.
+_SKIPPED, _METADATA, _END = 0, -1, -2
+_JPEG_KINDS = [_SKIPPED] * 256
+_JPEG_KINDS[0xE1], _JPEG_KINDS[0xFF], _JPEG_KINDS[0x01] = _METADATA, 1, 2
+_JPEG_KINDS[0xD0:0xD9] = [2] * 9
+_JPEG_KINDS[0x00] = _JPEG_KINDS[0xD9] = _JPEG_KINDS[0xDA] = _END
 _EXIF, _XMP, _XMP_PNG = b"Exif\x00\x00", b"http://ns.adobe.com/xap/1.0/\x00", b"XML:com.adobe.xmp\x00"
 # An XMP packet or a directory of tags is larger in no sane file.
 _MAX_METADATA_BYTES = 1_000_000
@@ -69,19 +78,28 @@ def _follow(step: "tf.types.experimental.GenericFunction", begin: int) -> tuple[
 
 def _find_in_jpeg(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     def step(at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        marker, code, high, low = tf.unstack(_take(contents, at, 4))
-        is_fill = tf.equal(code, 0xFF)
-        stands_alone = tf.equal(code, 0x01) | ((code >= 0xD0) & (code <= 0xD8))
-        # The picture itself, or nothing that a JPEG should hold there.
-        is_end = tf.equal(code, 0xDA) | tf.equal(code, 0xD9) | tf.not_equal(marker, 0xFF) | tf.equal(code, 0x00)
-        end = at + 2 + high * 256 + low
-        is_app1 = tf.equal(code, 0xE1) & ~is_end & ~is_fill
-        part = tf.cond(is_app1, lambda: _cut(contents, at + 4, end), lambda: tf.constant(b""))
+        # Of every place in the window, as if a segment began there: what follows it, and so by doubling what follows 16.
+        data = _take(contents, at, _WINDOW_BYTES + 3)
+        marker, code, high, low = (data[k : k + _WINDOW_BYTES] for k in range(4))
+        kind = tf.where(tf.equal(marker, 0xFF), tf.gather(_JPEG_KINDS, code), _END)
+        length = 2 + tf.maximum(high * 256 + low, 2)
+        after = tf.range(_WINDOW_BYTES) + tf.where(tf.equal(kind, _SKIPPED), length, kind)
+        places = tf.range(_WINDOW_BYTES)
+        following = tf.where((kind < 0) | (after >= _WINDOW_BYTES), places, after)
+        for _ in range(_DOUBLINGS):
+            following = tf.gather(following, following)
+        place = following[0]
+        found, begin = kind[place], at + place
+        part = tf.cond(
+            tf.equal(found, _METADATA),
+            lambda: _cut(contents, begin + 4, begin + length[place]),
+            lambda: tf.constant(b""),
+        )
         is_exif = tf.equal(tf.strings.length(exif), 0) & _begins(part, _EXIF)
         exif = tf.where(is_exif, tf.strings.substr(part, tf.minimum(6, tf.strings.length(part)), 65_536), exif)
         xmp = tf.where(_begins(part, _XMP), part, xmp)
-        after = tf.where(is_fill, at + 1, tf.where(stands_alone, at + 2, tf.maximum(end, at + 4)))
-        return tf.where(is_end, -1, after), exif, xmp
+        beyond = tf.where(tf.equal(found, _METADATA), begin + length[place], at + after[place])
+        return tf.where(tf.equal(found, _END), -1, beyond), exif, xmp
 
     return _follow(step, 2)
 

@@ -31,4 +31,6 @@ def explain_problems(problems: Mapping[str, str], num_photos: int) -> str:
     advice = "Repair or remove them (`handnet data check` lists damaged and blank ones)."
     if set(NO_HAND.values()) & set(problems.values()):
         advice += " Whole photos need no hand to be found: --crop none."
+    if NO_HAND["colour"] in problems.values():
+        advice += " A model trained with --set image.hand_finder=landmarks finds hands on any background."
     return f"{describe_problems(problems, num_photos)} {advice}"

@@ -10,7 +10,7 @@ from handnet.config.presets import LOSS_DEFAULTS, merge_trees
 from handnet.config.settings import Config, SourceConfig
 from handnet.config.toml import parse_config
 from handnet.errors import ConfigError, format_unknown
-from handnet.images.hand_finder import choose_hand_finder
+from handnet.images.hand_finder import NEW_TRAININGS, choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.entry import Backbone
 from handnet.networks.backbones.sources import lay_picture
@@ -39,7 +39,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     loss = _find_text(tree, "loss", "name", "triplet")
     backbone = find_backbone(arch)
     tree = _spell_out_middle(tree, arch)
-    under = merge_trees(backbone.defaults, LOSS_DEFAULTS.get(loss, {}))
+    under = merge_trees(merge_trees(NEW_TRAININGS, backbone.defaults), LOSS_DEFAULTS.get(loss, {}))
     if backbone.joins_sources:
         # Parsed once for the sources alone: which picture they need is known then.
         named = merge_trees(under, tree)["model"]["sources"]
@@ -52,7 +52,8 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         joining = ", ".join(name for name, entry in BACKBONES.items() if entry.joins_sources)
         raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
     select_head(config.model)
-    # Here and not where photos are decoded: a run never changes its crops by what lies in the cache.
+    # Here, and by the photos when a training begins, not where they are decoded: a run never changes its crops by what lies in
+    # the cache.
     return _resolve_paths(replace(config, image=choose_hand_finder(config.image)))
 
 

@@ -9,6 +9,7 @@ from handnet.config.settings import Config
 from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.files import hold_lock
+from handnet.images.finder_choice import settle_hand_finder
 from handnet.networks.heads import select_head
 from handnet.networks.tensorflow_errors import explain_failures
 from handnet.training.closed_form import find_head
@@ -54,6 +55,7 @@ def train(
         DeviceError: the memory of the device does not suffice.
     """
     with hold_lock(folder) if nodes.is_first else contextlib.nullcontext(), explain_failures(folder):
+        config = settle_hand_finder(config, [example.path for example in dataset.examples], echo)
         return METHODS[select_head(config.model).method](
             Job(config, dataset, folder, resume, command, echo, warn, progress, nodes)
         )

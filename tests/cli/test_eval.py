@@ -32,6 +32,7 @@ def test_a_part_that_cannot_be_evaluated_is_one_line(command: CommandLine, finis
     assert "palmar" in command.fail("eval", "run", "--data=hands")
 
 
+@pytest.mark.slow
 def test_embeddings_of_any_model_are_evaluated_and_normalised_on_request(command: CommandLine, tmp_path: Path) -> None:
     people = np.repeat([f"p{k}" for k in range(6)], 2)
     views = np.asarray(["dorsal", "palmar"] * 6)

@@ -101,6 +101,7 @@ def test_alterations_take_away_what_they_say(part):
     assert (np.abs(hand - (150, 95, 70)).max(axis=-1) < 25).mean() > 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", ["none", "middle"])
 def test_the_whole_photo_is_what_the_run_sees(crop, tmp_path):
     """A photo large enough that the JPEG library scales it down, by another ratio for the middle than for the whole."""
@@ -124,6 +125,7 @@ def test_a_run_that_crops_is_audited_as_it_crops(part):
     assert not np.array_equal(images["background"], images["whole"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_audit_needs_files_and_says_what_data_do_not(part):
     nameless = make_part(part.embeddings, part.identities, part.views)

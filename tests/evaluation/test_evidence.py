@@ -43,7 +43,8 @@ def hand() -> Encoder:
     return build(build_hand(64))
 
 
-@pytest.mark.parametrize("with_mean", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_mean", [False, True])
 def test_the_shares_add_up_to_the_score(hand: Encoder, photos: np.ndarray, with_mean: bool) -> None:
     features = np.asarray(hand.backbone.predict_on_batch(photos), float)
     mean = 0.9 * features.mean(axis=0) if with_mean else None

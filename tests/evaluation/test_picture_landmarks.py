@@ -16,6 +16,7 @@ def _draw() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([np.asarray(photo) for photo, _ in drawn]), np.stack([np.asarray(mask) for _, mask in drawn])
 
 
+@pytest.mark.slow
 def test_landmarks_lie_on_both_hands_and_there_are_none_without_a_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
     pictures, masks = _draw()

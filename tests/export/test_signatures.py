@@ -59,6 +59,7 @@ def clean(exported: Exported, photos: Mapping[str, Path], tmp_path_factory: pyte
         return json.loads(result.stdout.splitlines()[-1]), dict(arrays)
 
 
+@pytest.mark.slow
 def test_a_clean_process_gets_the_vectors_of_training(
     clean: Any, exported: Exported, photos: Mapping[str, Path]
 ) -> None:
@@ -103,6 +104,7 @@ def trace_load_photos(image: ImageConfig) -> tf.types.experimental.PolymorphicFu
     return tf.function(lambda photos: load_photos(photos, image), input_signature=signature, autograph=False)
 
 
+@pytest.mark.slow
 def test_a_bomb_never_reaches_the_decoder(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 

@@ -14,6 +14,7 @@ from tests.faults.inject import ROOT, run, start
 SYNTH = ("data", "synth", "hands", "--people=12", "--photos=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
 def test_a_data_set_that_was_stopped_half_drawn_is_never_taken_for_a_whole_one(stop: int, tmp_path: Path) -> None:
     process = start(SYNTH, tmp_path)

@@ -10,7 +10,7 @@ from handnet.gallery.hand_look import choose_look, look_at_hands, look_at_pixels
 from handnet.gallery.records import UNKNOWN, HandKind
 from handnet.images import hand_report
 from handnet.images.hand.quality_rule import LIMITS
-from handnet.images.hand_report import NONE, ONE, HandReport
+from handnet.images.hand_report import NONE, ONE, SEVERAL, HandReport
 
 GOOD = {name: limit.good for name, limit in LIMITS.items()}
 BETWEEN = (LIMITS["sharpness"].refuse + LIMITS["sharpness"].good) / 2
@@ -53,6 +53,12 @@ def test_a_report_becomes_kind_quality_and_remarks(
     (seen,) = look_at_hands([b"photo"])
     assert (seen.kind, seen.quality, seen.reason) == (kind, pytest.approx(quality), "")
     assert remark in " ".join(seen.remarks)
+
+
+def test_a_photo_of_several_hands_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else the one hand that the crop shows would be named, or enrolled, whoever's it is.
+    monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(finding=SEVERAL)]))
+    assert look_at_hands([b"photo"])[0].reason == "several hands: photograph one at a time"
 
 
 def test_what_cannot_be_read_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

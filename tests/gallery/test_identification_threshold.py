@@ -160,6 +160,7 @@ def _draw_people(generator: np.random.Generator, count: int, width: int = 48) ->
     return np.asarray(vectors / np.linalg.norm(vectors, axis=2, keepdims=True), dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_calibration", "enrolled", "rate"),
     # The bootstrap alone is too narrow for nearly as many enrolled as calibration people: 16 of 20 draws.

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from handnet.errors import ConfigError
 from handnet.gallery import Gallery
 from handnet.gallery.enrolment import Entry
-from handnet.gallery.pairings import Matching
-from handnet.gallery.review import LEVELS
+from handnet.gallery.index import Hits
+from handnet.gallery.pairings import Matching, Pairing
+from handnet.gallery.photo_encoder import Embedded
+from handnet.gallery.records import HandKind, Person
+from handnet.gallery.review import LEVELS, Candidate, review_photo
 from tests.gallery.simulated import SimulatedEncoder, take_photo
 
 # What is given besides the photos of person 1 that are enrolled: what it is, the photo, and what is said of it.
@@ -83,3 +87,20 @@ def test_unknown_hand_is_said(tmp_path: Path, matching: Matching) -> None:
 def test_unknown_level_names_the_valid_ones(gallery: Gallery) -> None:
     with pytest.raises(ConfigError, match="off, standard, strict"):
         gallery.add("Person 1", take_photo(1), review="severe")
+
+
+@pytest.mark.parametrize("level", ["standard", "strict"])
+@pytest.mark.parametrize(("num_alike", "is_refused"), [(2, False), (3, True)])
+def test_a_photo_that_looks_like_everybody_is_refused(
+    matching: Matching, level: str, num_alike: int, is_refused: bool
+) -> None:
+    people = [Person(str(number), f"Person {number}", "") for number in range(4)]
+    ratios = np.array([20.0] * num_alike + [-5.0] * (4 - num_alike))
+    others = Hits(people, ratios, np.full(4, 0.7), [Pairing("dorsal-palmar", "same", "one")] * 4, 4)
+    kind = HandKind("dorsal", "left")
+    vector = np.eye(1, 8, dtype=np.float32)[0]
+    found = review_photo(Candidate(Embedded(vector, kind), kind, vector), (), others, matching, 4, level)
+    (words,) = [finding.message for finding in found]
+    assert ("looks like 3 or more people at once" in words) == is_refused
+    assert ("Is it left, dorsal?" in words) == is_refused
+    assert found[0].refuses == (is_refused or level == "strict")

@@ -1,5 +1,7 @@
 """The rule in the graph and the rule of `data check` say the same, and all who decode follow it."""
 
+from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -19,6 +21,16 @@ from tests.photos import USABLE, picture
 CONFIG = ImageConfig(size_px=32)
 
 
+@cache
+def trace_load() -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return the decoder of the exported model, which is traced once for all kinds of file."""
+    return tf.function(
+        lambda photos: load_photos(photos, CONFIG),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+        autograph=False,
+    )
+
+
 def scale_to(photo: np.ndarray, contrast: float) -> np.ndarray:
     """Return a photo of the same parts with another contrast."""
     pixels = photo.astype(float)
@@ -32,13 +44,14 @@ def test_both_forms_of_the_rule_measure_the_same(shape):
     assert float(measure_contrast_in_graph(photo)) == pytest.approx(measure_contrast(photo), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SEEDS)
 def test_both_forms_agree_near_the_limit_on_every_kind_of_file(kind, tmp_path):
     """What is 0.3 of 255 from the limit has one verdict, by both decoders: `data check` decodes with Pillow."""
     with Image.open(USABLE[kind](tmp_path / "whole")) as image:
         pixels, format_name = np.asarray(image.convert("RGB")), image.format
     large = np.asarray(Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC))
-    load = tf.function(lambda photos: load_photos(photos, CONFIG), autograph=False)
+    load = trace_load()
     for source in (pixels, large):
         for contrast, blank in ((LEAST_CONTRAST - 0.3, True), (LEAST_CONTRAST + 0.3, False)):
             buffer = BytesIO()

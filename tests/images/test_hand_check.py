@@ -1,5 +1,7 @@
 """What the check of hands says: contradictions only against given labels, photos by finding, quality; and its sheet."""
 
+from dataclasses import replace
+
 import pytest
 
 from handnet.data.example import Example
@@ -44,7 +46,7 @@ def test_each_kind_of_photo_is_counted_and_named():
         "good.jpg": surveyed(),
         "mislabelled.jpg": surveyed(view="palmar", side="left"),
         "table.jpg": surveyed(NONE),
-        "two.jpg": surveyed(SEVERAL),
+        "two.jpg": surveyed(SEVERAL, view="palmar", side="left"),
         "blurred.jpg": surveyed(measures=BLURRED),
         "useless.jpg": surveyed(measures=USELESS),
         "damaged.jpg": Surveyed(problem="empty file"),
@@ -56,10 +58,24 @@ def test_each_kind_of_photo_is_counted_and_named():
     )
     assert "    table.jpg" in lines
     assert "  mislabelled.jpg: labelled dorsal right, shows palmar left (99%)" in lines
+    # Whose hand of the two the label is about is not known.
+    assert "two.jpg: labelled" not in text
     assert "quality: good 2, usable 1, refuse 3" in lines
     assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
     assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines
     assert "damaged.jpg" not in text
+
+
+@pytest.mark.parametrize(("plain", "advised"), [(10, False), (9, False), (8, True), (0, True)])
+def test_what_lies_behind_the_hands_is_said(plain, advised):
+    photos = [replace(surveyed(), plain=row < plain) for row in range(10)] + [surveyed(NONE)]
+    text = describe_hands([Example(f"{k}.jpg", "p") for k in range(11)], photos)
+    assert f"ground: plain in {plain} of 10 photos with a hand" in text
+    assert ("image.hand_finder=landmarks" in text) is advised
+
+
+def test_without_any_hand_nothing_is_said_of_the_ground():
+    assert "ground" not in describe_hands([Example("a.jpg", "p")], [surveyed(NONE)])
 
 
 def test_a_long_list_is_cut():

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config.settings import ImageConfig
-from handnet.config.toml import format_toml, parse_config, read_config
+from handnet.config.toml import parse_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError
 from handnet.images.decode import crop_to_hand, find_hand
@@ -18,10 +18,13 @@ from handnet.images.hand_models.model_files import FILES
 from handnet.images.header_guard import load_photos
 from handnet.images.photo_store import load_cached, prepare_photos, read_hands
 from handnet.images.seen_hand import compare_hands, describe_hand
+from handnet.images.unusable_photos import NO_HAND, explain_problems
 from handnet.networks.complete_config import complete_config
 from tests.hand_models import find_hand_models, write_hand
 
 CANONICAL = ImageConfig(size_px=64, crop="hand-canonical", hand_finder="landmarks")
+
+AUTO = {"model": {"arch": "hand"}, "image": {"hand_finder": "auto"}}
 
 
 @pytest.fixture
@@ -39,21 +42,27 @@ def real_models(monkeypatch):
 def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
     auto = replace(CANONICAL, hand_finder="auto")
     assert choose_hand_finder(auto).hand_finder == "colour"
-    assert "handnet weights fetch" in describe_hand_finder(choose_hand_finder(auto))
+    by_color = choose_hand_finder(auto)
+    assert "handnet weights fetch mediapipe-hands, then --set image.hand_finder=landmarks" in describe_hand_finder(
+        by_color
+    )
     for file in FILES:
         (empty_models / file.name).write_bytes(b"")
-    assert choose_hand_finder(auto).hand_finder == "landmarks"
+    assert "any background: --set image.hand_finder=landmarks" in describe_hand_finder(by_color)
+    # The photos decide.
+    assert choose_hand_finder(auto) == auto
+    assert choose_hand_finder(replace(auto, crop="hand-palm")).hand_finder == "landmarks"
     assert choose_hand_finder(replace(auto, crop="none")).hand_finder == "colour"
     assert choose_hand_finder(replace(auto, hand_finder="colour")).hand_finder == "colour"
-    tree = {"model": {"arch": "hand"}, "image": {"hand_finder": "auto"}}
-    config = complete_config(tree)
-    assert config.image.hand_finder == "landmarks"
-    # What is recorded holds without the models.
+    assert complete_config(AUTO).image.hand_finder == "auto"
     (empty_models / FILES[0].name).unlink()
-    assert complete_config(tree).image.hand_finder == "colour"
-    path = empty_models / "config.toml"
-    path.write_text(format_toml(config))
-    assert read_config(path).image.hand_finder == "landmarks"
+    assert complete_config(AUTO).image.hand_finder == "colour"
+
+
+def test_where_colour_finds_no_hand_the_other_finder_is_named():
+    problems = {"a.jpg": NO_HAND["colour"]}
+    assert "--set image.hand_finder=landmarks" in explain_problems(problems, 3)
+    assert "hand_finder" not in explain_problems({"a.jpg": NO_HAND["landmarks"]}, 3)
 
 
 def test_the_settings_of_runs_of_before_stay_as_they_were():

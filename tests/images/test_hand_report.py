@@ -44,6 +44,7 @@ def test_photos_of_all_kinds_are_reported_in_order(drawn, tmp_path):
     *hands, bad, absent, empty = look_at_photos(photos, find_hand_models())
     for report in hands:
         assert report.found
+        assert report.plain
         assert report.finding == ONE
         assert (report.side, report.view) == ("right", "dorsal")
         assert report.shape_px == (1200, 1600)
@@ -58,6 +59,7 @@ def test_photos_of_all_kinds_are_reported_in_order(drawn, tmp_path):
     assert absent.problem == "No such file or directory"
     assert not empty.problem
     assert not empty.found
+    assert not empty.plain
     assert empty.finding == NONE
     assert set(hands[0].measures) == set(LIMITS)
     assert 0.3 < hands[0].measures["brightness"] < 0.9

@@ -18,6 +18,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return build_run(tmp_path / "run", read_hands11k(write_tiny(tmp_path / "data", 14, photos_per_view=1))).folder
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_with_a_page(run: Path, tmp_path: Path) -> None:
     found = handnet.evaluate(run, output=tmp_path / "out", explain=1, echo=lambda line: None)
     assert found.metrics is not None

@@ -67,6 +67,7 @@ def test_a_run_explains_and_a_saved_model_says_that_it_cannot(
         handnet.load(exported.export.folder.parent).explain(colours[0], colours[1])
 
 
+@pytest.mark.slow
 def test_a_saved_model_embeds_and_verifies(exported: Any, photos: Mapping[str, Path]) -> None:
     model = handnet.load(exported.export.folder.parent)
     good = [photos[name] for name in USABLE][:2]

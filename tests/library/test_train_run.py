@@ -58,6 +58,7 @@ def test_a_wrong_setting_is_one_line(settings: dict[str, object], message: str) 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_not_trained_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
     data, lines = write_tiny(tmp_path / "data", 12, photos_per_view=1), list[str]()

@@ -49,6 +49,8 @@ def main():
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
+    # Takes longer than these graphs then run for.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     labels, _ = draw_batch()
     rows = np.random.default_rng(8).normal(size=(12, 5)).astype("float32")

@@ -73,6 +73,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         convert_weights("dino-tin", "x", tmp_path / "y")
 
 
+@pytest.mark.slow
 def test_the_backbone_of_a_run_becomes_a_folder_of_weights(tmp_path):
     taps = {"layer1_2": 2}
     model = {"arch": "resnet50", "weights": "none", "trainable": "last-1", "head": "linear", "taps": taps}

@@ -27,6 +27,7 @@ def test_every_feature_has_a_place(build) -> None:
         np.testing.assert_allclose(group.places.sum(axis=1), 1.0)
 
 
+@pytest.mark.slow
 def test_features_change_where_the_picture_does() -> None:
     """A dot in one corner moves the features of that corner most, in every group whose cells are small."""
     keras.utils.set_random_seed(0)

@@ -52,6 +52,7 @@ def test_the_defaults_of_the_hand_need_nothing_else():
     assert (photo.image.crop, photo.image.size_px, photo.model.head) == ("hand-and-photo", 192, "lda")
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_all_that_a_run_has(run):
     again = read_run(run.folder)
     assert again.facts["status"] == "finished"

@@ -142,12 +142,8 @@ def whole(request: pytest.FixtureRequest, dataset: DataSet, tmp_path_factory: py
         return run_quietly(config, folder / "run", dataset)
 
 
-# For daily work one of them.
-@pytest.mark.parametrize(
-    "whole",
-    [pytest.param(name, marks=() if name == "average-alike" else pytest.mark.slow) for name in RESUMED],
-    indirect=True,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", RESUMED, indirect=True)
 def test_an_interrupted_run_resumes_to_the_same_end(
     whole: Run, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_the_shares_are_all_rows_once_and_differ_by_one_row_at_most() -> None:
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["triplet", "contrastive"])
 def test_two_read_each_half_of_the_batch_that_one_reads(loss: str, tmp_path: Path) -> None:
     from handnet.data.readers import read_dataset

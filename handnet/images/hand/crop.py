@@ -52,7 +52,7 @@ def crop_hand(
     Returns:
         (size_px, size_px, 3) float32, 0..255.
     """
-    mask = segment_small(resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis]))
+    mask = segment_small(resize_for_work(photo[tf.newaxis]))
     pose = find_pose(mask)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
@@ -86,7 +86,6 @@ def crop_masked(
     Returns:
         (size_px, size_px, 3) float32, 0..255.
     """
-    photo = tf.cast(photo, tf.float32)
     small_shape, shape = tf.cast(tf.shape(mask), tf.float32), tf.cast(tf.shape(photo), tf.float32)
     step, y, x = lay_grid(pose, size_px, up, sign)
 
@@ -94,13 +93,25 @@ def crop_masked(
     ratio = shape[:2] / small_shape[1:3]
     shrink = tf.minimum(1.0, 1.0 / (step * tf.reduce_max(ratio)))
     shrunk_px = tf.cast(tf.math.ceil(shape[:2] * shrink), tf.int32)
-    shrunk = tf.image.resize(photo, shrunk_px, antialias=True)
+    shrunk = tf.cond(
+        tf.reduce_all(tf.equal(shrunk_px, tf.shape(photo)[:2])),
+        lambda: tf.cast(photo, tf.float32),
+        lambda: tf.image.resize(photo, shrunk_px, antialias=True),
+    )
     scale = tf.cast(shrunk_px, tf.float32) / small_shape[1:3]
-    crop = _sample(shrunk, (y + 0.5) * scale[0] - 0.5, (x + 0.5) * scale[1] - 0.5, background)
+
+    def take(y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        return _sample(shrunk, (y + 0.5) * scale[0] - 0.5, (x + 0.5) * scale[1] - 0.5, background)
+
     if not isolate:
-        return crop
-    kept = cover_hand(mask, pose, step, y, x)
-    return crop * kept + background * (1.0 - kept)
+        return tf.ensure_shape(take(y, x), (size_px, size_px, 3))
+    # Two thirds of a crop are background, for which nothing need be taken from the photo.
+    kept = tf.reshape(cover_hand(mask, pose, step, y, x), (-1, 1))
+    places = tf.where(kept[:, 0] > 0.0)
+    kept, y, x = (tf.gather(values, places[:, 0]) for values in (kept, tf.reshape(y, (-1,)), tf.reshape(x, (-1,))))
+    crop = take(y, x) * kept + background * (1.0 - kept)
+    ground = tf.fill((size_px * size_px, 3), tf.constant(background, tf.float32))
+    return tf.reshape(tf.tensor_scatter_nd_update(ground, places, crop), (size_px, size_px, 3))
 
 
 def measure_outline(mask: tf.Tensor, pose: Pose) -> tf.Tensor:
@@ -150,20 +161,24 @@ def cover_mask(mask: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _sample(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, outside: float) -> tf.Tensor:
-    """Sample an image (H, W, C) bilinearly at fractional pixels; beyond the border comes the outside value."""
+    """Sample an image (H, W, C) bilinearly at fractional pixels (…); beyond the border comes the outside value."""
     shape = tf.shape(image)
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]], constant_values=outside)
     y = tf.clip_by_value(y + 1.0, 0.0, tf.cast(shape[0], tf.float32) + 0.999)
     x = tf.clip_by_value(x + 1.0, 0.0, tf.cast(shape[1], tf.float32) + 0.999)
     y0, x0 = tf.floor(y), tf.floor(x)
     fy, fx = (y - y0)[..., tf.newaxis], (x - x0)[..., tf.newaxis]
-    top, left = tf.cast(y0, tf.int32), tf.cast(x0, tf.int32)
-    rows = tf.shape(padded)[1]
-    flat = tf.reshape(padded, (-1, tf.shape(image)[2]))
-
-    def pick(dy: int, dx: int) -> tf.Tensor:
-        return tf.gather(flat, (top + dy) * rows + left + dx)
-
-    upper = pick(0, 0) * (1.0 - fx) + pick(0, 1) * fx
-    lower = pick(1, 0) * (1.0 - fx) + pick(1, 1) * fx
+    row_px = shape[1] + 2
+    upper_left = tf.cast(y0, tf.int32) * row_px + tf.cast(x0, tf.int32)
+    flat = tf.reshape(padded, (-1, shape[2]))
+    if image.shape[-1] == 1:
+        # Of one channel all four corners are picked at once.
+        flat = flat[:, 0]
+        last = tf.size(flat) - row_px - 1
+        corners = [flat[begin : begin + last] for begin in (0, 1, row_px, row_px + 1)]
+        picked = tf.split(tf.gather(tf.stack(corners, -1), upper_left), 4, axis=-1)
+    else:
+        picked = [tf.gather(flat, upper_left + offset) for offset in (0, 1, row_px, row_px + 1)]
+    upper = picked[0] * (1.0 - fx) + picked[1] * fx
+    lower = picked[2] * (1.0 - fx) + picked[3] * fx
     return upper * (1.0 - fy) + lower * fy

@@ -89,6 +89,19 @@ def sample_placed(
     return crop, cover_hand(placed.mask, pose, step, y, x)
 
 
+def is_on_plain_ground(photo: tf.Tensor, landmarks: tf.Tensor, placed: PlacedMask) -> tf.Tensor:
+    """Return whether colour alone finds the hand that the landmarks find: scalar bool.
+
+    Args:
+        photo: (H, W, 3), 0..255, any dtype.
+        landmarks: (21, 2) as (y, x) in its pixels.
+        placed: its mask by landmarks.
+    """
+    small = resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis])
+    scale = tf.cast(tf.shape(small)[1], tf.float32) / tf.cast(tf.shape(photo)[0], tf.float32)
+    return measure_agreement(segment_small(small), scale, placed, landmarks) >= PLAIN_AGREEMENT
+
+
 def measure_agreement(by_color: tf.Tensor, scale: tf.Tensor, placed: PlacedMask, landmarks: tf.Tensor) -> tf.Tensor:
     """Return how well a mask by colour and one by landmarks agree above the wrist: intersection over union, scalar, 0..1.
 

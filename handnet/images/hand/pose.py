@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from handnet.images.hand.morphology import measure_depth
+from handnet.images.hand.morphology import find_deepest
 
 # The wrist is cut this many palm radii below the palm's centre: below the heel of every hand seen, above a watch.
 WRIST_CUT_RADII = 1.35
@@ -51,11 +51,13 @@ def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
     unit = per_image(radius)
 
     direction = _find_start(flat, ys, xs, dy, dx, distance / unit) if start is None else start
+    beyond_palm = flat * tf.cast(distance > 1.25 * unit, tf.float32)
+    lever_y, lever_x = distance * dy, distance * dx
     for _ in range(4):
-        along, across = rotate(dy, dx, direction)
+        along, _ = rotate(dy, dx, direction)
         # A cone of ±50° holds four spread fingers and little of the thumb; the weight grows with the distance.
-        cone = tf.cast(along > distance * 0.64, tf.float32) * tf.cast(distance > 1.25 * unit, tf.float32) * flat
-        found = _weighted_direction(cone * distance, dy, dx)
+        cone = tf.cast(along > distance * 0.64, tf.float32) * beyond_palm
+        found = _weighted_direction(cone, lever_y, lever_x)
         seen = tf.reduce_sum(cone, [1, 2]) > 4.0
         direction = tf.where(seen[:, tf.newaxis], _normalise(found), direction)
 
@@ -90,9 +92,8 @@ def _find_start(
 
 def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the centre (B, 2) and radius (B,) of the largest inscribed circle."""
-    depth = measure_depth(mask)[..., 0]
-    radius = tf.reduce_max(depth, [1, 2])
-    peak = tf.cast(depth >= per_image(radius) - 0.5, tf.float32)
+    radius, deepest = find_deepest(mask)
+    peak = tf.cast(deepest, tf.float32)
     count = tf.reduce_sum(peak, [1, 2])
     centre = tf.stack([tf.reduce_sum(peak * ys, [1, 2]) / count, tf.reduce_sum(peak * xs, [1, 2]) / count], -1)
     return centre, tf.maximum(radius, 1.0)

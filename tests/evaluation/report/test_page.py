@@ -117,11 +117,13 @@ def test_the_page_says_the_figures(evaluation, page):
     assert f"cosine {'+' if metrics['calibration']['intercept'] > 0 else '−'} " in text
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_page(evaluation, page, tmp_path):
     write_report(tmp_path / "again.html", *evaluation, HOSTILE, {HOSTILE: HOSTILE})
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.slow
 def test_without_sides_validation_and_attributes_there_is_still_a_page(tmp_path):
     part = make_part(*draw_part(np.random.default_rng(0), num_people=8))
     metrics = evaluate_part(part, num_replicates=20)
@@ -135,6 +137,7 @@ def test_without_sides_validation_and_attributes_there_is_still_a_page(tmp_path)
         assert heading not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_people", [2, 3])
 @pytest.mark.parametrize("kind", ["collapsed", "perfect"])
 def test_the_smallest_and_the_most_extreme_parts_have_a_report(tmp_path, num_people, kind):

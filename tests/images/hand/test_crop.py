@@ -84,7 +84,9 @@ def test_photo_without_a_hand_gives_finite_values():
 def test_graph_mode_in_a_map_and_batch_equal_single_photos():
     photos = np.stack([paint_hand(), paint_hand(thumb_left=False, sleeve=(20.0, 20.0, 25.0))])
     single = np.stack([crop_hand(photo, 48, canonical=True) for photo in photos])
-    dataset = tf.data.Dataset.from_tensor_slices(photos).map(lambda x: crop_hand(x, 48, canonical=True))
+    # As `tf.function` does with `autograph=False`.
+    crop = tf.autograph.experimental.do_not_convert(lambda photo: crop_hand(photo, 48, canonical=True))
+    dataset = tf.data.Dataset.from_tensor_slices(photos).map(crop)
     np.testing.assert_allclose(np.stack(list(dataset.as_numpy_iterator())), single, atol=1e-2)
     masks = tf.function(segment_hand, autograph=False)(photos)
     np.testing.assert_array_equal(masks[1], segment_hand(photos[1:])[0])

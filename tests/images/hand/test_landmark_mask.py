@@ -117,6 +117,7 @@ def test_the_crop_is_the_same_however_the_hand_lies_and_on_whatever_ground():
     assert np.abs(expected[48, 48] - SKIN).max() < 30
 
 
+@pytest.mark.slow
 def test_a_mirrored_hand_gives_the_same_crop():
     photo, _ = paint("clutter")
     mirrored = DRAWING * np.array([1, -1], np.float32) + np.array([0, SHAPE[1] - 1], np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from handnet.images.hand.morphology import dilate, erode, fill_holes, grow, measure_depth
+from handnet.images.hand.morphology import dilate, erode, fill_holes, find_deepest, grow
 
 MASKS = (np.random.default_rng(0).uniform(size=(2, 24, 30, 1)) < 0.6).astype(np.float32)
 SQUARE = np.ones((3, 3))
@@ -39,12 +39,24 @@ def test_depth_is_the_distance_to_the_outside() -> None:
     mask = np.zeros((1, 41, 41, 1), np.float32)
     y, x = np.mgrid[:41, :41]
     mask[0, ..., 0] = np.hypot(y - 20, x - 20) < 15
-    depth = np.asarray(measure_depth(mask))[0, ..., 0]
-    true = ndimage.distance_transform_edt(mask[0, ..., 0])
-    assert depth.argmax() == 20 * 41 + 20
-    inside = mask[0, ..., 0] > 0
+    depth, deepest = find_deepest(mask)
+    assert np.argwhere(deepest[0]).tolist() == [[20, 20]]
     # An octagon instead of a circle: within a tenth, and half a pixel.
-    assert np.abs(depth - true)[inside].max() < 0.1 * true.max() + 0.6
+    assert float(depth[0]) == pytest.approx(ndimage.distance_transform_edt(mask[0, ..., 0]).max(), rel=0.1, abs=0.6)
+
+
+@pytest.mark.parametrize("size", [(60, 45), (9, 70)])
+def test_a_large_mask_is_deepest_where_the_border_is_far_from_the_outside(size: tuple[int, int]) -> None:
+    masks = np.ones((4, *size, 1), np.float32)
+    masks[0, 0, 0] = masks[1, :, 7] = masks[2] = 0
+    depth, deepest = find_deepest(masks)
+    for number in range(2):
+        expected = _peel(masks[number, ..., 0] > 0.5)
+        assert float(depth[number]) == expected.max()
+        np.testing.assert_array_equal(deepest[number], expected == expected.max())
+    # Where there is nothing, or nothing but the mask, all places are alike.
+    assert np.all(deepest[2:])
+    assert [float(value) for value in depth[2:]] == [0.0, 321.0]
 
 
 def _draw_masks(size: tuple[int, int]) -> list[np.ndarray]:
@@ -62,19 +74,23 @@ def test_regions_holes_and_depth_are_those_of_scipy(size: tuple[int, int]) -> No
     rng = np.random.default_rng(2)
     masks = np.stack(_draw_masks(size))[..., None]
     seeds = rng.uniform(size=masks.shape) < 0.02
+    depth, deepest = find_deepest(masks.astype(np.float32))
     found = {
-        "grown": grow(seeds.astype(np.float32), masks.astype(np.float32)),
-        "filled": fill_holes(masks.astype(np.float32)),
-        "depth": measure_depth(masks.astype(np.float32)),
+        "grown": grow(seeds.astype(np.float32), masks.astype(np.float32))[..., 0],
+        "filled": fill_holes(masks.astype(np.float32))[..., 0],
+        "deepest": deepest,
+        "depth": depth,
     }
     for number, (mask, seed) in enumerate(zip(masks[..., 0], seeds[..., 0], strict=True)):
+        depth = _peel(mask)
         expected = {
             "grown": ndimage.binary_propagation(seed & mask, SQUARE, mask),
             "filled": ndimage.binary_fill_holes(mask, SQUARE),
-            "depth": _peel(mask),
+            "deepest": depth == depth.max(),
+            "depth": depth.max(),
         }
         for name, values in expected.items():
-            np.testing.assert_array_equal(found[name][number, ..., 0], values, err_msg=f"{name} of mask {number}")
+            np.testing.assert_array_equal(found[name][number], values, err_msg=f"{name} of mask {number}")
 
 
 def _peel(mask: np.ndarray) -> np.ndarray:

@@ -39,6 +39,7 @@ def draw_picture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (2, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_each_source_sees_its_own_crop(joined: keras.Model) -> None:
     width = 4 * 64
     assert list_sources(joined) == (
@@ -67,6 +68,7 @@ def test_sources_of_the_same_network_share_it(joined: keras.Model) -> None:
     assert len(ImageConfig(crop="several", crops=("hand-canonical", "none")).tiles) == 2
 
 
+@pytest.mark.slow
 def test_weights_come_back_from_a_file(joined: keras.Model, tmp_path: Path) -> None:
     joined.save_weights(tmp_path / "joined.weights.h5")
     other = build(seed=2)
@@ -76,6 +78,7 @@ def test_weights_come_back_from_a_file(joined: keras.Model, tmp_path: Path) -> N
     np.testing.assert_array_equal(other(picture), joined(picture))
 
 
+@pytest.mark.slow
 def test_a_source_may_have_weights_of_its_own_that_end_at_its_deepest_tap(tmp_path: Path) -> None:
     taps = {"layer1_2": 2}
     network = build_backbone("resnet50", image_size_px=SIZE_PX, seed=5, taps=taps)

@@ -6,7 +6,9 @@ PYTHON is an interpreter with torch and pytorch-metric-learning (the one that ru
 Each measurement is a process of its own with `--threads` threads, forked from one that has done the imports; for each
 loss and batch ours and theirs run one after the other. Time is the median over repeats after two steps of warm-up
 (compilation is not counted), memory the highest resident set during the steps less that before the first. A process
-beyond `--limit-gib` or `--limit-s` is stopped and its row says so. Batches are 4 photos (2 dorsal, 2 palmar) for each
+beyond `--limit-gib` or `--limit-s` is stopped and its row says so. "Products alone" is the floor: a graph that computes the
+matrix products of forward and backward pass and nothing else, of rows with rows (two) or with proxies (three), the call and its
+results included; "at most" is the peer's time by it. Batches are 4 photos (2 dorsal, 2 palmar) for each
 identity, 256-d unit vectors.
 """
 
@@ -22,7 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from loss_cases import OURS, build_ours, build_peer, draw_rows
+from loss_cases import OURS, PHOTOS, WITH_PROXIES, build_ours, build_peer, draw_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,6 +83,32 @@ def run_ours(name: str, size: int, mode: str, threads: int, repeats: int, clock:
     return measure(once, before, repeats, clock)
 
 
+def run_floor(name: str, size: int, threads: int, repeats: int, clock: str) -> dict[str, float]:
+    """Measure the matrix products that the loss cannot do without, in a tf.function."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    before = resident_gib("VmRSS")
+    rows = tf.constant(draw_rows(size)[0])
+    others = rows[: size // PHOTOS] + 0.0 if name in WITH_PROXIES else rows
+
+    @tf.function
+    def step(rows: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        products = tf.matmul(rows, others, transpose_b=True)
+        gradients = [tf.matmul(products, others)]
+        if name in WITH_PROXIES:
+            gradients.append(tf.matmul(products, rows, transpose_a=True))
+        return products[0, 0], gradients
+
+    def once() -> float:
+        value, gradients = step(rows, others)
+        gradients[0].numpy()
+        return float(value)
+
+    return measure(once, before, repeats, clock)
+
+
 def run_peer(name: str, size: int, threads: int, repeats: int, clock: str) -> dict[str, float]:
     """Measure pytorch-metric-learning's counterpart."""
     import torch
@@ -113,8 +141,13 @@ def serve(peer: bool, arguments: argparse.Namespace) -> None:
             try:
                 mode, name, size = line.strip().split(":")
                 common = (arguments.threads, arguments.repeats, arguments.clock)
-                run = run_peer(name, int(size), *common) if peer else run_ours(name, int(size), mode, *common)
-                answer: dict[str, float] | str = run
+                answer: dict[str, float] | str
+                if peer:
+                    answer = run_peer(name, int(size), *common)
+                elif mode == "floor":
+                    answer = run_floor(name, int(size), *common)
+                else:
+                    answer = run_ours(name, int(size), mode, *common)
             # The row's text is the error, of any kind.
             except Exception as error:
                 answer = f"failed: {str(error).strip().splitlines()[0][:80]}" if str(error) else repr(error)
@@ -196,13 +229,14 @@ def main() -> None:
     from machine import describe_machine
 
     print(describe_machine(("tensorflow", "keras")), end="\n\n")
-    print("| loss | batch | graph | XLA | pytorch-metric-learning | graph faster | XLA faster |")
-    print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
+    names = "| loss | batch | graph | XLA | pytorch-metric-learning | graph faster | XLA faster | products alone | at most |"
+    print(f"{names}\n|---|{'---:|' * (names.count('|') - 2)}", flush=True)
     for name in arguments.losses.split(","):
         for size in arguments.batches.split(","):
             graph, jit = (ask(ours, f"{mode}:{name}:{size}") for mode in ("graph", "jit"))
-            peer = ask(theirs, f"peer:{name}:{size}")
+            peer, floor = ask(theirs, f"peer:{name}:{size}"), ask(ours, f"floor:{name}:{size}")
             cells = [name, size, show(graph), show(jit), show(peer), ratio(peer, graph), ratio(peer, jit)]
+            cells += [show(floor), ratio(peer, floor)]
             print(f"| {' | '.join(cells)} |", flush=True)
 
 

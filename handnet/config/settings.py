@@ -371,14 +371,18 @@ class FeaturesConfig:
         cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
         views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
             `views` - 1 augmented ones.
+        engine: what computes them: "tensorflow", "openvino", or "auto" (OpenVINO in bfloat16 for much work on a CPU that has
+            it, else TensorFlow).
     """
 
     cache: str = "auto"
     views: int = 4
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         _check_choice("features.cache", self.cache, ("auto", "on", "off"))
         _check_range("features.views", self.views, 1, 1_000)
+        _check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,9 @@ def compute_vectors(
         DataError: photos that cannot be decoded.
     """
     photos = prepare_photos(paths, config.image)
-    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    features = compute_features(
+        encoder.backbone, photos, config.image, config.model, progress=progress, engine=config.features.engine
+    )
     embeddings = embed_features(encoder.head, features)
     return PhotoVectors(features if config.pairs.features == "backbone" else embeddings, embeddings)
 

@@ -1,15 +1,14 @@
 """Features of a frozen backbone: computed once for each photo and augmented picture of it, and kept in the cache.
 
 Each photo has a small file under the digest of its bytes, in a folder named after all that decides the features: the
-digest of the backbone's weights, the architecture, how photos are decoded, the augmentation and its seed, the
-precision. Sources that are joined have a folder each. So a change of any of them, or of a photo, never meets the
-features of before. Files are written whole and renamed: what a killed process has computed is kept, and several may fill
-one folder.
+digest of the backbone's weights, the architecture, how photos are decoded, the augmentation and its seed, the precision and
+the engine that computed them. Sources that are joined have a folder each. So a change of any of them, or of a photo, never
+meets the features of before. Files are written whole and renamed: what a killed process has computed is kept, and several
+may fill one folder.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +21,14 @@ from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.embedding.engines import PRECISIONS, Engine, build_engine, choose_engine
+from handnet.embedding.feature_check import NUM_CHECKED, check_features
 from handnet.embedding.loop import embed_each
-from handnet.embedding.predict import build_predict
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
 from handnet.images.backgrounds import collect_grounds
-from handnet.images.photo_store import PreparedPhotos, read_photos
+from handnet.images.photo_store import PreparedPhotos, load_cached, read_photos
 from handnet.images.pixel_rules import describe_rules
 from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.backbones.sources import list_used
@@ -78,8 +78,12 @@ def compute_features(
     model: ModelConfig,
     batch_size: int = 32,
     progress: Progress = hide_progress,
+    engine: str = "auto",
 ) -> Floats:
     """Return the features of photos, from the cache where they are known.
+
+    All of one call come from one engine. "auto" prefers what TensorFlow has computed; what another engine has computed it
+    takes where that is known of all photos, or where that engine is the faster one for those that are missing.
 
     Args:
         backbone: image (B, S, S, 3) of 0..255 → features (B, F), built under the precision that is wanted.
@@ -88,6 +92,7 @@ def compute_features(
         model: what the backbone was built from.
         batch_size: pictures at a time.
         progress: told of (pictures done, pictures in all).
+        engine: `features.engine`.
 
     Returns:
         float32 (N, F).
@@ -95,11 +100,14 @@ def compute_features(
     Raises:
         DataError: features that are not finite.
         DiskError: the cache cannot be written.
+        ConfigError: the engine's package is not installed.
+        RunError: the engine's features are too far from TensorFlow's.
     """
     parts = []
     for part, settings in _list_parts(backbone, image, model):
-        count = progress("compute features" if part is backbone else f"compute features of {settings['name']}")
-        parts.append(_compute(part, photos, settings, _as_they_are, 1, image.size_px, batch_size, count)[:, 0])
+        name = "compute features" if part is backbone else f"compute features of {settings['name']}"
+        job = _Job(part, image, settings, _as_they_are, 1, batch_size, engine)
+        parts.append(_compute(job, photos, name, progress)[:, 0])
     return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
@@ -117,15 +125,15 @@ def compute_views(
     Args:
         backbone: as `compute_features`.
         photos: from `prepare_photos`.
-        config: `image`, `augment`, `model`, `features.views` and `train.seed`.
+        config: `image`, `augment`, `model`, `features` and `train.seed`.
         batch_size: pictures at a time.
         progress: told of (pictures done, pictures in all).
 
     Raises:
-        DataError: features that are not finite.
-        DiskError: the cache cannot be written.
+        HandnetError: as `compute_features`.
     """
-    plain = compute_features(backbone, photos, config.image, config.model, batch_size, progress)[:, None]
+    engine = config.features.engine
+    plain = compute_features(backbone, photos, config.image, config.model, batch_size, progress, engine)[:, None]
     num_augmented = count_views(config) - 1
     if not num_augmented:
         return FeatureViews(plain, np.zeros((len(plain), 1), bool))
@@ -148,9 +156,8 @@ def compute_views(
         draws = np.concatenate([draw_uniforms(digest, seed, num_augmented) for digest in digests])
         return change(tf.repeat(images, num_augmented, axis=0), draws)
 
-    size_px = config.image.size_px
-    count = progress("compute features of augmented photos")
-    augmented = _compute(backbone, photos, settings, prepare, num_augmented, size_px, batch_size, count)
+    job = _Job(backbone, config.image, settings, prepare, num_augmented, batch_size, engine)
+    augmented = _compute(job, photos, "compute features of augmented photos", progress)
     column = DRAWS.index("flip")
     draws = np.stack([draw_uniforms(digest, seed, num_augmented)[:, column] for digest in photos.digests])
     mirrored = np.concatenate([np.zeros((len(plain), 1), bool), draws < config.augment.flip_probability], axis=1)
@@ -218,56 +225,120 @@ def _as_they_are(images: tf.Tensor, digests: Sequence[str]) -> tf.Tensor:
     return images
 
 
-def _compute(
-    backbone: keras.Model,
-    photos: PreparedPhotos,
-    settings: Mapping[str, Any],
-    prepare: Callable[[tf.Tensor, Sequence[str]], tf.Tensor],
-    num_views: int,
-    size_px: int,
-    batch_size: int,
-    count: Count,
-) -> Floats:
-    """Return (N, num_views, F); `prepare` turns n photos into n × num_views pictures."""
-    folder, width = find_feature_folder(settings), backbone.output_shape[-1]
+class _Job(NamedTuple):
+    """What is computed of each photo.
+
+    Attributes:
+        backbone: the network.
+        image: how the photos were decoded.
+        settings: all that decides the features, the engine apart.
+        prepare: turns n photos into n × num_views pictures.
+        num_views: pictures of each photo.
+        batch_size: pictures at a time.
+        engine: "auto" or a key of ENGINES.
+    """
+
+    backbone: keras.Model
+    image: ImageConfig
+    settings: Mapping[str, Any]
+    prepare: Callable[[tf.Tensor, Sequence[str]], tf.Tensor]
+    num_views: int
+    batch_size: int
+    engine: str
+
+    @property
+    def photos_at_once(self) -> int:
+        return max(1, self.batch_size // self.num_views)
+
+
+class _Known(NamedTuple):
+    """What a folder of the cache holds: features (N, V, F), and the rows of each photo, by its digest, that it lacks."""
+
+    folder: Path
+    features: Floats
+    missing: Mapping[str, list[int]]
+
+
+def _compute(job: _Job, photos: PreparedPhotos, name: str, progress: Progress) -> Floats:
+    """Return (N, num_views, F)."""
+    known = _find_known(job, photos)
+    if known.missing:
+        engine = _build_engine(job, photos, known.missing)
+        # Another engine has a folder of its own.
+        known = _read_known(job, photos, (engine.name, engine.precision))
+        _fill(job, photos, known, engine, progress(f"{name} by {engine.name} in {engine.precision}"))
+    mark_used(known.folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
+    if known.missing:
+        trim_cache()
+    return known.features
+
+
+def _find_known(job: _Job, photos: PreparedPhotos) -> _Known:
+    """Return the features of an engine that may be taken and has those of all photos, TensorFlow's first; else TensorFlow's."""
+    exact = _read_known(job, photos, None)
+    if job.engine == "tensorflow" or (job.engine == "auto" and not exact.missing):
+        return exact
+    for name, precisions in PRECISIONS.items():
+        for precision in precisions if job.engine in ("auto", name) else ():
+            known = _read_known(job, photos, (name, precision))
+            if not known.missing:
+                return known
+    return exact if exact.missing else known
+
+
+def _read_known(job: _Job, photos: PreparedPhotos, engine: tuple[str, str] | None) -> _Known:
+    # TensorFlow's precision is that of the backbone, which the settings hold.
+    own = engine is None or engine[0] == "tensorflow"
+    folder = find_feature_folder(job.settings if own else {**job.settings, "engine": engine})
     use_folder(folder)
-    features = np.empty((len(photos.digests), num_views, width), np.float32)
+    width = job.backbone.output_shape[-1]
+    features = np.empty((len(photos.digests), job.num_views, width), np.float32)
     missing: dict[str, list[int]] = {}
     for row, digest in enumerate(photos.digests):
-        known = _read(folder / digest[:2] / digest, num_views, width)
-        if known is None:
+        values = _read(folder / digest[:2] / digest, job.num_views, width)
+        if values is None:
             missing.setdefault(digest, []).append(row)
         else:
-            features[row] = known
-    digests = list(missing)
-    photos_at_once, done = max(1, batch_size // num_views), 0
-    files = [photos.files[missing[digest][0]] for digest in digests]
+            features[row] = values
+    return _Known(folder, features, missing)
+
+
+def _build_engine(job: _Job, photos: PreparedPhotos, missing: Mapping[str, list[int]]) -> Engine:
+    name = job.engine
+    if name == "auto":
+        # Other engines take a network in float32.
+        exact = job.backbone.dtype_policy.name == "float32"
+        name = choose_engine(job.backbone, len(missing) * job.num_views, job.settings) if exact else "tensorflow"
+    pictures_at_once = job.photos_at_once * job.num_views
+    if name == "tensorflow":
+        return build_engine(name, job.backbone, job.image, pictures_at_once)
+    digests = list(missing)[:: max(1, len(missing) // NUM_CHECKED)][:NUM_CHECKED]
+    some = load_cached([photos.files[missing[digest][0]] for digest in digests], job.image.size_px)
+    samples = np.asarray(job.prepare(some, digests))[:pictures_at_once]
+    engine = build_engine(name, job.backbone, job.image, pictures_at_once, samples, check_features, job.settings)
+    check_features(engine, job.backbone, samples[:NUM_CHECKED])
+    return engine
+
+
+def _fill(job: _Job, photos: PreparedPhotos, known: _Known, engine: Engine, count: Count) -> None:
+    """Compute the features that are missing, and write them to the cache."""
+    digests, photos_at_once, done = list(known.missing), job.photos_at_once, 0
+    files = [photos.files[known.missing[digest][0]] for digest in digests]
     groups = [digests[begin : begin + photos_at_once] for begin in range(0, len(digests), photos_at_once)]
-    images = zip(read_photos(files, size_px, photos_at_once), groups, strict=True)
-    pictures = (prepare(photo_images, some) for photo_images, some in images)
-    computed = embed_each(partial(_run, build_predict(backbone), photos_at_once * num_views), pictures)
-    for some, rows in zip(groups, computed, strict=True):
-        for digest, values in zip(some, rows.reshape(len(some), num_views, width), strict=True):
+    images = zip(read_photos(files, job.image.size_px, photos_at_once), groups, strict=True)
+    pictures = (np.asarray(job.prepare(photo_images, some)) for photo_images, some in images)
+    for some, rows in zip(groups, embed_each(engine.embed, pictures), strict=True):
+        for digest, values in zip(some, rows.reshape(len(some), job.num_views, -1), strict=True):
             if not np.isfinite(values).all():
-                path = photos.files[missing[digest][0]]
+                path = photos.files[known.missing[digest][0]]
                 raise DataError(
                     f"The backbone gives features that are not finite for a photo ({path!r} in the cache). Its weights are "
                     "damaged, or the precision is too low: use --precision float32."
                 )
-            _write(folder / digest[:2] / digest, values)
-            features[missing[digest]] = values
+            _write(known.folder / digest[:2] / digest, values)
+            known.features[known.missing[digest]] = values
         done += len(some)
-        count(done * num_views, len(digests) * num_views)
-    mark_used(folder / digest[:2] / digest for digest in dict.fromkeys(photos.digests))
-    if digests:
-        trim_cache()
-    return features
-
-
-def _run(predict: Callable[[Any], Any], batch_size: int, images: tf.Tensor) -> Any:
-    # Always filled up to one size, so that one shape is traced.
-    padding = batch_size - len(images)
-    return predict(tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]]))[: len(images)]
+        count(done * job.num_views, len(digests) * job.num_views)
 
 
 def _read(file: Path, num_views: int, width: int) -> Floats | None:

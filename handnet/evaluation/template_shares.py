@@ -31,7 +31,9 @@ def compute_shares(
     if list_feature_groups(encoder.backbone) is None:
         return {}
     photos = prepare_photos(part.paths, config.image)
-    features = compute_features(encoder.backbone, photos, config.image, config.model, progress=progress)
+    features = compute_features(
+        encoder.backbone, photos, config.image, config.model, progress=progress, engine=config.features.engine
+    )
     return share_templates(encoder, features, part, pairs)
 
 

@@ -71,7 +71,14 @@ def _validate(session: Session) -> dict[str, float]:
     people, encoder, job = session.people.validation, session.encoder, session.job
     if people:
         photos, config = session.validation_photos, job.config
-        features = compute_features(encoder.backbone, photos, config.image, config.model, progress=job.progress)
+        features = compute_features(
+            encoder.backbone,
+            photos,
+            config.image,
+            config.model,
+            progress=job.progress,
+            engine=config.features.engine,
+        )
         validation = Validation(
             lambda: embed_features(encoder.head, features),
             [example.identity for example in people],

@@ -153,6 +153,7 @@ def _build_inputs(session: Session, plan: Plan, from_features: bool, first_epoch
             config.image,
             config.model,
             progress=progress,
+            engine=config.features.engine,
         )
     )
     return Inputs(

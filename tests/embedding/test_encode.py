@@ -31,7 +31,7 @@ def test_photos_and_parts_have_the_vectors_of_the_encoder_in_order(
     np.testing.assert_allclose(part.embeddings, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(part.embeddings, axis=1), 1.0, atol=1e-5)
     # The second time no backbone is run.
-    monkeypatch.setattr(handnet.embedding.features, "_run", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(handnet.embedding.features, "build_engine", lambda *_: pytest.fail("computed again"))
     np.testing.assert_array_equal(embed_part(config, whole_encoder, examples).embeddings, part.embeddings)
 
 

@@ -51,20 +51,31 @@ def test_an_engine_that_gives_other_vectors_is_refused(photos: list[str], config
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
-    [({"avx2", "fma"}, "tensorflow"), ({"avx2", "amx_bf16"}, "openvino"), ({"avx512_bf16"}, "openvino")],
+    ("flags", "least"),
+    [({"avx2", "fma"}, 1e11), ({"avx2", "amx_bf16"}, 1e10), ({"avx512_bf16"}, 1e10)],
 )
 def test_auto_goes_by_the_processor_and_the_work(
-    flags: set[str], expected: str, encoder: keras.Model, monkeypatch: pytest.MonkeyPatch
+    flags: set[str], least: float, encoder: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handnet.embedding.engines, "read_cpu_flags", lambda: flags)
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    assert choose_engine(encoder, 10**9) == expected
-    assert choose_engine(encoder, 6) == "tensorflow", "six photos are not worth a conversion"
+    worth = int(least / encoder.count_params()) + 1
+    assert choose_engine(encoder, worth) == "openvino"
+    assert choose_engine(encoder, worth - 1) == "tensorflow", "fewer are not worth a conversion"
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    assert choose_engine(encoder, worth) == "tensorflow", "Keras's own, on JAX"
+    monkeypatch.setattr("keras.backend.backend", lambda: "tensorflow")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert choose_engine(encoder, 10**9) == "tensorflow", "OpenVINO is not installed"
-    assert has_bfloat16(flags) == (expected == "openvino")
+    assert choose_engine(encoder, worth) == "tensorflow", "OpenVINO is not installed"
+    assert has_bfloat16(flags) == (least < 1e11)
+
+
+def test_networks_of_the_same_weights_are_converted_apart(encoder: keras.Model) -> None:
+    found = {
+        handnet.embedding.engines._find_converted(encoder, known) for known in (None, {"crop": "a"}, {"crop": "b"})
+    }
+    assert len(found) == 3
 
 
 def test_flags_are_words() -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 import handnet.data.cache
+import handnet.embedding.engines
 import handnet.embedding.features
 from handnet.config.augmentation import AugmentConfig
 from handnet.config.settings import Config, ImageConfig, SourceConfig, find_tiles_per_side
 from handnet.data.cache import find_cache_folder
+from handnet.embedding.engines import ENGINES, Engine, build_engine
 from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms
-from handnet.errors import DataError, DiskError
+from handnet.errors import DataError, DiskError, RunError
 from handnet.images.photo_store import PreparedPhotos, load_cached, prepare_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
@@ -36,10 +38,12 @@ def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
 def pictures_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pictures that each call of the backbone was given, padding left out."""
     seen: list[int] = []
-    run = handnet.embedding.features._run
-    monkeypatch.setattr(
-        handnet.embedding.features, "_run", lambda b, n, images: seen.append(len(images)) or run(b, n, images)
-    )
+
+    def build_watched(*arguments: Any) -> Engine:
+        engine = build_engine(*arguments)
+        return engine._replace(embed=lambda images: seen.append(len(images)) or engine.embed(images))
+
+    monkeypatch.setattr(handnet.embedding.features, "build_engine", build_watched)
     return seen
 
 
@@ -220,6 +224,78 @@ def test_batches_of_features_follow_the_plan_of_the_photos(tmp_path: Path) -> No
     later = list(build_training_data(plan, feature_views, config, first_epoch=1).as_numpy_iterator())
     expected = batches[plan.steps_per_epoch :]
     assert all((a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in zip(later, expected, strict=True))
+
+
+# Engines
+
+
+@pytest.fixture
+def other_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """OpenVINO's place taken by an engine whose features are off by "error", and which is chosen from "least" pictures on."""
+    being = {"error": 1e-4, "least": 4.0}
+
+    def build_other(backbone: keras.Model, order: Any) -> Engine:
+        exact = ENGINES["tensorflow"](backbone, order)
+        return Engine("openvino", "bf16", lambda images: exact.embed(images) + np.float32(being["error"]))
+
+    def choose(backbone: keras.Model, count: int, known_as: object) -> str:
+        return "openvino" if count >= being["least"] else "tensorflow"
+
+    monkeypatch.setitem(ENGINES, "openvino", build_other)
+    monkeypatch.setattr(handnet.embedding.features, "choose_engine", choose)
+    return being
+
+
+def test_features_of_another_engine_are_kept_apart_and_not_mixed_with_exact_ones(
+    tmp_path: Path, pictures_seen: list[int], other_engine: dict[str, float]
+) -> None:
+    paths, config = write_photos(tmp_path, 6), tiny_config()
+    exact = compute(paths[:1], config)
+    assert pictures_seen == [1], "one photo is not worth another engine"
+    quick = compute(paths, config)
+    np.testing.assert_allclose(quick[0] - exact[0], 1e-4, atol=1e-5)
+    assert sum(pictures_seen) == 1 + 6 + 5, "all six by one engine, after a check on five that were missing"
+    pictures_seen.clear()
+    assert (compute(paths[:3], config) == quick[:3]).all()
+    assert not pictures_seen, "a part of them is known too"
+    right = compute(paths, config, engine="tensorflow")
+    assert pictures_seen == [5], "TensorFlow's features are known of the first photo only"
+    np.testing.assert_allclose(
+        right, build(config).predict_on_batch(load_cached(prepare_photos(paths, config.image).files, 32))
+    )
+    assert (compute(paths, config) == right).all()
+    assert pictures_seen == [5], "known exact ones are preferred"
+
+
+def test_an_engine_that_is_far_off_is_refused_before_anything_is_kept(
+    tmp_path: Path, other_engine: dict[str, float]
+) -> None:
+    paths, config = write_photos(tmp_path, 6), tiny_config()
+    other_engine["error"] = 10.0
+    with pytest.raises(RunError, match="of what photos differ by"):
+        compute(paths, config)
+    assert not list_files()
+
+
+def test_each_kind_of_views_goes_to_the_engine_that_its_number_is_worth(
+    tmp_path: Path, other_engine: dict[str, float]
+) -> None:
+    paths, config = write_photos(tmp_path, 2), tiny_config(**AUGMENTED)
+    found = views(paths, config)
+    exact = views(paths, replace(config, features=replace(config.features, engine="tensorflow")))
+    assert (found.values[:, 0] == exact.values[:, 0]).all(), "two pictures"
+    np.testing.assert_allclose(found.values[:, 1:] - exact.values[:, 1:], 1e-4, atol=1e-5)
+
+
+def test_a_backbone_in_half_precision_stays_with_tensorflow(tmp_path: Path, other_engine: dict[str, float]) -> None:
+    paths, config = write_photos(tmp_path, 5), tiny_config()
+    backbone = build(config, "mixed_bfloat16")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        found = compute(paths, config, backbone)
+        assert (found == compute(paths, config, backbone, engine="tensorflow")).all()
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 # Killed, cut, shared, full

@@ -40,9 +40,7 @@ def fit(name, options):
     model = keras.Model(inputs, attach(loss, outputs))
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0.0, 0.4, variable.shape).astype("float32"))
-    # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
-    metrics = [BatchStatistics()]
-    model.compile(keras.optimizers.SGD(0.1), loss=loss, metrics=metrics, jit_compile=keras.backend.backend() == "jax")
+    model.compile(keras.optimizers.SGD(0.1), loss=loss, metrics=[BatchStatistics()])
     history = model.fit(rows, labels, batch_size=16, epochs=3, verbose=0, shuffle=False).history
     return np.array([history["loss"], history["active_triplets"], history["mean_norm"]])
 

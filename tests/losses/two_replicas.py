@@ -36,8 +36,7 @@ def train(name, options, strategy, rows, labels, batch_size):
         else:
             outputs = attach(loss, layer(inputs))
         model = keras.Model(inputs, outputs)
-        # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
-        model.compile(keras.optimizers.SGD(0.05), loss=loss, jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.05), loss=loss)
         # Else the first batch makes the optimizer's variables, and the step is traced again.
         model.optimizer.build(model.trainable_variables)
     data = tf.data.Dataset.from_tensor_slices((rows, labels)).repeat().take(NUM_ROWS).batch(batch_size)

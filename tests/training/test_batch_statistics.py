@@ -62,9 +62,7 @@ def test_fit_logs_them_each_epoch(policy):
         inputs = keras.Input((1,))
         outputs = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False, trainable=False)(inputs)
         model = keras.Model(inputs, outputs)
-        model.compile(
-            loss=lambda labels, rows: keras.ops.mean(rows), metrics=[BatchStatistics(margin=1.5)], jit_compile=False
-        )
+        model.compile(loss=lambda labels, rows: keras.ops.mean(rows), metrics=[BatchStatistics(margin=1.5)])
         history = model.fit(ROWS, LABELS, batch_size=4, epochs=2, verbose=0).history
     finally:
         keras.mixed_precision.set_dtype_policy(before)

@@ -68,7 +68,7 @@ def test_a_diverging_loss_ends_the_range_and_a_quadratic_knows_its_limit() -> No
     inputs = keras.Input((1,))
     output = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(inputs)
     model = keras.Model(inputs, output)
-    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0), "mse")
     batch = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
     measured = measure_range(model, iter([batch] * 400), 1e-3, 1e3, 400)
     assert 1.0 < measured.rates[-1] < 100

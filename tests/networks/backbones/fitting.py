@@ -15,8 +15,7 @@ def fit(model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int = 
     """Train on the whole batch; return the paths of the weights that changed."""
     before, side = read(model), model.input_shape[1]
     targets = np.resize(TARGETS, (4, model.output_shape[1]))
-    # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
-    model.compile(optimizer, "mse", jit_compile=False)
+    model.compile(optimizer, "mse")
     # Else the first batch makes the optimizer's variables, and the step is traced again.
     model.optimizer.build(model.trainable_variables)
     model.fit(IMAGES[:, :side, :side], targets, batch_size=4, epochs=steps, verbose=0, shuffle=False)

@@ -36,9 +36,7 @@ def train_two_steps(backbone: keras.Model, images: np.ndarray) -> None:
     if keras.config.dtype_policy().name == "mixed_float16":
         # At the default scale of 32768 the first steps may overflow, and a step that does changes nothing.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
-    model.compile(optimizer, loss, jit_compile=False)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     # Else the first batch makes the optimizer's variables, and the step is traced again.
     model.optimizer.build(model.trainable_variables)
     model.fit(images, np.arange(len(images)) % 2, batch_size=len(images) // 2, epochs=1, verbose=0)

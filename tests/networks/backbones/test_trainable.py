@@ -131,7 +131,7 @@ def test_average_and_accumulation_work_together_in_half_precision(policy):
     optimizer = scale_rates(keras.optimizers.SGD, {})(
         rate, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2
     )
-    model.compile(optimizer, lambda _targets, outputs: -keras.ops.mean(outputs), jit_compile=False)
+    model.compile(optimizer, lambda _targets, outputs: -keras.ops.mean(outputs))
     ones, weights, averages = np.ones((4, 1), np.float32), [], []
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     for _ in range(6):

@@ -30,8 +30,7 @@ def run(folder: Path, arch: str) -> Path:
     # Compiled whole, and once for both: operation by operation JAX compiles each of them.
     before = model.predict_on_batch(images)
     loss = build_loss("triplet", {"margin": 0.5})
-    # As handnet trains: left to itself Keras compiles by XLA on TensorFlow too, which takes seconds a model.
-    model.compile(keras.optimizers.SGD(0.02), loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(keras.optimizers.SGD(0.02), loss)
     # Else the first batch makes the optimizer's variables, and the step is traced again.
     model.optimizer.build(model.trainable_variables)
     losses = [float(model.train_on_batch(images, LABELS)) for _ in range(2)]

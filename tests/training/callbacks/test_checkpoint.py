@@ -68,7 +68,7 @@ def test_a_disk_that_is_full_leaves_the_weights_of_before_and_is_one_line(
 
 def test_the_average_is_held_for_a_while_and_taken_back() -> None:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
     for _ in range(3):
         model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))
     trained = model.get_weights()[0].copy()

@@ -73,7 +73,7 @@ def test_training_leaves_rate_distances_and_pictures(tmp_path: Path) -> None:
     )
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([2, 4], [0.3, 0.2, 0.1])
-    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(rate), "mse")
     x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
     model.fit(x, y, batch_size=2, epochs=3, callbacks=[pictures], verbose=0)
     (folder,) = (tmp_path / "board").iterdir()
@@ -95,7 +95,7 @@ def test_training_leaves_rate_distances_and_pictures(tmp_path: Path) -> None:
 def test_without_validation_people_the_rate_alone_is_written(tmp_path: Path) -> None:
     pictures = TrainingPictures(tmp_path, lambda: VECTORS, [], [], [], 16, [], NO_AUGMENTATION, 255)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse")
     model.fit(np.ones((2, 2)), np.ones((2, 1)), epochs=1, callbacks=[pictures], verbose=0)
     (folder,) = tmp_path.iterdir()
     events = EventAccumulator(str(folder))

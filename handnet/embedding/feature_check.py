@@ -1,0 +1,38 @@
+"""How far an engine's features may be from the backbone's own: compared with what photos differ by, not with their length."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from handnet.embedding.engines import Engine
+from handnet.embedding.predict import build_predict
+from handnet.errors import RunError
+
+# The most that the error may be of what photos differ by. Its square is the share of noise in the features' variance: 1 %.
+MAX_ERROR = 0.1
+NUM_CHECKED = 8
+
+
+def check_features(engine: Engine, backbone: keras.Model, images: npt.NDArray[np.uint8]) -> float:
+    """Return the error of an engine's features, of what the photos' features differ by from their mean.
+
+    Features of all hands have much in common, so that even wrong ones have a cosine near 1 with the right ones.
+
+    Args:
+        engine: what is checked.
+        backbone: what it was built from.
+        images: uint8 (B, S, S, 3), a few photos; of one photo, the error is taken of its features' length.
+
+    Raises:
+        RunError: it is above 0.1.
+    """
+    expected = np.asarray(keras.ops.convert_to_numpy(build_predict(backbone)(images)), np.float64)
+    received = engine.embed(images).astype(np.float64)
+    spread = expected - expected.mean(axis=0) if len(expected) > 1 else expected
+    error = float(np.linalg.norm(received - expected) / max(float(np.linalg.norm(spread)), 1e-12))
+    if not error <= MAX_ERROR:
+        raise RunError(
+            f"The engine {engine.name} in {engine.precision} gives other features than the backbone: the error is {error:.3f} of "
+            f"what photos differ by, expected at most {MAX_ERROR}. Use --set features.engine=tensorflow."
+        )
+    return error

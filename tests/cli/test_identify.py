@@ -1,10 +1,13 @@
 """`handnet identify`, as far as no model is loaded; the rest: tests/gallery/test_commands.py."""
 
 import csv
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from handnet.cli._gallery import answers_to_csv
+from handnet.cli._gallery import answers_to_csv, keep_for_next
+from handnet.errors import RunError
 from handnet.gallery.matching import Answer
 from tests.cli.command_line import CommandLine
 
@@ -24,3 +27,32 @@ def test_a_photo_without_an_answer_is_a_row_without_numbers() -> None:
     answer = Answer("a.jpg", "not a photo", "", "", "", (), None, 0.5, None, (), 0, 0)
     [row] = csv.DictReader(answers_to_csv([answer]).splitlines())
     assert {name: text for name, text in row.items() if text} == {"photo": "a.jpg", "problem": "not a photo"}
+
+
+def test_the_next_answer_is_prepared_after_this_one_and_a_failure_is_a_warning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[list[str]] = []
+    outcome: list[Any] = ["", "no C library", RunError("other vectors")]
+
+    def keep(photos: list[str]) -> str:
+        kept.append(photos)
+        if isinstance(found := outcome[len(kept) - 1], RunError):
+            raise found
+        return str(found)
+
+    opened: Any = SimpleNamespace(encoder=SimpleNamespace(keep_frozen=keep))
+    for said in ("", "as long as this one: no C library", "as long as this one: other vectors"):
+        keep_for_next(opened, ["a", "b", "c"])
+        output = capsys.readouterr()
+        assert output.out == "", "scripts read the answer there"
+        assert "Ctrl-C" in output.err
+        assert said in output.err
+        assert ("warning" in output.err) == bool(said)
+    assert kept == [["a", "b"]] * 3
+    keep_for_next(opened, [])
+    keep_for_next(SimpleNamespace(encoder=object()), ["a"])  # type: ignore[arg-type]
+    monkeypatch.setenv("HANDNET_QUICK", "0")
+    keep_for_next(opened, ["a"])
+    assert len(kept) == 3
+    assert capsys.readouterr().err == ""

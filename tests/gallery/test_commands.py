@@ -39,6 +39,12 @@ def copy_photos(world: World, target: Path) -> None:
             shutil.copy(path, target / folder)
 
 
+@pytest.fixture(autouse=True)
+def _slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freeze no encoder after each answer; that: tests/gallery/test_quick_models.py."""
+    monkeypatch.setenv("HANDNET_QUICK", "0")
+
+
 @pytest.fixture
 def folders(world: World, tmp_path: Path) -> Path:
     copy_photos(world, tmp_path)

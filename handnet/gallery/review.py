@@ -120,8 +120,8 @@ def _review_range(candidate: Candidate, others: Hits, matching: Matching) -> lis
     return [
         (
             "strange",
-            f"its similarity with {num_strange} of those enrolled or more is like none of the calibration people's: a palm given as a "
-            f"back, or a back as a palm, would be taken for everybody's. Is it {candidate.kind}?",
+            f"its similarity with {num_strange} of those enrolled or more is like none of the calibration people's: a palm given "
+            f"as a back, or a back as a palm, would be taken for everybody's. Is it {candidate.kind}?",
         )
     ]
 

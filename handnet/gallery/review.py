@@ -18,11 +18,11 @@ HOPELESS_QUALITY = 0.1
 # Cosine: another compression or size of one picture lies above; two pictures of one hand seldom do.
 NEAR_DUPLICATE = 0.999
 CONTRADICTION_PROBABILITY = 0.05
-# A photo that is as surely so many other people as it can be is nobody's: a palm enrolled as a back lies close to every palm, and
-# whoever has it would be named for everybody.
-NUM_EVERYBODY, EVERYBODY_PROBABILITY = 3, 0.95
+# A palm that is enrolled as a back lies far from every back and close to every palm, unlike any photo of the calibration people,
+# and whoever has it would be named for everybody. By how much of their range of cosines, and with how many people, it is told.
+STRANGE_SHARE, NUM_STRANGE = 0.1, 3
 # Nearest people that the review must be given, of whom one may be the person whose photo it is.
-NUM_NEAREST = NUM_EVERYBODY + 1
+NUM_NEAREST = NUM_STRANGE + 1
 
 
 class Finding(NamedTuple):
@@ -61,7 +61,7 @@ def review_photo(
     Args:
         candidate: the photo.
         own: photos of the person so far.
-        others: nearest people other than this person, NUM_EVERYBODY or more where there are so many.
+        others: nearest people other than this person, NUM_STRANGE or more where there are so many.
         matching: the calibrations.
         num_people: enrolled people.
         level: a key of LEVELS.
@@ -69,6 +69,7 @@ def review_photo(
     found = [
         *_review_quality(candidate),
         *_review_kind(candidate),
+        *_review_range(candidate, others, matching),
         *_review_duplicates(candidate, own),
         *_review_own(candidate, own, matching),
         *_review_others(candidate, own, others, matching, num_people),
@@ -107,6 +108,24 @@ def _review_kind(candidate: Candidate) -> list[tuple[str, str]]:
     )
 
 
+def _review_range(candidate: Candidate, others: Hits, matching: Matching) -> list[tuple[str, str]]:
+    num_strange = 0
+    for cosine, pairing in zip(others.cosines, others.pairings, strict=True):
+        fit = matching.fits[pairing]
+        known = np.concatenate([fit.impostors[~np.isnan(fit.impostors)], fit.genuine])
+        beyond = STRANGE_SHARE * float(np.ptp(known))
+        num_strange += not known.min() - beyond <= cosine <= known.max() + beyond
+    if num_strange < NUM_STRANGE:
+        return []
+    return [
+        (
+            "strange",
+            f"its similarity with {num_strange} people or more is like none of the calibration people's: a palm given as a back, "
+            f"or a back as a palm, would be taken for everybody's. Is it {candidate.kind}?",
+        )
+    ]
+
+
 def _review_duplicates(candidate: Candidate, own: Sequence[Photo]) -> list[tuple[str, str]]:
     if own and max(float(photo.vector @ candidate.vector) for photo in own) >= NEAR_DUPLICATE:
         return [("near-duplicate", "nearly the same picture is enrolled already: it adds nothing")]
@@ -128,17 +147,7 @@ def _review_others(
     ratio = float(others.log_ratios[0])
     mine = score_own(candidate.kind, candidate.vector, own, matching)
     # One of so many people looks like everybody by chance: the ratio must outweigh that.
-    chance = np.log(max(num_people, 1))
-    probability = float(expit(ratio - chance))
-    num_sure = sum(float(expit(each - chance)) > EVERYBODY_PROBABILITY for each in others.log_ratios)
-    if num_sure >= NUM_EVERYBODY:
-        return [
-            (
-                "everybody",
-                f"it looks like {num_sure} or more people at once, as a palm does that is given as a back, or a back as a "
-                f"palm. Is it {candidate.kind}?",
-            )
-        ]
+    probability = float(expit(ratio - np.log(max(num_people, 1))))
     if probability <= 0.5 or (mine is not None and mine >= ratio):
         return []
     return [("resembles", f"it looks like {others.people[0].name!r} (probability {probability:.2f})")]
@@ -170,7 +179,7 @@ LEVELS: Mapping[str, Mapping[str, bool]] = {
         "other hand": False,
         "near-duplicate": False,
         "contradicts": False,
-        "everybody": True,
+        "strange": True,
         "resembles": False,
     },
     "strict": {
@@ -180,7 +189,7 @@ LEVELS: Mapping[str, Mapping[str, bool]] = {
         "other hand": True,
         "near-duplicate": True,
         "contradicts": True,
-        "everybody": True,
+        "strange": True,
         "resembles": True,
     },
 }

@@ -1,6 +1,6 @@
 """The sheet of hands: nine photos with what is seen in them drawn on, landmarks, mask, side, view and quality."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ from handnet.images.hand_report import HandReport, look_at_photos
 from handnet.images.hand_survey import Surveyed
 
 COLUMNS, ROWS = 3, 3
-TILE_PX, CAPTION_PX, GAP_PX, FONT_PX = (400, 300), 74, 14, 17
+# The caption has room for five rows: what is seen and the verdict may take two each.
+TILE_PX, CAPTION_PX, GAP_PX, FONT_PX = (400, 300), 116, 14, 17
 # Landmarks joined by a line: the palm's edge, and each finger from its root to its tip.
 CHAINS = ((0, 5, 9, 13, 17, 0), (0, 1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 LEVEL_COLORS = {GOOD: "#1a7f37", USABLE: "#9a6700", REFUSE: "#c62828"}
@@ -108,7 +109,26 @@ def _write_caption(draw: ImageDraw.ImageDraw, place: tuple[int, int], example: E
             LEVEL_COLORS[verdict.level],
         ),
     )
-    for number, (text, color) in enumerate(lines):
-        while draw.textlength(text, font=font) > TILE_PX[0]:
-            text = text.rstrip("…")[:-1].rstrip() + "…"
-        draw.text((place[0], place[1] + number * (FONT_PX + 5)), text, fill=color, font=font)
+    rows = [
+        (row, color) for text, color in lines for row in wrap_text(text, lambda row: draw.textlength(row, font=font))
+    ]
+    for number, (row, color) in enumerate(rows):
+        draw.text((place[0], place[1] + number * (FONT_PX + 5)), row, fill=color, font=font)
+
+
+def wrap_text(text: str, measure: Callable[[str], float], width_px: float = TILE_PX[0]) -> list[str]:
+    """Return text in rows of at most a width, broken between words; a word that is wider alone has a row of its own.
+
+    Args:
+        text: one paragraph.
+        measure: from a row to its width in pixels.
+        width_px: of a row.
+    """
+    rows = [""]
+    for word in text.split(" "):
+        longer = f"{rows[-1]} {word}".lstrip()
+        if rows[-1] and measure(longer) > width_px:
+            rows.append(word)
+        else:
+            rows[-1] = longer
+    return rows

@@ -9,7 +9,7 @@ from handnet.errors import ConfigError
 from handnet.gallery import Gallery
 from handnet.gallery.enrolment import Entry
 from handnet.gallery.index import Hits
-from handnet.gallery.pairings import Matching, Pairing
+from handnet.gallery.pairings import Matching
 from handnet.gallery.photo_encoder import Embedded
 from handnet.gallery.records import HandKind, Person
 from handnet.gallery.review import LEVELS, Candidate, review_photo
@@ -89,18 +89,17 @@ def test_unknown_level_names_the_valid_ones(gallery: Gallery) -> None:
         gallery.add("Person 1", take_photo(1), review="severe")
 
 
-@pytest.mark.parametrize("level", ["standard", "strict"])
-@pytest.mark.parametrize(("num_alike", "is_refused"), [(2, False), (3, True)])
-def test_a_photo_that_looks_like_everybody_is_refused(
-    matching: Matching, level: str, num_alike: int, is_refused: bool
+@pytest.mark.parametrize("cosine", [-3.0, 3.0])
+@pytest.mark.parametrize(("num_strange", "is_refused"), [(2, False), (3, True)])
+def test_a_photo_unlike_anything_the_calibration_has_seen_is_refused(
+    matching: Matching, cosine: float, num_strange: int, is_refused: bool
 ) -> None:
+    pairing, fit = next(iter(matching.fits.items()))
     people = [Person(str(number), f"Person {number}", "") for number in range(4)]
-    ratios = np.array([20.0] * num_alike + [-5.0] * (4 - num_alike))
-    others = Hits(people, ratios, np.full(4, 0.7), [Pairing("dorsal-palmar", "same", "one")] * 4, 4)
+    cosines = np.array([cosine] * num_strange + [float(fit.genuine.mean())] * (4 - num_strange))
+    others = Hits(people, np.full(4, -20.0), cosines, [pairing] * 4, 4)
     kind = HandKind("dorsal", "left")
-    vector = np.eye(1, 8, dtype=np.float32)[0]
-    found = review_photo(Candidate(Embedded(vector, kind), kind, vector), (), others, matching, 4, level)
-    (words,) = [finding.message for finding in found]
-    assert ("looks like 3 or more people at once" in words) == is_refused
-    assert ("Is it left, dorsal?" in words) == is_refused
-    assert found[0].refuses == (is_refused or level == "strict")
+    candidate = Candidate(Embedded(np.eye(1, 8, dtype=np.float32)[0], kind), kind, np.eye(1, 8, dtype=np.float32)[0])
+    found = review_photo(candidate, (), others, matching, 4, "standard")
+    assert [(finding.kind, finding.refuses) for finding in found] == ([("strange", True)] if is_refused else [])
+    assert all("Is it left, dorsal?" in finding.message for finding in found)

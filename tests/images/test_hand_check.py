@@ -6,9 +6,9 @@ import pytest
 
 from handnet.data.example import Example
 from handnet.images.hand.findings import NONE, ONE, SEVERAL
-from handnet.images.hand.quality_rule import LIMITS
+from handnet.images.hand.quality_rule import LIMITS, NOT_ONE
 from handnet.images.hand_check import MAX_NAMED, describe_hands, find_contradiction
-from handnet.images.hand_sheet import choose_for_sheet
+from handnet.images.hand_sheet import choose_for_sheet, wrap_text
 from handnet.images.hand_survey import Surveyed
 
 GOOD = {name: limit.good for name, limit in LIMITS.items()}
@@ -97,3 +97,12 @@ def test_the_sheet_shows_the_worst_and_others_spread_evenly():
     assert chosen[-1] == 39
     assert choose_for_sheet(photos[:2]) == [0, 1]
     assert choose_for_sheet([]) == []
+
+
+@pytest.mark.parametrize("words", [*(limit.words for limit in LIMITS.values()), NOT_ONE[SEVERAL]])
+def test_the_verdict_is_written_whole(words):
+    # About as wide as the sheet's letters are.
+    rows = wrap_text(f"refuse (0.00), {words}", lambda row: 8.5 * len(row))
+    assert " ".join(rows) == f"refuse (0.00), {words}"
+    assert 1 <= len(rows) <= 2
+    assert wrap_text("", len) == [""]

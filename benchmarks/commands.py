@@ -11,12 +11,15 @@ included. The first `verify` of a run also keeps its encoder for later ones.
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from machine import ROOT, describe_machine
+
+from handnet.data.cache import find_cache_folder
 
 NUM_PHOTOS = 160
 
@@ -25,7 +28,7 @@ def list_commands(run: str, photos: list[str], folder: str, work: Path) -> dict[
     """Return the words of each command by its name; what they write goes to a new folder."""
     commands = {
         "help": ["--help"],
-        "verify": ["verify", *photos, "--run", run],
+        "verify": ["verify", run, *photos],
         "embed of two": ["embed", run, *photos, "-o", str(work / "two.npz")],
         "eval": ["eval", run, "--output", str(work / "eval")],
         "project": ["project", run, "--output", str(work / "projector")],
@@ -70,11 +73,16 @@ def main() -> None:
         pair = [str(photo.resolve()) for photo in arguments.pair]
         given = [list_commands(str(arguments.run.resolve()), pair, arguments.photos, work) for work in works]
         names = arguments.only.split(",") if arguments.only else list(given[0])
+        # What `handnet weights fetch` has brought is no part of the measurement.
+        fetched = find_cache_folder() / "hand-models"
+        for work in works:
+            (work / "cache").mkdir(parents=True)
+            if fetched.is_dir():
+                shutil.copytree(fetched, work / "cache" / "hand-models")
         for name in names:
             seconds: list[list[float]] = [[] for _ in checkouts]
             for _ in range(arguments.times):
                 for found, commands, checkout, work in zip(seconds, given, checkouts, works, strict=True):
-                    work.mkdir(exist_ok=True)
                     found.append(time_command(commands[name], checkout, work / "cache"))
             cells = [", ".join(f"{value:.1f}" for value in found) for found in seconds]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)

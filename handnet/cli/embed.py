@@ -169,6 +169,7 @@ def _write_embeddings(
 ) -> None:
     from handnet.config.run_folder import WEIGHTS_FILE
     from handnet.data.remote.addresses import record_place
+    from handnet.embedding.hand_columns import note_findings
     from handnet.embedding.quick_embed import embed_quickly
     from handnet.metrics.embedded import label_embeddings
     from handnet.networks.weights.manifest import hash_file
@@ -184,6 +185,8 @@ def _write_embeddings(
         found = _embed_all(run, paths, partial, engine, batch)
     _say_problems({record_place(place): why for place, why in found.problems.items()}, len(examples), skip_bad)
     kept = [replace(examples[row], path=record_place(paths[row])) for row in found.rows]
+    for note in note_findings([example.path for example in kept], found.hands):
+        warn(note)
     label_embeddings(found.embeddings, kept, model=hash_file(run.folder / WEIGHTS_FILE)).save(output, found.hands)
     if quick is None:
         from handnet.embedding.job import remove_partial

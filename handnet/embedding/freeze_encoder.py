@@ -81,7 +81,7 @@ def _freeze_photo(encoder: Encoder, image: ImageConfig) -> FrozenGraph:
         found = {"ok": ok, "blank": is_blank(photo), "features": features[0], "embedding": embedding[0]}
         if facts is None:
             return found
-        return {**found, **{name: getattr(facts, name) for name in ("score", "palmar", "right", "quality")}}
+        return {**found, **{name: getattr(facts, name) for name in ("score", "palmar", "right", "quality", "finding")}}
 
     return freeze(embed.get_concrete_function())
 

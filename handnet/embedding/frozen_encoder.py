@@ -77,8 +77,11 @@ class FrozenEncoder:
             return FrozenPhoto(DAMAGED)
         if not found["ok"]:
             return FrozenPhoto(explain_unusable(bool(found["blank"]), self._image))
-        numbers = [float(found[name]) for name in ("score", "palmar", "right", "quality") if name in found]
-        return FrozenPhoto("", found["features"], found["embedding"], read_facts(*numbers) if numbers else None)
+        hand = None
+        if "finding" in found:
+            score, palmar, right, quality = (float(found[name]) for name in ("score", "palmar", "right", "quality"))
+            hand = read_facts(score, palmar, right, quality, int(found["finding"]))
+        return FrozenPhoto("", found["features"], found["embedding"], hand)
 
     def score_pair(self, first: Floats, second: Floats) -> float:
         """Return the score of the run's classifier of pairs, -1..1, for what it takes of two photos, (F,) each.
@@ -129,7 +132,7 @@ def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> 
     Args:
         facts: `width` and `digest`.
         graphs: by PHOTO_GRAPH, contents → ok, blank, features, embedding and, where hands are found by landmarks, score, palmar,
-            right, quality; by PAIR_GRAPH, where the run has a classifier, first and second (1, F) → score (1,).
+            right, quality, finding; by PAIR_GRAPH, where the run has a classifier, first and second (1, F) → score (1,).
     """
     described = [
         {"name": name, "bytes": len(graph.graph), "inputs": graph.inputs, "outputs": graph.outputs}

@@ -1,10 +1,13 @@
 """The answer for two photos, from the score of a pair and a calibration."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from handnet.errors import DataError
+from handnet.images.seen_hand import SeenHand, explain_unfit
+from handnet.images.unusable_photos import explain_problems
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 
 DISTANCE, CLASSIFIER = "distance", "pair classifier"
@@ -42,3 +45,18 @@ def decide(scores: Iterable[float], calibration: Calibration, system: str) -> li
         Verdict(bool(score >= threshold), float(probability), float(score), threshold, system)
         for score, probability in zip(listed, compute_probability(calibration, listed), strict=True)
     ]
+
+
+def refuse_several(paths: Sequence[str], hands: Sequence[SeenHand | None]) -> None:
+    """Refuse photos of several hands: the vector is that of one of them, and the answer would be about anybody's.
+
+    Args:
+        paths: files.
+        hands: what is seen of the surest hand of each; None where that is not known.
+
+    Raises:
+        DataError: photos of several hands.
+    """
+    problems = {path: why for path, hand in zip(paths, hands, strict=True) if (why := explain_unfit(hand))}
+    if problems:
+        raise DataError(explain_problems(problems, len(set(paths))))

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.decode import read_photo
+from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
@@ -55,11 +56,12 @@ def build_signatures(
       float32 (B, D) of unit length, and `ok`, bool (B,): false, with a row of zeros, where a photo cannot be decoded or,
       where the hand is cropped, shows none. Where the hand is found by its landmarks also, all of (B,): `hand_score` (0..1),
       `view` ("dorsal", "palmar"), `side` ("left", "right"), `view_confidence` (0.5..1, of both), `landmarks` (B, 21, 2) as
-      (y, x) fractions of the upright photo's height and width, and `quality` (0: do not use it, to 1); 0 and "" without a hand.
+      (y, x) fractions of the upright photo's height and width, `quality` (0: do not use it, to 1), 0 and "" without a hand,
+      and `finding` ("one hand", "no hand", "several hands", "a hand cut off by the border").
     - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
-      similarity is the cosine, or the score of the head.
+      similarity is the cosine, or the score of the head. `ok` is false, with 0, also where a photo shows several hands.
     - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
@@ -92,16 +94,16 @@ def build_signatures(
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
-        similarity, both_ok = shared.compare(pixels, ok)
+            pixels, ok, *known = shared.load(tf.concat([first, second], axis=0))
+        similarity, both_ok = shared.compare(pixels, drop_several(ok, known))
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
             parts = [shared.fit(first), shared.fit(second)]
-        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
-        similarity, both_ok = shared.compare(pixels, ok)
+        pixels, ok, *known = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
+        similarity, both_ok = shared.compare(pixels, drop_several(ok, known))
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
@@ -171,6 +173,16 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
         return tf.where(both_ok, similarity, 0.0), both_ok
 
     return Steps(load, fit, embed, compare)
+
+
+def drop_several(ok: tf.Tensor, known: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return `ok`, bool (B,), false also where a photo shows several hands: its vector is that of any one of them.
+
+    Args:
+        ok: the photo can be used.
+        known: the fields of `HandFacts`, (B, …) each; none where hands are not found by landmarks.
+    """
+    return ok & tf.not_equal(HandFacts(*known).finding, SEVERAL) if known else ok
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
@@ -264,29 +276,34 @@ def compare_archive(
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
 
-    def compare_vectors(name: str) -> list[float]:
+    def compare_vectors(name: str) -> tuple[list[float], npt.NDArray[np.bool_]]:
         received = _run(signatures[name], photos=tf.constant(contents))
-        return [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
+        differences = [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
+        # Photos that can be compared with others.
+        several = received["finding"] == FINDINGS[SEVERAL].encode() if "finding" in received else ~ok
+        return differences, ok & ~several
 
     def compare_others() -> float:
-        differences = compare_vectors(DEFAULT)
+        differences, single = compare_vectors(DEFAULT)
         for photo, vector in zip(whole, expected, strict=False):
             pixels = read_photo(tf.constant(photo), image)
             received = _run(signatures["embed_pixels"], images=pixels[None])
             differences.append(_differ(received["embeddings"], vector[None]))
         if calibration is not None:
             # Each against the first, which is also the pair of a photo with itself.
-            similarities = expected @ expected[0] if scores is None else scores
+            similarities = np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0)
+            answered = single & single[0]
             others = tf.constant(contents[:1] * len(contents))
             received = _run(signatures["verify"], first=tf.constant(contents), second=others)
-            differences += [_differ_flags(received["ok"], ok), *_differ_pairs(received, similarities, ok, calibration)]
+            differences.append(_differ_flags(received["ok"], answered))
+            differences += _differ_pairs(received, similarities, answered, calibration)
             pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
-            for photo, similarity in zip(pixels, similarities, strict=False):
+            for photo, row in zip(pixels, np.flatnonzero(ok), strict=False):
                 received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
-                differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
+                differences += _differ_pairs(received, similarities[[row]], answered[[row]], calibration)
         return float(np.max(differences))
 
-    difference = float(np.max(compare_vectors("embed")))
+    difference = float(np.max(compare_vectors("embed")[0]))
     # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
     with _without_graph_optimizer():
         other = compare_others()
@@ -313,8 +330,7 @@ def _differ_pairs(
     ok: npt.NDArray[np.bool_],
     calibration: Calibration,
 ) -> list[float]:
-    expected = np.zeros(len(ok), np.float32)
-    expected[ok] = similarities
+    expected = np.where(ok, similarities, 0.0).astype(np.float32)
     # From the model's own similarities, so that a steep curve does not magnify their rounding.
     probability = compute_probability(calibration, received["similarity"])
     decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)

@@ -21,6 +21,8 @@ from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.pairings import Matching, fit_matching
 from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, digest_model, read_contents
 from handnet.gallery.records import HandKind
+from handnet.images.hand.findings import FINDINGS, SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.photo_store import build_decoder
 from handnet.networks.encoder import load_encoder
 
@@ -125,6 +127,10 @@ class SavedModelEncoder:
         reasons = [
             "" if ok else explain_refusal(photo) for photo, ok in zip(contents, outputs["ok"].numpy(), strict=True)
         ]
+        if "finding" in outputs:
+            # The model looks for hands by itself: what looks at photos here may see pixels alone.
+            several = outputs["finding"].numpy() == FINDINGS[SEVERAL].encode()
+            reasons = [reason or NOT_ONE[SEVERAL] * bool(more) for reason, more in zip(reasons, several, strict=True)]
         return outputs["embeddings"].numpy(), reasons
 
 

@@ -53,14 +53,14 @@ def read_photo(contents: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     return orient(decode(contents, config), read_orientation(contents))
 
 
-def find_hand(photo: tf.Tensor, config: ImageConfig) -> Hands | None:
-    """Return the surest hand of an upright photo (H, W, 3), as `Hands` of one; None where crops do not go by landmarks.
+def find_hand(photo: tf.Tensor, config: ImageConfig, num_hands: int = 1) -> Hands | None:
+    """Return the surest hand or hands of an upright photo (H, W, 3), by landmarks; None where crops do not go by them.
 
     Raises:
         WeightsError: the networks that find landmarks are missing.
     """
     assert config.hand_finder != "auto", "chosen before photos are decoded, by `handnet.images.finder_choice`"
-    return find_hands(photo, share_hand_models()) if config.hand_finder == "landmarks" else None
+    return find_hands(photo, share_hand_models(), num_hands) if config.hand_finder == "landmarks" else None
 
 
 def fit_photo(photo: tf.Tensor, config: ImageConfig, hand: Hands | None = None) -> tf.Tensor:

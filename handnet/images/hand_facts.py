@@ -7,7 +7,9 @@ import tensorflow as tf
 from handnet.config.settings import ImageConfig
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import find_hand, fit_photo, is_usable
-from handnet.images.hand.front_end import NUM_LANDMARKS, Hands
+from handnet.images.hand.findings import FINDINGS, NONE
+from handnet.images.hand.front_end import NUM_LANDMARKS, Hands, take_surest
+from handnet.images.hand.presence import judge_finding
 from handnet.images.hand.quality import measure_quality, rate_quality
 from handnet.images.seen_hand import SeenHand, read_facts
 
@@ -21,6 +23,7 @@ class HandFacts(NamedTuple):
         right: probability that it is a right hand.
         landmarks: (21, 2) as (y, x), fractions of the upright photo's height and width.
         quality: 0..1, that of its worst measure (`handnet.images.hand.quality_rule`); 0: do not use it, 1: nothing is wrong.
+        finding: int32, of `handnet.images.hand.findings`: is it one hand, several, or one that is cut off?
     """
 
     score: tf.Tensor
@@ -28,10 +31,16 @@ class HandFacts(NamedTuple):
     right: tf.Tensor
     landmarks: tf.Tensor
     quality: tf.Tensor
+    finding: tf.Tensor
 
 
 FACT_SPECS = HandFacts(
-    *(tf.TensorSpec(shape, tf.float32) for shape in ((), (), (), (NUM_LANDMARKS, 2), ())),
+    score=tf.TensorSpec((), tf.float32),
+    palmar=tf.TensorSpec((), tf.float32),
+    right=tf.TensorSpec((), tf.float32),
+    landmarks=tf.TensorSpec((NUM_LANDMARKS, 2), tf.float32),
+    quality=tf.TensorSpec((), tf.float32),
+    finding=tf.TensorSpec((), tf.int32),
 )
 
 
@@ -45,22 +54,27 @@ def fit_with_facts(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf
     Returns:
         The square, uint8 (S, S, 3); whether it can be used, bool scalar; the facts, None where crops do not go by landmarks.
     """
-    hand = find_hand(photo, config)
+    # Of two hands, so that several are said.
+    hand = find_hand(photo, config, 2)
     square = fit_photo(photo, config, hand)
     return square, is_usable(photo, square, config), None if hand is None else state_facts(photo, hand)
 
 
-def state_facts(photo: tf.Tensor, hand: Hands) -> HandFacts:
-    """Return the facts of the first hand of an upright photo (H, W, 3)."""
+def state_facts(photo: tf.Tensor, hands: Hands) -> HandFacts:
+    """Return the facts of the first hand of an upright photo (H, W, 3), and whether it is the only one of two searched for."""
+    hand = take_surest(hands)
     quality = rate_quality(measure_quality(photo, hand))
     shape = tf.cast(tf.shape(photo)[:2], tf.float32)
-    facts = HandFacts(hand.score[0], hand.palmar[0], hand.right[0], (hand.landmarks[0] + 0.5) / shape, quality[0])
+    finding = judge_finding(hands, tf.shape(photo))
+    landmarks = (hand.landmarks[0] + 0.5) / shape
+    facts = HandFacts(hand.score[0], hand.palmar[0], hand.right[0], landmarks, quality[0], finding)
     return HandFacts(*(tf.where(hand.found[0], fact, tf.zeros_like(fact)) for fact in facts))
 
 
 def read_found_hand(facts: HandFacts) -> SeenHand:
     """Return the facts of a hand that was found, from tensors or arrays of one photo."""
-    return read_facts(float(facts.score), float(facts.palmar), float(facts.right), float(facts.quality))
+    score, palmar, right, quality = (float(fact) for fact in (facts.score, facts.palmar, facts.right, facts.quality))
+    return read_facts(score, palmar, right, quality, int(facts.finding))
 
 
 def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
@@ -71,7 +85,7 @@ def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
 
     Returns:
         `hand_score`, `view_confidence` and `quality`, float32 (N,); `view` and `side`, string (N,); `landmarks`, float32
-        (N, 21, 2). 0 and "" where no hand is found.
+        (N, 21, 2); `finding`, string (N,), one of `FINDINGS`. 0, "" and "no hand" where none is found.
     """
     found = facts.score > 0.0
     palmar, right = facts.palmar > 0.5, facts.right > 0.5
@@ -83,4 +97,5 @@ def word_facts(facts: HandFacts) -> dict[str, tf.Tensor]:
         "view_confidence": tf.where(found, confidence, 0.0),
         "landmarks": facts.landmarks,
         "quality": facts.quality,
+        "finding": tf.where(found, tf.gather(FINDINGS, facts.finding), FINDINGS[NONE]),
     }

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from handnet.data.example import SIDES, VIEWS
+from handnet.images.hand.findings import CUT_OFF, FINDINGS, SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
 
 
 class SeenHand(NamedTuple):
@@ -14,6 +16,7 @@ class SeenHand(NamedTuple):
         view: "dorsal" or "palmar".
         confidence: probability of view and side, 0.5..1: the thumb's place is certain, so one follows from the other.
         quality: 0 (do not use it) .. 1 (nothing is wrong).
+        finding: "one hand", "several hands", of which all else is that of the surest, or "a hand cut off by the border".
     """
 
     score: float
@@ -21,9 +24,10 @@ class SeenHand(NamedTuple):
     view: str
     confidence: float
     quality: float
+    finding: str
 
 
-def read_facts(score: float, palmar: float, right: float, quality: float) -> SeenHand:
+def read_facts(score: float, palmar: float, right: float, quality: float, finding: int) -> SeenHand:
     """Return the facts of a hand that was found, from the numbers of `handnet.images.hand_facts.HandFacts`."""
     return SeenHand(
         score,
@@ -31,13 +35,27 @@ def read_facts(score: float, palmar: float, right: float, quality: float) -> See
         VIEWS[int(palmar > 0.5)],
         max(palmar, 1.0 - palmar),
         quality,
+        FINDINGS[finding],
     )
 
 
 def describe_hand(hand: SeenHand) -> str:
     """Return one hand in words."""
     view = {"dorsal": "back", "palmar": "palm"}[hand.view]
-    return f"{view} of a {hand.side} hand (confidence {hand.confidence:.2f}; hand {hand.score:.2f}, quality {hand.quality:.2f})"
+    cut_off = ", cut off by the border" if hand.finding == FINDINGS[CUT_OFF] else ""
+    certainty = f"confidence {hand.confidence:.2f}; hand {hand.score:.2f}, quality {hand.quality:.2f}"
+    return f"{view} of a {hand.side} hand{cut_off} ({certainty})"
+
+
+def explain_unfit(hand: SeenHand | None) -> str:
+    """Return why no answer can be given for a photo, "" where one can.
+
+    The vector of a photo of several hands is that of any one of them: what is said of it may be said of another person.
+
+    Args:
+        hand: what is seen of the surest hand; None where that is not known.
+    """
+    return NOT_ONE[SEVERAL] if hand is not None and hand.finding == FINDINGS[SEVERAL] else ""
 
 
 def compare_hands(first: SeenHand, second: SeenHand) -> list[str]:

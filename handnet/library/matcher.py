@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handnet.evaluation.evidence import Evidence
     from handnet.evaluation.pair_verdict import Verdict
     from handnet.evaluation.verify import Verifier
+    from handnet.images.photo_store import Decoded
 
 # A file, the bytes of one, or the upright pixels of a photo, uint8 (H, W, 3), RGB.
 PhotoInput = str | Path | bytes | npt.NDArray[np.uint8]
@@ -60,7 +61,7 @@ class Matcher(Protocol):
             `same`, the calibrated `probability` of one person (prior 0.5), `score` and `threshold`.
 
         Raises:
-            DataError: a photo that cannot be used.
+            DataError: a photo that cannot be used, or is seen to show several hands.
             RunError: the model has no calibration: evaluate the run first; export it again.
         """
 
@@ -122,11 +123,11 @@ class RunMatcher:
             RunError: the weights are missing or do not fit.
         """
         start_tensorflow()
-        from handnet.images.photo_store import build_decoder
+        from handnet.images.photo_store import build_hand_decoder
         from handnet.networks.encoder import load_encoder
 
         self._run, self._encoder = run, load_encoder(run)
-        self._decode = build_decoder(run.config.image)
+        self._decode = build_hand_decoder(run.config.image)
         self.width = int(self._encoder.model.output_shape[-1])
 
     def embed(self, photos: PhotoInput | Sequence[PhotoInput]) -> Vectors:
@@ -135,17 +136,19 @@ class RunMatcher:
 
         listed = _list_photos(photos)
         batches = (_decode_all(listed[start : start + _BATCH], self._decode, start) for start in _starts(listed))
-        return embed_batches(self._encoder.model, batches)
+        return embed_batches(self._encoder.model, map(_stack_pixels, batches))
 
     def verify(self, first: PhotoInput, second: PhotoInput) -> "Verdict":
         """Say whether two photos show one person, by the run's classifier of pairs or else the cosine; see `Matcher`."""
         from handnet.embedding.encode import embed_batches, embed_features
         from handnet.embedding.run_vectors import PhotoVectors
         from handnet.evaluation.verify import verify_vectors
+        from handnet.images.seen_hand import explain_unfit
 
         verifier = self._verifier
-        pixels = _decode_all([first, second], self._decode, 0)
-        features = embed_batches(self._encoder.backbone, [pixels])
+        decoded = _decode_all([first, second], self._decode, 0)
+        _check_usable([first, second], [explain_unfit(photo.hand) for photo in decoded], 0)
+        features = embed_batches(self._encoder.backbone, [_stack_pixels(decoded)])
         embeddings = embed_features(self._encoder.head, features)
         of_backbone = self._run.config.pairs.features == "backbone"
         vectors = PhotoVectors(features if of_backbone else embeddings, embeddings)
@@ -155,7 +158,7 @@ class RunMatcher:
         """Say which places of two photos make them similar; see `Matcher`."""
         from handnet.evaluation.evidence import explain_pair
 
-        pixels = _decode_all([first, second], self._decode, 0)
+        pixels = _stack_pixels(_decode_all([first, second], self._decode, 0))
         return explain_pair(self._encoder, pixels, self._mean_features, self._run.config.image.background)
 
     @cached_property
@@ -218,8 +221,7 @@ class SavedModelMatcher:
             )
         outputs = self._call("verify", first=_read_all([first]), second=_read_all([second]))
         if not outputs["ok"][0]:
-            # Says which of the two it is.
-            self.embed([first, second])
+            self._explain_refusal([first, second])
         system = "pair classifier" if self._by_classifier else "distance"
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)
@@ -228,6 +230,17 @@ class SavedModelMatcher:
         """Refuse: an exported model holds no features to account for; see `Matcher`."""
         raise RunError(
             f"{str(self._folder)!r} is an exported model, which cannot explain. Load the run that it was exported from."
+        )
+
+    def _explain_refusal(self, photos: Sequence[PhotoInput]) -> None:
+        """Raise DataError that says which of two photos cannot be compared, and why."""
+        from handnet.images.hand.findings import FINDINGS, SEVERAL
+        from handnet.images.hand.quality_rule import NOT_ONE
+
+        self.embed(photos)
+        findings = self._call("embed", photos=_read_all(photos)).get("finding", [])
+        _check_usable(
+            photos, [NOT_ONE[SEVERAL] if words.decode() == FINDINGS[SEVERAL] else "" for words in findings], 0
         )
 
     def _call(self, signature: str, **photos: Sequence[bytes]) -> dict[str, Any]:
@@ -258,14 +271,16 @@ def _read_all(photos: Sequence[PhotoInput]) -> list[bytes]:
     return [to_file(photo) for photo in photos]
 
 
-def _decode_all(
-    photos: Sequence[PhotoInput], decode: Callable[[bytes], tuple[Any, str]], start: int
-) -> npt.NDArray[np.uint8]:
-    """Return the pixels (N, S, S, 3) of photos, decoded in parallel; `start` is the number of the first one."""
+def _decode_all(photos: Sequence[PhotoInput], decode: "Callable[[bytes], Decoded]", start: int) -> "list[Decoded]":
+    """Return what comes of photos, decoded in parallel; `start` is the number of the first one."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         decoded = list(pool.map(decode, _read_all(photos)))
-    _check_usable(photos, [reason for _, reason in decoded], start)
-    return np.stack([pixels for pixels, _ in decoded])
+    _check_usable(photos, [photo.problem for photo in decoded], start)
+    return decoded
+
+
+def _stack_pixels(decoded: "Sequence[Decoded]") -> npt.NDArray[np.uint8]:
+    return np.stack([photo.pixels for photo in decoded if photo.pixels is not None])
 
 
 def _check_usable(photos: Sequence[PhotoInput], reasons: Sequence[str], start: int) -> None:

@@ -34,6 +34,7 @@ _SEEN = {
     "seen_views": "seen_view",
     "seen_confidences": "seen_confidence",
     "qualities": "quality",
+    "findings": "finding",
 }
 _OF_THE_FILE = ("name", "model", "photos")
 
@@ -93,8 +94,8 @@ class EmbeddedPart:
         Args:
             path: a file that `check_vector_file` accepts.
             seen: what was seen in the N photos, to be written as well: `hand_scores`, `seen_sides`, `seen_views`,
-                `seen_confidences` and `qualities`, each (N,); in a table `hand_score`, `seen_side` and so on. They are
-                no labels: `load_part` passes them over.
+                `seen_confidences`, `qualities` and `findings`, each (N,); in a table `hand_score`, `seen_side` and so on.
+                They are no labels: `load_part` passes them over.
             private: for its owner's eyes alone.
 
         Raises:

@@ -69,13 +69,13 @@ class Hands(NamedTuple):
 def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
     """Find the hands of one photo.
 
-    The photo is looked at whole, as the reference does. Where that finds no hand, it is looked at more closely, in overlapping
-    parts, and turned, and the look with the surest palm decides.
+    The photo is looked at whole, as the reference does. Where its surest palm is no hand's, it is looked at more closely, in
+    overlapping parts, and turned, and the look with the surest palm decides.
 
     Args:
         photo: (H, W, 3), 0..255, any dtype.
         models: the two networks.
-        num_hands: how many at most; the work grows with it.
+        num_hands: how many at most; the work grows with the palms that are there.
 
     Returns:
         `num_hands` hands, of which `found` says whether they are there.
@@ -95,7 +95,8 @@ def _find_in_small(photo: tf.Tensor, models: HandModels, num_hands: int) -> Hand
         return step + 1, find_landmarks(photo, regions, palms.score[0], models)
 
     def is_missing(step: tf.Tensor, hands: Hands) -> tf.Tensor:
-        return (step < 2) & ~tf.reduce_any(hands.found)
+        # So the first hand is the same one, however many are asked for.
+        return (step < 2) & ~hands.found[0]
 
     return tf.while_loop(is_missing, look, (tf.constant(0), _make_none(num_hands)))[1]
 
@@ -130,7 +131,7 @@ def find_landmarks(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, mo
         palm_score: (N,) of the detector; 0 where there is no palm.
         models: the two networks.
     """
-    raw, score, _, world, features = models.locate(cut_regions(photo, regions, CROP_PX))
+    raw, score, world, features = _locate(photo, regions, palm_score, models)
     points = tf.reshape(raw, (-1, NUM_LANDMARKS, 3)) / CROP_PX
     landmarks = from_regions(tf.reverse(points[..., :2], [-1]), regions)
     thumb_right = find_thumb_side(landmarks)
@@ -150,6 +151,40 @@ def find_landmarks(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, mo
         regions,
         features,
     )
+
+
+def _locate(photo: tf.Tensor, regions: Regions, palm_score: tf.Tensor, models: HandModels) -> tuple[tf.Tensor, ...]:
+    """Return what the second network says of each square: landmarks, score, world, features (N, …); 0 where there is no palm."""
+
+    def look(regions: Regions) -> tuple[tf.Tensor, ...]:
+        raw, score, _, world, features = models.locate(cut_regions(photo, regions, CROP_PX))
+        return raw, score, world, features
+
+    num_squares = palm_score.shape[0]
+    if num_squares == 1:
+        return look(regions)
+
+    # One by one, so that the first hand is the same one to the bit, however many are asked for.
+    def look_at_one(region: Regions) -> tuple[tf.Tensor, ...]:
+        return tuple(values[0] for values in look(Regions(*(value[tf.newaxis] for value in region))))
+
+    # The surest come first. Most photos show one hand: to look for more costs nothing then.
+    count = tf.maximum(tf.reduce_sum(tf.cast(palm_score > 0.0, tf.int32)), 1)
+    widths = (3 * NUM_LANDMARKS, 1, 3 * NUM_LANDMARKS, NUM_FEATURES)
+    found = tf.map_fn(
+        look_at_one,
+        Regions(*(values[:count] for values in regions)),
+        fn_output_signature=tuple(tf.TensorSpec((width,), tf.float32) for width in widths),
+    )
+    rest = [[0, num_squares - count], [0, 0]]
+    return tuple(
+        tf.ensure_shape(tf.pad(values, rest), (num_squares, width)) for values, width in zip(found, widths, strict=True)
+    )
+
+
+def take_surest(hands: Hands) -> Hands:
+    """Return the first of the hands, as `Hands` of one."""
+    return tf.nest.map_structure(lambda values: values[:1], hands)
 
 
 def _scale_places(hands: Hands, scale: tf.Tensor) -> Hands:

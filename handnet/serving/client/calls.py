@@ -44,7 +44,7 @@ class Embedded(NamedTuple):
 
 
 # What models whose crops go by landmarks say of each photo as well; see `handnet.export.signatures.build_signatures`.
-SEEN_OUTPUTS = ("hand_score", "view", "side", "view_confidence", "landmarks", "quality")
+SEEN_OUTPUTS = ("hand_score", "view", "side", "view_confidence", "landmarks", "quality", "finding")
 
 # The columns of a file of vectors that keep them.
 SEEN_COLUMNS = {
@@ -53,6 +53,7 @@ SEEN_COLUMNS = {
     "side": "seen_sides",
     "view_confidence": "seen_confidences",
     "quality": "qualities",
+    "finding": "findings",
 }
 
 
@@ -63,7 +64,7 @@ class Verified(NamedTuple):
         similarity: float32 (N,), cosine.
         probability: float32 (N,), that both show one person, at prior 0.5.
         decision: bool (N,), similarity at or above the threshold.
-        ok: bool (N,), both photos could be decoded.
+        ok: bool (N,), both photos can be used, and neither is known to show several hands.
     """
 
     similarity: npt.NDArray[np.float32]

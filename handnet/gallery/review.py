@@ -115,13 +115,13 @@ def _review_range(candidate: Candidate, others: Hits, matching: Matching) -> lis
         known = np.concatenate([fit.impostors[~np.isnan(fit.impostors)], fit.genuine])
         beyond = STRANGE_SHARE * float(np.ptp(known))
         num_strange += not known.min() - beyond <= cosine <= known.max() + beyond
-    if num_strange < NUM_STRANGE:
+    if num_strange < max(1, min(NUM_STRANGE, len(others.people))):
         return []
     return [
         (
             "strange",
-            f"its similarity with {num_strange} people or more is like none of the calibration people's: a palm given as a back, "
-            f"or a back as a palm, would be taken for everybody's. Is it {candidate.kind}?",
+            f"its similarity with {num_strange} of those enrolled or more is like none of the calibration people's: a palm given "
+            f"as a back, or a back as a palm, would be taken for everybody's. Is it {candidate.kind}?",
         )
     ]
 

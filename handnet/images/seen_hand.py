@@ -65,4 +65,6 @@ def compare_hands(first: SeenHand, second: SeenHand) -> list[str]:
         remarks.append(f"both photos show the {'back' if first.view == 'dorsal' else 'palm'}")
     if first.side != second.side:
         remarks.append("one photo shows a left hand, the other a right hand")
+    if 0.0 in (first.quality, second.quality):
+        remarks.append("do not rely on this answer: a photo of quality 0 shows too little of the hand")
     return remarks

@@ -21,12 +21,14 @@ from handnet.embedding.encode import embed_files
 from handnet.embedding.engines import (
     build_engine,
 )
+from handnet.embedding.hand_columns import list_hands, note_findings
 from handnet.embedding.job import embed_photos
 from handnet.embedding.kept_vectors import KeptVectors
 from handnet.embedding.quick_embed import Vectors
 from handnet.errors import ConfigError, DataError, DiskError
 from handnet.files import hold_lock
 from handnet.images.photo_store import prepare_photos
+from handnet.images.seen_hand import SeenHand
 from handnet.metrics.embedded import label_embeddings, load_part
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.weights.manifest import hash_file
@@ -90,6 +92,7 @@ def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
         assert file["seen_sides"].tolist() == ["right"]
         assert file["seen_views"].tolist() == ["dorsal"]
         assert 0.9 < file["hand_scores"][0] <= 1.0
+        assert file["findings"].tolist() == ["one hand"]
         assert "views" not in file.files, "what is seen is no label"
     assert embed(photos[:1], config, encoder, tmp_path / "plain").hands == {}
 
@@ -258,3 +261,14 @@ def test_mistakes_are_one_line_before_any_work(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="A .parquet file needs the package pyarrow: pip install pyarrow"):
         call(run_folder, photos[0], "-o", "x.parquet")
+
+
+def test_vectors_that_are_not_of_one_whole_hand_are_named() -> None:
+    hand = SeenHand(0.9, "left", "palmar", 0.9, 0.5, "one hand")
+    cut_off = hand._replace(finding="a hand cut off by the border")
+    columns = list_hands([hand, hand._replace(finding="several hands"), *[cut_off] * 22])
+    first, *cut, more = note_findings([f"{number}.jpg" for number in range(24)], columns)
+    assert first == "'1.jpg': several hands: its vector is that of the one found most surely, whoever's it is"
+    assert (len(cut), cut[0][:40]) == (20, "'2.jpg': a hand cut off by the border: i")
+    assert more.startswith("2 more: a hand cut off by the border")
+    assert note_findings(["a.jpg"], {}) == []

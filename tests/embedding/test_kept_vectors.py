@@ -8,7 +8,7 @@ from handnet.images.seen_hand import SeenHand
 
 RUN = {"weights": "of this test"}
 VECTOR, FEATURES = np.array([0.6, 0.8], np.float32), np.array([1.0, -2.5, 3e-9], np.float32)
-HAND = SeenHand(0.9, "left", "palmar", 1.0 - 0.1, 0.3)
+HAND = SeenHand(0.9, "left", "palmar", 1.0 - 0.1, 0.3, "one hand")
 
 
 @pytest.mark.parametrize(

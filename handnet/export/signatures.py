@@ -26,8 +26,8 @@ Function: TypeAlias = Any
 DEFAULT = "serving_default"
 # Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
 _PLAIN_ERROR = 1e-5
-# Photos that are compared pixel for pixel: each has its own size and is sent alone.
-_NUM_WHOLE = 4
+# Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
+_NUM_FEW = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
 _DAMAGED = b"\x89PNG\r\n\x1a\n"
 
@@ -244,6 +244,8 @@ def compare_archive(
 ) -> float:
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
+    `embed` is run on all photos, the others, which call the same steps, on the first four.
+
     Args:
         folder: the SavedModel.
         paths: one photo or more.
@@ -259,34 +261,36 @@ def compare_archive(
     signatures = tf.saved_model.load(str(folder)).signatures
     # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
     contents = [read_for_graph(path) for path in paths]
-    whole = contents[:_NUM_WHOLE]
+    pixels = [read_photo(tf.constant(photo), image)[None] for photo in contents[:_NUM_FEW]]
     contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
 
-    def compare_vectors(name: str) -> list[float]:
-        received = _run(signatures[name], photos=tf.constant(contents))
-        return [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
+    def compare_vectors(name: str, count: int) -> list[float]:
+        received = _run(signatures[name], photos=tf.constant(contents[:count]))
+        return [_differ(received["embeddings"], vectors[:count]), _differ_flags(received["ok"], ok[:count])]
 
     def compare_others() -> float:
-        differences = compare_vectors(DEFAULT)
-        for photo, vector in zip(whole, expected, strict=False):
-            pixels = read_photo(tf.constant(photo), image)
-            received = _run(signatures["embed_pixels"], images=pixels[None])
+        few = _NUM_FEW + 1
+        differences = compare_vectors(DEFAULT, few)
+        for photo, vector in zip(pixels, expected, strict=False):
+            received = _run(signatures["embed_pixels"], images=photo)
             differences.append(_differ(received["embeddings"], vector[None]))
         if calibration is not None:
             # Each against the first, which is also the pair of a photo with itself.
-            similarities = expected @ expected[0] if scores is None else scores
-            others = tf.constant(contents[:1] * len(contents))
-            received = _run(signatures["verify"], first=tf.constant(contents), second=others)
-            differences += [_differ_flags(received["ok"], ok), *_differ_pairs(received, similarities, ok, calibration)]
-            pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
-            for photo, similarity in zip(pixels, similarities, strict=False):
+            similarities = (expected @ expected[0] if scores is None else scores)[:_NUM_FEW]
+            first, usable = contents[:few], ok[:few]
+            received = _run(signatures["verify"], first=tf.constant(first), second=tf.constant(first[:1] * len(first)))
+            differences += [
+                _differ_flags(received["ok"], usable),
+                *_differ_pairs(received, similarities, usable, calibration),
+            ]
+            for photo, similarity in zip(pixels, similarities, strict=True):
                 received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
                 differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
         return float(np.max(differences))
 
-    difference = float(np.max(compare_vectors("embed")))
+    difference = float(np.max(compare_vectors("embed", len(contents))))
     # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
     with _without_graph_optimizer():
         other = compare_others()

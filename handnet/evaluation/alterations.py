@@ -12,7 +12,7 @@ from handnet.config.settings import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.images.decode import crop_to_hand, find_hand, fit_photo, lay_tiles, read_photo, resize
 from handnet.images.hand.capsules import measure_palm_width
-from handnet.images.hand.landmark_crop import PLAIN_AGREEMENT, measure_agreement
+from handnet.images.hand.landmark_crop import COLOR_AGREEMENT, measure_agreement
 from handnet.images.hand.landmark_mask import PlacedMask, lay_on_photo, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
@@ -136,7 +136,7 @@ def _is_plain(photo: tf.Tensor, placed: PlacedMask, landmarks: tf.Tensor) -> tf.
     """Return whether the mask by colour holds as well, as crops by landmarks see it: bool scalar."""
     small = resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis])
     scale = tf.cast(tf.shape(small)[1], tf.float32) / tf.cast(tf.shape(photo)[0], tf.float32)
-    return measure_agreement(segment_small(small), scale, placed, landmarks) >= PLAIN_AGREEMENT
+    return measure_agreement(segment_small(small), scale, placed, landmarks) >= COLOR_AGREEMENT
 
 
 ALTERATIONS: dict[str, Alteration] = {

@@ -9,7 +9,7 @@ from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
 # Parts of the digest of a model, raised where vectors of before can no longer be compared with those of now: the first where
 # the decode or the crop by colour changes its pixels, the second where the landmarks, or the crop by them, do.
-PIXELS_VERSION, LANDMARKS_VERSION = 2, 3
+PIXELS_VERSION, LANDMARKS_VERSION = 2, 4
 
 # Under the settings of a new training. Runs that do not say which finder they had went by colour: `ImageConfig` keeps that.
 NEW_TRAININGS: Mapping[str, Any] = {"image": {"hand_finder": "auto"}}

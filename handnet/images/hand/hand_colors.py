@@ -11,8 +11,8 @@ COLOR_LIMIT = 2.5
 COLOR_CELLS = 16
 
 
-def measure_strangeness(picture: tf.Tensor, core: tf.Tensor) -> tf.Tensor:
-    """Return how far each pixel's colour is from those of the hand, in squared deviations.
+def measure_colors(picture: tf.Tensor, core: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return how far each pixel's colour is from those of the hand, along each axis of colour and altogether.
 
     The colours of the hand are a normal distribution of lightness and two ratios of channels, in logarithms, fitted to its core
     twice: the second time without what is strange itself, e.g. rings.
@@ -22,13 +22,13 @@ def measure_strangeness(picture: tf.Tensor, core: tf.Tensor) -> tf.Tensor:
         core: (1, S, S, 1), 1 where there is surely hand, else 0.
 
     Returns:
-        (1, S, S, 1) float32.
+        Differences from the mean, (1, S, S, 3), and squared deviations, (1, S, S, 1), float32.
     """
     logs = tf.math.log(picture + 0.03)
     red, green, blue = tf.unstack(logs, axis=-1)
     colors = tf.stack([tf.reduce_mean(logs, -1), red - green, green - blue], -1)
 
-    def fit(weight: tf.Tensor) -> tf.Tensor:
+    def fit(weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total = tf.maximum(tf.reduce_sum(weight), 1.0)
         away = colors - tf.reduce_sum(weight * colors, [1, 2], keepdims=True) / total
         x, y, z = tf.unstack(away, axis=-1)
@@ -36,9 +36,9 @@ def measure_strangeness(picture: tf.Tensor, core: tf.Tensor) -> tf.Tensor:
         spread = tf.reduce_sum(weight * products, [0, 1, 2]) / total
         # A hand in even light still varies by so much.
         inverse = invert_symmetric(1.3 * spread + tf.constant([5e-3, 0.0, 0.0, 8e-4, 0.0, 8e-4]))
-        return tf.reduce_sum(tf.matmul(away, inverse) * away, -1, keepdims=True)
+        return away, tf.reduce_sum(tf.matmul(away, inverse) * away, -1, keepdims=True)
 
-    return fit(core * tf.cast(fit(core) < 9.0, tf.float32))
+    return fit(core * tf.cast(fit(core)[1] < 9.0, tf.float32))
 
 
 def number_colors(picture: tf.Tensor) -> tf.Tensor:

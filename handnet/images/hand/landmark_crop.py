@@ -14,8 +14,9 @@ from handnet.images.hand.pose import find_pose
 from handnet.images.hand.regions import UP, Regions, cut_regions, from_regions, sample_photo, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
 
-# Where both masks agree so well, intersection over union, the background is plain, and the mask by colour is the more exact one.
-PLAIN_AGREEMENT = 0.8
+# Where the masks by colour and by landmarks agree so well, intersection over union above the wrist, the background is plain; and
+# where they agree better still, the mask by colour is the one to take (docs/measurements/front_end.md).
+PLAIN_AGREEMENT, COLOR_AGREEMENT = 0.8, 0.9
 
 
 def crop_by_landmarks(
@@ -58,7 +59,7 @@ def crop_by_landmarks(
         crop, kept = sample_placed(photo, placed, size_px, sign, canonical=canonical)
         return crop * kept + background * (1.0 - kept) if isolate else crop
 
-    is_plain = measure_agreement(by_color, scale, placed, landmarks) >= PLAIN_AGREEMENT
+    is_plain = measure_agreement(by_color, scale, placed, landmarks) >= COLOR_AGREEMENT
     return tf.ensure_shape(tf.cond(is_plain, crop_plain, crop_any), (size_px, size_px, 3))
 
 

@@ -1,8 +1,8 @@
-"""The mask of a hand on any background: from its landmarks, then refined by the colours of this hand and this background.
+"""The mask of a hand on any background: from its landmarks and a small network that knows the shapes of hands.
 
-Every bone is a capsule, as thick as a finger or a palm usually is. What lies well inside is hand, what lies well outside is not;
-the colours of both, counted, decide about the rest, and the border is moved to the edges of the picture. Core TensorFlow
-operations only.
+Every bone is a capsule, as thick as a finger or a palm usually is: what lies far outside of them is no hand. About the
+pixels near them a first mask by colours (`handnet.images.hand.pixel_measures`) and a network (`handnet.images.hand.mask_network`)
+decide together. Core TensorFlow operations only.
 """
 
 from typing import NamedTuple
@@ -12,20 +12,16 @@ import tensorflow as tf
 from handnet.images.hand.capsules import enclose_landmarks, measure_distance
 from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.guided_filter import guide_by_colors
-from handnet.images.hand.hand_colors import compare_colors, measure_strangeness, number_colors
-from handnet.images.hand.morphology import fill_holes, grow, smooth
+from handnet.images.hand.mask_network import find_hand_pixels
+from handnet.images.hand.morphology import fill_holes, grow
+from handnet.images.hand.pixel_measures import FIRST_MASK, NEVER, measure_pixels
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, to_regions
+from handnet.images.hand.side_and_view import find_thumb_side
 
 SIZE_PX = 144
-# Distances from the bone in radii: surely hand, surely not, and no hand at all.
-INSIDE, OUTSIDE, NEVER = 0.75, 1.5, 1.9
-# What the place says against what the colour says, in nats for each radius.
-PLACE_WEIGHT = 3.0
-# Pixels whose colour is stranger to this hand than this, in squared deviations, lose so many nats for each above, up to a limit.
-STRANGE, STRANGE_WEIGHT, STRANGE_LIMIT = 20.0, 0.15, 40.0
-# At last the border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of
-# this. By intersection over union with known masks on other grounds (docs/measurements/front_end.md) 0.92 became 0.95.
-EDGE_RADIUS_PX, EDGE_SOFTNESS = 12, 3e-4
+# The border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of this; and
+# what is hand by this share is hand (docs/measurements/front_end.md).
+EDGE_RADIUS_PX, EDGE_SOFTNESS, LEAST_SHARE = 8, 3e-4, 0.4
 
 
 class PlacedMask(NamedTuple):
@@ -50,26 +46,21 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     region = enclose_landmarks(landmarks[tf.newaxis])
     picture = cut_regions(photo, region, SIZE_PX)
     distance = measure_distance(to_regions(landmarks[tf.newaxis], region)[0], SIZE_PX)[tf.newaxis, ..., tf.newaxis]
-    place = PLACE_WEIGHT * (1.0 - distance)
     points, last = lay_points(region, SIZE_PX), tf.cast(tf.shape(photo)[:2], tf.float32) - 1.0
-    inside = tf.reduce_all((points >= 0.0) & (points <= last), -1, keepdims=True)
-    cells = number_colors(picture)
-    hand, other = tf.cast(distance < INSIDE, tf.float32), tf.cast(distance > OUTSIDE, tf.float32)
-    for _ in range(2):
-        color = compare_colors(cells, hand, other)
-        score = smooth(smooth(color)) + place
-        mask = tf.cast((score > 0.0) & (distance < NEVER), tf.float32)
-        # The second time the colours are counted on what the first has found.
-        hand, other = mask * tf.cast(distance < 1.2, tf.float32), (1.0 - mask) * tf.cast(distance > 1.0, tf.float32)
-    strangeness = measure_strangeness(picture, tf.cast(distance < 0.6, tf.float32) * tf.cast(inside, tf.float32))
-    score -= STRANGE_WEIGHT * tf.clip_by_value(strangeness - STRANGE, 0.0, STRANGE_LIMIT)
-    guided = guide_by_colors(tf.sigmoid(score), picture, EDGE_RADIUS_PX, EDGE_SOFTNESS)
-    mask = tf.cast((guided > 0.5) & (distance < NEVER), tf.float32)
+    inside = tf.cast(tf.reduce_all((points >= 0.0) & (points <= last), -1, keepdims=True), tf.float32)
+    # A thumb on the right is shown in the mirror: the masks of one person's two views then have the same faults.
+    thumb_right = find_thumb_side(landmarks[tf.newaxis])[0]
+    mirror = lambda values: tf.where(thumb_right, tf.reverse(values, [2]), values)  # noqa: E731
+    pixels = measure_pixels(picture, distance, inside)
+    chance = tf.sigmoid(mirror(find_hand_pixels(mirror(pixels))))
+    first = tf.clip_by_value((pixels[..., FIRST_MASK : FIRST_MASK + 1] + 1.0) / 2.0, 0.0, 1.0)
+    share = guide_by_colors((chance + first) / 2.0, picture, EDGE_RADIUS_PX, EDGE_SOFTNESS)
+    mask = tf.cast((share > LEAST_SHARE) & (distance < NEVER), tf.float32)
     bones = tf.cast(distance < 0.4, tf.float32)
     mask = grow(bones, tf.maximum(mask, bones))
     # A hole is a ring or a nail where the capsules cover it; between the fingers it is background.
     mask = tf.maximum(mask, fill_holes(mask) * tf.cast(distance < 1.0, tf.float32))
-    return PlacedMask(mask * tf.cast(inside, tf.float32), region)
+    return PlacedMask(mask * inside, region)
 
 
 def cover_points(placed: PlacedMask, points: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from handnet.images.hand.capsules import measure_palm_width
 from handnet.images.hand.crop import cover_mask
-from handnet.images.hand.landmark_crop import PLAIN_AGREEMENT, measure_agreement
+from handnet.images.hand.landmark_crop import COLOR_AGREEMENT, measure_agreement
 from handnet.images.hand.landmark_mask import cover_points, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, segment_small
 from handnet.images.hand.regions import sample_photo
@@ -60,7 +60,7 @@ def crop_warped(photo: tf.Tensor, landmarks: tf.Tensor, size_px: int, *, backgro
         places = (points + 0.5) * scale - 0.5
         return cover_mask(by_color, places[..., 0], places[..., 1])
 
-    is_plain = measure_agreement(by_color, scale, placed, landmarks) >= PLAIN_AGREEMENT
+    is_plain = measure_agreement(by_color, scale, placed, landmarks) >= COLOR_AGREEMENT
     rows = tf.range(size_px, dtype=tf.float32)[:, tf.newaxis, tf.newaxis]
     above = tf.clip_by_value((MEAN_HAND[0][0] + WRIST_MARGIN) * size_px - rows, 0.0, 1.0)
     kept = tf.cond(is_plain, cover_plain, lambda: cover_points(placed, points))

@@ -17,6 +17,8 @@ PAGE = "https://github.com/google-ai-edge/mediapipe"
 # The rule on their features that tells back from palm comes with handnet.
 VIEW_RULE = "back-or-palm"
 VIEW_RULE_TERMS = "fitted to photos of 11k Hands, which are free for reasonable academic fair use"
+# The network that draws the mask of a hand that was found comes with handnet too, learnt from synthetic hands alone.
+MASK_NETWORK = "handnet-synthetic-mask"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.images.hand.capsules import BONES, enclose_landmarks, measure_distance
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import find_hands
-from handnet.images.hand.hand_colors import measure_strangeness
+from handnet.images.hand.hand_colors import measure_colors
 from handnet.images.hand.landmark_crop import crop_by_landmarks
 from handnet.images.hand.landmark_mask import segment_by_landmarks
 from handnet.images.hand.regions import cut_regions, lay_points, to_regions
@@ -154,7 +154,7 @@ def test_the_colours_of_the_hand_are_no_strangers_and_others_are():
     core[:, 5:25, 5:35] = 1.0
     # A ring in the core is a stranger too.
     picture[:, 14:16, 15:18] = (0.9, 0.9, 0.2)
-    strangeness = measure_strangeness(tf.constant(picture), tf.constant(core))[0, ..., 0].numpy()
+    strangeness = measure_colors(tf.constant(picture), tf.constant(core))[1][0, ..., 0].numpy()
     assert np.median(strangeness[5:14, :25]) < 5
     assert strangeness[30:, 30:].min() > 60
     assert strangeness[14:16, 15:18].min() > 60

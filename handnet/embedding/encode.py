@@ -32,10 +32,22 @@ def embed_batches(model: keras.Model, batches: Iterable[Any]) -> Floats:
 
 def embed_features(head: keras.Model, features: Floats) -> Floats:
     """Return the unit vectors (N, D) of features (N, F), by the head of an encoder."""
-    begins = range(0, len(features), _ROWS_AT_ONCE)
-    # Called as it is: a graph for each head and number of rows, used once, costs more than it saves.
-    run = partial(head, training=False)
-    return embed(run, (features[begin : begin + _ROWS_AT_ONCE] for begin in begins), head.output_shape[-1])
+    return _call_as_it_is(head, features, _ROWS_AT_ONCE)
+
+
+def embed_once(encoder: keras.Model, images: npt.NDArray[np.uint8]) -> Floats:
+    """Return the vectors (N, D) of a few photos (N, S, S, 3) by a network that embeds no more afterwards."""
+    return _call_as_it_is(encoder, images, _PHOTOS_AT_ONCE)
+
+
+def _call_as_it_is(model: keras.Model, rows: npt.NDArray[Any], at_once: int) -> Floats:
+    """Return what a model makes of rows, its operations run one by one.
+
+    A graph for each model and number of rows, used once, costs more than it saves.
+    """
+    run = partial(model, training=False)
+    batches = (rows[begin : begin + at_once] for begin in range(0, len(rows), at_once))
+    return embed(run, batches, model.output_shape[-1])
 
 
 def embed_files(encoder: keras.Model, files: Sequence[str], progress: Progress = hide_progress) -> Floats:

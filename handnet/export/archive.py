@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.settings import ImageConfig
-from handnet.embedding.encode import embed_files
+from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
 from handnet.export.signatures import PairHead, score_squares
@@ -138,7 +138,8 @@ def _check(
     head: PairHead | None,
 ) -> float:
     files = prepare_photos(paths, image).files
-    images, expected = load_cached(files, image.size_px), embed_files(encoder.model, files)
+    images = load_cached(files, image.size_px)
+    expected = embed_once(encoder.model, images)
     scores = None
     if head is not None:
         siamese = build_siamese(encoder, head.classifier, head.features)

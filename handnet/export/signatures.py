@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from handnet.config.settings import ImageConfig
 from handnet.images.decode import read_photo
-from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
@@ -27,8 +26,8 @@ Function: TypeAlias = Any
 DEFAULT = "serving_default"
 # Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
 _PLAIN_ERROR = 1e-5
-# Photos that are compared pixel for pixel: each has its own size and is sent alone.
-_NUM_WHOLE = 4
+# Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
+_NUM_FEW = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
 _DAMAGED = b"\x89PNG\r\n\x1a\n"
 
@@ -61,7 +60,7 @@ def build_signatures(
     - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
-      similarity is the cosine, or the score of the head. `ok` is false, with 0, also where a photo shows several hands.
+      similarity is the cosine, or the score of the head.
     - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
@@ -94,16 +93,16 @@ def build_signatures(
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, ok, *known = shared.load(tf.concat([first, second], axis=0))
-        similarity, both_ok = shared.compare(pixels, drop_several(ok, known))
+            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
+        similarity, both_ok = shared.compare(pixels, ok)
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
             parts = [shared.fit(first), shared.fit(second)]
-        pixels, ok, *known = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
-        similarity, both_ok = shared.compare(pixels, drop_several(ok, known))
+        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
+        similarity, both_ok = shared.compare(pixels, ok)
         return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
@@ -173,16 +172,6 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
         return tf.where(both_ok, similarity, 0.0), both_ok
 
     return Steps(load, fit, embed, compare)
-
-
-def drop_several(ok: tf.Tensor, known: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Return `ok`, bool (B,), false also where a photo shows several hands: its vector is that of any one of them.
-
-    Args:
-        ok: the photo can be used.
-        known: the fields of `HandFacts`, (B, …) each; none where hands are not found by landmarks.
-    """
-    return ok & tf.not_equal(HandFacts(*known).finding, SEVERAL) if known else ok
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
@@ -256,6 +245,8 @@ def compare_archive(
 ) -> float:
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
+    `embed` is run on all photos, the others, which call the same steps, on the first four.
+
     Args:
         folder: the SavedModel.
         paths: one photo or more.
@@ -271,39 +262,36 @@ def compare_archive(
     signatures = tf.saved_model.load(str(folder)).signatures
     # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
     contents = [read_for_graph(path) for path in paths]
-    whole = contents[:_NUM_WHOLE]
+    pixels = [read_photo(tf.constant(photo), image)[None] for photo in contents[:_NUM_FEW]]
     contents.insert(1, _DAMAGED)
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
 
-    def compare_vectors(name: str) -> tuple[list[float], npt.NDArray[np.bool_]]:
-        received = _run(signatures[name], photos=tf.constant(contents))
-        differences = [_differ(received["embeddings"], vectors), _differ_flags(received["ok"], ok)]
-        # Photos that can be compared with others.
-        several = received["finding"] == FINDINGS[SEVERAL].encode() if "finding" in received else ~ok
-        return differences, ok & ~several
+    def compare_vectors(name: str, count: int) -> list[float]:
+        received = _run(signatures[name], photos=tf.constant(contents[:count]))
+        return [_differ(received["embeddings"], vectors[:count]), _differ_flags(received["ok"], ok[:count])]
 
     def compare_others() -> float:
-        differences, single = compare_vectors(DEFAULT)
-        for photo, vector in zip(whole, expected, strict=False):
-            pixels = read_photo(tf.constant(photo), image)
-            received = _run(signatures["embed_pixels"], images=pixels[None])
+        few = _NUM_FEW + 1
+        differences = compare_vectors(DEFAULT, few)
+        for photo, vector in zip(pixels, expected, strict=False):
+            received = _run(signatures["embed_pixels"], images=photo)
             differences.append(_differ(received["embeddings"], vector[None]))
         if calibration is not None:
             # Each against the first, which is also the pair of a photo with itself.
-            similarities = np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0)
-            answered = single & single[0]
-            others = tf.constant(contents[:1] * len(contents))
-            received = _run(signatures["verify"], first=tf.constant(contents), second=others)
-            differences.append(_differ_flags(received["ok"], answered))
-            differences += _differ_pairs(received, similarities, answered, calibration)
-            pixels = [read_photo(tf.constant(photo), image)[None] for photo in whole]
-            for photo, row in zip(pixels, np.flatnonzero(ok), strict=False):
+            similarities = (expected @ expected[0] if scores is None else scores)[:_NUM_FEW]
+            first, usable = contents[:few], ok[:few]
+            received = _run(signatures["verify"], first=tf.constant(first), second=tf.constant(first[:1] * len(first)))
+            differences += [
+                _differ_flags(received["ok"], usable),
+                *_differ_pairs(received, similarities, usable, calibration),
+            ]
+            for photo, similarity in zip(pixels, similarities, strict=True):
                 received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
-                differences += _differ_pairs(received, similarities[[row]], answered[[row]], calibration)
+                differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
         return float(np.max(differences))
 
-    difference = float(np.max(compare_vectors("embed")[0]))
+    difference = float(np.max(compare_vectors("embed", len(contents))))
     # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
     with _without_graph_optimizer():
         other = compare_others()
@@ -330,7 +318,8 @@ def _differ_pairs(
     ok: npt.NDArray[np.bool_],
     calibration: Calibration,
 ) -> list[float]:
-    expected = np.where(ok, similarities, 0.0).astype(np.float32)
+    expected = np.zeros(len(ok), np.float32)
+    expected[ok] = similarities
     # From the model's own similarities, so that a steep curve does not magnify their rounding.
     probability = compute_probability(calibration, received["similarity"])
     decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)

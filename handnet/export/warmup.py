@@ -14,7 +14,7 @@ from handnet.export.signatures import DEFAULT
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 WARMUP_BATCHES = (1, 8)
 # Small, since a pixel of it is stored 27 times; the graphs are the same for photos of every size.
-_GREY_PX = (48, 64)
+_GREY_PX = (24, 32)
 
 
 def write_warmup(folder: Path, name: str, signatures: Sequence[str]) -> int:

@@ -61,7 +61,7 @@ class Matcher(Protocol):
             `same`, the calibrated `probability` of one person (prior 0.5), `score` and `threshold`.
 
         Raises:
-            DataError: a photo that cannot be used, or is seen to show several hands.
+            DataError: a photo that cannot be used, or, of a run that finds hands by landmarks, shows several.
             RunError: the model has no calibration: evaluate the run first; export it again.
         """
 
@@ -221,7 +221,8 @@ class SavedModelMatcher:
             )
         outputs = self._call("verify", first=_read_all([first]), second=_read_all([second]))
         if not outputs["ok"][0]:
-            self._explain_refusal([first, second])
+            # Says which of the two it is.
+            self.embed([first, second])
         system = "pair classifier" if self._by_classifier else "distance"
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)
@@ -230,17 +231,6 @@ class SavedModelMatcher:
         """Refuse: an exported model holds no features to account for; see `Matcher`."""
         raise RunError(
             f"{str(self._folder)!r} is an exported model, which cannot explain. Load the run that it was exported from."
-        )
-
-    def _explain_refusal(self, photos: Sequence[PhotoInput]) -> None:
-        """Raise DataError that says which of two photos cannot be compared, and why."""
-        from handnet.images.hand.findings import FINDINGS, SEVERAL
-        from handnet.images.hand.quality_rule import NOT_ONE
-
-        self.embed(photos)
-        findings = self._call("embed", photos=_read_all(photos)).get("finding", [])
-        _check_usable(
-            photos, [NOT_ONE[SEVERAL] if words.decode() == FINDINGS[SEVERAL] else "" for words in findings], 0
         )
 
     def _call(self, signature: str, **photos: Sequence[bytes]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 import handnet.embedding.features
 from handnet.config.settings import Config
 from handnet.data.example import Example
-from handnet.embedding.encode import embed_features, embed_files, embed_part
+from handnet.embedding.encode import embed_features, embed_files, embed_once, embed_part
 from handnet.errors import DataError
 from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.networks.encoder import Encoder
@@ -50,6 +50,15 @@ def test_many_features_go_through_a_head_in_order() -> None:
     vectors = embed_features(head, features)
     np.testing.assert_allclose(vectors, features / np.linalg.norm(features, axis=1, keepdims=True), atol=1e-6)
     assert embed_features(head, features[:0]).shape == (0, 3)
+
+
+def test_photos_embedded_once_have_the_vectors_of_a_graph_and_no_graph_is_traced() -> None:
+    inputs = keras.Input((4, 4, 3))
+    encoder = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs / 255.0)))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), np.uint8)
+    vectors = embed_once(encoder, pixels)
+    assert encoder.predict_function is None
+    np.testing.assert_allclose(vectors, encoder.predict_on_batch(pixels), atol=1e-5)
 
 
 def test_the_heads_of_many_folds_are_not_traced_one_after_another() -> None:

@@ -64,7 +64,7 @@ class Verified(NamedTuple):
         similarity: float32 (N,), cosine.
         probability: float32 (N,), that both show one person, at prior 0.5.
         decision: bool (N,), similarity at or above the threshold.
-        ok: bool (N,), both photos can be used, and neither is known to show several hands.
+        ok: bool (N,), both photos could be decoded.
     """
 
     similarity: npt.NDArray[np.float32]

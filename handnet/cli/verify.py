@@ -88,7 +88,7 @@ def _verify_pair(
         _print_answer(first, second, *found, as_json)
         return
     start_tensorflow()
-    from handnet.evaluation.pair_verdict import refuse_several
+    from handnet.evaluation.pair_verdict import refuse_unfit
     from handnet.evaluation.verify import load_verifier, verify_photos
     from handnet.images.photo_store import read_hands
     from handnet.networks.encoder import load_encoder
@@ -96,7 +96,7 @@ def _verify_pair(
     verifier = load_verifier(run, load_encoder(run), warn)
     hands = read_hands([first, second], run.config.image)
     if hands:
-        refuse_several([first, second], hands)
+        refuse_unfit([first, second], hands)
     verdict = verify_photos(verifier, [(first, second)])[0]
     _print_answer(first, second, verdict, hands, as_json)
     _keep_frozen(verifier, [first, second])

@@ -47,15 +47,15 @@ def decide(scores: Iterable[float], calibration: Calibration, system: str) -> li
     ]
 
 
-def refuse_several(paths: Sequence[str], hands: Sequence[SeenHand | None]) -> None:
-    """Refuse photos of several hands: the vector is that of one of them, and the answer would be about anybody's.
+def refuse_unfit(paths: Sequence[str], hands: Sequence[SeenHand | None]) -> None:
+    """Refuse photos of several hands, or of too little of one: the answer might be about anybody.
 
     Args:
         paths: files.
         hands: what is seen of the surest hand of each; None where that is not known.
 
     Raises:
-        DataError: photos of several hands.
+        DataError: such photos.
     """
     problems = {path: why for path, hand in zip(paths, hands, strict=True) if (why := explain_unfit(hand))}
     if problems:

@@ -11,7 +11,7 @@ from handnet.data.checks import read_photo
 from handnet.embedding.frozen_encoder import FrozenPhoto, read_frozen
 from handnet.errors import DataError
 from handnet.evaluation.kept_thresholds import load_thresholds
-from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide, refuse_several
+from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide, refuse_unfit
 from handnet.images.seen_hand import SeenHand
 from handnet.images.unusable_photos import explain_problems
 from handnet.metrics.pairs.calibration import load_calibration
@@ -41,7 +41,7 @@ def verify_quickly(run: Run, first: str, second: str, warn: Echo) -> QuickAnswer
         warn: told where the calibration cannot be checked.
 
     Raises:
-        DataError: a photo that cannot be used, or shows several hands.
+        DataError: a photo that cannot be used, or shows several hands or too little of one.
         RunError: there is no calibration that fits the run's weights.
     """
     frozen = read_frozen(run)
@@ -54,7 +54,7 @@ def verify_quickly(run: Run, first: str, second: str, warn: Echo) -> QuickAnswer
         problems = {path: photo.problem for path, photo in zip((first, second), photos, strict=True) if photo.problem}
         if problems:
             raise DataError(explain_problems(problems, len({first, second})))
-        refuse_several((first, second), [photo.hand for photo in photos])
+        refuse_unfit((first, second), [photo.hand for photo in photos])
         if by_classifier:
             of_backbone = run.config.pairs.features == "backbone"
             score = frozen.score_pair(_pick(one, of_backbone), _pick(two, of_backbone))

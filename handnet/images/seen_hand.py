@@ -6,6 +6,11 @@ from handnet.data.example import SIDES, VIEWS
 from handnet.images.hand.findings import CUT_OFF, FINDINGS, SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
 
+# Which measure it is, `handnet data check` says.
+UNREADABLE = (
+    "the hand is cut off, hidden, dark, glaring or blurred (quality 0): photograph all of it, sharp and evenly lit"
+)
+
 
 class SeenHand(NamedTuple):
     """The facts of one photo's hand, for people.
@@ -50,12 +55,17 @@ def describe_hand(hand: SeenHand) -> str:
 def explain_unfit(hand: SeenHand | None) -> str:
     """Return why no answer can be given for a photo, "" where one can.
 
-    The vector of a photo of several hands is that of any one of them: what is said of it may be said of another person.
+    The vector of a photo of several hands is that of any one of them, and that of a photo of quality 0 tells next to nothing:
+    what is said of it may be said of another person.
 
     Args:
         hand: what is seen of the surest hand; None where that is not known.
     """
-    return NOT_ONE[SEVERAL] if hand is not None and hand.finding == FINDINGS[SEVERAL] else ""
+    if hand is None:
+        return ""
+    if hand.finding == FINDINGS[SEVERAL]:
+        return NOT_ONE[SEVERAL]
+    return "" if hand.quality > 0.0 else UNREADABLE
 
 
 def compare_hands(first: SeenHand, second: SeenHand) -> list[str]:
@@ -65,6 +75,4 @@ def compare_hands(first: SeenHand, second: SeenHand) -> list[str]:
         remarks.append(f"both photos show the {'back' if first.view == 'dorsal' else 'palm'}")
     if first.side != second.side:
         remarks.append("one photo shows a left hand, the other a right hand")
-    if 0.0 in (first.quality, second.quality):
-        remarks.append("do not rely on this answer: a photo of quality 0 shows too little of the hand")
     return remarks

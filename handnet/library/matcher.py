@@ -61,7 +61,7 @@ class Matcher(Protocol):
             `same`, the calibrated `probability` of one person (prior 0.5), `score` and `threshold`.
 
         Raises:
-            DataError: a photo that cannot be used, or, of a run that finds hands by landmarks, shows several.
+            DataError: a photo that cannot be used, or, of a run that finds hands by landmarks, shows several or too little.
             RunError: the model has no calibration: evaluate the run first; export it again.
         """
 

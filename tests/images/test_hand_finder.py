@@ -12,7 +12,7 @@ from handnet.config.settings import ImageConfig
 from handnet.config.toml import parse_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError
-from handnet.evaluation.pair_verdict import refuse_several
+from handnet.evaluation.pair_verdict import refuse_unfit
 from handnet.images.decode import crop_to_hand, find_hand
 from handnet.images.hand.findings import CUT_OFF, FINDINGS
 from handnet.images.hand_finder import choose_hand_finder, describe_hand_finder, describe_pixels
@@ -142,15 +142,16 @@ def test_what_is_seen_of_two_photos_is_said_in_words(real_models, tmp_path):
         "one photo shows a left hand, the other a right hand",
     ]
     assert compare_hands(first, first._replace(view="palmar")) == []
-    assert "do not rely on this answer" in compare_hands(first, second._replace(quality=0.0))[-1]
     assert "hand, cut off by the border (" in describe_hand(first._replace(finding=FINDINGS[CUT_OFF]))
     several = str(tmp_path / "several.png")
     Image.fromarray(np.concatenate([Image.open(path), Image.open(mirrored)], axis=1)).save(several)
     hands = read_hands([path, several], CANONICAL)
     assert [hand.finding for hand in hands] == ["one hand", "several hands"]
     with pytest.raises(DataError, match=r"1 of 2 photos cannot be used: '.*several.png': several hands"):
-        refuse_several([path, several], hands)
-    refuse_several([path, path], [first, None])
+        refuse_unfit([path, several], hands)
+    refuse_unfit([path, path], [first._replace(quality=0.01), None])
+    with pytest.raises(DataError, match=r"1 of 1 photos cannot be used: '.*hand.jpg': .*\(quality 0\)"):
+        refuse_unfit([path, path], [first, first._replace(quality=0.0)])
     assert read_hands([path], replace(CANONICAL, hand_finder="colour")) == []
     with pytest.raises(DataError, match="No such file"):
         read_hands([str(tmp_path / "absent.jpg")], CANONICAL)

@@ -1,5 +1,7 @@
 """Settings for all tests: the photo cache lies in a temporary folder, and no data set is taken from the environment."""
 
+import contextlib
+import ctypes
 import gc
 import itertools
 import os
@@ -20,8 +22,11 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # processes of their own compute is compared to the bit.
 OPTIMISED = (
     *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
-    *("export/", "library/", "serving/"),
+    *("export/", "library/", "networks/test_merging.py", "serving/"),
 )
+
+# Two processes test at a time, and machines with 8 GB are common.
+MAX_RESIDENT_BYTES = 3 << 30
 
 # Of the tests' caches.
 _NUMBERS = itertools.count()
@@ -62,6 +67,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         settings = tensorflow.config.optimizer
         if settings.get_experimental_options().get("disable_meta_optimizer", False) != plain:
             settings.set_experimental_options({"disable_meta_optimizer": plain})
+
+
+# After the fixtures of the file, which hold models.
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Give memory back between two files, where a process has taken much: kept decoders, dead networks, what malloc keeps."""
+    if nextitem is not None and nextitem.path != item.path and _count_resident_bytes() > MAX_RESIDENT_BYTES:
+        # One that finds hands by landmarks takes some 400 MB.
+        if (photo_store := sys.modules.get("handnet.images.photo_store")) is not None:
+            photo_store.build_decoder.cache_clear()
+            photo_store.build_hand_decoder.cache_clear()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _count_resident_bytes() -> int:
+    """Return the resident memory of this process; 0 where the system does not tell it as Linux does."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,20 @@ def is_run(folder: Path) -> bool:
     return (folder / FACTS_FILE).is_file() and (folder / CONFIG_FILE).is_file()
 
 
+def find_weights(run: "Run") -> Path:
+    """Return the file of a run's weights.
+
+    Raises:
+        RunError: there is none.
+    """
+    file = run.folder / WEIGHTS_FILE
+    if not file.exists():
+        raise RunError(
+            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it again."
+        )
+    return file
+
+
 def read_run(folder: Path) -> Run:
     """Read a run folder.
 

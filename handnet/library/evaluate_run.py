@@ -141,7 +141,14 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained
 
 
 def load_once(run: "Run") -> "Callable[[], Encoder]":
-    """Return a function that starts TensorFlow and loads the encoder of a run when it is called first."""
+    """Return a function that starts TensorFlow and loads the encoder of a run when it is called first.
+
+    Raises:
+        RunError: the run has no weights, even if all vectors are known.
+    """
+    from handnet.config.run_folder import find_weights
+
+    find_weights(run)
 
     @cache
     def load() -> "Encoder":

@@ -10,6 +10,7 @@ from keras import ops
 from handnet.config.run_folder import (
     WEIGHTS_FILE,
     Run,
+    find_weights,
     is_run,
     read_run,
 )
@@ -182,10 +183,5 @@ def load_encoder(run: Run) -> Encoder:
     """
     set_precision("float32")
     encoder = build_encoder(run.config, weights="none")
-    file = run.folder / WEIGHTS_FILE
-    if not file.exists():
-        raise RunError(
-            f"{str(run.folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began. Train it again."
-        )
-    load_encoder_weights(encoder.model, file)
+    load_encoder_weights(encoder.model, find_weights(run))
     return encoder

@@ -96,8 +96,8 @@ def test_names_and_folders_that_will_not_do(tmp_path):
 
 def test_the_catalogue_is_whole():
     rows = list_published()
-    # The header, what comes with the package, the networks that find hands and their rule, and what is published.
-    assert len(rows) == 1 + len(SHIPPED) + 2 + len(collect_published())
+    # The header, what comes with the package, the networks that find hands, their rule, the mask's, and what is published.
+    assert len(rows) == 1 + len(SHIPPED) + 3 + len(collect_published())
     assert {len(row) for row in rows} == {8}
     for name, (_, published) in collect_published().items():
         assert published.licence, name

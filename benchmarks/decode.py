@@ -28,7 +28,7 @@ def run_ours(photos: list[str], repeats: int, clock: str, work: Path) -> dict[st
     start_tensorflow()
     import tensorflow as tf
 
-    from handnet.config.settings import ImageConfig
+    from handnet.config.image import ImageConfig
     from handnet.images.decode import resize
     from handnet.images.photo_store import build_decoder
 

@@ -62,7 +62,7 @@ def prepare_tensorflow(from_bytes: bool) -> Any:
     """Return the front end as a graph of a decoded photo or of the bytes of one."""
     import tensorflow as tf
 
-    from handnet.config.settings import ImageConfig
+    from handnet.config.image import ImageConfig
     from handnet.images.decode import read_photo
     from handnet.images.hand.front_end import find_hands
     from handnet.images.hand_models.models import load_hand_models

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.config.toml import parse_config
 from handnet.export.archive import FACTS_FILE, export_encoder
 from handnet.images.decode import load_photo

@@ -85,8 +85,8 @@ def main() -> None:
     start_tensorflow()
     import keras
 
+    from handnet.config.image import ImageConfig
     from handnet.config.run_folder import read_run
-    from handnet.config.settings import ImageConfig
     from handnet.data.readers.hands11k import read_hands11k
     from handnet.files import new_folder
     from handnet.images.photo_store import load_cached, prepare_photos

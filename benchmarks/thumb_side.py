@@ -24,7 +24,7 @@ def measure(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float
     """Return each photo's outline less its mirror image, left half (N, 32), and its thumb's side (N,), +1 right."""
     import tensorflow as tf
 
-    from handnet.config.settings import ImageConfig
+    from handnet.config.image import ImageConfig
     from handnet.data.readers.hands11k import read_hands11k
     from handnet.images.decode import read_photo
     from handnet.images.hand.crop import OUTLINE_CELLS, measure_outline

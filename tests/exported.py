@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.export.archive import Export, export_encoder
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import BACKBONES

@@ -30,6 +30,7 @@ THROUGH = {
         *("gallery/stores/milvus_client", "gallery/stores/milvus_indexes", "gallery/stores/milvus_lock"),
         *("gallery/stores/milvus_rows", "gallery/stores/milvus_commit", "gallery/stores/milvus_reading"),
     ),
+    "config/test_settings.py": ("config/image", "config/ranges"),
     "data/remote/test_any_folder.py": ("data/remote/remote_photos",),
     "embedding/test_job.py": ("embedding/shard", "embedding/hand_columns"),
     "training/test_nodes.py": ("embedding/predict",),

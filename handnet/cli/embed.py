@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from handnet.cli._data import FoundPhotos
+    from handnet.config.image import ImageConfig
     from handnet.config.run_folder import Run
-    from handnet.config.settings import ImageConfig
     from handnet.data.example import Example
     from handnet.embedding.engines import Engine
     from handnet.embedding.quick_embed import Vectors

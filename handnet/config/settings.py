@@ -1,40 +1,21 @@
 """The settings of a run: frozen dataclasses with their defaults and their ranges."""
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from handnet.config.augmentation import AugmentConfig
-from handnet.errors import ConfigError, format_unknown
+from handnet.config.image import MIRRORED_CROPS, SINGLE_CROPS, ImageConfig
+from handnet.config.ranges import check_choice, check_range
+from handnet.errors import ConfigError
 
 Scalar = str | int | float | bool
 Options = Mapping[str, Scalar]
 SCHEDULES = ("cosine", "one-cycle", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
 POSITION_RULES = ("meta", "huggingface", "keras")
-HAND_FINDERS = ("colour", "landmarks", "auto")
-CROPS = (
-    "none",
-    "hand",
-    "hand-upright",
-    "hand-canonical",
-    "hand-palm",
-    "hand-warped",
-    "hand-and-photo",
-    "middle",
-    "several",
-)
-# Those that are a picture of their own, not several in one.
-SINGLE_CROPS = tuple(crop for crop in CROPS if crop not in ("hand-and-photo", "several"))
 # A source is a layer, a folder of the cache and a key in TOML under its name.
 _SOURCE_NAME = re.compile(r"(?!(image|sources|network\d+|.*_(crop|alignment|resize))$)[A-Za-z][A-Za-z0-9_]*")
-# Those for which no hand is looked for.
-WHOLE_CROPS = ("none", "middle")
-# Those in which left and right hands look the same.
-MIRRORED_CROPS = ("hand-canonical", "hand-palm", "hand-warped", "hand-and-photo")
-# Those that landmarks alone can lay.
-LANDMARK_CROPS = ("hand-palm", "hand-warped")
 
 
 @dataclass(frozen=True)
@@ -59,108 +40,7 @@ class DataConfig:
     fill_labels: bool = True
 
     def __post_init__(self) -> None:
-        _check_choice("data.identity", self.identity, ("person", "hand"))
-
-
-def find_tiles_per_side(num_crops: int) -> int:
-    """Return how many squares lie along each side of the smallest square grid that holds so many crops, at least 1."""
-    return math.ceil(math.sqrt(max(num_crops, 1)))
-
-
-@dataclass(frozen=True)
-class ImageConfig:
-    """How a photo becomes a square array, the same for training, evaluation and serving.
-
-    Attributes:
-        size_px: side of the square, pixels.
-        fit: "letterbox" (whole photo, padded), "stretch" (whole photo, aspect lost) or "center-crop" (cuts fingers off;
-            only for comparison with systems that do it).
-        crop: "none"; "hand": the hand alone, segmented, centred and scaled on a plain background; "hand-upright": turned as
-            well, so that the fingers point up; "hand-canonical": and mirrored, so that the thumb is on the left. Left and
-            right hands look the same then, and so do backs and palms: for identities that are people, not hands.
-            "hand-palm": as "hand-canonical", but laid by the landmarks of the palm instead of the outline; "hand-warped": warped
-            so that all landmarks lie where a mean hand has them; both need image.hand_finder = "landmarks".
-            "hand-and-photo": "hand-canonical" in the upper left two thirds of the picture and the whole photo in the lower right
-            third. "middle": the middle half of either side, for faces that are centred. "several": those of `crops`, in one
-            picture.
-        crops: of "several": the crops that are laid into one picture, row by row on the smallest square grid that holds them.
-            They follow from `model.sources`.
-        background: grey level 0..255 of the padding and of the cropped hand's background.
-        hand_finder: what a crop to the hand goes by. "colour": the hand stands out from a plain background; "landmarks": 21
-            landmarks that two networks find on any background (`handnet weights fetch mediapipe-hands`); "auto": landmarks
-            where these networks are on this machine and a sample of the photos shows hands on other than plain grounds, else
-            colour. A run records which of the two it is.
-    """
-
-    size_px: int = 224
-    fit: str = "letterbox"
-    crop: str = "none"
-    crops: tuple[str, ...] = ()
-    background: int = 255
-    # Runs made before there was a choice do not say it, and went by colour.
-    hand_finder: str = "colour"
-
-    def __post_init__(self) -> None:
-        _check_range("image.size_px", self.size_px, 16, 2048)
-        _check_range("image.background", self.background, 0, 255)
-        _check_choice("image.fit", self.fit, ("letterbox", "stretch", "center-crop"))
-        _check_choice("image.crop", self.crop, CROPS)
-        _check_choice("image.hand_finder", self.hand_finder, HAND_FINDERS)
-        if self.hand_finder == "landmarks" and not self.is_hand_crop:
-            raise ConfigError(
-                f'image.hand_finder = "landmarks" is for crops to the hand. Received: image.crop = "{self.crop}". '
-                'Leave one out, or give e.g. image.crop = "hand-canonical".'
-            )
-        by_landmarks = next((crop for crop in LANDMARK_CROPS if crop in (self.crop, *self.crops)), "")
-        if self.hand_finder == "colour" and by_landmarks:
-            raise ConfigError(
-                f'image.crop = "{by_landmarks}" needs landmarks. Received: image.hand_finder="colour". Fetch the networks that '
-                'find them (handnet weights fetch mediapipe-hands), and give image.hand_finder = "landmarks".'
-            )
-        if self.crop == "hand-and-photo" and self.size_px % 3:
-            raise ConfigError(
-                'image.crop = "hand-and-photo" divides the picture in thirds: `image.size_px` must be a multiple of 3. '
-                f"Received: {self.size_px}. Give 192."
-            )
-        for crop in self.crops:
-            _check_choice("image.crops", crop, SINGLE_CROPS)
-        if (self.crop == "several") != (len(self.crops) > 1):
-            raise ConfigError(
-                'image.crop = "several" goes with two or more `image.crops`, and other crops with none. Received: image.crop='
-                f"{self.crop!r}, image.crops={list(self.crops)}. Leave both out: they follow from `model.sources`."
-            )
-        if self.size_px % self.tiles_per_side:
-            raise ConfigError(
-                f"`image.size_px` must be a multiple of {self.tiles_per_side}: {len(self.crops)} crops form such a grid. "
-                f"Received: {self.size_px}."
-            )
-
-    @property
-    def tiles_per_side(self) -> int:
-        """How many crops lie along each side of the picture: 1 but for "several"."""
-        return find_tiles_per_side(len(self.crops))
-
-    @property
-    def tiles(self) -> tuple["ImageConfig", ...]:
-        """The settings of each crop in the picture, row by row; those of the picture itself where it is one crop."""
-        if not self.crops:
-            return (self,)
-        size_px = self.size_px // self.tiles_per_side
-        return tuple(
-            replace(
-                self,
-                size_px=size_px,
-                crop=crop,
-                crops=(),
-                hand_finder=self.hand_finder if crop not in WHOLE_CROPS else "colour",
-            )
-            for crop in self.crops
-        )
-
-    @property
-    def is_hand_crop(self) -> bool:
-        """Whether the hand is looked for in each photo."""
-        return self.crop not in WHOLE_CROPS
+        check_choice("data.identity", self.identity, ("person", "hand"))
 
 
 @dataclass(frozen=True)
@@ -189,13 +69,13 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         if self.name:
-            _check_choice("sampler.name", self.name, ("people", "pairs"))
-        _check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
-        _check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
-        _check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
-        _check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
-        _check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
-        _check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
+            check_choice("sampler.name", self.name, ("people", "pairs"))
+        check_range("sampler.people_per_batch", self.people_per_batch, 2, 1_000_000)
+        check_range("sampler.photos_per_view", self.photos_per_view, 1, 1_000)
+        check_range("sampler.pairs_per_batch", self.pairs_per_batch, 1, 1_000_000)
+        check_range("sampler.positive_fraction", self.positive_fraction, 0.0, 1.0)
+        check_range("sampler.passes_per_epoch", self.passes_per_epoch, 1, 1_000_000)
+        check_range("sampler.alike_fraction", self.alike_fraction, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -231,8 +111,8 @@ class SourceConfig:
         """
         if not self.backbone:
             raise ConfigError(f"`{key}.backbone` must name a backbone. Received nothing.")
-        _check_choice(f"{key}.crop", self.crop, SINGLE_CROPS)
-        _check_range(f"{key}.size_px", self.size_px, 0, 2048)
+        check_choice(f"{key}.crop", self.crop, SINGLE_CROPS)
+        check_range(f"{key}.size_px", self.size_px, 0, 2048)
         _check_taps(f"{key}.taps", self.taps)
 
 
@@ -292,12 +172,12 @@ class ModelConfig:
                     f"Received: {name!r}."
                 )
             source.check(f"model.sources.{name}")
-        _check_range("model.hidden_size", self.hidden_size, 1, 65_536)
-        _check_range("model.embedding_size", self.embedding_size, 2, 65_536)
-        _check_range("model.dropout", self.dropout, 0.0, 0.95)
-        _check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
-        _check_range("model.drop_path", self.drop_path, 0.0, 0.95)
-        _check_choice("model.position_rule", self.position_rule, POSITION_RULES)
+        check_range("model.hidden_size", self.hidden_size, 1, 65_536)
+        check_range("model.embedding_size", self.embedding_size, 2, 65_536)
+        check_range("model.dropout", self.dropout, 0.0, 0.95)
+        check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
+        check_range("model.drop_path", self.drop_path, 0.0, 0.95)
+        check_choice("model.position_rule", self.position_rule, POSITION_RULES)
         if self.trainable == "none" and (self.drop_path or self.recompute):
             raise ConfigError(
                 "`model.drop_path` and `model.recompute` change nothing in a frozen backbone. Received: "
@@ -352,15 +232,15 @@ class OptimizerConfig:
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
-        _check_choice("optimizer.schedule", self.schedule, SCHEDULES)
-        _check_range("optimizer.learning_rate", self.learning_rate, 1e-12, 1e3)
-        _check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
-        _check_range("optimizer.warmup_fraction", self.warmup_fraction, 0.0, 1.0)
-        _check_range("optimizer.clip_norm", self.clip_norm, 0.0, 1e9)
-        _check_range("optimizer.accumulate_steps", self.accumulate_steps, 1, 1_000_000)
-        _check_range("optimizer.ema_momentum", self.ema_momentum, 0.0, 0.999999)
-        _check_range("optimizer.layer_decay", self.layer_decay, 1e-3, 1.0)
+        check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
+        check_choice("optimizer.schedule", self.schedule, SCHEDULES)
+        check_range("optimizer.learning_rate", self.learning_rate, 1e-12, 1e3)
+        check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
+        check_range("optimizer.warmup_fraction", self.warmup_fraction, 0.0, 1.0)
+        check_range("optimizer.clip_norm", self.clip_norm, 0.0, 1e9)
+        check_range("optimizer.accumulate_steps", self.accumulate_steps, 1, 1_000_000)
+        check_range("optimizer.ema_momentum", self.ema_momentum, 0.0, 0.999999)
+        check_range("optimizer.layer_decay", self.layer_decay, 1e-3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -380,9 +260,9 @@ class FeaturesConfig:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        _check_choice("features.cache", self.cache, ("auto", "on", "off"))
-        _check_range("features.views", self.views, 1, 1_000)
-        _check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
+        check_choice("features.cache", self.cache, ("auto", "on", "off"))
+        check_range("features.views", self.views, 1, 1_000)
+        check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
 
 
 @dataclass(frozen=True)
@@ -407,11 +287,11 @@ class TrainConfig:
     jit: bool = False
 
     def __post_init__(self) -> None:
-        _check_range("train.epochs", self.epochs, 0, 1_000_000)
-        _check_range("train.patience", self.patience, 0, 1_000_000)
-        _check_range("train.seed", self.seed, 0, 2**31 - 1)
-        _check_choice("train.precision", self.precision, PRECISIONS)
-        _check_choice("train.keep", self.keep, ("best", "last"))
+        check_range("train.epochs", self.epochs, 0, 1_000_000)
+        check_range("train.patience", self.patience, 0, 1_000_000)
+        check_range("train.seed", self.seed, 0, 2**31 - 1)
+        check_choice("train.precision", self.precision, PRECISIONS)
+        check_choice("train.keep", self.keep, ("best", "last"))
         if self.keep == "last" and self.patience:
             raise ConfigError(
                 'train.keep = "last" trains for all epochs, and train.patience stops before. '
@@ -449,16 +329,16 @@ class PairsConfig:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        _check_choice("pairs.features", self.features, ("embedding", "backbone"))
-        _check_choice("pairs.part", self.part, ("train", "val"))
-        _check_range("pairs.num_drawn", self.num_drawn, 0, 10_000_000)
+        check_choice("pairs.features", self.features, ("embedding", "backbone"))
+        check_choice("pairs.part", self.part, ("train", "val"))
+        check_range("pairs.num_drawn", self.num_drawn, 0, 10_000_000)
         for size in self.hidden_sizes:
-            _check_range("pairs.hidden_sizes", size, 1, 65_536)
-        _check_range("pairs.dropout", self.dropout, 0.0, 0.95)
-        _check_range("pairs.learning_rate", self.learning_rate, 1e-12, 1e3)
-        _check_range("pairs.weight_decay", self.weight_decay, 0.0, 1e3)
-        _check_range("pairs.epochs", self.epochs, 1, 1_000_000)
-        _check_range("pairs.batch_size", self.batch_size, 1, 1_000_000)
+            check_range("pairs.hidden_sizes", size, 1, 65_536)
+        check_range("pairs.dropout", self.dropout, 0.0, 0.95)
+        check_range("pairs.learning_rate", self.learning_rate, 1e-12, 1e3)
+        check_range("pairs.weight_decay", self.weight_decay, 0.0, 1e3)
+        check_range("pairs.epochs", self.epochs, 1, 1_000_000)
+        check_range("pairs.batch_size", self.batch_size, 1, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -502,13 +382,3 @@ def _check_taps(key: str, taps: Options) -> None:
     for name, cells in taps.items():
         if not isinstance(cells, int) or isinstance(cells, bool) or not 0 <= cells <= 64:
             raise ConfigError(f"`{key}.{name}` must be a whole number of cells from 0 to 64. Received: {cells!r}.")
-
-
-def _check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
-    if value not in valid:
-        raise ConfigError(format_unknown(f"value of {key}:", value, valid))
-
-
-def _check_range(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {value!r}.")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import find_model_file, mark_used, use_folder
 from handnet.embedding.predict import build_predict
 from handnet.embedding.run_identity import digest_code

@@ -1,4 +1,4 @@
-"""How far an engine's features may be from the backbone's own: compared with what photos differ by, not with their length."""
+"""The largest error that the features of an engine may have, measured against how much photos differ from each other."""
 
 import keras
 import numpy as np

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.augmentation import AugmentConfig
-from handnet.config.settings import Config, ImageConfig, ModelConfig
+from handnet.config.image import ImageConfig
+from handnet.config.settings import Config, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.embedding.engines import PRECISIONS, Engine, build_engine, choose_engine

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from handnet.config.image import ImageConfig
 from handnet.config.run_folder import Run
-from handnet.config.settings import ImageConfig
 from handnet.data.cache import mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
 from handnet.embedding.encode import compute_vectors

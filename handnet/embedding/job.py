@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import trim_cache
 from handnet.embedding.engines import Engine

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import digest_bytes
 from handnet.data.remote.addresses import is_address
 from handnet.data.remote.remote_photos import read_photo_anywhere

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.images.decode import crop_to_hand, find_hand, fit_photo, lay_tiles, read_photo, resize
 from handnet.images.hand.capsules import measure_palm_width

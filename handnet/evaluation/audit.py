@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.errors import EvaluationError
 from handnet.evaluation.alterations import ALTERATIONS, Images, read_altered

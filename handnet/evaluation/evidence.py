@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig, ModelConfig
+from handnet.config.image import ImageConfig
+from handnet.config.settings import ModelConfig
 from handnet.console import Progress, hide_progress
 from handnet.embedding.features import compute_features
 from handnet.evaluation.linear_account import COMMON, LinearAccount, account_for, list_rows

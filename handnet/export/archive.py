@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.errors import RunError
 from handnet.export.signatures import PairHead, compare_archive, write_archive
 from handnet.metrics.pairs.calibration import Calibration

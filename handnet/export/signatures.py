@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.images.decode import read_photo
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.images.blank_check import is_blank
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import Hands, find_hands

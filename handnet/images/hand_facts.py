@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.example import SIDES, VIEWS
 from handnet.images.decode import find_hand, fit_photo, is_usable
 from handnet.images.hand.findings import FINDINGS, NONE

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from handnet.config.settings import LANDMARK_CROPS, ImageConfig
+from handnet.config.image import LANDMARK_CROPS, ImageConfig
 from handnet.images.hand_models.model_files import FILES, NAME, has_hand_models
 
 # Parts of the digest of a model, raised where vectors of before can no longer be compared with those of now: the first where

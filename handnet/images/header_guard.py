@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.checks import BMP_HEADERS, MAX_PIXELS
 from handnet.images.decode import fit_photo, is_usable, read_photo
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, use_folder
 from handnet.data.checks import read_photo
 from handnet.images.pixel_rules import describe_rules

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo

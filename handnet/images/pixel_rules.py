@@ -15,7 +15,7 @@ from typing import Any
 
 import PIL
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.images.hand_finder import describe_pixels
 
 _PACKAGE = Path(__file__).parents[1]

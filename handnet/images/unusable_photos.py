@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.blank_rule import BLANK
 
 DAMAGED = "damaged or truncated: it cannot be decoded whole"

@@ -9,7 +9,7 @@ import pytest
 
 import handnet.data.cache
 from handnet.cli._data import find_data
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import (
     clear_cache,
     digest_bytes,

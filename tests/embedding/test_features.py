@@ -12,7 +12,8 @@ import handnet.data.cache
 import handnet.embedding.engines
 import handnet.embedding.features
 from handnet.config.augmentation import AugmentConfig
-from handnet.config.settings import Config, ImageConfig, SourceConfig, find_tiles_per_side
+from handnet.config.image import ImageConfig, find_tiles_per_side
+from handnet.config.settings import Config, SourceConfig
 from handnet.data.cache import find_cache_folder
 from handnet.embedding.engines import ENGINES, Engine, build_engine
 from handnet.embedding.features import FeatureViews, compute_features, compute_views, draw_uniforms

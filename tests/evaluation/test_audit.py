@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.errors import EvaluationError
 from handnet.evaluation.alterations import ALTERATIONS, Alteration, read_altered
 from handnet.evaluation.audit import audit_part, format_audit

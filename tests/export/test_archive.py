@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import handnet.export.archive
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.errors import DiskError, RunError
 from handnet.export.archive import export_encoder, find_next_version
 from handnet.networks.formats import FORMATS

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import pytest
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.errors import ConfigError, RunError
 from handnet.export.archive import FACTS_FILE, export_encoder
 from handnet.networks.device import set_precision

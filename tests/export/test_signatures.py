@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import handnet.export.archive
 import handnet.export.signatures
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DiskError, RunError
 from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder

@@ -89,7 +89,7 @@ def fuzz(count: int, keep: Path, seed: int = 0, size_px: int = 32) -> Findings:
     """
     import tensorflow as tf
 
-    from handnet.config.settings import ImageConfig
+    from handnet.config.image import ImageConfig
     from handnet.data.checks import check_photo, find_damage, needs_pillow
     from handnet.images.header_guard import MAX_GIF_BYTES, load_photos
     from handnet.images.photo_store import build_decoder

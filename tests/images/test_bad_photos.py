@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.blank_rule import BLANK
 from handnet.data.synthetic import draw_hand, draw_hand_with_mask, sample_person
 from handnet.data.synthetic.grounds import GROUNDS

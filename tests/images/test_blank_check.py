@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.blank_rule import BLANK, LEAST_CONTRAST, measure_contrast
 from handnet.data.checks import find_problem
 from handnet.images.blank_check import is_blank, measure_contrast_in_graph

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.images.decode import load_photo, read_photo
 from tests.photos import (
     HEIGHT_PX,

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.config.toml import parse_config
 from handnet.data.cache import find_photo_folder
 from handnet.errors import ConfigError, DataError, WeightsError

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import digest_bytes, find_photo_folder
 from handnet.images.kept_photos import find_kept_files, place_photo, read_squares
 from handnet.images.pixel_rules import describe_rules

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.cache import find_photo_folder
 from handnet.data.checks import find_header_problem
 from handnet.data.example import Example

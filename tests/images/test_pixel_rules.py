@@ -7,7 +7,7 @@ from types import FrameType
 
 import pytest
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.images import pixel_rules
 from handnet.images.photo_store import build_decoder, prepare_photos
 from handnet.images.pixel_rules import describe_rules, digest_report_rules

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.config.settings import ImageConfig
+from handnet.config.image import ImageConfig
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.errors import ConfigError
 from handnet.images.decode import cut_tiles, fit_photo, lay_tiles, shows_hand

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from handnet.config.augmentation import AugmentConfig
-from handnet.config.settings import Config, ImageConfig
+from handnet.config.image import ImageConfig
+from handnet.config.settings import Config
 from handnet.data.example import Example
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from handnet.config.settings import SourceConfig, find_tiles_per_side
+from handnet.config.image import find_tiles_per_side
+from handnet.config.settings import SourceConfig
 from handnet.networks.backbones.hand.alignment import HandAlignment
 from handnet.networks.backbones.hand.resizing import Resize
 from handnet.networks.backbones.sources import list_crops, list_used

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handnet.config.image import find_tiles_per_side
 from handnet.config.presets import merge_trees
-from handnet.config.settings import SourceConfig, find_tiles_per_side
+from handnet.config.settings import SourceConfig
 from handnet.errors import ConfigError
 from handnet.networks.backbones.entry import Backbone
 

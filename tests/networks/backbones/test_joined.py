@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.config.settings import ImageConfig, SourceConfig
+from handnet.config.image import ImageConfig
+from handnet.config.settings import SourceConfig
 from handnet.errors import ConfigError, WeightsError
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.build import build_backbone

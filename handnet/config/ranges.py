@@ -1,0 +1,15 @@
+"""Whether a setting has a value that it may have."""
+
+from handnet.errors import ConfigError, format_unknown
+
+
+def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
+    """Raise ConfigError where a setting is none of the values that it may have."""
+    if value not in valid:
+        raise ConfigError(format_unknown(f"value of {key}:", value, valid))
+
+
+def check_range(key: str, value: float, low: float, high: float) -> None:
+    """Raise ConfigError where a setting does not lie between two values, these included."""
+    if not low <= value <= high:
+        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {value!r}.")

@@ -61,7 +61,7 @@ class Matcher(Protocol):
             `same`, the calibrated `probability` of one person (prior 0.5), `score` and `threshold`.
 
         Raises:
-            DataError: a photo that cannot be used, or, of a run that finds hands by landmarks, shows several or too little.
+            DataError: a photo that cannot be used, or, where hands are found by landmarks, shows several or too little.
             RunError: the model has no calibration: evaluate the run first; export it again.
         """
 
@@ -213,6 +213,7 @@ class SavedModelMatcher:
     def verify(self, first: PhotoInput, second: PhotoInput) -> "Verdict":
         """Say whether two photos show one person; see `Matcher`."""
         from handnet.evaluation.pair_verdict import Verdict
+        from handnet.images.seen_hand import PROBLEM_OUTPUTS
 
         if "verify" not in self._encoder.signatures:
             raise RunError(
@@ -221,8 +222,10 @@ class SavedModelMatcher:
             )
         outputs = self._call("verify", first=_read_all([first]), second=_read_all([second]))
         if not outputs["ok"][0]:
-            # Says which of the two it is.
+            # Says which of the two it is, and of what has a vector all the same, why it cannot be compared.
             self.embed([first, second])
+            problems = (outputs[name][0].decode() for name in PROBLEM_OUTPUTS if name in outputs)
+            _check_usable([first, second], list(problems) or ["", ""], 0)
         system = "pair classifier" if self._by_classifier else "distance"
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)

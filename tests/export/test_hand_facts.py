@@ -9,10 +9,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from handnet.export.signatures import write_archive
+from handnet.export.signatures import compare_archive, write_archive
+from handnet.images.hand.findings import SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.photo_store import build_hand_decoder
+from handnet.images.seen_hand import UNREADABLE, UNUSABLE
 from handnet.serving.client.calls import SEEN_OUTPUTS
-from tests.exported import Exported
+from tests.exported import CALIBRATION, Exported
 from tests.hand_models import find_hand_models, write_hand
 
 
@@ -26,7 +29,7 @@ def test_hands_are_found_on_any_background_and_described(
 ) -> None:
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
     image = replace(exported.image, crop="hand-canonical", hand_finder="landmarks")
-    write_archive(exported.encoder, image, None, tmp_path / "model")
+    write_archive(exported.encoder, image, CALIBRATION, tmp_path / "model")
     # It runs without them.
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(tmp_path))
     signatures = tf.saved_model.load(str(tmp_path / "model")).signatures
@@ -44,8 +47,27 @@ def test_hands_are_found_on_any_background_and_described(
     assert seen["finding"].tolist() == [b"one hand", b"no hand", b"no hand"]
     assert seen["hand_score"][0] > 0.9
     Image.fromarray(np.concatenate([pixels, pixels[:, ::-1]], axis=1)).save(tmp_path / "two.png")
-    two = (tmp_path / "two.png").read_bytes()
-    assert run(signatures["embed"], photos=tf.constant([two]))["finding"].tolist() == [b"several hands"]
+    Image.fromarray(pixels[: pixels.shape[0] // 2]).save(tmp_path / "cut.png")
+    one, two, cut = contents[0], (tmp_path / "two.png").read_bytes(), (tmp_path / "cut.png").read_bytes()
+    whole = run(signatures["embed"], photos=tf.constant([two, cut]))
+    assert whole["finding"].tolist() == [b"several hands", b"a hand cut off by the border"]
+    assert whole["ok"].all()
+    pairs = [(one, one), (one, two), (cut, one), (contents[1], two)]
+    first, second = (tf.constant([pair[k] for pair in pairs]) for k in range(2))
+    answer = run(signatures["verify"], first=first, second=second)
+    several = NOT_ONE[SEVERAL].encode()
+    assert answer["first_problem"].tolist() == [b"", b"", UNREADABLE.encode(), UNUSABLE.encode()]
+    assert answer["second_problem"].tolist() == [b"", several, b"", several]
+    assert answer["ok"].tolist() == answer["decision"].tolist() == [True, False, False, False]
+    np.testing.assert_allclose(answer["similarity"], [1.0, 0.0, 0.0, 0.0], atol=1e-5)
+    np.testing.assert_allclose(answer["probability"], [1 / (1 + np.exp(-5)), 0.0, 0.0, 0.0], atol=1e-4)
+    wide = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
+    answer = run(signatures["verify_pixels"], first=tf.constant(pixels[None]), second=tf.constant(wide[None]))
+    assert (answer["ok"].tolist(), answer["second_problem"].tolist()) == ([False], [several])
+    # The check before a model appears knows which photos have no answer.
+    paths = [photo, str(tmp_path / "two.png"), str(tmp_path / "cut.png")]
+    vectors = run(signatures["embed"], photos=tf.constant([one, two, cut]))["embeddings"]
+    assert compare_archive(tmp_path / "model", paths, vectors, image, CALIBRATION) < 1e-5
     monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
     decoded = build_hand_decoder(image)(contents[0])
     assert decoded.hand is not None

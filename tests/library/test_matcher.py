@@ -79,6 +79,19 @@ def test_a_saved_model_embeds_and_verifies(exported: Any, photos: Mapping[str, P
     assert 0 <= verdict.probability <= 1
 
 
+def test_a_saved_model_compares_no_photo_of_several_hands(
+    exported: Any, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = handnet.load(exported.export.folder.parent)
+    answers = {
+        "embed": {"ok": np.ones(2, bool), "embeddings": np.zeros((2, 8), np.float32)},
+        "verify": {"ok": [False], "first_problem": [b""], "second_problem": [b"several hands"]},
+    }
+    monkeypatch.setattr(model, "_call", lambda signature, **_: answers[signature])
+    with pytest.raises(DataError, match=r"^1 photo cannot be used.*: .*png: several hands|several hands"):
+        model.verify(photos["jpeg"], photos["png"])
+
+
 @pytest.mark.parametrize(
     ("photo", "message"),
     [

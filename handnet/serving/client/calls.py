@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handnet.images.seen_hand import PROBLEM_OUTPUTS
 from handnet.serving.client.connection import Arrays, Server, explain_outputs, read_photo_bytes, split_requests
 
 
@@ -64,13 +65,17 @@ class Verified(NamedTuple):
         similarity: float32 (N,), cosine.
         probability: float32 (N,), that both show one person, at prior 0.5.
         decision: bool (N,), similarity at or above the threshold.
-        ok: bool (N,), both photos could be decoded.
+        ok: bool (N,), both photos could be decoded and, where the model finds hands by landmarks, each shows one well enough.
+        first_problem: string (N,), why the first photo cannot be compared, "" where it can; "" from models that do not say it.
+        second_problem: likewise of the second photo.
     """
 
     similarity: npt.NDArray[np.float32]
     probability: npt.NDArray[np.float32]
     decision: npt.NDArray[np.bool_]
     ok: npt.NDArray[np.bool_]
+    first_problem: npt.NDArray[np.str_]
+    second_problem: npt.NDArray[np.str_]
 
 
 def connect(server: Server) -> Client:
@@ -118,10 +123,15 @@ def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Pa
     sizes = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
     names = ("similarity", "probability", "decision", "ok")
     parts = [
-        _ask(client, server, "verify", {"first": first[part], "second": second[part]}, names)
+        _ask(client, server, "verify", {"first": first[part], "second": second[part]}, names, PROBLEM_OUTPUTS)
         for part in split_requests(sizes, server.max_request_bytes, max(1, server.max_request_photos // 2))
     ]
-    return Verified(*(np.concatenate([part[name] for part in parts]) for name in names))
+    none = np.zeros(len(pairs), np.str_)
+    problems = (
+        np.concatenate([part[name] for part in parts]) if parts and name in parts[0] else none
+        for name in PROBLEM_OUTPUTS
+    )
+    return Verified(*(np.concatenate([part[name] for part in parts]) for name in names), *problems)
 
 
 def _ask(

@@ -24,6 +24,7 @@ from handnet.gallery.records import HandKind
 from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.photo_store import build_decoder
+from handnet.images.pillow_decode import prepare_for_graph
 from handnet.networks.encoder import load_encoder
 
 Vectors = npt.NDArray[np.float32]
@@ -123,9 +124,12 @@ class SavedModelEncoder:
         return embed_all(photos, self._look, self._embed_contents)
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
-        outputs = self._call(photos=tf.constant(list(contents), tf.string))
+        # The model decodes fewer formats than handnet, and does not see where a JPEG is damaged inside.
+        prepared = [prepare_for_graph(photo) for photo in contents]
+        outputs = self._call(photos=tf.constant([photo for photo, _ in prepared], tf.string))
         reasons = [
-            "" if ok else explain_refusal(photo) for photo, ok in zip(contents, outputs["ok"].numpy(), strict=True)
+            problem or ("" if ok else explain_refusal(photo))
+            for (photo, problem), ok in zip(prepared, outputs["ok"].numpy(), strict=True)
         ]
         if "finding" in outputs:
             # The model looks for hands by itself: what looks at photos here may see pixels alone.

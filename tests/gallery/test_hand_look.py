@@ -64,7 +64,7 @@ def test_a_report_becomes_kind_quality_and_remarks(
 def test_a_photo_that_the_front_end_refuses_has_no_answer(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], kind: HandKind, reason: str
 ) -> None:
-    # Else the one hand that the crop shows would be named, or enrolled, whoever's it is; and by a model of complete photos a face.
+    # Else the one hand that the crop shows would be named, whoever's it is, and by a model of complete photos a face.
     monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(**changes)]))
     (seen,) = look_at_hands([b"photo"])
     assert (seen.kind, seen.quality, seen.reason, seen.remarks) == (kind, 0.0, reason, ())

@@ -16,7 +16,7 @@ from handnet.embedding.frozen_encoder import is_switched_on, read_frozen
 from handnet.embedding.hand_columns import list_hands
 from handnet.embedding.kept_vectors import KeptPhoto, KeptVectors
 from handnet.embedding.run_identity import describe_run
-from handnet.networks.frozen_graph import GraphError
+from handnet.networks.graph_session import GraphError
 
 # What may have given the vectors that are kept: names of engines, with what each computes in.
 _KEPT = (("tensorflow", "float32"), ("openvino", "bf16"), ("openvino", "f32"))

@@ -11,7 +11,7 @@ from handnet.gallery import frozen_look
 from handnet.gallery.bound_models import RunEncoder
 from handnet.gallery.photo_encoder import Embedded, PhotoEncoder
 from handnet.gallery.quick_models import FrozenRunEncoder, load_quickly
-from handnet.networks.frozen_graph import GraphError
+from handnet.networks.graph_session import GraphError
 from tests.gallery.world import World
 
 

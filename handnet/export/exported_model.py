@@ -12,7 +12,7 @@ from handnet.data.checks import explain_refusal, find_problem
 from handnet.embedding.frozen_encoder import is_switched_on
 from handnet.errors import RunError, quote
 from handnet.images.unusable_photos import NO_HAND
-from handnet.metrics.pairs.calibration import Calibration
+from handnet.metrics.pairs.calibration import Calibration, parse_calibration
 from handnet.networks.graph_session import GraphError, Value
 from handnet.networks.saved_graph import SavedGraph
 
@@ -87,7 +87,7 @@ def read_export(folder: Path) -> ExportedModel:
             folder,
             int(facts["embedding_size"]),
             finder,
-            Calibration(**calibration) if calibration else None,
+            parse_calibration(calibration) if calibration else None,
             bool(facts.get("pair_calibration")),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

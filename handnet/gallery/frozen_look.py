@@ -13,7 +13,8 @@ from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand_models.model_files import FILES, has_hand_models
 from handnet.images.pillow_decode import prepare_for_graph
 from handnet.images.unusable_photos import DAMAGED
-from handnet.networks.frozen_graph import FrozenGraph, GraphError, GraphRunner, RefusedInputError
+from handnet.networks.frozen_graph import FrozenGraph, GraphRunner
+from handnet.networks.graph_session import GraphError, RefusedInputError
 
 LOOK_GRAPH = "look"
 # What it gives, of `handnet.images.hand_report.look_at_contents`.

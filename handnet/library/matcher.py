@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -187,12 +187,13 @@ class SavedModelMatcher:
             GalleryError: it is no SavedModel that handnet exported.
         """
         start_tensorflow()
-        from handnet.export.archive import FACTS_FILE
-        from handnet.gallery.bound_models import SavedModelEncoder
+        from handnet.export.exported_model import FACTS_FILE
+        from handnet.gallery.exported_encoder import SavedModelEncoder
 
         encoder = SavedModelEncoder(folder, look=lambda contents: [])
         self._folder, self._encoder, self.width = folder, encoder, encoder.width
         facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        self._verifies = "verify" in facts.get("signatures", ())
         self._by_classifier = bool(facts.get("pair_calibration"))
         calibration = facts.get("pair_calibration") or facts.get("calibration") or {}
         self._threshold = float(calibration.get("equal_error_threshold", float("nan")))
@@ -204,7 +205,7 @@ class SavedModelMatcher:
         for start in _starts(listed):
             some = listed[start : start + _BATCH]
             contents = _prepare_all(some, start)
-            outputs = self._call("embed", photos=contents)
+            outputs = self._encoder.signatures.run("embed", photos=contents)
             flags = zip(contents, outputs["ok"], strict=True)
             _check_usable(some, ["" if ok else explain_refusal(photo) for photo, ok in flags], start)
             rows.append(np.asarray(outputs["embeddings"], np.float32))
@@ -215,13 +216,13 @@ class SavedModelMatcher:
         from handnet.evaluation.pair_verdict import Verdict
         from handnet.images.seen_hand import PROBLEM_OUTPUTS
 
-        if "verify" not in self._encoder.signatures:
+        if not self._verifies:
             raise RunError(
                 f"{str(self._folder)!r} has no calibration, so it cannot verify. Evaluate its run (handnet eval) and export "
                 "it again."
             )
         one, two = _prepare_all([first, second], 0)
-        outputs = self._call("verify", first=[one], second=[two])
+        outputs = self._encoder.signatures.run("verify", first=[one], second=[two])
         if not outputs["ok"][0]:
             # Says which of the two it is, and of what has a vector all the same, why it cannot be compared.
             self.embed([first, second])
@@ -236,12 +237,6 @@ class SavedModelMatcher:
         raise RunError(
             f"{str(self._folder)!r} is an exported model, which cannot explain. Load the run that it was exported from."
         )
-
-    def _call(self, signature: str, **photos: Sequence[bytes]) -> dict[str, Any]:
-        import tensorflow as tf
-
-        contents = {name: tf.constant(some, tf.string) for name, some in photos.items()}
-        return {name: value.numpy() for name, value in self._encoder.signatures[signature](**contents).items()}
 
 
 def _list_photos(photos: PhotoInput | Sequence[PhotoInput]) -> list[PhotoInput]:

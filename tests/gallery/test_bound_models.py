@@ -12,7 +12,8 @@ from handnet.config.run_folder import read_run
 from handnet.data.blank_rule import BLANK
 from handnet.errors import GalleryError
 from handnet.gallery import Gallery
-from handnet.gallery.bound_models import RunEncoder, SavedModelEncoder, calibrate, load_model
+from handnet.gallery.bound_models import RunEncoder, calibrate, load_model
+from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.gallery.photo_quality import Seen, look_at_photo
 from handnet.metrics.open_set import search_open_set
 from handnet.metrics.protocols import draw_rows, rank_one_shot

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_a_saved_model_compares_no_photo_of_several_hands(
         "embed": {"ok": np.ones(2, bool), "embeddings": np.zeros((2, 8), np.float32)},
         "verify": {"ok": [False], "first_problem": [b""], "second_problem": [b"several hands"]},
     }
-    monkeypatch.setattr(model, "_call", lambda signature, **_: answers[signature])
+    monkeypatch.setattr(model._encoder, "signatures", SimpleNamespace(run=lambda name, **_: answers[name]))
     with pytest.raises(DataError, match=r"^1 photo cannot be used.*: .*png: several hands|several hands"):
         model.verify(photos["jpeg"], photos["png"])
 

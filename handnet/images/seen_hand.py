@@ -8,7 +8,7 @@ from handnet.images.hand.quality_rule import NOT_ONE
 
 # Which measure it is, `handnet data check` says.
 UNREADABLE = (
-    "the hand is cut off, hidden, dark, glaring or tiny (quality 0): photograph all of it, evenly lit and from close"
+    "the hand is cut off, hidden, dark, glaring or blurred (quality 0): photograph all of it, sharp and evenly lit"
 )
 # What an exported model says of a photo that has no vector: a graph cannot tell one from the other.
 UNUSABLE = "it cannot be decoded, or no hand was found in it"

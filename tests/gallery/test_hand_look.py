@@ -13,7 +13,7 @@ from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand_report import NONE, ONE, SEVERAL, HandReport
 
 GOOD = {name: limit.good for name, limit in LIMITS.items()}
-BETWEEN = (LIMITS["brightness"].refuse + LIMITS["brightness"].good) / 2
+BETWEEN = (LIMITS["sharpness"].refuse + LIMITS["sharpness"].good) / 2
 
 
 def make_report(**changes: Any) -> HandReport:
@@ -41,8 +41,7 @@ def make_report(**changes: Any) -> HandReport:
         ({}, HandKind("palmar", "left"), 1.0, ""),
         ({"view_confidence": 0.7}, HandKind("", "left"), 1.0, ""),
         ({"side_confidence": 0.7}, HandKind("palmar", ""), 1.0, ""),
-        ({"measures": {**GOOD, "brightness": BETWEEN}}, HandKind("palmar", "left"), 0.5, "too dark"),
-        ({"measures": {**GOOD, "sharpness": 0.0}}, HandKind("palmar", "left"), 0.3, "blurred"),
+        ({"measures": {**GOOD, "sharpness": BETWEEN}}, HandKind("palmar", "left"), 0.5, "blurred"),
     ],
 )
 def test_a_report_becomes_kind_quality_and_remarks(

@@ -13,7 +13,7 @@ from handnet.images.hand_survey import Surveyed
 
 GOOD = {name: limit.good for name, limit in LIMITS.items()}
 BLURRED = GOOD | {"sharpness": (LIMITS["sharpness"].refuse + LIMITS["sharpness"].good) / 2}
-USELESS = GOOD | {"cut_off": LIMITS["cut_off"].refuse}
+USELESS = GOOD | {"sharpness": LIMITS["sharpness"].refuse}
 
 
 def surveyed(finding=ONE, view="dorsal", side="right", confidence=0.99, measures=GOOD):
@@ -62,7 +62,7 @@ def test_each_kind_of_photo_is_counted_and_named():
     assert "two.jpg: labelled" not in text
     assert "quality: good 2, usable 1, refuse 3" in lines
     assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
-    assert f"    useless.jpg: {LIMITS['cut_off'].words}" in lines
+    assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines
     assert "damaged.jpg" not in text
 
 

@@ -96,8 +96,7 @@ def measure_quality(photo: tf.Tensor, hands: Hands) -> Measures:
 def rate_quality(measures: Measures) -> tf.Tensor:
     """Return one number for each hand, (N,) 0 (refuse) .. 1 (good): that of its worst measure, as `rate_measures` says it."""
     rates = [
-        limit.least
-        + (1.0 - limit.least) * tf.clip_by_value((value - limit.refuse) / (limit.good - limit.refuse), 0.0, 1.0)
+        tf.clip_by_value((value - limit.refuse) / (limit.good - limit.refuse), 0.0, 1.0)
         for value, limit in zip(measures, LIMITS.values(), strict=True)
     ]
     return tf.reduce_min(tf.stack(rates), 0)

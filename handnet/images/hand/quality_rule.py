@@ -18,16 +18,14 @@ class Limit(NamedTuple):
     """What a measure is held against.
 
     Attributes:
-        refuse: the photo must not be used from here on; or, where `least` is above 0, gets no lower quality than that.
+        refuse: the photo must not be used from here on.
         good: from here on there is nothing to say; lower than `refuse` where a low value is the better one.
         words: what is wrong on the other side of `good`, and what to do.
-        least: the quality at `refuse` and beyond: above 0, the measure warns of a photo, and never refuses it.
     """
 
     refuse: float
     good: float
     words: str
-    least: float = 0.0
 
 
 class Verdict(NamedTuple):
@@ -51,8 +49,7 @@ LIMITS: Mapping[str, Limit] = {
     "hand_score": Limit(0.90, 0.97, "it is not certain that this is a hand"),
     "palm_width_px": Limit(9.0, 20.0, "the hand is small: come closer"),
     "share": Limit(0.003, 0.02, "the hand fills little of the photo: come closer"),
-    # What it measures depends on the skin too: photos beyond 0.07 are matched as often as others, so it warns alone.
-    "sharpness": Limit(0.07, 0.20, "blurred: hold the camera still and let it focus", least=0.3),
+    "sharpness": Limit(0.07, 0.20, "blurred: hold the camera still and let it focus"),
     "brightness": Limit(0.15, 0.30, "too dark: more light"),
     "overexposed": Limit(0.85, 0.45, "too bright or with glare: less light, and none that shines on the hand"),
     "cut_off": Limit(0.15, 0.02, "fingers are cut off by the border: show the whole hand"),
@@ -75,9 +72,9 @@ def rate_measures(measures: Mapping[str, float]) -> Verdict:
 
 
 def rate_measure(value: float, limit: Limit) -> float:
-    """Return `least`, which is 0 where the photo is to be refused, .. 1 (good), even in between; NaN is `least`."""
+    """Return 0 (refuse) .. 1 (good), even in between; NaN is 0."""
     rate = (value - limit.refuse) / (limit.good - limit.refuse)
-    return limit.least + (1.0 - limit.least) * (min(rate, 1.0) if rate > 0.0 else 0.0)
+    return min(rate, 1.0) if rate > 0.0 else 0.0
 
 
 def rate_photo(problem: str, finding: int, measures: Mapping[str, float]) -> Verdict:

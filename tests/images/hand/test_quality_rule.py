@@ -28,23 +28,16 @@ def test_each_measure_alone_makes_a_photo_usable_and_then_useless(name):
     limit = LIMITS[name]
     between = rate_measures(BEST | {name: 0.75 * limit.refuse + 0.25 * limit.good})
     assert between.level == USABLE
-    assert between.quality == pytest.approx(limit.least + 0.25 * (1 - limit.least))
+    assert between.quality == pytest.approx(0.25)
     assert between.reasons == (limit.words,)
     beyond = rate_measures(BEST | {name: limit.refuse - 0.1 * (limit.good - limit.refuse)})
-    assert beyond == (USABLE if limit.least else REFUSE, limit.least, (limit.words,))
-
-
-def test_blur_warns_and_never_refuses():
-    # Which photos it calls blurred says nothing of which are matched: docs/measurements/front_end.md.
-    verdict = rate_measures(BEST | {"sharpness": 0.0})
-    assert (verdict.level, verdict.quality) == (USABLE, pytest.approx(0.3))
-    assert [name for name, limit in LIMITS.items() if limit.least] == ["sharpness"]
+    assert beyond == (REFUSE, 0.0, (limit.words,))
 
 
 def test_the_worst_measure_decides_and_is_named_first():
-    small, dark = LIMITS["palm_width_px"], LIMITS["brightness"]
-    verdict = rate_measures(BEST | {"brightness": (dark.refuse + dark.good) / 2, "palm_width_px": small.refuse})
-    assert verdict == (REFUSE, 0.0, (small.words, dark.words))
+    blurred, dark = LIMITS["sharpness"], LIMITS["brightness"]
+    verdict = rate_measures(BEST | {"brightness": (dark.refuse + dark.good) / 2, "sharpness": blurred.refuse})
+    assert verdict == (REFUSE, 0.0, (blurred.words, dark.words))
 
 
 def test_a_low_value_may_be_the_better_one_and_no_number_is_the_worst():

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from handnet.images.hand.mask import resize_for_work, segment_small
+from handnet.images.hand.mask import resize_for_work, segment_with_depth
 from handnet.images.hand.morphology import smooth
 from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
 
@@ -52,8 +52,8 @@ def crop_hand(
     Returns:
         (size_px, size_px, 3) float32, 0..255.
     """
-    mask = segment_small(resize_for_work(photo[tf.newaxis]))
-    pose = find_pose(mask)
+    mask, depth = segment_with_depth(resize_for_work(photo[tf.newaxis]))
+    pose = find_pose(mask, at_least=depth)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
     if canonical and mirror:

@@ -83,6 +83,11 @@ def _otsu(score: tf.Tensor, low: float, high: float) -> tf.Tensor:
 
 def segment_small(images: tf.Tensor) -> tf.Tensor:
     """Return the hand's mask of small images: what stands out, less the sleeve, with nails and rings."""
+    return segment_with_depth(images)[0]
+
+
+def segment_with_depth(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what `segment_small` does, and a depth (B,) that each mask has at least: `find_pose` is quicker with it."""
     score, (red, green, blue) = score_foreground(images)
     foreground = tf.cast(score > 0.0, tf.float32)
     lightness = (red + green + blue) / 3.0
@@ -104,19 +109,20 @@ def segment_small(images: tf.Tensor) -> tf.Tensor:
         lit = lightness > 0.35 * light
         skin = foreground * tf.cast(near & lit & warm, tf.float32)
     closed = erode(dilate(skin, 2), 2)
-    skin = fill_holes(_largest_part(closed * foreground * is_solid))
+    part, depth = _largest_part(closed * foreground * is_solid)
+    skin = fill_holes(part)
     # Dark or painted nails are foreground beyond the palm, at the fingers' side.
-    pose = find_pose(skin)
+    pose = find_pose(skin, at_least=depth)
     shape = tf.cast(tf.shape(images), tf.float32)
     dy = tf.range(shape[1])[tf.newaxis, :, tf.newaxis] - per_image(pose.centre[:, 0])
     dx = tf.range(shape[2])[tf.newaxis, tf.newaxis, :] - per_image(pose.centre[:, 1])
     along, _ = rotate(dy, dx, pose.direction)
     beyond = tf.cast(along > 0.3 * per_image(pose.radius), tf.float32)[..., tf.newaxis]
     hand = tf.maximum(skin, foreground * beyond)
-    return fill_holes(grow(skin, hand))
+    return fill_holes(grow(skin, hand)), pose.radius
 
 
-def _largest_part(mask: tf.Tensor) -> tf.Tensor:
-    """Keep what is connected with the mask's thickest place: the palm."""
-    deepest = find_deepest(mask)[1][..., tf.newaxis]
-    return grow(tf.cast(deepest, tf.float32) * mask, mask)
+def _largest_part(mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Keep what is connected with the mask's thickest place, the palm; and return how deep that is, (B,)."""
+    depth, deepest = find_deepest(mask)
+    return grow(tf.cast(deepest[..., tf.newaxis], tf.float32) * mask, mask), depth

@@ -28,13 +28,14 @@ class Pose(NamedTuple):
     middle: tf.Tensor
 
 
-def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
+def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None, at_least: tf.Tensor | None = None) -> Pose:
     """Return where the hand of each mask lies, from its outline.
 
     Args:
         mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, so that it is quick.
         start: (B, 2) unit vector (y, x) that points roughly to the fingers, where that is known; else it follows from
             where the arm leaves the picture.
+        at_least: as `find_deepest` takes it.
 
     Returns:
         The pose in pixels of the mask. An empty mask gives the middle of the picture and a radius of one pixel.
@@ -44,7 +45,7 @@ def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
     height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     ys = tf.range(height)[tf.newaxis, :, tf.newaxis]
     xs = tf.range(width)[tf.newaxis, tf.newaxis, :]
-    centre, radius = _find_palm(mask, ys, xs)
+    centre, radius = _find_palm(mask, ys, xs, at_least)
     flat = mask[..., 0]
     dy, dx = ys - per_image(centre[:, 0]), xs - per_image(centre[:, 1])
     distance = tf.sqrt(dy * dy + dx * dx + 1e-6)
@@ -90,9 +91,11 @@ def _find_start(
     return _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
 
 
-def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _find_palm(
+    mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor, at_least: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the centre (B, 2) and radius (B,) of the largest inscribed circle."""
-    radius, deepest = find_deepest(mask)
+    radius, deepest = find_deepest(mask, at_least)
     peak = tf.cast(deepest, tf.float32)
     count = tf.reduce_sum(peak, [1, 2])
     centre = tf.stack([tf.reduce_sum(peak * ys, [1, 2]) / count, tf.reduce_sum(peak * xs, [1, 2]) / count], -1)

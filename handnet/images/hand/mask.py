@@ -7,7 +7,7 @@ copy of `WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12
 
 import tensorflow as tf
 
-from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, erode, fill_holes, find_deepest, grow
+from handnet.images.hand.morphology import WORKING_SIZE_PX, close, erode, fill_holes, find_deepest, grow
 from handnet.images.hand.pose import find_pose, per_image, rotate
 
 # Mean of the three colours, 0..255. In 40 photos of 11k Hands the darkest hand has a mean of 97.
@@ -64,8 +64,7 @@ def _border_colour(images: tf.Tensor) -> tf.Tensor:
     batch = tf.shape(images)[0]
     sides = [images[:, :2], images[:, -2:]], [images[:, :, :2], images[:, :, -2:]]
     pixels = tf.concat([tf.reshape(side, (batch, -1, 3)) for pair in sides for side in pair], axis=1)
-    ordered = tf.sort(pixels, axis=1)
-    median = ordered[:, tf.shape(pixels)[1] // 2]
+    median = tf.raw_ops.NthElement(input=tf.transpose(pixels, (0, 2, 1)), n=tf.shape(pixels)[1] // 2)
     return tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, :]
 
 
@@ -89,27 +88,28 @@ def segment_small(images: tf.Tensor) -> tf.Tensor:
 def segment_with_depth(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return what `segment_small` does, and a depth (B,) that each mask has at least: `find_pose` is quicker with it."""
     score, (red, green, blue) = score_foreground(images)
-    foreground = tf.cast(score > 0.0, tf.float32)
+    foreground = score > 0.0
     lightness = (red + green + blue) / 3.0
     warm = (red > 1.02 * blue) & (red > 1.0 * green) & (lightness > 0.12)
     # In a black photo the noise is warm in places.
     warm &= tf.add_n(tf.split(images, 3, axis=-1)) / 3.0 > _DARKEST_SKIN
-    skin = foreground * tf.cast(warm, tf.float32)
-    # A palm is solid; what stands out from noise, of any colours, is not.
-    is_solid = tf.reduce_max(erode(skin, _PALM_DEPTH_PX), [1, 2, 3], keepdims=True)
-    # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
     warmer, greener = tf.math.log((red + 0.05) / (green + 0.05)), tf.math.log((green + 0.05) / (blue + 0.05))
-    for tolerance in (0.55, 0.40):
-        core = erode(skin, _PALM_DEPTH_PX)
-        weight = tf.reduce_sum(core, [1, 2], keepdims=True) + 1e-3
+
+    def match(core: tf.Tensor, tolerance: float) -> tf.Tensor:
+        weights = tf.cast(core, tf.float32)
+        weight = tf.reduce_sum(weights, [1, 2], keepdims=True) + 1e-3
         typical_warmer, typical_greener, light = (
-            tf.reduce_sum(values * core, [1, 2], keepdims=True) / weight for values in (warmer, greener, lightness)
+            tf.reduce_sum(values * weights, [1, 2], keepdims=True) / weight for values in (warmer, greener, lightness)
         )
         near = tf.abs(warmer - typical_warmer) + tf.abs(greener - typical_greener) < tolerance
-        lit = lightness > 0.35 * light
-        skin = foreground * tf.cast(near & lit & warm, tf.float32)
-    closed = erode(dilate(skin, 2), 2)
-    part, depth = _largest_part(closed * foreground * is_solid)
+        return foreground & near & (lightness > 0.35 * light) & warm
+
+    core = erode(foreground & warm, _PALM_DEPTH_PX)
+    # A palm is solid; what stands out from noise, of any colours, is not.
+    is_solid = tf.reduce_any(core, [1, 2, 3], keepdims=True)
+    # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
+    skin = match(erode(match(core, 0.55), _PALM_DEPTH_PX), 0.40)
+    part, depth = _largest_part(close(skin, 2) & foreground & is_solid)
     skin = fill_holes(part)
     # Dark or painted nails are foreground beyond the palm, at the fingers' side.
     pose = find_pose(skin, at_least=depth)
@@ -117,12 +117,12 @@ def segment_with_depth(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     dy = tf.range(shape[1])[tf.newaxis, :, tf.newaxis] - per_image(pose.centre[:, 0])
     dx = tf.range(shape[2])[tf.newaxis, tf.newaxis, :] - per_image(pose.centre[:, 1])
     along, _ = rotate(dy, dx, pose.direction)
-    beyond = tf.cast(along > 0.3 * per_image(pose.radius), tf.float32)[..., tf.newaxis]
-    hand = tf.maximum(skin, foreground * beyond)
-    return fill_holes(grow(skin, hand)), pose.radius
+    beyond = (along > 0.3 * per_image(pose.radius))[..., tf.newaxis]
+    whole = fill_holes(grow(skin, skin | (foreground & beyond)))
+    return tf.cast(whole, tf.float32), pose.radius
 
 
 def _largest_part(mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Keep what is connected with the mask's thickest place, the palm; and return how deep that is, (B,)."""
     depth, deepest = find_deepest(mask)
-    return grow(tf.cast(deepest[..., tf.newaxis], tf.float32) * mask, mask), depth
+    return grow(deepest[..., tf.newaxis], mask), depth

@@ -30,8 +30,51 @@ def dilate(mask: tf.Tensor, steps: int = 1) -> tf.Tensor:
 
 
 def erode(mask: tf.Tensor, steps: int = 1) -> tf.Tensor:
-    """Shrink masks (B, H, W, 1), 0..1, by `steps` pixels in each of eight directions."""
-    return 1.0 - dilate(1.0 - mask, steps)
+    """Shrink masks (B, H, W, 1) by `steps` pixels in each of eight directions; the picture's border is no outside."""
+    inside = _read(mask)
+    # What is worn off over the sides of a row comes to lie in these columns.
+    padded = tf.pad(inside, [[0, 0], [0, 0], [0, steps]], constant_values=True)
+    width = tf.shape(padded)[2]
+    reach = steps * (1 + width)
+    left = tf.pad(tf.reshape(padded, (tf.shape(padded)[0], -1)), [[0, 0], [reach, reach]], constant_values=True)
+    for step in (1, width):
+        left = _hold_line(left, tf.stack([0, step]), 2 * steps + 1)
+    return _write(tf.reshape(left, tf.shape(padded))[:, :, : tf.shape(inside)[2]], mask)
+
+
+def close(mask: tf.Tensor, steps: int = 1) -> tf.Tensor:
+    """Fill narrow gaps of bool masks (B, H, W, 1): grown by `steps` pixels in each of eight directions and shrunk again."""
+    return erode(~erode(~mask, steps), steps)
+
+
+def _read(mask: tf.Tensor) -> tf.Tensor:
+    """Return masks (B, H, W, 1), bool or of 0 and 1, as bool (B, H, W)."""
+    return mask[..., 0] if mask.dtype == tf.bool else mask[..., 0] > 0.5
+
+
+def _write(found: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Return bool (B, H, W) in the shape and type of masks (B, H, W, 1)."""
+    return tf.cast(found[..., tf.newaxis], like.dtype)
+
+
+def _hold_line(left: tf.Tensor, step: tf.Tensor, length: int) -> tf.Tensor:
+    """Return where masks hold a line of pixels, found by doubling its length.
+
+    Args:
+        left: bool (B, N).
+        step: int32 (2,), zero and from one pixel of the line to the next.
+        length: pixels in the line.
+
+    Returns:
+        bool (B, N - (length - 1) * step), by the line's first pixel.
+    """
+    known = 1
+    while known < length:
+        more = min(known, length - known)
+        offset = more * step
+        left = tf.strided_slice(left, [0, 0], -offset, end_mask=1) & tf.strided_slice(left, offset, [0, 0], end_mask=3)
+        known += more
+    return left
 
 
 def smooth(mask: tf.Tensor) -> tf.Tensor:
@@ -41,26 +84,26 @@ def smooth(mask: tf.Tensor) -> tf.Tensor:
 
 
 def grow(seed: tf.Tensor, within: tf.Tensor) -> tf.Tensor:
-    """Spread the seed to everything that it is connected with inside the mask; both (B, H, W, 1) of 0 and 1."""
+    """Spread the seed to everything that it is connected with inside the mask; both (B, H, W, 1), bool or of 0 and 1."""
     # An empty column and row keep the rows and the pictures apart.
     spaces = [[0, 0], [0, 1], [0, 1]]
-    inside = tf.pad(within[..., 0] > 0.5, spaces)
-    seeds = tf.pad(seed[..., 0] > 0.5, spaces) & inside
+    inside = tf.pad(_read(within), spaces)
+    seeds = tf.pad(_read(seed), spaces) & inside
     runs = _find_runs(inside)
     starts = tf.where(_begins(tf.reshape(seeds, (-1,))))[:, 0]
     num_runs = tf.size(runs.begin)
     touched = tf.math.unsorted_segment_max(tf.ones_like(starts), tf.gather(runs.label, runs.find(starts)), num_runs) > 0
     kept = _paint(inside, runs, ~tf.gather(touched, runs.label), value=False)
-    return tf.cast(kept[:, :-1, :-1, tf.newaxis], tf.float32)
+    return _write(kept[:, :-1, :-1], within)
 
 
 def fill_holes(mask: tf.Tensor) -> tf.Tensor:
-    """Fill what the border cannot reach from outside, in masks (B, H, W, 1) of 0 and 1."""
+    """Fill what the border cannot reach from outside, in masks (B, H, W, 1), bool or of 0 and 1."""
     # A frame around each picture; the column to the right of a row is that to the left of the next one.
-    outside = tf.pad(mask[..., 0] < 0.5, [[0, 0], [1, 1], [0, 1]], constant_values=True)
+    outside = tf.pad(~_read(mask), [[0, 0], [1, 1], [0, 1]], constant_values=True)
     runs = _find_runs(outside)
     left = _paint(outside, runs, tf.not_equal(runs.label, runs.label[0]), value=False)
-    return 1.0 - tf.cast(left[:, 1:-1, :-1, tf.newaxis], tf.float32)
+    return _write(~left[:, 1:-1, :-1], mask)
 
 
 class _Runs(NamedTuple):
@@ -144,7 +187,7 @@ def find_deepest(mask: tf.Tensor, at_least: tf.Tensor | None = None) -> tuple[tf
     """Return where masks are deepest: the distance to the outside is octagonal, and the picture's border is no outside.
 
     Args:
-        mask: (B, H, W, 1) of 0 and 1.
+        mask: (B, H, W, 1), bool or of 0 and 1.
         at_least: (B,) float32, a depth that each mask is known to have or exceed by little: it is quicker then.
 
     Returns:
@@ -154,11 +197,12 @@ def find_deepest(mask: tf.Tensor, at_least: tf.Tensor | None = None) -> tuple[tf
     # Whatever is worn off over the sides of a row comes to lie in these columns.
     space = _MOST_LAYERS if at_least is None else _MOST_KNOWN_LAYERS
     shape = tf.shape(mask)
-    inside = tf.pad(mask[..., 0] > 0.5, [[0, 0], [0, 0], [0, space]], constant_values=True)
+    masked = _read(mask)
+    inside = tf.pad(masked, [[0, 0], [0, 0], [0, space]], constant_values=True)
     width = shape[2] + space
     beside = tf.reshape(tf.pad(tf.zeros(shape[1:3], tf.bool), [[0, 0], [0, space]], constant_values=True), (1, -1))
     flat = tf.reshape(inside, (shape[0], -1))
-    is_empty = ~tf.reduce_any(mask > 0.5, [1, 2, 3])
+    is_empty = ~tf.reduce_any(masked, [1, 2])
     lines = _lay_lines(width)
 
     def try_layers(left: tf.Tensor, layers: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -232,12 +276,7 @@ def _wear_off(flat: tf.Tensor, layers: int, width: tf.Tensor, lines: list[_Line]
     reach = half * (1 + 2 * width)
     left = tf.pad(flat, [[0, 0], [reach, reach]], constant_values=True)
     for line in lines:
-        known, length = 1, half * line.share + 1
-        while known < length:
-            more = min(known, length - known)
-            step = more * line.step
-            left = tf.strided_slice(left, [0, 0], -step, end_mask=1) & tf.strided_slice(left, step, [0, 0], end_mask=3)
-            known += more
+        left = _hold_line(left, line.step, half * line.share + 1)
     return left
 
 

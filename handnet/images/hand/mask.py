@@ -7,6 +7,7 @@ copy of `WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12
 
 import tensorflow as tf
 
+from handnet.images.antialias import resize_antialiased
 from handnet.images.hand.morphology import WORKING_SIZE_PX, close, erode, fill_holes, find_deepest, grow
 from handnet.images.hand.pose import find_pose, per_image, rotate
 
@@ -35,7 +36,7 @@ def resize_for_work(images: tf.Tensor) -> tf.Tensor:
     """Bring the longer side to the working size, keeping the aspect ratio."""
     shape = tf.cast(tf.shape(images)[1:3], tf.float32)
     small_px = tf.cast(tf.round(shape * WORKING_SIZE_PX / tf.reduce_max(shape)), tf.int32)
-    return tf.cast(tf.image.resize(images, tf.maximum(small_px, 8), antialias=True), tf.float32)
+    return resize_antialiased(images, tf.maximum(small_px, 8))
 
 
 def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
@@ -46,9 +47,9 @@ def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.
         (B, H, W, 1) each.
     """
     # Each channel on its own: TensorFlow is ten times slower along an axis of three.
-    background = _border_colour(images)
     red, green, blue = (
-        tf.minimum(channel / background[..., k : k + 1], 1.15) for k, channel in enumerate(tf.split(images, 3, axis=-1))
+        tf.minimum(channel / background, 1.15)
+        for channel, background in zip(tf.split(images, 3, axis=-1), _find_border_colour(images), strict=True)
     )
     lightness = (red + green + blue) / 3.0
     chroma = tf.maximum(tf.maximum(red, green), blue) - tf.minimum(tf.minimum(red, green), blue)
@@ -59,25 +60,33 @@ def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.
     return score - _otsu(score, 0.045, 0.10), (red, green, blue)
 
 
-def _border_colour(images: tf.Tensor) -> tf.Tensor:
-    """Return the median colour of the outermost pixels, (B, 1, 1, 3): an arm covers less than half of them."""
+def _find_border_colour(images: tf.Tensor) -> list[tf.Tensor]:
+    """Return the median of the outermost pixels, (B, 1, 1, 1) of each channel: an arm covers less than half of them."""
     batch = tf.shape(images)[0]
     sides = [images[:, :2], images[:, -2:]], [images[:, :, :2], images[:, :, -2:]]
     pixels = tf.concat([tf.reshape(side, (batch, -1, 3)) for pair in sides for side in pair], axis=1)
-    median = tf.raw_ops.NthElement(input=tf.transpose(pixels, (0, 2, 1)), n=tf.shape(pixels)[1] // 2)
-    return tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, :]
+    middle = tf.shape(pixels)[1] // 2
+    medians = [tf.raw_ops.NthElement(input=channel[..., 0], n=middle) for channel in tf.split(pixels, 3, axis=-1)]
+    return [tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, tf.newaxis] for median in medians]
 
 
 def _otsu(score: tf.Tensor, low: float, high: float) -> tf.Tensor:
     """Return Otsu's threshold of each image's score, (B, 1, 1, 1), kept within the bounds."""
     thresholds = tf.linspace(low, high, 15)
-    flat = tf.reshape(score, (tf.shape(score)[0], 1, -1))
-    below = tf.cast(flat < thresholds[:, tf.newaxis], tf.float32)
-    weight = tf.reduce_mean(below, -1)
-    mean = tf.reduce_mean(flat, -1)
-    mean_below = tf.matmul(below, flat, transpose_b=True)[..., 0] / tf.cast(tf.shape(flat)[-1], tf.float32)
-    between = tf.square(mean * weight - mean_below) / tf.maximum(weight * (1.0 - weight), 1e-6)
-    return tf.gather(thresholds, tf.argmax(between, axis=1))[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    batch = tf.shape(score)[0]
+    flat = tf.reshape(score, (batch, -1))
+    # Thresholds tell only those few pixels apart that lie between them.
+    is_low = flat < thresholds[0]
+    places = tf.where((flat < thresholds[-1]) & ~is_low)
+    values = tf.gather_nd(flat, places)
+    image = tf.one_hot(places[:, 0], batch)
+    below = tf.cast(values < thresholds[:, tf.newaxis], tf.float32)
+    counts = tf.matmul(below, image) + tf.reduce_sum(tf.cast(is_low, tf.float32), -1)
+    sums = tf.matmul(below, image * values[:, tf.newaxis]) + tf.reduce_sum(tf.where(is_low, flat, 0.0), -1)
+    count = tf.cast(tf.shape(flat)[1], tf.float32)
+    weight, mean_below = counts / count, sums / count
+    between = tf.square(tf.reduce_mean(flat, -1) * weight - mean_below) / tf.maximum(weight * (1.0 - weight), 1e-6)
+    return tf.gather(thresholds, tf.argmax(between, axis=0))[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
 def segment_small(images: tf.Tensor) -> tf.Tensor:

@@ -83,6 +83,17 @@ def smooth(mask: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(mask, kernel, 1, "SAME")
 
 
+def soften(mask: tf.Tensor) -> tf.Tensor:
+    """Blur masks (B, H, W, 1) of 0 and 1 as `smooth` does, to the bit, and quicker: by sums of neighbours, which are exact."""
+    for axis in (1, 2):
+        spaces = [[0, 0]] * 4
+        spaces[axis] = [1, 1]
+        padded = tf.pad(mask, spaces)
+        before, after = (padded[:, :-2], padded[:, 2:]) if axis == 1 else (padded[:, :, :-2], padded[:, :, 2:])
+        mask = before + after + 2.0 * mask
+    return mask / 16.0
+
+
 def grow(seed: tf.Tensor, within: tf.Tensor) -> tf.Tensor:
     """Spread the seed to everything that it is connected with inside the mask; both (B, H, W, 1), bool or of 0 and 1."""
     # An empty column and row keep the rows and the pictures apart.
@@ -136,16 +147,15 @@ def _find_runs(masks: tf.Tensor) -> _Runs:
     """Return the runs of bool masks (B, H, W), connected in eight directions; behind each row one goes on with the next."""
     width = tf.shape(masks, tf.int64)[2]
     flat = tf.pad(tf.reshape(masks, (-1,)), [[1, 1]])
-    before, masked, after = flat[:-2], flat[1:-1], flat[2:]
-    begin = tf.where(masked & ~before)[:, 0]
-    end = tf.where(masked & ~after)[:, 0] + 1
+    masked, after = flat[1:-1], flat[2:]
+    # Runs begin and end in turns.
+    begin, end = tf.unstack(tf.reshape(tf.where(tf.not_equal(flat[1:], flat[:-1])), (-1, 2)), axis=1)
     # Of each 2 × 2 pixels: a run above meets one below for the first time.
-    upper_left, lower_left = masked[:-width], masked[width:]
-    upper_right, lower_right = after[:-width], after[width:]
-    meets = (upper_left | upper_right) & (lower_left | lower_right) & ~(upper_left & lower_left)
-    place = tf.where(meets)[:, 0]
-    above = place + tf.cast(tf.gather(upper_right, place), tf.int64)
-    below = place + width + tf.cast(tf.gather(lower_right, place), tf.int64)
+    pair = masked | after
+    place = tf.where(pair[:-width] & pair[width:] & ~(masked[:-width] & masked[width:]))[:, 0]
+    above = place + tf.cast(tf.gather(after, place), tf.int64)
+    below = place + width
+    below += tf.cast(tf.gather(after, below), tf.int64)
     runs = _find_runs_at(begin, tf.concat([above, below], 0))
     return _Runs(begin, end, _join(tf.size(begin), *tf.split(runs, 2)))
 

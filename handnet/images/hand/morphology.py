@@ -96,8 +96,8 @@ def soften(mask: tf.Tensor) -> tf.Tensor:
 
 def grow(seed: tf.Tensor, within: tf.Tensor) -> tf.Tensor:
     """Spread the seed to everything that it is connected with inside the mask; both (B, H, W, 1), bool or of 0 and 1."""
-    # An empty column and row keep the rows and the pictures apart.
-    spaces = [[0, 0], [0, 1], [0, 1]]
+    # An empty column and row keep the rows and the pictures apart; the row comes first, since runs meet behind an empty place.
+    spaces = [[0, 0], [1, 0], [0, 1]]
     inside = tf.pad(_read(within), spaces)
     seeds = tf.pad(_read(seed), spaces) & inside
     runs = _find_runs(inside)
@@ -105,7 +105,7 @@ def grow(seed: tf.Tensor, within: tf.Tensor) -> tf.Tensor:
     num_runs = tf.size(runs.begin)
     touched = tf.math.unsorted_segment_max(tf.ones_like(starts), tf.gather(runs.label, runs.find(starts)), num_runs) > 0
     kept = _paint(inside, runs, ~tf.gather(touched, runs.label), value=False)
-    return _write(kept[:, :-1, :-1], within)
+    return _write(kept[:, 1:, :-1], within)
 
 
 def fill_holes(mask: tf.Tensor) -> tf.Tensor:
@@ -144,7 +144,10 @@ def _find_runs_at(begin: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
 
 
 def _find_runs(masks: tf.Tensor) -> _Runs:
-    """Return the runs of bool masks (B, H, W), connected in eight directions; behind each row one goes on with the next."""
+    """Return the runs of bool masks (B, H, W), connected in eight directions; behind each row one goes on with the next.
+
+    The first pixels of the first two rows are not to be a part of the mask, unless they are of one run.
+    """
     width = tf.shape(masks, tf.int64)[2]
     flat = tf.pad(tf.reshape(masks, (-1,)), [[1, 1]])
     masked, after = flat[1:-1], flat[2:]

@@ -26,7 +26,8 @@ from PIL import Image
 
 from handnet.config.image import ImageConfig
 from handnet.config.toml import parse_config
-from handnet.export.archive import FACTS_FILE, export_encoder
+from handnet.export.archive import export_encoder
+from handnet.export.exported_model import FACTS_FILE
 from handnet.images.decode import load_photo
 from handnet.networks.encoder import build_encoder
 

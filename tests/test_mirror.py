@@ -18,7 +18,7 @@ THROUGH = {
         "gallery/migration",
         *("gallery/answers", "gallery/enrolled", "gallery/recognition", "gallery/search", "gallery/upkeep"),
     ),
-    "gallery/test_bound_models.py": ("gallery/photo_quality", "gallery/embed_photos"),
+    "gallery/test_bound_models.py": ("gallery/photo_quality", "gallery/embed_photos", "gallery/exported_encoder"),
     "gallery/test_frozen_look.py": ("gallery/freeze_look",),
     # One contract for every store.
     "gallery/stores/test_store.py": ("gallery/stores/rows", "gallery/stores/schema"),
@@ -56,7 +56,9 @@ THROUGH = {
     "embedding/test_frozen_encoder.py": ("embedding/freeze_encoder",),
     "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
     "evaluation/test_verify.py": ("evaluation/pair_verdict",),
-    "networks/test_frozen_graph.py": ("networks/freezing",),
+    "networks/test_frozen_graph.py": ("networks/freezing", "networks/graph_session"),
+    "embedding/test_engines.py": ("embedding/engine_names",),
+    "export/test_verify_export.py": ("export/exported_model", "export/loaded_model"),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (
         *("serving/api/access", "serving/api/app", "serving/api/explorer", "serving/api/exploring"),

@@ -164,7 +164,8 @@ def keep_for_next(opened: "Gallery", photos: Sequence[str]) -> None:
     from handnet.embedding.frozen_encoder import is_switched_on
     from handnet.errors import DiskError, RunError
 
-    if not is_switched_on():
+    lacks = getattr(opened.encoder, "lacks_frozen", None)
+    if not is_switched_on() or lacks is None or not lacks():
         return
     click.echo(
         "answered; now this model is kept for quick answers, once, in about 20 s (Ctrl-C stops that and loses nothing)",

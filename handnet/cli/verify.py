@@ -23,6 +23,7 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.evaluation.pair_verdict import Verdict
+    from handnet.evaluation.quick_verify import QuickAnswer
     from handnet.evaluation.verify import Verifier
     from handnet.images.seen_hand import SeenHand
 
@@ -51,6 +52,7 @@ def verify(
     \b
     handnet verify G NAME PHOTO…       photos against the person NAME of the gallery G
     handnet verify RUN PHOTO PHOTO     two photos, by RUN's pair classifier or else the cosine
+    handnet verify saved_models/NAME PHOTO PHOTO     two photos, by an exported model
     """
     if not place.store and not is_gallery(place.gallery):
         _verify_pair(Path(place.gallery), rest, first, second, as_json)
@@ -70,11 +72,15 @@ def verify(
 def _verify_pair(
     run_folder: Path, photos: tuple[str, ...], first: str | None, second: str | None, as_json: bool
 ) -> None:
-    from handnet.config.run_folder import read_run
+    from handnet.config.run_folder import is_run, read_run
     from handnet.data.checks import find_damage, find_header_problem, read_photo
     from handnet.errors import DataError
+    from handnet.export.exported_model import find_export
 
     first, second = _choose_photos(run_folder, photos, first, second)
+    if not is_run(run_folder) and (exported := find_export(run_folder)) is not None:
+        _print_answer(first, second, *_verify_exported(exported, first, second), as_json)
+        return
     run = read_run(run_folder)
     for path in (first, second):
         # What TensorFlow's decoder says of the rest is said with its vector; here is what can be said before it starts.
@@ -100,6 +106,25 @@ def _verify_pair(
     verdict = verify_photos(verifier, [(first, second)])[0]
     _print_answer(first, second, verdict, hands, as_json)
     _keep_frozen(verifier, [first, second])
+
+
+def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
+    from handnet.export.exported_model import open_quickly, read_export
+    from handnet.export.verify_export import check_verifies, verify_exported
+    from handnet.networks.graph_session import GraphError
+
+    model = read_export(folder)
+    check_verifies(model)
+    if (quick := open_quickly(folder)) is not None:
+        try:
+            return verify_exported(model, quick, first, second)
+        except GraphError:
+            # TensorFlow itself says what is wrong, if it is not the C library.
+            pass
+    start_tensorflow()
+    from handnet.export.loaded_model import LoadedModel
+
+    return verify_exported(model, LoadedModel(folder), first, second)
 
 
 def _keep_frozen(verifier: "Verifier", photos: list[str]) -> None:

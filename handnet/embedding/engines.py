@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from handnet.config.image import ImageConfig
 from handnet.data.cache import find_model_file, mark_used, use_folder
+from handnet.embedding.engine_names import BFLOAT16, FLOAT32, OPENVINO, TENSORFLOW
 from handnet.embedding.predict import build_predict
 from handnet.embedding.run_identity import digest_code
 from handnet.errors import ConfigError, RunError, format_unknown
@@ -62,13 +63,13 @@ def choose_engine(encoder: keras.Model, num_photos: int, known_as: Mapping[str, 
     """
     work = encoder.count_params() * num_photos
     if work < _WORTH_LOADING or importlib.util.find_spec("openvino") is None:
-        return "tensorflow"
+        return TENSORFLOW
     if tf.config.list_physical_devices("GPU") or keras.backend.backend() != "tensorflow":
-        return "tensorflow"
+        return TENSORFLOW
     if not has_bfloat16(read_cpu_flags()):
-        return "openvino" if work >= _WORTH_FLOAT32 else "tensorflow"
+        return OPENVINO if work >= _WORTH_FLOAT32 else TENSORFLOW
     least = _WORTH_LOADING if _is_converted(_find_converted(encoder, known_as)) else _WORTH_CONVERTING
-    return "openvino" if work >= least else "tensorflow"
+    return OPENVINO if work >= least else TENSORFLOW
 
 
 def read_cpu_flags() -> set[str]:
@@ -156,13 +157,13 @@ def _build_tensorflow(encoder: keras.Model, order: _Order) -> Engine:
         outputs = predict(_pad(images, order.batch_size))
         return np.asarray(keras.ops.convert_to_numpy(outputs)[: len(images)], np.float32)
 
-    return Engine("tensorflow", encoder.compute_dtype, embed)
+    return Engine(TENSORFLOW, encoder.compute_dtype, embed)
 
 
 def _build_openvino(encoder: keras.Model, order: _Order) -> Engine:
     samples = order.samples
     if samples is not None and len(samples) and has_bfloat16(read_cpu_flags()):
-        engine = _compile_openvino(encoder, order, "bf16")
+        engine = _compile_openvino(encoder, order, BFLOAT16)
         try:
             order.check(engine, encoder, samples[: min(8, order.batch_size)])
         except RunError:
@@ -170,7 +171,7 @@ def _build_openvino(encoder: keras.Model, order: _Order) -> Engine:
             pass
         else:
             return engine
-    return _compile_openvino(encoder, order, "f32")
+    return _compile_openvino(encoder, order, FLOAT32)
 
 
 def _compile_openvino(encoder: keras.Model, order: _Order, precision: str) -> Engine:
@@ -195,7 +196,7 @@ def _compile_openvino(encoder: keras.Model, order: _Order, precision: str) -> En
         queue.wait_all()
         return np.concatenate([outputs[begin] for begin in sorted(outputs)])[: len(images)]
 
-    return Engine("openvino", precision, embed)
+    return Engine(OPENVINO, precision, embed)
 
 
 def _convert_once(encoder: keras.Model, order: _Order) -> Path:
@@ -228,10 +229,7 @@ def _pad(images: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
     return np.pad(images, [(0, count - len(images)), (0, 0), (0, 0), (0, 0)])
 
 
-# What an engine other than TensorFlow may compute in, the fastest first.
-PRECISIONS: Mapping[str, tuple[str, ...]] = {"openvino": ("bf16", "f32")}
-
 ENGINES: Mapping[str, Callable[[keras.Model, _Order], Engine]] = {
-    "tensorflow": _build_tensorflow,
-    "openvino": _build_openvino,
+    TENSORFLOW: _build_tensorflow,
+    OPENVINO: _build_openvino,
 }

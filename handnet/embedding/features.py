@@ -22,7 +22,8 @@ from handnet.config.image import ImageConfig
 from handnet.config.settings import Config, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
-from handnet.embedding.engines import PRECISIONS, Engine, build_engine, choose_engine
+from handnet.embedding.engine_names import PRECISIONS
+from handnet.embedding.engines import Engine, build_engine, choose_engine
 from handnet.embedding.feature_check import NUM_CHECKED, check_features
 from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError

@@ -27,7 +27,8 @@ from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import fit_with_facts
 from handnet.networks.encoder import Encoder
 from handnet.networks.freezing import freeze
-from handnet.networks.frozen_graph import FrozenGraph, GraphError
+from handnet.networks.frozen_graph import FrozenGraph
+from handnet.networks.graph_session import GraphError
 
 # Largest difference of a number of a unit vector. The optimizer of TensorFlow, which the frozen graph does without, rounds
 # some operation of the hand's mask otherwise: then single pixels of a crop differ by one of 255, and the vector by some 1e-5.

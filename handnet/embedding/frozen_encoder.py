@@ -21,7 +21,8 @@ from handnet.embedding.run_identity import describe_run
 from handnet.images.pillow_decode import to_graph_format
 from handnet.images.seen_hand import SeenHand, read_facts
 from handnet.images.unusable_photos import DAMAGED, explain_unusable
-from handnet.networks.frozen_graph import FrozenGraph, GraphError, GraphRunner, RefusedInputError
+from handnet.networks.frozen_graph import FrozenGraph, GraphRunner
+from handnet.networks.graph_session import GraphError, RefusedInputError
 from handnet.networks.weights.manifest import hash_file
 
 PHOTO_GRAPH, PAIR_GRAPH = "photo", "pair"

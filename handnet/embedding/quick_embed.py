@@ -12,14 +12,13 @@ from handnet.config.run_folder import Run
 from handnet.data.cache import digest_bytes, trim_cache
 from handnet.data.checks import read_photo
 from handnet.data.remote.addresses import is_address
+from handnet.embedding.engine_names import WAYS
 from handnet.embedding.frozen_encoder import is_switched_on, read_frozen
 from handnet.embedding.hand_columns import list_hands
 from handnet.embedding.kept_vectors import KeptPhoto, KeptVectors
 from handnet.embedding.run_identity import describe_run
-from handnet.networks.frozen_graph import GraphError
+from handnet.networks.graph_session import GraphError
 
-# What may have given the vectors that are kept: names of engines, with what each computes in.
-_KEPT = (("tensorflow", "float32"), ("openvino", "bf16"), ("openvino", "f32"))
 FROZEN = ("frozen graph", "float32")
 # One after the other they take a twentieth of a second each, and starting TensorFlow and tracing the decode five seconds.
 _MAX_FROZEN = 64
@@ -64,7 +63,7 @@ def embed_quickly(run: Run, paths: Sequence[str], engine: str) -> QuickVectors |
     if not is_switched_on() or not paths or any(map(is_address, paths)):
         return None
     described = describe_run(run)
-    stores = [KeptVectors(described, *named) for named in _KEPT if engine in ("auto", named[0])]
+    stores = [KeptVectors(described, *named) for named in WAYS if engine in ("auto", named[0])]
     frozen = KeptVectors(described, *FROZEN) if engine == "auto" else None
     known: dict[KeptVectors, list[KeptPhoto | None]] = {store: [] for store in (*stores, *filter(None, [frozen]))}
     digests = []

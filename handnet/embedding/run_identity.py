@@ -9,7 +9,7 @@ from typing import Any
 
 from handnet.config.run_folder import WEIGHTS_FILE, Run
 from handnet.images.hand_finder import describe_pixels
-from handnet.networks.frozen_graph import find_library
+from handnet.networks.graph_session import find_library
 from handnet.networks.weights.manifest import hash_file
 
 _PACKAGE = Path(__file__).parents[1]

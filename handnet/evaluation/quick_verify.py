@@ -16,7 +16,7 @@ from handnet.images.seen_hand import SeenHand
 from handnet.images.unusable_photos import explain_problems
 from handnet.metrics.pairs.calibration import load_calibration
 from handnet.metrics.pairs.pair_list import score_cosine
-from handnet.networks.frozen_graph import GraphError
+from handnet.networks.graph_session import GraphError
 
 
 class QuickAnswer(NamedTuple):

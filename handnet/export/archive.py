@@ -13,6 +13,7 @@ from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
+from handnet.export.exported_model import FACTS_FILE
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
@@ -27,7 +28,6 @@ from handnet.networks.tensorflow_errors import explain_failures
 
 MAX_ERROR = 1e-5
 CARD_FILE = "MODEL_CARD.md"
-FACTS_FILE = "handnet_model.json"
 
 
 class Export(NamedTuple):

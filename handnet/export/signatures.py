@@ -13,15 +13,20 @@ import tensorflow as tf
 
 from handnet.config.image import ImageConfig
 from handnet.images.decode import read_photo
+from handnet.images.hand.findings import FINDINGS, SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.pillow_decode import read_for_graph
+from handnet.images.seen_hand import PROBLEM_OUTPUTS, UNREADABLE, UNUSABLE
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.encoder import Encoder
 from handnet.networks.merging import merge_equal_nodes
 
 # tf.types.experimental.PolymorphicFunction, which has no type.
 Function: TypeAlias = Any
+# What a signature returns, by name.
+Outputs: TypeAlias = dict[str, npt.NDArray[Any]]
 
 DEFAULT = "serving_default"
 # Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
@@ -60,7 +65,9 @@ def build_signatures(
     - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
-      similarity is the cosine, or the score of the head.
+      similarity is the cosine, or the score of the head. Where the hand is found by its landmarks `ok` is false also for
+      photos that show several hands or too little of one, and `first_problem` and `second_problem` say which photo it is
+      and why, "" for a good one.
     - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
@@ -90,20 +97,24 @@ def build_signatures(
     if deciding is None:
         return signatures
 
+    def answer(pixels: tf.Tensor, ok: tf.Tensor, *known: tf.Tensor) -> dict[str, tf.Tensor]:
+        problems = tf.split(word_problems(ok, HandFacts(*known)), 2) if known else []
+        fit = tf.equal(tf.concat(problems, axis=0), "") if known else ok
+        similarity, both_fit = shared.compare(pixels, fit)
+        seen = dict(zip(PROBLEM_OUTPUTS, problems, strict=False))
+        return {**decide_pairs(similarity, both_fit, deciding), "ok": both_fit, **seen}
+
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
-        similarity, both_ok = shared.compare(pixels, ok)
-        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
+            photos = shared.load(tf.concat([first, second], axis=0))
+        return answer(*photos)
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
             parts = [shared.fit(first), shared.fit(second)]
-        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
-        similarity, both_ok = shared.compare(pixels, ok)
-        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
+        return answer(*(tf.concat(part, axis=0) for part in zip(*parts, strict=True)))
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
@@ -172,6 +183,18 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
         return tf.where(both_ok, similarity, 0.0), both_ok
 
     return Steps(load, fit, embed, compare)
+
+
+def word_problems(ok: tf.Tensor, facts: HandFacts) -> tf.Tensor:
+    """Return why N photos cannot be compared, string (N,), "" where they can: as a run says it, `explain_unfit`.
+
+    Args:
+        ok: bool (N,), the photo can be decoded and shows a hand.
+        facts: (N, …), as `FACT_SPECS` says of one photo.
+    """
+    unreadable = tf.where(facts.quality > 0.0, "", UNREADABLE)
+    problems = tf.where(tf.equal(facts.finding, SEVERAL), NOT_ONE[SEVERAL], unreadable)
+    return tf.where(ok, problems, UNUSABLE)
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:
@@ -267,37 +290,44 @@ def compare_archive(
     ok = np.arange(len(contents)) != 1
     vectors = np.insert(expected, 1, 0.0, axis=0)
 
-    def compare_vectors(name: str, count: int) -> list[float]:
+    def compare_vectors(name: str, count: int) -> tuple[list[float], Outputs]:
         received = _run(signatures[name], photos=tf.constant(contents[:count]))
-        return [_differ(received["embeddings"], vectors[:count]), _differ_flags(received["ok"], ok[:count])]
+        return [_differ(received["embeddings"], vectors[:count]), _differ_flags(received["ok"], ok[:count])], received
 
     def compare_others() -> float:
         few = _NUM_FEW + 1
-        differences = compare_vectors(DEFAULT, few)
+        differences, seen = compare_vectors(DEFAULT, few)
         for photo, vector in zip(pixels, expected, strict=False):
             received = _run(signatures["embed_pixels"], images=photo)
             differences.append(_differ(received["embeddings"], vector[None]))
         if calibration is not None:
-            # Each against the first, which is also the pair of a photo with itself.
-            similarities = (expected @ expected[0] if scores is None else scores)[:_NUM_FEW]
-            first, usable = contents[:few], ok[:few]
+            # Each against the first, which is also the pair of a photo with itself; of the damaged one there is none.
+            similarities = np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0)[:few]
+            first, fit = contents[:few], ok[:few] & _find_fit(seen)
+            answered = fit & fit[0]
             received = _run(signatures["verify"], first=tf.constant(first), second=tf.constant(first[:1] * len(first)))
-            differences += [
-                _differ_flags(received["ok"], usable),
-                *_differ_pairs(received, similarities, usable, calibration),
-            ]
-            for photo, similarity in zip(pixels, similarities, strict=True):
+            differences.append(_differ_flags(received["ok"], answered))
+            differences += _differ_pairs(received, similarities, answered, calibration)
+            for photo, row in zip(pixels, np.flatnonzero(ok[:few]), strict=True):
                 received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
-                differences += _differ_pairs(received, similarity[None], np.ones(1, np.bool_), calibration)
+                differences += _differ_pairs(received, similarities[[row]], answered[[row]], calibration)
         return float(np.max(differences))
 
-    difference = float(np.max(compare_vectors("embed", len(contents))))
+    difference = float(np.max(compare_vectors("embed", len(contents))[0]))
     # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
     with _without_graph_optimizer():
         other = compare_others()
     if not other <= _PLAIN_ERROR:
         other = compare_others()
     return max(difference, other)
+
+
+def _find_fit(seen: Outputs) -> npt.NDArray[np.bool_]:
+    """Return of which photos a pair may have an answer, (N,) bool, by what `embed` says of them."""
+    if "finding" not in seen:
+        return np.ones(len(seen["ok"]), np.bool_)
+    several = seen["finding"] == FINDINGS[SEVERAL].encode()
+    return np.asarray(~several & (seen["quality"] > 0.0), np.bool_)
 
 
 @contextlib.contextmanager
@@ -318,8 +348,7 @@ def _differ_pairs(
     ok: npt.NDArray[np.bool_],
     calibration: Calibration,
 ) -> list[float]:
-    expected = np.zeros(len(ok), np.float32)
-    expected[ok] = similarities
+    expected = np.where(ok, similarities, 0.0)
     # From the model's own similarities, so that a steep curve does not magnify their rounding.
     probability = compute_probability(calibration, received["similarity"])
     decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)
@@ -330,7 +359,7 @@ def _differ_pairs(
     ]
 
 
-def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor) -> dict[str, npt.NDArray[np.generic]]:
+def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor) -> Outputs:
     return {name: value.numpy() for name, value in signature(**inputs).items()}
 
 

@@ -1,28 +1,24 @@
 """The models that a gallery can be bound to: a trained run, or an exported SavedModel."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.console import Count
-from handnet.data.checks import explain_refusal
 from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
-from handnet.export.archive import FACTS_FILE, digest_encoder
+from handnet.export.archive import digest_encoder
 from handnet.gallery.embed_photos import embed_all
+from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.pairings import Matching, fit_matching
-from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, digest_model, read_contents
+from handnet.gallery.photo_encoder import Embedded, PhotoEncoder, PhotoInput, read_contents
 from handnet.gallery.records import HandKind
-from handnet.images.hand.findings import FINDINGS, SEVERAL
-from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.photo_store import build_decoder
 from handnet.networks.encoder import load_encoder
 
@@ -57,6 +53,13 @@ class RunEncoder:
         """Embed photos; see `PhotoEncoder`."""
         return embed_all(photos, self._look, self._embed_contents)
 
+    def lacks_frozen(self) -> bool:
+        """Return whether the next answer would be quicker if `keep_frozen` were called."""
+        from handnet.embedding.frozen_encoder import read_frozen
+        from handnet.gallery.frozen_look import find_look_file
+
+        return read_frozen(self._run) is None or (self._look is look_at_hands and not find_look_file().is_file())
+
     def keep_frozen(self, photos: Sequence[str]) -> str:
         """Keep what the next answer needs as frozen graphs in the cache; return "" or why they are not kept.
 
@@ -88,50 +91,6 @@ class RunEncoder:
         if good:
             vectors[[pixels is not None for pixels, _ in decoded]] = embed_batches(self._model, [np.stack(good)])
         return vectors, [reason for _, reason in decoded]
-
-
-class SavedModelEncoder:
-    """An exported model: it decodes by itself, and its training data need not be there."""
-
-    def __init__(self, folder: Path, look: Look | None = None) -> None:
-        """Load a version of a SavedModel, e.g. saved_models/hands/1.
-
-        Args:
-            folder: the version's folder.
-            look: rates photos: quality, and view and side where it knows them; None: what `choose_look` chooses.
-
-        Raises:
-            GalleryError: it is no SavedModel that handnet exported.
-        """
-        try:
-            facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-            self._loaded = tf.saved_model.load(str(folder))
-            self.signatures = self._loaded.signatures
-            self._call = self.signatures["embed"]
-            self.width = int(facts["embedding_size"])
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise GalleryError(
-                f"{str(folder)!r} is not a SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
-                "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
-            ) from None
-        self._look = look or choose_look()
-        self.digest = str(facts.get("digest") or _digest_files(folder))
-        self.source = {"kind": "saved_model", "path": str(folder.absolute())}
-
-    def embed(self, photos: Sequence[PhotoInput]) -> list[Embedded]:
-        """Embed photos; see `PhotoEncoder`."""
-        return embed_all(photos, self._look, self._embed_contents)
-
-    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
-        outputs = self._call(photos=tf.constant(list(contents), tf.string))
-        reasons = [
-            "" if ok else explain_refusal(photo) for photo, ok in zip(contents, outputs["ok"].numpy(), strict=True)
-        ]
-        if "finding" in outputs:
-            # The model looks for hands by itself: what looks at photos here may see pixels alone.
-            several = outputs["finding"].numpy() == FINDINGS[SEVERAL].encode()
-            reasons = [reason or NOT_ONE[SEVERAL] * bool(more) for reason, more in zip(reasons, several, strict=True)]
-        return outputs["embeddings"].numpy(), reasons
 
 
 def load_model(source: Mapping[str, str]) -> PhotoEncoder:
@@ -181,12 +140,6 @@ def calibrate(
         raise DataError(f"None of the {len(examples):,} photos to calibrate with can be used.")
     kinds = [HandKind(example.view, example.side) for example in used]
     return fit_matching(np.stack(vectors), [example.identity for example in used], kinds, seed=seed, origin=origin)
-
-
-def _digest_files(folder: Path) -> str:
-    """Return the digest of a model that was exported before exports named theirs."""
-    files = [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]
-    return digest_model([file.read_bytes() for file in files])
 
 
 def _load_run(folder: Path) -> PhotoEncoder:

@@ -14,7 +14,7 @@ from handnet.images.hand_models.model_files import find_models_folder
 from handnet.images.hand_models.models import load_hand_models
 from handnet.images.hand_report import look_at_contents
 from handnet.networks.freezing import freeze
-from handnet.networks.frozen_graph import GraphError
+from handnet.networks.graph_session import GraphError
 
 # Of a quality, 0..1: what the optimizer of TensorFlow, which the frozen graph does without, may round otherwise.
 MAX_ERROR = 1e-3

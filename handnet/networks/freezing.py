@@ -4,7 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from handnet.networks.frozen_graph import FrozenGraph, GraphError
+from handnet.networks.frozen_graph import FrozenGraph
+from handnet.networks.graph_session import GraphError
 from handnet.networks.merging import merge_graph
 
 

@@ -9,6 +9,7 @@ import pytest
 import handnet.embedding.engines
 import handnet.embedding.job
 from handnet.config.settings import Config
+from handnet.embedding.engine_names import WAYS
 from handnet.embedding.engines import (
     ENGINES,
     Engine,
@@ -20,6 +21,10 @@ from handnet.embedding.engines import (
 )
 from handnet.errors import ConfigError, RunError
 from handnet.images.photo_store import load_cached, prepare_photos
+
+
+def test_each_engine_is_known_without_it() -> None:
+    assert {engine for engine, _ in WAYS} == set(ENGINES)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -35,6 +40,7 @@ def test_engines_agree_with_the_encoder_whatever_the_batch(
     for count in (6, 1, 5):
         received = engine.embed(images[:count])
         assert (received.dtype, received.shape) == (np.float32, (count, 8))
+        assert (name, engine.precision) in WAYS
         tolerance = {"f32": 1e-5, "float32": 1e-5, "bf16": 0.05}[engine.precision]
         np.testing.assert_allclose(received, expected[:count], atol=tolerance)
         np.testing.assert_allclose(np.linalg.norm(received, axis=1), 1.0, atol=1e-5)

@@ -11,6 +11,7 @@ import handnet.export.archive
 from handnet.config.image import ImageConfig
 from handnet.errors import DiskError, RunError
 from handnet.export.archive import export_encoder, find_next_version
+from handnet.export.exported_model import FACTS_FILE
 from handnet.networks.formats import FORMATS
 
 ENCODER: Any = SimpleNamespace(model=SimpleNamespace(output_shape=(None, 8), weights=[]))
@@ -47,7 +48,7 @@ def test_versions_count_up_from_the_highest(tmp_path: Path) -> None:
 
 def test_a_version_is_readable_by_a_server_of_another_user(tmp_path: Path) -> None:
     version = export(tmp_path / "hands")
-    for path in (version.parent, version, version / "saved_model.pb", version / handnet.export.archive.FACTS_FILE):
+    for path in (version.parent, version, version / "saved_model.pb", version / FACTS_FILE):
         assert stat.S_IMODE(path.stat().st_mode) & 0o044 == 0o044, f"{path.name} is readable"
 
 

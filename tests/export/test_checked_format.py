@@ -11,7 +11,8 @@ import pytest
 
 from handnet.config.image import ImageConfig
 from handnet.errors import ConfigError, RunError
-from handnet.export.archive import FACTS_FILE, export_encoder
+from handnet.export.archive import export_encoder
+from handnet.export.exported_model import FACTS_FILE
 from handnet.networks.device import set_precision
 from handnet.networks.encoder import Encoder, UnitNormalization
 from handnet.networks.formats import FORMATS, Embed

@@ -16,7 +16,8 @@ import handnet.export.signatures
 from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError, DiskError, RunError
-from handnet.export.archive import CARD_FILE, FACTS_FILE, export_encoder
+from handnet.export.archive import CARD_FILE, export_encoder
+from handnet.export.exported_model import FACTS_FILE
 from handnet.export.warmup import WARMUP_BATCHES, WARMUP_FILE
 from handnet.files import hold_lock
 from handnet.images.decode import decode, fit_photo, load_photo

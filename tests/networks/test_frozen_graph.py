@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from handnet.networks.freezing import freeze
-from handnet.networks.frozen_graph import CONFIG, FrozenGraph, GraphError, GraphRunner, RefusedInputError
+from handnet.networks.frozen_graph import CONFIG, FrozenGraph, GraphRunner
+from handnet.networks.graph_session import GraphError, RefusedInputError
 
 
 def test_the_settings_are_what_the_comment_says() -> None:

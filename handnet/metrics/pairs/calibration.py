@@ -178,21 +178,28 @@ def load_calibration(path: Path) -> Calibration:
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
         values.pop("fitted_on", None)
-        lists: dict[str, Any] = {
-            name: tuple(float(v) for v in values.pop(name))
-            for name in ("isotonic_similarities", "isotonic_probabilities")
-        }
-        fields = {field.name: field.type for field in dataclasses.fields(Calibration) if field.name not in lists}
-        numbers: dict[str, Any] = {
-            name: (int if fields[name] is int else float)(value) for name, value in values.items()
-        }
-        if not np.isfinite(list(numbers.values())).all() or len(set(map(len, lists.values()))) != 1:
-            raise ValueError("numbers missing or not finite")
-        return Calibration(**numbers, **lists)
+        return parse_calibration(values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
             f"{path} cannot be read as a calibration: {error}. Evaluate the run again to write a new one."
         ) from error
+
+
+def parse_calibration(values: Mapping[str, Any]) -> Calibration:
+    """Return the calibration that JSON holds: its fields by name.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    values = dict(values)
+    lists: dict[str, Any] = {
+        name: tuple(float(v) for v in values.pop(name)) for name in ("isotonic_similarities", "isotonic_probabilities")
+    }
+    fields = {field.name: field.type for field in dataclasses.fields(Calibration) if field.name not in lists}
+    numbers: dict[str, Any] = {name: (int if fields[name] is int else float)(value) for name, value in values.items()}
+    if not np.isfinite(list(numbers.values())).all() or len(set(map(len, lists.values()))) != 1:
+        raise ValueError("numbers missing or not finite")
+    return Calibration(**numbers, **lists)
 
 
 def compute_cllr(

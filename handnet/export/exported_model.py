@@ -1,0 +1,111 @@
+"""An exported model as its folder describes it, and its signatures, run by TensorFlow's C library or by TensorFlow."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy.typing as npt
+
+from handnet.config.image import WHOLE_CROPS
+from handnet.data.checks import explain_refusal, find_problem
+from handnet.embedding.frozen_encoder import is_switched_on
+from handnet.errors import RunError, quote
+from handnet.images.unusable_photos import NO_HAND
+from handnet.metrics.pairs.calibration import Calibration, parse_calibration
+from handnet.networks.graph_session import GraphError, Value
+from handnet.networks.saved_graph import SavedGraph
+
+FACTS_FILE = "handnet_model.json"
+
+
+class Signatures(Protocol):
+    """The signatures of a SavedModel."""
+
+    def run(self, signature: str, **inputs: Value) -> Mapping[str, npt.NDArray[Any]]:
+        """Compute all outputs of a signature; strings come as bytes objects.
+
+        Args:
+            signature: its name.
+            inputs: by name: strings (N,) or an array.
+
+        Raises:
+            GraphError: the computation fails.
+        """
+
+
+class ExportedModel(NamedTuple):
+    """What `handnet_model.json` says of an exported model.
+
+    Attributes:
+        folder: of the version, e.g. saved_models/hands/1.
+        width: numbers in a vector.
+        hand_finder: what crops go by: "colour", "landmarks", or "" where the photo is not cropped to the hand.
+        calibration: of what decides on a pair; None where the model cannot verify.
+        by_classifier: a classifier of pairs decides, not the cosine.
+    """
+
+    folder: Path
+    width: int
+    hand_finder: str
+    calibration: Calibration | None
+    by_classifier: bool
+
+    def explain(self, contents: bytes) -> str:
+        """Return why the model does not take a photo, from the bytes of its file."""
+        problem = find_problem(contents)
+        return problem or (NO_HAND[self.hand_finder] if self.hand_finder else explain_refusal(contents))
+
+
+def is_export(folder: Path) -> bool:
+    """Return whether a folder is the version of an exported SavedModel."""
+    return (folder / FACTS_FILE).is_file() and (folder / "saved_model.pb").is_file()
+
+
+def find_export(folder: Path) -> Path | None:
+    """Return the version that a folder is, or the newest of a model's folder, e.g. saved_models/hands; None for another."""
+    if is_export(folder):
+        return folder
+    versions = [path for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    newest = max(versions, key=lambda path: int(path.name), default=None)
+    return newest if newest is not None and is_export(newest) else None
+
+
+def read_export(folder: Path) -> ExportedModel:
+    """Read what an exported model says of itself.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        image, calibration = facts["image"], facts.get("pair_calibration") or facts.get("calibration")
+        finder = "" if image["crop"] in WHOLE_CROPS else image.get("hand_finder", "colour")
+        if finder not in ("", *NO_HAND):
+            raise ValueError(f"no hand finder is called {finder!r}")
+        return ExportedModel(
+            folder,
+            int(facts["embedding_size"]),
+            finder,
+            parse_calibration(calibration) if calibration else None,
+            bool(facts.get("pair_calibration")),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{str(folder / FACTS_FILE)!r} is damaged ({error!r}). Export the run again: handnet export RUN "
+            f"{quote(folder.parent)}."
+        ) from None
+
+
+def open_quickly(folder: Path) -> Signatures | None:
+    """Return the signatures of a SavedModel by TensorFlow's C library; None where that does not do, or is switched off.
+
+    Args:
+        folder: of the version.
+    """
+    if not is_switched_on():
+        return None
+    try:
+        return SavedGraph(folder)
+    except GraphError:
+        return None

@@ -1,0 +1,73 @@
+"""An exported model gives by TensorFlow's C library what TensorFlow gives; a damaged one is an error."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from handnet.networks.graph_session import GraphError
+from handnet.networks.saved_graph import CONFIG, SavedGraph
+
+TABLE = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+def test_the_settings_are_what_the_comment_says() -> None:
+    config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
+    config.graph_options.optimizer_options.do_function_inlining = True
+    config.graph_options.place_pruned_graph = True
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    assert tf.compat.v1.ConfigProto.FromString(CONFIG) == config
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    module = tf.Module()
+    module.table = tf.Variable(TABLE)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="names")], autograph=False)
+    def look_up(names: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.strings.length(names)
+        return {"twice": tf.strings.join([names, names]), "rows": tf.gather(module.table, rows)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="points")], autograph=False)
+    def measure(points: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"products": points @ tf.transpose(module.table)}
+
+    folder = tmp_path_factory.mktemp("saved")
+    tf.saved_model.save(module, str(folder), signatures={"look_up": look_up, "measure": measure})
+    return folder
+
+
+def test_signatures_take_and_give_strings_and_numbers(model: Path) -> None:
+    graph = SavedGraph(model)
+    for names in ([b"a", b"", b"a" * 2], [b""], []):
+        found = graph.run("look_up", names=names)
+        assert found["twice"].tolist() == [name * 2 for name in names]
+        np.testing.assert_array_equal(found["rows"], TABLE[[len(name) for name in names]])
+    # Longer than what is stored within the string's own place.
+    long = bytes(range(256)) * 10
+    with pytest.raises(GraphError, match="indices"):
+        graph.run("look_up", names=[long])
+    points = np.array([[1, 2], [3, 4]], np.float32)
+    np.testing.assert_array_equal(graph.run("measure", points=points)["products"], points @ TABLE.T)
+    with pytest.raises(GraphError, match="no signature 'other'. It has: .*look_up"):
+        graph.run("other", points=points)
+
+
+def test_a_damaged_model_is_an_error(model: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    file = copy / "saved_model.pb"
+    whole = file.read_bytes()
+    for damaged in (b"", b"rubbish", whole[:-1], whole[: len(whole) // 2], b"\xff" * 200, b"\x12\x00", b"\x0b\x01"):
+        file.write_bytes(damaged)
+        with pytest.raises(GraphError):
+            SavedGraph(copy)
+    file.write_bytes(whole)
+    shutil.rmtree(copy / "variables")
+    with pytest.raises(GraphError):
+        SavedGraph(copy)
+    with pytest.raises(GraphError):
+        SavedGraph(tmp_path / "missing")

@@ -230,6 +230,8 @@ def main() -> None:
         arguments.keep.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(chosen):
             (arguments.keep / f"{number:02} {name}".replace("/", "-")).write_bytes(photos[name])
+    # To optimise the graphs takes longer than to run them on these few photos.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     signatures = tf.saved_model.load(str(arguments.model)).signatures
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -237,7 +239,7 @@ def main() -> None:
         gallery = Gallery.open(Path(folder) / "g")
         encoder = BatchingEncoder(load_model(dict(gallery.header.source)))
         gallery.bind(encoder)
-        service = Service({"g": Collection("g", gallery, encoder)}, Limits(rate_per_s=1e4, burst=10_000))
+        service = Service({"g": Collection("g", gallery, encoder)}, Limits(rate_per_s=1e4, burst=10_000, work_timeout_s=600))
         with TestClient(build_app(service), raise_server_exceptions=True) as client:
             for name in chosen:
                 seen = {key: value.numpy()[0] for key, value in signatures["embed"](photos=[photos[name]]).items()}

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # processes of their own compute is compared to the bit.
 OPTIMISED = (
     *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
-    *("export/", "library/", "networks/test_merging.py", "serving/"),
+    *("export/", "library/", "networks/test_compact_graph.py", "serving/"),
 )
 
 # Two processes test at a time, and machines with 8 GB are common.

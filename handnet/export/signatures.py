@@ -12,8 +12,8 @@ from handnet.config.image import ImageConfig
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.compact_graph import compact_graph
 from handnet.networks.encoder import Encoder
-from handnet.networks.merging import merge_equal_nodes
 
 # tf.types.experimental.PolymorphicFunction, which has no type.
 Function: TypeAlias = Any
@@ -220,5 +220,5 @@ def write_archive(
     used = {variable.ref(): variable for function in functions.values() for variable in function.variables}
     module.weights = list(used.values())
     tf.saved_model.save(module, str(folder), signatures=functions)
-    merge_equal_nodes(folder)
+    compact_graph(folder)
     return list(signatures)

@@ -59,7 +59,6 @@ THROUGH = {
     "networks/test_compact_graph.py": ("networks/merging",),
     "networks/test_frozen_graph.py": ("networks/freezing", "networks/graph_session"),
     "embedding/test_engines.py": ("embedding/engine_names",),
-    "export/test_checked_format.py": ("export/compare_archive",),
     "export/test_verify_export.py": ("export/exported_model", "export/loaded_model"),
     # The API is asked as a browser asks it.
     "serving/api/test_routes.py": (

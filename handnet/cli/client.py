@@ -1,7 +1,7 @@
 """`handnet client`: embed, verify, by a model that a server runs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +101,7 @@ def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     server = _read_server(**options)
     if len(photos) % 2:
         raise ConfigError(f"Expected pairs of photos, an even number. Received: {len(photos)}.")
-    from handnet.data.checks import find_problem, read_photo
     from handnet.serving.client.calls import verify_photos
-
-    def look(photo: Path) -> str:
-        return find_problem(read_photo(str(photo))[0]) or "whole"
 
     pairs = list(zip(photos[::2], photos[1::2], strict=True))
     connection = _connect(server)
@@ -113,15 +109,32 @@ def verify(photos: tuple[Path, ...], as_json: bool, **options: Any) -> None:
         result = verify_photos(connection, server, pairs)
     finally:
         connection.close()
-    for (first, second), similarity, probability, decision, ok in zip(pairs, *result, strict=True):
+    for pair, similarity, probability, decision, ok, *said in zip(pairs, *result, strict=True):
+        problems = ["", ""] if ok else _explain_pair(pair, said)
         if as_json:
             verdict = {"similarity": float(similarity), "probability": float(probability), "decision": bool(decision)}
-            echo(json.dumps({"first": str(first), "second": str(second), "ok": bool(ok), **verdict}))
+            named = dict(zip(("first_problem", "second_problem"), problems, strict=True))
+            echo(json.dumps({"first": str(pair[0]), "second": str(pair[1]), "ok": bool(ok), **verdict, **named}))
         elif not ok:
-            echo(f"{first} {second}: not compared. First photo: {look(first)}. Second photo: {look(second)}")
+            first, second = (problem or "nothing is wrong with it" for problem in problems)
+            echo(f"{pair[0]} {pair[1]}: not compared. First photo: {first}. Second photo: {second}")
         else:
             words = "the same person" if decision else "different people"
-            echo(f"{first} {second}: {words} (similarity {similarity:.3f}, probability {100 * probability:.1f} %)")
+            echo(f"{pair[0]} {pair[1]}: {words} (similarity {similarity:.3f}, probability {100 * probability:.1f} %)")
+
+
+def _explain_pair(pair: tuple[Path, Path], said: Sequence[str]) -> list[str]:
+    """Return why each photo of a pair that has no answer cannot be used, "" for one with which nothing is wrong.
+
+    Args:
+        pair: the files.
+        said: what the model says of each; it knows less of files, and models without landmarks say nothing.
+    """
+    from handnet.data.checks import explain_refusal, find_problem, read_photo
+
+    contents = [read_photo(str(photo))[0] for photo in pair]
+    found = [find_problem(photo) or str(words) for photo, words in zip(contents, said, strict=True)]
+    return found if any(found) else [f"perhaps {explain_refusal(photo)}" for photo in contents]
 
 
 def _read_server(

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,14 @@ from handnet.export.exported_model import Signatures
 from handnet.export.loaded_model import LoadedModel
 from handnet.export.signatures import DEFAULT
 from handnet.images.decode import read_photo
+from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.pillow_decode import read_for_graph
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 from handnet.networks.graph_session import GraphError
 from handnet.networks.saved_graph import SavedGraph
+
+# What a signature returns, by name.
+Outputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 # Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
 _PLAIN_ERROR = 1e-5
@@ -37,7 +41,7 @@ class _Expected(NamedTuple):
         vectors: float32 (N + 1, D), zeros for that one.
         pixels: of the first few photos, uint8 (1, H, W, 3) each.
         calibration: what `verify` was built with.
-        scores: float32, of each of the few with the first.
+        scores: float32 (N + 1,), of each with the first, 0 for the damaged one.
     """
 
     contents: list[bytes]
@@ -83,13 +87,13 @@ def compare_archive(
         np.insert(expected, 1, 0.0, axis=0),
         pixels,
         calibration,
-        (expected @ expected[0] if scores is None else scores)[:_NUM_FEW],
+        np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0),
     )
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(_compare_others_quickly, folder, known)
         # TensorFlow loads it, the objects of the file too, which the C library does not read.
         loaded = LoadedModel(folder)
-        difference = float(np.max(_compare_vectors(loaded, "embed", known, len(contents))))
+        difference = float(np.max(_compare_vectors(loaded, "embed", known, len(contents))[0]))
         differences = other.result()
     if differences is None:
         with _without_graph_optimizer():
@@ -108,32 +112,38 @@ def _compare_others_quickly(folder: Path, known: _Expected) -> float | None:
         return None
 
 
-def _compare_vectors(signatures: Signatures, name: str, known: _Expected, count: int) -> list[float]:
+def _compare_vectors(signatures: Signatures, name: str, known: _Expected, count: int) -> tuple[list[float], Outputs]:
     received = signatures.run(name, photos=known.contents[:count])
-    return [
-        _differ(received["embeddings"], known.vectors[:count]),
-        _differ_flags(received["ok"], known.ok[:count]),
-    ]
+    flags = _differ_flags(received["ok"], known.ok[:count])
+    return [_differ(received["embeddings"], known.vectors[:count]), flags], received
 
 
 def _compare_others(signatures: Signatures, known: _Expected) -> float:
     few = _NUM_FEW + 1
-    differences = _compare_vectors(signatures, DEFAULT, known, few)
-    for photo, vector in zip(known.pixels, known.vectors[known.ok], strict=False):
+    differences, seen = _compare_vectors(signatures, DEFAULT, known, few)
+    good = np.flatnonzero(known.ok[:few])
+    for photo, row in zip(known.pixels, good, strict=True):
         received = signatures.run("embed_pixels", images=photo)
-        differences.append(_differ(received["embeddings"], vector[None]))
+        differences.append(_differ(received["embeddings"], known.vectors[[row]]))
     if known.calibration is not None:
-        # Each against the first, which is also the pair of a photo with itself.
-        first, usable = known.contents[:few], known.ok[:few]
+        # Each against the first, which is also the pair of a photo with itself; of the damaged one there is none.
+        first, fit = known.contents[:few], known.ok[:few] & _find_fit(seen)
+        answered = fit & fit[0]
         received = signatures.run("verify", first=first, second=first[:1] * len(first))
-        differences += [
-            _differ_flags(received["ok"], usable),
-            *_differ_pairs(received, known.scores, usable, known.calibration),
-        ]
-        for photo, score in zip(known.pixels, known.scores, strict=True):
+        differences.append(_differ_flags(received["ok"], answered))
+        differences += _differ_pairs(received, known.scores[:few], answered, known.calibration)
+        for photo, row in zip(known.pixels, good, strict=True):
             received = signatures.run("verify_pixels", first=photo, second=known.pixels[0])
-            differences += _differ_pairs(received, score[None], np.ones(1, np.bool_), known.calibration)
+            differences += _differ_pairs(received, known.scores[[row]], answered[[row]], known.calibration)
     return float(np.max(differences))
+
+
+def _find_fit(seen: Outputs) -> npt.NDArray[np.bool_]:
+    """Return of which photos a pair may have an answer, (N,) bool, by what `embed` says of them."""
+    if "finding" not in seen:
+        return np.ones(len(seen["ok"]), np.bool_)
+    several = seen["finding"] == FINDINGS[SEVERAL].encode()
+    return np.asarray(~several & (seen["quality"] > 0.0), np.bool_)
 
 
 @contextlib.contextmanager
@@ -154,8 +164,7 @@ def _differ_pairs(
     ok: npt.NDArray[np.bool_],
     calibration: Calibration,
 ) -> list[float]:
-    expected = np.zeros(len(ok), np.float32)
-    expected[ok] = similarities
+    expected = np.where(ok, similarities, 0.0)
     # From the model's own similarities, so that a steep curve does not magnify their rounding.
     probability = compute_probability(calibration, received["similarity"])
     decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)

@@ -9,8 +9,11 @@ import keras
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
+from handnet.images.hand.findings import SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
+from handnet.images.seen_hand import PROBLEM_OUTPUTS, UNREADABLE, UNUSABLE
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.compact_graph import compact_graph
 from handnet.networks.encoder import Encoder
@@ -49,7 +52,9 @@ def build_signatures(
     - `embed_pixels`: `images`, uint8 (B, H, W, 3) of whole upright photos of one size → the same.
     - `verify`, where there is a calibration: `first` and `second`, the bytes of photos (B,) → `similarity`, `probability`
       (0..1, at prior 0.5), `decision` (similarity at or above the threshold of equal errors) and `ok`, all (B,). The
-      similarity is the cosine, or the score of the head.
+      similarity is the cosine, or the score of the head. Where the hand is found by its landmarks `ok` is false also for
+      photos that show several hands or too little of one, and `first_problem` and `second_problem` say which photo it is
+      and why, "" for a good one.
     - `verify_pixels`, likewise: `first` and `second`, uint8 (B, H, W, 3), whole upright photos, of one size in each.
 
     Args:
@@ -79,20 +84,24 @@ def build_signatures(
     if deciding is None:
         return signatures
 
+    def answer(pixels: tf.Tensor, ok: tf.Tensor, *known: tf.Tensor) -> dict[str, tf.Tensor]:
+        problems = tf.split(word_problems(ok, HandFacts(*known)), 2) if known else []
+        fit = tf.equal(tf.concat(problems, axis=0), "") if known else ok
+        similarity, both_fit = shared.compare(pixels, fit)
+        seen = dict(zip(PROBLEM_OUTPUTS, problems, strict=False))
+        return {**decide_pairs(similarity, both_fit, deciding), "ok": both_fit, **seen}
+
     @partial(tf.function, input_signature=pair_spec, autograph=False)
     def verify(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            pixels, ok, *_ = shared.load(tf.concat([first, second], axis=0))
-        similarity, both_ok = shared.compare(pixels, ok)
-        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
+            photos = shared.load(tf.concat([first, second], axis=0))
+        return answer(*photos)
 
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
             parts = [shared.fit(first), shared.fit(second)]
-        pixels, ok, *_ = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
-        similarity, both_ok = shared.compare(pixels, ok)
-        return {**decide_pairs(similarity, both_ok, deciding), "ok": both_ok}
+        return answer(*(tf.concat(part, axis=0) for part in zip(*parts, strict=True)))
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
@@ -161,6 +170,18 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
         return tf.where(both_ok, similarity, 0.0), both_ok
 
     return Steps(load, fit, embed, compare)
+
+
+def word_problems(ok: tf.Tensor, facts: HandFacts) -> tf.Tensor:
+    """Return why N photos cannot be compared, string (N,), "" where they can: as a run says it, `explain_unfit`.
+
+    Args:
+        ok: bool (N,), the photo can be decoded and shows a hand.
+        facts: (N, …), as `FACT_SPECS` says of one photo.
+    """
+    unreadable = tf.where(facts.quality > 0.0, "", UNREADABLE)
+    problems = tf.where(tf.equal(facts.finding, SEVERAL), NOT_ONE[SEVERAL], unreadable)
+    return tf.where(ok, problems, UNUSABLE)
 
 
 def check_as_many(first: tf.Tensor, second: tf.Tensor) -> list[tf.Operation]:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
+from handnet.data.checks import read_photo
 from handnet.errors import DataError, RunError, quote
 from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, decide, refuse_unfit
 from handnet.evaluation.quick_verify import QuickAnswer
 from handnet.export.exported_model import ExportedModel, Signatures
-from handnet.images.pillow_decode import to_graph_format
+from handnet.images.pillow_decode import prepare_for_graph
 from handnet.images.seen_hand import SeenHand
-from handnet.images.unusable_photos import DAMAGED, explain_problems
+from handnet.images.unusable_photos import explain_problems
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.metrics.pairs.pair_list import score_cosine
 
@@ -67,14 +67,7 @@ def verify_exported(model: ExportedModel, signatures: Signatures, first: str, se
 def _read_for_graph(path: str) -> tuple[bytes, str]:
     """Return a photo as the graph takes it, and "" or why it cannot be used."""
     contents, problem = read_photo(path)
-    if problem := problem or find_header_problem(contents):
-        return b"", problem
-    if not needs_pillow(contents):
-        return clean_jpeg(contents)
-    try:
-        return to_graph_format(contents), ""
-    except ValueError:
-        return b"", DAMAGED
+    return (contents, problem) if problem else prepare_for_graph(contents)
 
 
 def _refuse(paths: tuple[str, str], problems: list[str]) -> None:

@@ -16,6 +16,7 @@ from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.photo_encoder import Embedded, PhotoInput, digest_model, read_contents
 from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
+from handnet.images.pillow_decode import prepare_for_graph
 from handnet.networks.graph_session import GraphError
 
 Vectors = npt.NDArray[np.float32]
@@ -71,8 +72,13 @@ class SavedModelEncoder:
         return keep_frozen_look([read_contents(photo) for photo in photos])
 
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
-        outputs = self.signatures.run("embed", photos=list(contents))
-        reasons = ["" if ok else explain_refusal(photo) for photo, ok in zip(contents, outputs["ok"], strict=True)]
+        # The model decodes fewer formats than handnet, and does not see where a JPEG is damaged inside.
+        prepared = [prepare_for_graph(photo) for photo in contents]
+        outputs = self.signatures.run("embed", photos=[photo for photo, _ in prepared])
+        reasons = [
+            problem or ("" if ok else explain_refusal(photo))
+            for (photo, problem), ok in zip(prepared, outputs["ok"], strict=True)
+        ]
         if "finding" in outputs:
             # The model looks for hands by itself: what looks at photos here may see pixels alone.
             several = outputs["finding"] == FINDINGS[SEVERAL].encode()

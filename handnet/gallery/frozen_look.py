@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from handnet.data.cache import find_model_file, mark_used, use_folder
-from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow
 from handnet.data.example import SIDES, VIEWS
 from handnet.embedding.frozen_encoder import split_frozen
 from handnet.embedding.run_identity import describe_library, digest_code
@@ -12,7 +11,7 @@ from handnet.gallery.hand_look import Look, look_at_pixels, rate_hand
 from handnet.gallery.photo_quality import Seen
 from handnet.images.hand.quality_rule import LIMITS
 from handnet.images.hand_models.model_files import FILES, has_hand_models
-from handnet.images.pillow_decode import to_graph_format
+from handnet.images.pillow_decode import prepare_for_graph
 from handnet.images.unusable_photos import DAMAGED
 from handnet.networks.frozen_graph import FrozenGraph, GraphRunner
 from handnet.networks.graph_session import GraphError, RefusedInputError
@@ -42,13 +41,11 @@ class FrozenLook:
         return [self._look(photo) for photo in photos]
 
     def _look(self, contents: bytes) -> Seen:
-        if problem := find_header_problem(contents):
-            return Seen(reason=problem)
-        contents, problem = clean_jpeg(contents)
+        contents, problem = prepare_for_graph(contents)
         if problem:
             return Seen(reason=problem)
         try:
-            found = self._runner.run(contents=to_graph_format(contents) if needs_pillow(contents) else contents)
+            found = self._runner.run(contents=contents)
         except (RefusedInputError, ValueError):
             return Seen(reason=DAMAGED)
         palmar, right = float(found["palmar"]), float(found["right"])

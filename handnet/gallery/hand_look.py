@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from handnet.gallery.photo_quality import Seen, look_at_photo
-from handnet.gallery.records import HandKind
+from handnet.gallery.records import UNKNOWN, HandKind
 from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import REFUSE, rate_photo
 from handnet.images.hand_models.model_files import has_hand_models
@@ -24,9 +24,8 @@ def choose_look() -> Look:
 def look_at_hands(photos: Sequence[bytes]) -> list[Seen]:
     """Look for the hand in photos: view, side, and how far the photo can be relied on.
 
-    A photo that the front end refuses (no hand, blurred beyond use) keeps its vector, with the quality 0: what that means is for
-    the review at enrolment to decide, and said with every answer. A photo of several hands has no answer: its vector would be
-    that of any one of them.
+    A photo that the front end refuses (no hand, several hands, or too little of one) has no answer, and is not enrolled: its
+    vector would tell of anything but this person's hand, and a model of complete photos makes one of a face or a foot too.
 
     Args:
         photos: bytes of files.
@@ -70,10 +69,6 @@ def rate_hand(
         side: "left" or "right", and its probability.
     """
     verdict = rate_photo("", finding, measures)
-    if finding == SEVERAL:
-        return Seen(reason=verdict.reasons[0])
-    quality = 0.0 if verdict.level == REFUSE else verdict.quality
-    if not found:
-        return Seen(quality=quality, remarks=verdict.reasons)
     kind = HandKind(*(name if probability >= MIN_CONFIDENCE else "" for name, probability in (view, side)))
-    return Seen(kind, quality, verdict.reasons)
+    seen = Seen(kind if found and finding != SEVERAL else UNKNOWN, verdict.quality, verdict.reasons)
+    return seen._replace(reason="; ".join(verdict.reasons), remarks=()) if verdict.level == REFUSE else seen

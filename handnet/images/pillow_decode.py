@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from handnet.data.checks import clean_jpeg, needs_pillow, open_with_pillow, to_rgb
+from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, open_with_pillow, to_rgb
+from handnet.images.unusable_photos import DAMAGED
 
 
 def decode_with_pillow(contents: bytes) -> npt.NDArray[np.uint8]:
@@ -38,6 +39,24 @@ def read_for_graph(path: str) -> bytes:
     """
     contents = Path(path).read_bytes()
     return to_graph_format(contents) if needs_pillow(contents) else clean_jpeg(contents)[0]
+
+
+def prepare_for_graph(contents: bytes) -> tuple[bytes, str]:
+    """Return a photo as TensorFlow's decoder takes it, and "" or why it cannot be used; then the bytes are as they were.
+
+    Only its header and, of a JPEG, its stream are looked at; `find_problem` of `handnet.data.checks` looks at all.
+
+    Args:
+        contents: the bytes of any file.
+    """
+    if problem := find_header_problem(contents):
+        return contents, problem
+    if not needs_pillow(contents):
+        return clean_jpeg(contents)
+    try:
+        return to_graph_format(contents), ""
+    except ValueError:
+        return contents, DAMAGED
 
 
 def to_graph_format(contents: bytes) -> bytes:

@@ -10,6 +10,10 @@ from handnet.images.hand.quality_rule import NOT_ONE
 UNREADABLE = (
     "the hand is cut off, hidden, dark, glaring or blurred (quality 0): photograph all of it, sharp and evenly lit"
 )
+# What an exported model says of a photo that has no vector: a graph cannot tell one from the other.
+UNUSABLE = "it cannot be decoded, or no hand was found in it"
+# By these names it says why the photos of a pair cannot be compared, where hands are found by landmarks.
+PROBLEM_OUTPUTS = ("first_problem", "second_problem")
 
 
 class SeenHand(NamedTuple):

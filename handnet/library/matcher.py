@@ -61,7 +61,7 @@ class Matcher(Protocol):
             `same`, the calibrated `probability` of one person (prior 0.5), `score` and `threshold`.
 
         Raises:
-            DataError: a photo that cannot be used, or, of a run that finds hands by landmarks, shows several or too little.
+            DataError: a photo that cannot be used, or, where hands are found by landmarks, shows several or too little.
             RunError: the model has no calibration: evaluate the run first; export it again.
         """
 
@@ -204,7 +204,7 @@ class SavedModelMatcher:
         rows = [np.zeros((0, self.width), np.float32)]
         for start in _starts(listed):
             some = listed[start : start + _BATCH]
-            contents = _read_all(some)
+            contents = _prepare_all(some, start)
             outputs = self._encoder.signatures.run("embed", photos=contents)
             flags = zip(contents, outputs["ok"], strict=True)
             _check_usable(some, ["" if ok else explain_refusal(photo) for photo, ok in flags], start)
@@ -214,16 +214,20 @@ class SavedModelMatcher:
     def verify(self, first: PhotoInput, second: PhotoInput) -> "Verdict":
         """Say whether two photos show one person; see `Matcher`."""
         from handnet.evaluation.pair_verdict import Verdict
+        from handnet.images.seen_hand import PROBLEM_OUTPUTS
 
         if not self._verifies:
             raise RunError(
                 f"{str(self._folder)!r} has no calibration, so it cannot verify. Evaluate its run (handnet eval) and export "
                 "it again."
             )
-        outputs = self._encoder.signatures.run("verify", first=_read_all([first]), second=_read_all([second]))
+        one, two = _prepare_all([first, second], 0)
+        outputs = self._encoder.signatures.run("verify", first=[one], second=[two])
         if not outputs["ok"][0]:
-            # Says which of the two it is.
+            # Says which of the two it is, and of what has a vector all the same, why it cannot be compared.
             self.embed([first, second])
+            problems = (outputs[name][0].decode() for name in PROBLEM_OUTPUTS if name in outputs)
+            _check_usable([first, second], list(problems) or ["", ""], 0)
         system = "pair classifier" if self._by_classifier else "distance"
         probability, similarity = float(outputs["probability"][0]), float(outputs["similarity"][0])
         return Verdict(bool(outputs["decision"][0]), probability, similarity, self._threshold, system)
@@ -254,6 +258,15 @@ def _read_all(photos: Sequence[PhotoInput]) -> list[bytes]:
                 f"A photo is a path, the bytes of a file or an array uint8 (H, W, 3). Received: {type(photo).__name__}."
             )
     return [to_file(photo) for photo in photos]
+
+
+def _prepare_all(photos: Sequence[PhotoInput], start: int) -> list[bytes]:
+    """Return the bytes of photos as an exported model decodes them; `start` is the number of the first one."""
+    from handnet.images.pillow_decode import prepare_for_graph
+
+    prepared = [prepare_for_graph(contents) for contents in _read_all(photos)]
+    _check_usable(photos, [problem for _, problem in prepared], start)
+    return [contents for contents, _ in prepared]
 
 
 def _decode_all(photos: Sequence[PhotoInput], decode: "Callable[[bytes], Decoded]", start: int) -> "list[Decoded]":

@@ -48,6 +48,9 @@ def test_photos_that_cannot_be_used_have_a_reason(world: World) -> None:
         assert "No such file" in reasons[6]
         np.testing.assert_allclose(results[1].vector, world.part.embeddings[0], atol=1e-5)
         np.testing.assert_allclose(results[4].vector, results[1].vector, atol=1e-4)
+        Image.fromarray(pixels).save(webp := BytesIO(), "WEBP", lossless=True)
+        [result] = encoder.embed([webp.getvalue()])
+        np.testing.assert_allclose(result.vector, results[4].vector, atol=1e-5)
         assert encoder.embed([]) == []
         [black, white] = encoder.embed([np.full((48, 64, 3), level, np.uint8) for level in (0, 255)])
         assert (black.vector, black.reason, white.vector, white.reason) == (None, BLANK, None, BLANK)

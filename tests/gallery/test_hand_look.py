@@ -42,8 +42,6 @@ def make_report(**changes: Any) -> HandReport:
         ({"view_confidence": 0.7}, HandKind("", "left"), 1.0, ""),
         ({"side_confidence": 0.7}, HandKind("palmar", ""), 1.0, ""),
         ({"measures": {**GOOD, "sharpness": BETWEEN}}, HandKind("palmar", "left"), 0.5, "blurred"),
-        ({"measures": {**GOOD, "sharpness": 0.0}}, HandKind("palmar", "left"), 0.0, "blurred"),
-        ({"finding": NONE, "found": False}, UNKNOWN, 0.0, "no hand was found"),
     ],
 )
 def test_a_report_becomes_kind_quality_and_remarks(
@@ -55,10 +53,21 @@ def test_a_report_becomes_kind_quality_and_remarks(
     assert remark in " ".join(seen.remarks)
 
 
-def test_a_photo_of_several_hands_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Else the one hand that the crop shows would be named, or enrolled, whoever's it is.
-    monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(finding=SEVERAL)]))
-    assert look_at_hands([b"photo"])[0].reason == "several hands: photograph one at a time"
+@pytest.mark.parametrize(
+    ("changes", "kind", "reason"),
+    [
+        ({"finding": SEVERAL}, UNKNOWN, "several hands: photograph one at a time"),
+        ({"finding": NONE, "found": False}, UNKNOWN, "no hand was found"),
+        ({"measures": {**GOOD, "cut_off": 0.5}}, HandKind("palmar", "left"), LIMITS["cut_off"].words),
+    ],
+)
+def test_a_photo_that_the_front_end_refuses_has_no_answer(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], kind: HandKind, reason: str
+) -> None:
+    # Else the one hand that the crop shows would be named, whoever's it is, and by a model of complete photos a face.
+    monkeypatch.setattr(hand_report, "look_at_photos", lambda photos: iter([make_report(**changes)]))
+    (seen,) = look_at_hands([b"photo"])
+    assert (seen.kind, seen.quality, seen.reason, seen.remarks) == (kind, 0.0, reason, ())
 
 
 def test_what_cannot_be_read_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

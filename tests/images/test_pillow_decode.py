@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handnet.images.pillow_decode import decode_with_pillow, read_for_graph
+from handnet.images.pillow_decode import decode_with_pillow, prepare_for_graph, read_for_graph
 from tests.photos import grey_picture, picture, write_exif_jpeg, write_image, write_jpeg, write_pgm
 
 
@@ -43,3 +43,15 @@ def test_the_graph_gets_its_own_formats_as_they_are_and_others_as_png(tmp_path: 
     assert Image.open(io.BytesIO(png)).format == "PNG"
     with pytest.raises(OSError, match="gone"):
         read_for_graph(str(tmp_path / "gone"))
+
+
+def test_any_photo_becomes_what_the_graph_decodes_or_has_a_reason(tmp_path: Path) -> None:
+    jpeg, webp = write_jpeg(tmp_path / "a.jpg").read_bytes(), write_image(tmp_path / "b", "WEBP", "RGB").read_bytes()
+    assert prepare_for_graph(jpeg) == (jpeg, "")
+    png, problem = prepare_for_graph(webp)
+    assert problem == ""
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), decode_with_pillow(webp))
+    for bad, reason in ((b"", "empty"), (webp[: len(webp) // 2], "damaged"), (jpeg[:700], "truncated")):
+        contents, problem = prepare_for_graph(bad)
+        assert contents == bad
+        assert reason in problem

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from handnet.errors import DataError, RunError
 from handnet.evaluation.verify import load_verifier, verify_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
-from tests.photos import USABLE
+from tests.photos import USABLE, write_zeroed_jpeg
 from tests.tiny import tiny_backbone
 
 
@@ -68,15 +69,32 @@ def test_a_run_explains_and_a_saved_model_says_that_it_cannot(
 
 
 @pytest.mark.slow
-def test_a_saved_model_embeds_and_verifies(exported: Any, photos: Mapping[str, Path]) -> None:
+def test_a_saved_model_embeds_and_verifies(exported: Any, photos: Mapping[str, Path], tmp_path: Path) -> None:
     model = handnet.load(exported.export.folder.parent)
     good = [photos[name] for name in USABLE][:2]
     rows = model.embed([good[0], good[1].read_bytes()])
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    # The model itself reads no TIFF, and takes a damaged JPEG for what is left of it.
+    np.testing.assert_allclose(model.embed(photos["tiff"]), model.embed(photos["png"]), atol=1e-5)
+    with pytest.raises(DataError, match="damaged: Corrupt JPEG data"):
+        model.embed(write_zeroed_jpeg(tmp_path / "zeroed.jpg"))
     verdict = model.verify(*good)
     assert verdict.score == pytest.approx(float(rows[0] @ rows[1]), abs=1e-5)
     assert verdict.same == (verdict.score >= verdict.threshold)
     assert 0 <= verdict.probability <= 1
+
+
+def test_a_saved_model_compares_no_photo_of_several_hands(
+    exported: Any, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = handnet.load(exported.export.folder.parent)
+    answers = {
+        "embed": {"ok": np.ones(2, bool), "embeddings": np.zeros((2, 8), np.float32)},
+        "verify": {"ok": [False], "first_problem": [b""], "second_problem": [b"several hands"]},
+    }
+    monkeypatch.setattr(model._encoder, "signatures", SimpleNamespace(run=lambda name, **_: answers[name]))
+    with pytest.raises(DataError, match=r"^1 photo cannot be used.*: .*png: several hands|several hands"):
+        model.verify(photos["jpeg"], photos["png"])
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,11 @@ def serve_rest(model: Model) -> Iterator[str]:
             except Refusal as refusal:
                 self._answer(_HTTP[refusal.status], {"error": str(refusal)})
                 return
-            columns = {key: value.tolist() for key, value in outputs.items()}
+            # Words are bytes in TensorFlow, and strings in JSON.
+            columns = {
+                key: (np.char.decode(value.astype("S")) if value.dtype.kind == "O" else value).tolist()
+                for key, value in outputs.items()
+            }
             # A single output stands without its name.
             self._answer(200, {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
 

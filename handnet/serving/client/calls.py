@@ -7,7 +7,16 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handnet.serving.client.connection import Arrays, Server, explain_outputs, read_photo_bytes, split_requests
+from handnet.images.pillow_decode import prepare_for_graph
+from handnet.images.seen_hand import PROBLEM_OUTPUTS
+from handnet.serving.client.connection import (
+    Arrays,
+    Server,
+    check_size,
+    explain_outputs,
+    read_photo_bytes,
+    split_requests,
+)
 
 
 class Client(Protocol):
@@ -64,13 +73,17 @@ class Verified(NamedTuple):
         similarity: float32 (N,), cosine.
         probability: float32 (N,), that both show one person, at prior 0.5.
         decision: bool (N,), similarity at or above the threshold.
-        ok: bool (N,), both photos could be decoded.
+        ok: bool (N,), both photos could be decoded and, where the model finds hands by landmarks, each shows one well enough.
+        first_problem: string (N,), why the first photo cannot be compared, "" where it can; "" from models that do not say it.
+        second_problem: likewise of the second photo.
     """
 
     similarity: npt.NDArray[np.float32]
     probability: npt.NDArray[np.float32]
     decision: npt.NDArray[np.bool_]
     ok: npt.NDArray[np.bool_]
+    first_problem: npt.NDArray[np.str_]
+    second_problem: npt.NDArray[np.str_]
 
 
 def connect(server: Server) -> Client:
@@ -95,7 +108,7 @@ def embed_photos(client: Client, server: Server, paths: Sequence[Path]) -> Embed
         DataError: a photo that cannot be read or is too large to be sent.
         ServerError: the server does not answer as it should.
     """
-    photos = read_photo_bytes(paths, server.max_request_bytes)
+    photos = _read_photos(paths, server.max_request_bytes)
     sizes = [len(photo) for photo in photos]
     parts = [
         _ask(client, server, "embed", {"photos": photos[part]}, ("embeddings", "ok"), SEEN_OUTPUTS)
@@ -114,14 +127,27 @@ def verify_photos(client: Client, server: Server, pairs: Sequence[tuple[Path, Pa
     """
     # Two photos go together, so each may be half as large.
     limit = server.max_request_bytes // 2
-    first, second = (read_photo_bytes([pair[k] for pair in pairs], limit) for k in range(2))
+    first, second = (_read_photos([pair[k] for pair in pairs], limit) for k in range(2))
     sizes = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
     names = ("similarity", "probability", "decision", "ok")
     parts = [
-        _ask(client, server, "verify", {"first": first[part], "second": second[part]}, names)
+        _ask(client, server, "verify", {"first": first[part], "second": second[part]}, names, PROBLEM_OUTPUTS)
         for part in split_requests(sizes, server.max_request_bytes, max(1, server.max_request_photos // 2))
     ]
-    return Verified(*(np.concatenate([part[name] for part in parts]) for name in names))
+    none = np.zeros(len(pairs), np.str_)
+    problems = (
+        np.concatenate([part[name] for part in parts]) if parts and name in parts[0] else none
+        for name in PROBLEM_OUTPUTS
+    )
+    return Verified(*(np.concatenate([part[name] for part in parts]) for name in names), *problems)
+
+
+def _read_photos(paths: Sequence[Path], max_bytes: int) -> list[bytes]:
+    """Return the bytes of photos as the model decodes them; what cannot be used goes as it is, and is flagged."""
+    photos = [prepare_for_graph(contents)[0] for contents in read_photo_bytes(paths, max_bytes)]
+    for path, photo in zip(paths, photos, strict=True):
+        check_size(path, len(photo), max_bytes)
+    return photos
 
 
 def _ask(

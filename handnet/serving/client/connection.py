@@ -104,16 +104,24 @@ def read_photo_bytes(paths: Sequence[Path], max_bytes: int) -> list[bytes]:
     contents = []
     for path in paths:
         try:
-            size = path.stat().st_size
-            if size > max_bytes:
-                raise DataError(
-                    f"{str(path)!r} has {size:,} bytes, and a request may have at most {max_bytes:,}. Make the photo smaller, or "
-                    "raise --max-request-mb here and the limit at the server."
-                )
+            check_size(path, path.stat().st_size, max_bytes)
             contents.append(path.read_bytes())
         except OSError as error:
             raise DataError(f"Cannot read {str(path)!r}: {error.strerror}. Give photo files.") from None
     return contents
+
+
+def check_size(path: Path, num_bytes: int, max_bytes: int) -> None:
+    """Refuse a photo that is too large to be sent.
+
+    Raises:
+        DataError: so many bytes are more than a request may have.
+    """
+    if num_bytes > max_bytes:
+        raise DataError(
+            f"{str(path)!r} has {num_bytes:,} bytes, and a request may have at most {max_bytes:,}. Make the photo smaller, or "
+            "raise --max-request-mb here and the limit at the server."
+        )
 
 
 def split_requests(sizes: Sequence[int], max_bytes: int, max_photos: int) -> Iterator[slice]:

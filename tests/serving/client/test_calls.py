@@ -211,9 +211,31 @@ def test_the_commands_print_vectors_and_verdicts(address: str, photos: Mapping[s
     run = CliRunner().invoke(client_commands, ["verify", good, good, good, bad, *options], catch_exceptions=False)
     lines = run.stdout.splitlines()
     assert lines[0].endswith("the same person (similarity 1.000, probability 99.3 %)")
-    assert "not compared. First photo: whole. Second photo: not an image that can be read" in lines[1]
+    assert (
+        "not compared. First photo: nothing is wrong with it. Second photo: not an image that can be read" in lines[1]
+    )
     with pytest.raises(ConfigError, match=r"an even number. Received: 3"):
         CliRunner().invoke(client_commands, ["verify", good, good, good, *options], catch_exceptions=False)
+
+
+class SeveralHands:
+    """Stands for a model whose crops go by landmarks, and that sees several hands in each second photo."""
+
+    def run(self, name: str, version: int, signature: str, inputs: Mapping[str, object]) -> dict[str, np.ndarray]:
+        zero = np.zeros(1, np.float32)
+        problems = {"first_problem": np.array([b""], object), "second_problem": np.array([b"several hands"], object)}
+        return {"similarity": zero, "probability": zero, "decision": zero > 0, "ok": zero > 0, **problems}
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_pair_that_the_model_does_not_compare_is_explained(scheme: str, photos: Mapping[str, Path]) -> None:
+    good = str(photos["jpeg"])
+    with SERVERS[scheme](SeveralHands()) as url:  # type: ignore[arg-type]
+        command = ["verify", good, good, "--server", url, "--model", "hands"]
+        run = CliRunner().invoke(client_commands, command, catch_exceptions=False)
+        row = json.loads(CliRunner().invoke(client_commands, [*command, "--json"], catch_exceptions=False).stdout)
+    assert "not compared. First photo: nothing is wrong with it. Second photo: several hands" in run.stdout
+    assert (row["ok"], row["first_problem"], row["second_problem"]) == (False, "", "several hands")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import tomllib
 import types
 import typing
@@ -50,7 +51,7 @@ def read_tree(
             raise ConfigError(
                 f"There is no configuration file {str(path)!r}. Expected a TOML file, as in configs/."
             ) from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{str(path)!r} is not a readable TOML file: {error}") from None
     for section, values in (given or {}).items():
         tree[section] = {**tree.get(section, {}), **values}
@@ -99,7 +100,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"Expected an override of the form section.key=value. Received: {override!r}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         value = text.strip()
     *sections, name = key.strip().split(".")
     node = tree
@@ -139,13 +140,29 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
                 name: _parse_dataclass(typing.cast(type, inner), item, f"{key}.{name}.") for name, item in value.items()
             }
         if isinstance(value, Mapping) and all(isinstance(item, str | int | float | bool) for item in value.values()):
+            for name, item in value.items():
+                _check_finite(item, f"{key}.{name}")
             return dict(value)
         raise ConfigError(f"`{key}` must be a section of plain values. Received: {value!r}.")
     if isinstance(hint, types.UnionType):
         raise TypeError(f"unions are not supported in settings: {key}")
+    _check_finite(value, key)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
         kind = "true or false" if hint is bool else f"of type {hint.__name__}"
         raise ConfigError(f"`{key}` must be {kind}. Received: {value!r}.")
     return value
+
+
+def _check_finite(value: Any, key: str) -> None:
+    """Raise ConfigError for nan, inf and whole numbers beyond float64: nothing is told by them, and checks may let nan pass."""
+    if not isinstance(value, int | float):
+        return
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:
+        is_finite = False
+    if not is_finite:
+        received = "a whole number beyond 1e308" if isinstance(value, int) else repr(value)
+        raise ConfigError(f"`{key}` must be a finite number. Received: {received}.")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
+from handnet.images.antialias import resize_antialiased
 from handnet.images.blank_check import is_blank
 from handnet.images.hand.crop import crop_hand
 from handnet.images.hand.front_end import Hands, find_hands
@@ -191,7 +192,7 @@ def combine_crop_and_photo(photo: tf.Tensor, config: ImageConfig, hand: Hands | 
     """
     size, third = config.size_px, config.size_px // 3
     hand = crop_to_hand(photo, replace(config, size_px=size - third, crop="hand-canonical"), hand)
-    small = tf.image.resize(tf.cast(photo, tf.float32), (third, third), antialias=True)
+    small = _resize_to(photo, tf.constant([third, third]))
     ground = float(config.background)
     upper = tf.pad(hand, [[0, third], [0, third], [0, 0]], constant_values=ground)
     lower = tf.pad(small, [[size - third, 0], [size - third, 0], [0, 0]], constant_values=ground)
@@ -287,24 +288,27 @@ def resize(photo: tf.Tensor, config: ImageConfig) -> tf.Tensor:
         float32 (size_px, size_px, 3), 0..255.
     """
     size = config.size_px
-    photo = tf.cast(photo, tf.float32)
     shape = tf.shape(photo)
     if config.fit == "stretch":
-        square = tf.image.resize(photo, (size, size), antialias=True)
+        square = _resize_to(photo, tf.constant([size, size]))
     elif config.fit == "center-crop":
         short = tf.cast(tf.reduce_min(shape[:2]), tf.float32)
         scale = round(size * CENTER_CROP_SCALE) / short
-        square = tf.image.resize(photo, _scaled(shape, scale, size), antialias=True)
+        square = _resize_to(photo, _scaled(shape, scale, size))
         square = tf.image.resize_with_crop_or_pad(square, size, size)
     else:
         scale = size / tf.cast(tf.reduce_max(shape[:2]), tf.float32)
         height_width = tf.minimum(_scaled(shape, scale, 1), size)
-        fitted = tf.image.resize(photo, height_width, antialias=True)
+        fitted = _resize_to(photo, height_width)
         before = (size - height_width) // 2
         after = size - height_width - before
         padding = [[before[0], after[0]], [before[1], after[1]], [0, 0]]
         square = tf.pad(fitted, padding, constant_values=float(config.background))
     return tf.ensure_shape(square, (size, size, 3))
+
+
+def _resize_to(photo: tf.Tensor, height_width: tf.Tensor) -> tf.Tensor:
+    return resize_antialiased(photo[tf.newaxis], height_width)[0]
 
 
 def _scaled(shape: tf.Tensor, scale: tf.Tensor, least: int) -> tf.Tensor:

@@ -58,10 +58,31 @@ def test_a_wrong_setting_is_named(override: str, message: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("value", ["nan", "-inf", "1e999", "0x1" + 4000 * "0"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "loss.options.margin",
+        "data.split_options.fraction",
+        "optimizer.learning_rate",
+        "train.epochs",
+        "model.taps.block4",
+        "model.sources.mine.taps.block4",
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_wherever_a_setting_is_read(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"`{key}` must be a finite number. Received: ") as caught:
+        parse_config(read_tree(None, ["model.sources.mine.backbone=hand", f"{key}={value}"]))
+    assert len(str(caught.value)) < 120
+
+
 def test_a_file_that_is_not_toml_or_not_there_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_bytes(b"[train\nepochs = 3")
     with pytest.raises(ConfigError, match="broken.toml' is not a readable TOML file"):
+        read_tree(broken)
+    broken.write_bytes(b"[train]\nepochs = " + 5000 * b"1")
+    with pytest.raises(ConfigError, match="is not a readable TOML file"):
         read_tree(broken)
     broken.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not a readable TOML file"):

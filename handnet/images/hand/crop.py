@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from handnet.images.hand.mask import resize_for_work, segment_small
-from handnet.images.hand.morphology import smooth
+from handnet.images.antialias import resize_antialiased
+from handnet.images.hand.mask import resize_for_work, segment_with_depth
+from handnet.images.hand.morphology import soften
 from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
 
 # The square root of the hand's area, as a fraction of the crop: a spread hand of 11k Hands then still fits.
@@ -52,8 +53,8 @@ def crop_hand(
     Returns:
         (size_px, size_px, 3) float32, 0..255.
     """
-    mask = segment_small(resize_for_work(photo[tf.newaxis]))
-    pose = find_pose(mask)
+    mask, depth = segment_with_depth(resize_for_work(photo[tf.newaxis]))
+    pose = find_pose(mask, at_least=depth)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
     if canonical and mirror:
@@ -96,7 +97,7 @@ def crop_masked(
     shrunk = tf.cond(
         tf.reduce_all(tf.equal(shrunk_px, tf.shape(photo)[:2])),
         lambda: tf.cast(photo, tf.float32),
-        lambda: tf.image.resize(photo, shrunk_px, antialias=True),
+        lambda: resize_antialiased(photo[tf.newaxis], shrunk_px)[0],
     )
     scale = tf.cast(shrunk_px, tf.float32) / small_shape[1:3]
 
@@ -106,12 +107,15 @@ def crop_masked(
     if not isolate:
         return tf.ensure_shape(take(y, x), (size_px, size_px, 3))
     # Two thirds of a crop are background, for which nothing need be taken from the photo.
-    kept = tf.reshape(cover_hand(mask, pose, step, y, x), (-1, 1))
-    places = tf.where(kept[:, 0] > 0.0)
-    kept, y, x = (tf.gather(values, places[:, 0]) for values in (kept, tf.reshape(y, (-1,)), tf.reshape(x, (-1,))))
+    kept = tf.reshape(cover_hand(mask, pose, step, y, x), (-1,))
+    places = tf.where(kept > 0.0)[:, 0]
+    kept, y, x = (tf.gather(values, places) for values in (kept, tf.reshape(y, (-1,)), tf.reshape(x, (-1,))))
+    kept = _spread(kept[:, tf.newaxis], 3)
     crop = take(y, x) * kept + background * (1.0 - kept)
     ground = tf.fill((size_px * size_px, 3), tf.constant(background, tf.float32))
-    return tf.reshape(tf.tensor_scatter_nd_update(ground, places, crop), (size_px, size_px, 3))
+    # What comes later lies on top.
+    pixels = tf.dynamic_stitch([tf.range(size_px * size_px), tf.cast(places, tf.int32)], [ground, crop])
+    return tf.reshape(pixels, (size_px, size_px, 3))
 
 
 def measure_outline(mask: tf.Tensor, pose: Pose) -> tf.Tensor:
@@ -157,7 +161,7 @@ def cover_hand(mask: tf.Tensor, pose: Pose, step: tf.Tensor, y: tf.Tensor, x: tf
 
 def cover_mask(mask: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return how much the first mask covers points (S, S) in its pixels, (S, S, 1), 0..1, with soft edges."""
-    return tf.clip_by_value((_sample(smooth(mask)[0], y, x, 0.0) - 0.5) * 2.5 + 0.5, 0.0, 1.0)
+    return tf.clip_by_value((_sample(soften(mask)[0], y, x, 0.0) - 0.5) * 2.5 + 0.5, 0.0, 1.0)
 
 
 def _sample(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, outside: float) -> tf.Tensor:
@@ -176,9 +180,15 @@ def _sample(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, outside: float) -> tf.
         flat = flat[:, 0]
         last = tf.size(flat) - row_px - 1
         corners = [flat[begin : begin + last] for begin in (0, 1, row_px, row_px + 1)]
-        picked = tf.split(tf.gather(tf.stack(corners, -1), upper_left), 4, axis=-1)
+        picked = tf.split(tf.gather(tf.transpose(tf.stack(corners)), upper_left), 4, axis=-1)
     else:
         picked = [tf.gather(flat, upper_left + offset) for offset in (0, 1, row_px, row_px + 1)]
+        fy, fx = (_spread(share, image.shape[-1]) for share in (fy, fx))
     upper = picked[0] * (1.0 - fx) + picked[1] * fx
     lower = picked[2] * (1.0 - fx) + picked[3] * fx
     return upper * (1.0 - fy) + lower * fy
+
+
+def _spread(values: tf.Tensor, channels: int) -> tf.Tensor:
+    """Repeat values (…, 1) for each channel, once: products that do it each time are four times slower."""
+    return tf.tile(values, [1] * (values.shape.rank - 1) + [channels])

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from handnet.images.hand.crop import cover_hand, crop_masked, lay_grid
 from handnet.images.hand.landmark_mask import PlacedMask, segment_by_landmarks
-from handnet.images.hand.mask import resize_for_work, segment_small
+from handnet.images.hand.mask import resize_for_work, segment_small, segment_with_depth
 from handnet.images.hand.pose import find_pose
 from handnet.images.hand.regions import UP, Regions, cut_regions, from_regions, sample_photo, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
@@ -47,11 +47,11 @@ def crop_by_landmarks(
     thumb_right = find_thumb_side(landmarks[tf.newaxis])[0]
     sign = tf.where(thumb_right, -1.0, 1.0) if canonical and mirror else tf.constant(1.0)
     small = resize_for_work(tf.cast(photo, tf.float32)[tf.newaxis])
-    by_color = segment_small(small)
+    by_color, depth = segment_with_depth(small)
     scale = tf.cast(tf.shape(small)[1], tf.float32) / tf.cast(tf.shape(photo)[0], tf.float32)
 
     def crop_plain() -> tf.Tensor:
-        pose = find_pose(by_color, placed.region.direction)
+        pose = find_pose(by_color, placed.region.direction, depth)
         up = pose.direction[0] if canonical else tf.constant(UP)
         return crop_masked(photo, by_color, pose, size_px, up, sign, background=background, isolate=isolate)
 

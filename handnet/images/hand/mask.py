@@ -7,7 +7,8 @@ copy of `WORKING_SIZE_PX`, so a mask costs the same for a thumbnail and for a 12
 
 import tensorflow as tf
 
-from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, erode, fill_holes, find_deepest, grow
+from handnet.images.antialias import resize_antialiased
+from handnet.images.hand.morphology import WORKING_SIZE_PX, close, erode, fill_holes, find_deepest, grow
 from handnet.images.hand.pose import find_pose, per_image, rotate
 
 # Mean of the three colours, 0..255. In 40 photos of 11k Hands the darkest hand has a mean of 97.
@@ -35,7 +36,7 @@ def resize_for_work(images: tf.Tensor) -> tf.Tensor:
     """Bring the longer side to the working size, keeping the aspect ratio."""
     shape = tf.cast(tf.shape(images)[1:3], tf.float32)
     small_px = tf.cast(tf.round(shape * WORKING_SIZE_PX / tf.reduce_max(shape)), tf.int32)
-    return tf.cast(tf.image.resize(images, tf.maximum(small_px, 8), antialias=True), tf.float32)
+    return resize_antialiased(images, tf.maximum(small_px, 8))
 
 
 def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
@@ -46,9 +47,9 @@ def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.
         (B, H, W, 1) each.
     """
     # Each channel on its own: TensorFlow is ten times slower along an axis of three.
-    background = _border_colour(images)
     red, green, blue = (
-        tf.minimum(channel / background[..., k : k + 1], 1.15) for k, channel in enumerate(tf.split(images, 3, axis=-1))
+        tf.minimum(channel / background, 1.15)
+        for channel, background in zip(tf.split(images, 3, axis=-1), _find_border_colour(images), strict=True)
     )
     lightness = (red + green + blue) / 3.0
     chroma = tf.maximum(tf.maximum(red, green), blue) - tf.minimum(tf.minimum(red, green), blue)
@@ -59,64 +60,78 @@ def score_foreground(images: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.
     return score - _otsu(score, 0.045, 0.10), (red, green, blue)
 
 
-def _border_colour(images: tf.Tensor) -> tf.Tensor:
-    """Return the median colour of the outermost pixels, (B, 1, 1, 3): an arm covers less than half of them."""
+def _find_border_colour(images: tf.Tensor) -> list[tf.Tensor]:
+    """Return the median of the outermost pixels, (B, 1, 1, 1) of each channel: an arm covers less than half of them."""
     batch = tf.shape(images)[0]
     sides = [images[:, :2], images[:, -2:]], [images[:, :, :2], images[:, :, -2:]]
     pixels = tf.concat([tf.reshape(side, (batch, -1, 3)) for pair in sides for side in pair], axis=1)
-    ordered = tf.sort(pixels, axis=1)
-    median = ordered[:, tf.shape(pixels)[1] // 2]
-    return tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, :]
+    middle = tf.shape(pixels)[1] // 2
+    medians = [tf.raw_ops.NthElement(input=channel[..., 0], n=middle) for channel in tf.split(pixels, 3, axis=-1)]
+    return [tf.maximum(median, 16.0)[:, tf.newaxis, tf.newaxis, tf.newaxis] for median in medians]
 
 
 def _otsu(score: tf.Tensor, low: float, high: float) -> tf.Tensor:
     """Return Otsu's threshold of each image's score, (B, 1, 1, 1), kept within the bounds."""
     thresholds = tf.linspace(low, high, 15)
-    flat = tf.reshape(score, (tf.shape(score)[0], 1, -1))
-    below = tf.cast(flat < thresholds[:, tf.newaxis], tf.float32)
-    weight = tf.reduce_mean(below, -1)
-    mean = tf.reduce_mean(flat, -1)
-    mean_below = tf.matmul(below, flat, transpose_b=True)[..., 0] / tf.cast(tf.shape(flat)[-1], tf.float32)
-    between = tf.square(mean * weight - mean_below) / tf.maximum(weight * (1.0 - weight), 1e-6)
-    return tf.gather(thresholds, tf.argmax(between, axis=1))[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    batch = tf.shape(score)[0]
+    flat = tf.reshape(score, (batch, -1))
+    # Thresholds tell only those few pixels apart that lie between them.
+    is_low = flat < thresholds[0]
+    places = tf.where((flat < thresholds[-1]) & ~is_low)
+    values = tf.gather_nd(flat, places)
+    image = tf.one_hot(places[:, 0], batch)
+    below = tf.cast(values < thresholds[:, tf.newaxis], tf.float32)
+    counts = tf.matmul(below, image) + tf.reduce_sum(tf.cast(is_low, tf.float32), -1)
+    sums = tf.matmul(below, image * values[:, tf.newaxis]) + tf.reduce_sum(tf.where(is_low, flat, 0.0), -1)
+    count = tf.cast(tf.shape(flat)[1], tf.float32)
+    weight, mean_below = counts / count, sums / count
+    between = tf.square(tf.reduce_mean(flat, -1) * weight - mean_below) / tf.maximum(weight * (1.0 - weight), 1e-6)
+    return tf.gather(thresholds, tf.argmax(between, axis=0))[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
 def segment_small(images: tf.Tensor) -> tf.Tensor:
     """Return the hand's mask of small images: what stands out, less the sleeve, with nails and rings."""
+    return segment_with_depth(images)[0]
+
+
+def segment_with_depth(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what `segment_small` does, and a depth (B,) that each mask has at least: `find_pose` is quicker with it."""
     score, (red, green, blue) = score_foreground(images)
-    foreground = tf.cast(score > 0.0, tf.float32)
+    foreground = score > 0.0
     lightness = (red + green + blue) / 3.0
     warm = (red > 1.02 * blue) & (red > 1.0 * green) & (lightness > 0.12)
     # In a black photo the noise is warm in places.
     warm &= tf.add_n(tf.split(images, 3, axis=-1)) / 3.0 > _DARKEST_SKIN
-    skin = foreground * tf.cast(warm, tf.float32)
-    # A palm is solid; what stands out from noise, of any colours, is not.
-    is_solid = tf.reduce_max(erode(skin, _PALM_DEPTH_PX), [1, 2, 3], keepdims=True)
-    # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
     warmer, greener = tf.math.log((red + 0.05) / (green + 0.05)), tf.math.log((green + 0.05) / (blue + 0.05))
-    for tolerance in (0.55, 0.40):
-        core = erode(skin, _PALM_DEPTH_PX)
-        weight = tf.reduce_sum(core, [1, 2], keepdims=True) + 1e-3
+
+    def match(core: tf.Tensor, tolerance: float) -> tf.Tensor:
+        weights = tf.cast(core, tf.float32)
+        weight = tf.reduce_sum(weights, [1, 2], keepdims=True) + 1e-3
         typical_warmer, typical_greener, light = (
-            tf.reduce_sum(values * core, [1, 2], keepdims=True) / weight for values in (warmer, greener, lightness)
+            tf.reduce_sum(values * weights, [1, 2], keepdims=True) / weight for values in (warmer, greener, lightness)
         )
         near = tf.abs(warmer - typical_warmer) + tf.abs(greener - typical_greener) < tolerance
-        lit = lightness > 0.35 * light
-        skin = foreground * tf.cast(near & lit & warm, tf.float32)
-    closed = erode(dilate(skin, 2), 2)
-    skin = fill_holes(_largest_part(closed * foreground * is_solid))
+        return foreground & near & (lightness > 0.35 * light) & warm
+
+    core = erode(foreground & warm, _PALM_DEPTH_PX)
+    # A palm is solid; what stands out from noise, of any colours, is not.
+    is_solid = tf.reduce_any(core, [1, 2, 3], keepdims=True)
+    # Two passes: the palm's own colour says what this person's skin is, and so what is sleeve.
+    skin = match(erode(match(core, 0.55), _PALM_DEPTH_PX), 0.40)
+    part, depth = _largest_part(close(skin, 2) & foreground & is_solid)
+    skin = fill_holes(part)
     # Dark or painted nails are foreground beyond the palm, at the fingers' side.
-    pose = find_pose(skin)
+    pose = find_pose(skin, at_least=depth)
     shape = tf.cast(tf.shape(images), tf.float32)
     dy = tf.range(shape[1])[tf.newaxis, :, tf.newaxis] - per_image(pose.centre[:, 0])
     dx = tf.range(shape[2])[tf.newaxis, tf.newaxis, :] - per_image(pose.centre[:, 1])
     along, _ = rotate(dy, dx, pose.direction)
-    beyond = tf.cast(along > 0.3 * per_image(pose.radius), tf.float32)[..., tf.newaxis]
-    hand = tf.maximum(skin, foreground * beyond)
-    return fill_holes(grow(skin, hand))
+    beyond = (along > 0.3 * per_image(pose.radius))[..., tf.newaxis]
+    whole = fill_holes(grow(skin, skin | (foreground & beyond)))
+    return tf.cast(whole, tf.float32), pose.radius
 
 
-def _largest_part(mask: tf.Tensor) -> tf.Tensor:
-    """Keep what is connected with the mask's thickest place: the palm."""
-    deepest = find_deepest(mask)[1][..., tf.newaxis]
-    return grow(tf.cast(deepest, tf.float32) * mask, mask)
+def _largest_part(mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Keep what is connected with the mask's thickest place, the palm; and return how deep that is, (B,)."""
+    depth, deepest = find_deepest(mask)
+    return grow(deepest[..., tf.newaxis], mask), depth

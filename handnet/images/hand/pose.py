@@ -28,24 +28,25 @@ class Pose(NamedTuple):
     middle: tf.Tensor
 
 
-def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None) -> Pose:
+def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None, at_least: tf.Tensor | None = None) -> Pose:
     """Return where the hand of each mask lies, from its outline.
 
     Args:
-        mask: (B, H, W, 1) float32 in 0..1, as `segment_hand` gives it; a small one, so that it is quick.
+        mask: (B, H, W, 1), bool or float32 in 0..1, as `segment_hand` gives it; a small one, so that it is quick.
         start: (B, 2) unit vector (y, x) that points roughly to the fingers, where that is known; else it follows from
             where the arm leaves the picture.
+        at_least: as `find_deepest` takes it.
 
     Returns:
         The pose in pixels of the mask. An empty mask gives the middle of the picture and a radius of one pixel.
     """
-    mask = tf.cast(mask > 0.5, tf.float32)
+    inside = mask if mask.dtype == tf.bool else mask > 0.5
     shape = tf.shape(mask)
     height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     ys = tf.range(height)[tf.newaxis, :, tf.newaxis]
     xs = tf.range(width)[tf.newaxis, tf.newaxis, :]
-    centre, radius = _find_palm(mask, ys, xs)
-    flat = mask[..., 0]
+    centre, radius = _find_palm(inside, ys, xs, at_least)
+    flat = tf.cast(inside[..., 0], tf.float32)
     dy, dx = ys - per_image(centre[:, 0]), xs - per_image(centre[:, 1])
     distance = tf.sqrt(dy * dy + dx * dx + 1e-6)
     unit = per_image(radius)
@@ -77,12 +78,13 @@ def _find_start(
     """Return roughly where the fingers point, (B, 2), from where the arm leaves the picture."""
     # The arm leaves through the border that the mask touches longest, and the palm lies away from there; a mask that
     # touches no border points where most of it lies.
+    lines = (flat[:, 0], flat[:, -1], flat[:, :, 0], flat[:, :, -1])
+    lengths = tf.stack([tf.reduce_sum(line, 1) for line in lines], -1)
+    longest = tf.one_hot(tf.argmax(lengths, -1), 4)
     sides = [
         tf.cast(at, tf.float32)
         for at in (ys < 1.0, ys > tf.reduce_max(ys) - 1.0, xs < 1.0, xs > tf.reduce_max(xs) - 1.0)
     ]
-    lengths = tf.stack([tf.reduce_sum(flat * side, [1, 2]) for side in sides], -1)
-    longest = tf.one_hot(tf.argmax(lengths, -1), 4)
     contact = flat * sum(per_image(longest[:, i]) * side for i, side in enumerate(sides))
     touches = tf.reduce_max(lengths, -1) > 2.0
     far = flat * tf.nn.relu(distance_radii - 1.2)
@@ -90,9 +92,11 @@ def _find_start(
     return _normalise(tf.where(touches[:, tf.newaxis], from_arm, _weighted_direction(far, dy, dx)))
 
 
-def _find_palm(mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _find_palm(
+    mask: tf.Tensor, ys: tf.Tensor, xs: tf.Tensor, at_least: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the centre (B, 2) and radius (B,) of the largest inscribed circle."""
-    radius, deepest = find_deepest(mask)
+    radius, deepest = find_deepest(mask, at_least)
     peak = tf.cast(deepest, tf.float32)
     count = tf.reduce_sum(peak, [1, 2])
     centre = tf.stack([tf.reduce_sum(peak * ys, [1, 2]) / count, tf.reduce_sum(peak * xs, [1, 2]) / count], -1)

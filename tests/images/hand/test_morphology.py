@@ -35,6 +35,14 @@ def test_a_seed_spreads_over_its_own_region_alone_and_holes_are_filled() -> None
     assert filled.sum() == mask.sum() + 4
 
 
+def test_a_seed_in_the_first_corner_spreads_down_its_column() -> None:
+    mask = np.zeros((2, 5, 4, 1), np.float32)
+    mask[:, :4, 0] = 1
+    seed = np.zeros_like(mask)
+    seed[:, 0, 0] = 1
+    np.testing.assert_array_equal(grow(seed, mask), mask)
+
+
 def test_depth_is_the_distance_to_the_outside() -> None:
     mask = np.zeros((1, 41, 41, 1), np.float32)
     y, x = np.mgrid[:41, :41]
@@ -50,6 +58,10 @@ def test_a_large_mask_is_deepest_where_the_border_is_far_from_the_outside(size: 
     masks = np.ones((4, *size, 1), np.float32)
     masks[0, 0, 0] = masks[1, :, 7] = masks[2] = 0
     depth, deepest = find_deepest(masks)
+    for number in range(4):
+        again, places = find_deepest(masks[number : number + 1], depth[number : number + 1])
+        assert float(again[0]) == float(depth[number])
+        np.testing.assert_array_equal(places[0], deepest[number])
     for number in range(2):
         expected = _peel(masks[number, ..., 0] > 0.5)
         assert float(depth[number]) == expected.max()
@@ -81,6 +93,12 @@ def test_regions_holes_and_depth_are_those_of_scipy(size: tuple[int, int]) -> No
         "deepest": deepest,
         "depth": depth,
     }
+    # A depth that is known beforehand, or a part of it, saves work and changes nothing.
+    for known in (np.asarray(depth), np.maximum(depth - 5.0, 0.0)):
+        for number, mask in enumerate(masks.astype(np.float32)):
+            again, places = find_deepest(mask[None], known[number : number + 1])
+            assert float(again[0]) == float(depth[number])
+            np.testing.assert_array_equal(places[0], deepest[number])
     for number, (mask, seed) in enumerate(zip(masks[..., 0], seeds[..., 0], strict=True)):
         depth = _peel(mask)
         expected = {

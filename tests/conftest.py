@@ -21,8 +21,8 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # Where TensorFlow optimises graphs as it does for users: what is exported is compared with the encoder, or what processes of
 # their own compute is compared to the bit.
 OPTIMISED = (
-    *("embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
-    *("export/test_signatures.py", "export/test_warmup.py", "networks/test_merging.py", "serving/client/"),
+    *("embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py", "networks/test_compact_graph.py"),
+    *("export/test_compare_archive.py", "export/test_signatures.py", "export/test_warmup.py", "serving/client/"),
 )
 
 # Two processes test at a time, and machines with 8 GB are common. Memory is given back above this, and again when so much more

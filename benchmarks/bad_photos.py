@@ -239,7 +239,9 @@ def main() -> None:
         gallery = Gallery.open(Path(folder) / "g")
         encoder = BatchingEncoder(load_model(dict(gallery.header.source)))
         gallery.bind(encoder)
-        service = Service({"g": Collection("g", gallery, encoder)}, Limits(rate_per_s=1e4, burst=10_000, work_timeout_s=600))
+        service = Service(
+            {"g": Collection("g", gallery, encoder)}, Limits(rate_per_s=1e4, burst=10_000, work_timeout_s=600)
+        )
         with TestClient(build_app(service), raise_server_exceptions=True) as client:
             for name in chosen:
                 seen = {key: value.numpy()[0] for key, value in signatures["embed"](photos=[photos[name]]).items()}

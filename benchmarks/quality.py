@@ -106,8 +106,8 @@ def cut(fraction: float) -> Step:
 
 STEPS: dict[str, Step] = {
     AS_THEY_ARE: lambda photo: photo,
-    **{f"blur, σ {sigma:g} px": blur(sigma) for sigma in (1, 1.5, 2, 2.5, 3)},
-    **{f"shaken, {length} px": shake(length) for length in (5, 9)},
+    **{f"blur, σ {sigma:g} px": blur(sigma) for sigma in (1, 1.5, 2, 2.5, 3, 4, 5, 6)},
+    **{f"shaken, {length} px": shake(length) for length in (5, 9, 15)},
     **{f"light, {stops:+g} stops": expose(stops) for stops in (-6, -4, -3, -2, -1, 0.5, 1, 1.5)},
     **{f"smaller, 1/{factor:g}": shrink(factor) for factor in (2, 3, 4, 6)},
     **{f"JPEG, quality {quality}": compress(quality) for quality in (20, 10, 5)},

@@ -18,11 +18,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
-# Where TensorFlow optimises graphs as it does for users: what is exported and served is compared with the encoder, or what
-# processes of their own compute is compared to the bit.
+# Where TensorFlow optimises graphs as it does for users: what is exported is compared with the encoder, or what processes of
+# their own compute is compared to the bit.
 OPTIMISED = (
-    *("cli/test_processes.py", "embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py"),
-    *("export/", "library/", "networks/test_merging.py", "serving/"),
+    *("embedding/test_ray_cluster.py", "evaluation/test_quick_verify.py", "networks/test_compact_graph.py"),
+    *("export/test_compare_archive.py", "export/test_signatures.py", "export/test_warmup.py", "serving/client/"),
 )
 
 # Two processes test at a time, and machines with 8 GB are common. Memory is given back above this, and again when so much more

@@ -56,6 +56,7 @@ THROUGH = {
     "embedding/test_frozen_encoder.py": ("embedding/freeze_encoder",),
     "evaluation/test_thresholds.py": ("evaluation/kept_thresholds",),
     "evaluation/test_verify.py": ("evaluation/pair_verdict",),
+    "networks/test_compact_graph.py": ("networks/merging",),
     "networks/test_frozen_graph.py": ("networks/freezing", "networks/graph_session"),
     "embedding/test_engines.py": ("embedding/engine_names",),
     "export/test_verify_export.py": ("export/exported_model", "export/loaded_model"),

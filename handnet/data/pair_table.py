@@ -1,7 +1,7 @@
 """The pairs of photos on which a system is trained and evaluated: the data set's own, or drawn, as many of either kind."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from handnet.data.splits.rules import select_part
 from handnet.errors import DataError
 
 DEFAULT_DRAWN = 2000
+
+Item = TypeVar("Item")
 
 
 class PairTable(NamedTuple):
@@ -128,15 +130,20 @@ def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "
         for _ in range(20 * count):
             if len(drawn) == wanted:
                 break
-            one = str(rng.choice(matched if same else asking))
-            other = one if same else str(rng.choice(answering))
+            one = _choose(rng, matched if same else asking)
+            other = one if same else _choose(rng, answering)
             if not same and other == one:
                 continue
-            pair = int(rng.choice(firsts[one])), int(rng.choice(seconds[other]))
+            pair = _choose(rng, firsts[one]), _choose(rng, seconds[other])
             if pair[0] != pair[1]:
                 drawn.setdefault(pair if crossing else (min(pair), max(pair)), same)
     pairs = [PhotoPair(examples[a].path, examples[b].path, same) for (a, b), same in drawn.items()]
     return tabulate_pairs(examples, pairs)
+
+
+def _choose(rng: np.random.Generator, items: list[Item]) -> Item:
+    """Return one of the items, the one that `rng.choice` does, which makes an array of them first."""
+    return items[rng.integers(len(items))]
 
 
 def halve_people(table: PairTable, seed: int) -> tuple[PairTable, PairTable]:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from handnet.config.image import ImageConfig
 from handnet.errors import RunError
-from handnet.export.signatures import PairHead, compare_archive, write_archive
+from handnet.export.compare_archive import compare_archive
+from handnet.export.signatures import PairHead, write_archive
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.encoder import Encoder, merge_encoder
 from handnet.networks.formats import FORMATS, explain_conversion, quiet, write_network

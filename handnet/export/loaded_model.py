@@ -41,6 +41,9 @@ class LoadedModel:
         }
         try:
             found = self.signatures[signature](**given)
+        except tf.errors.ResourceExhaustedError:
+            # Callers know what to say of a device's memory.
+            raise
         except (KeyError, tf.errors.OpError) as error:
             raise GraphError(f"The exported model fails: {' '.join(str(error).split())[:200]}") from None
         return {name: value.numpy() for name, value in found.items()}

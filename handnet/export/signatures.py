@@ -1,40 +1,27 @@
 """The signatures of the SavedModel, as graph functions of core TensorFlow operations."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
-from handnet.images.decode import read_photo
-from handnet.images.hand.findings import FINDINGS, SEVERAL
+from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
-from handnet.images.pillow_decode import read_for_graph
 from handnet.images.seen_hand import PROBLEM_OUTPUTS, UNREADABLE, UNUSABLE
-from handnet.metrics.pairs.calibration import Calibration, compute_probability
+from handnet.metrics.pairs.calibration import Calibration
+from handnet.networks.compact_graph import compact_graph
 from handnet.networks.encoder import Encoder
-from handnet.networks.merging import merge_equal_nodes
 
 # tf.types.experimental.PolymorphicFunction, which has no type.
 Function: TypeAlias = Any
-# What a signature returns, by name.
-Outputs: TypeAlias = dict[str, npt.NDArray[Any]]
 
 DEFAULT = "serving_default"
-# Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
-_PLAIN_ERROR = 1e-5
-# Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
-_NUM_FEW = 4
-# The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
-_DAMAGED = b"\x89PNG\r\n\x1a\n"
 
 
 class PairHead(NamedTuple):
@@ -254,120 +241,5 @@ def write_archive(
     used = {variable.ref(): variable for function in functions.values() for variable in function.variables}
     module.weights = list(used.values())
     tf.saved_model.save(module, str(folder), signatures=functions)
-    merge_equal_nodes(folder)
+    compact_graph(folder)
     return list(signatures)
-
-
-def compare_archive(
-    folder: Path,
-    paths: Sequence[str],
-    expected: npt.NDArray[np.float32],
-    image: ImageConfig,
-    calibration: Calibration | None,
-    scores: npt.NDArray[np.float32] | None = None,
-) -> float:
-    """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
-
-    `embed` is run on all photos, the others, which call the same steps, on the first four.
-
-    Args:
-        folder: the SavedModel.
-        paths: one photo or more.
-        expected: float32 (N, D), the encoder's vectors of these photos.
-        image: how photos were decoded in training.
-        calibration: what `verify` was built with.
-        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine decides.
-
-    Returns:
-        The largest absolute difference of vectors, similarities and probabilities; infinity where a flag or a decision is
-        not the right one, or where a damaged photo among the others is not flagged or moves its neighbours.
-    """
-    signatures = tf.saved_model.load(str(folder)).signatures
-    # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
-    contents = [read_for_graph(path) for path in paths]
-    pixels = [read_photo(tf.constant(photo), image)[None] for photo in contents[:_NUM_FEW]]
-    contents.insert(1, _DAMAGED)
-    ok = np.arange(len(contents)) != 1
-    vectors = np.insert(expected, 1, 0.0, axis=0)
-
-    def compare_vectors(name: str, count: int) -> tuple[list[float], Outputs]:
-        received = _run(signatures[name], photos=tf.constant(contents[:count]))
-        return [_differ(received["embeddings"], vectors[:count]), _differ_flags(received["ok"], ok[:count])], received
-
-    def compare_others() -> float:
-        few = _NUM_FEW + 1
-        differences, seen = compare_vectors(DEFAULT, few)
-        for photo, vector in zip(pixels, expected, strict=False):
-            received = _run(signatures["embed_pixels"], images=photo)
-            differences.append(_differ(received["embeddings"], vector[None]))
-        if calibration is not None:
-            # Each against the first, which is also the pair of a photo with itself; of the damaged one there is none.
-            similarities = np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0)[:few]
-            first, fit = contents[:few], ok[:few] & _find_fit(seen)
-            answered = fit & fit[0]
-            received = _run(signatures["verify"], first=tf.constant(first), second=tf.constant(first[:1] * len(first)))
-            differences.append(_differ_flags(received["ok"], answered))
-            differences += _differ_pairs(received, similarities, answered, calibration)
-            for photo, row in zip(pixels, np.flatnonzero(ok[:few]), strict=True):
-                received = _run(signatures["verify_pixels"], first=photo, second=pixels[0])
-                differences += _differ_pairs(received, similarities[[row]], answered[[row]], calibration)
-        return float(np.max(differences))
-
-    difference = float(np.max(compare_vectors("embed", len(contents))[0]))
-    # The others hold the same steps. Optimising these once more for each takes several times as long as running them.
-    with _without_graph_optimizer():
-        other = compare_others()
-    if not other <= _PLAIN_ERROR:
-        other = compare_others()
-    return max(difference, other)
-
-
-def _find_fit(seen: Outputs) -> npt.NDArray[np.bool_]:
-    """Return of which photos a pair may have an answer, (N,) bool, by what `embed` says of them."""
-    if "finding" not in seen:
-        return np.ones(len(seen["ok"]), np.bool_)
-    several = seen["finding"] == FINDINGS[SEVERAL].encode()
-    return np.asarray(~several & (seen["quality"] > 0.0), np.bool_)
-
-
-@contextlib.contextmanager
-def _without_graph_optimizer() -> Iterator[None]:
-    """Run graph functions as they were written."""
-    name = "disable_meta_optimizer"
-    before = tf.config.optimizer.get_experimental_options().get(name, False)
-    tf.config.optimizer.set_experimental_options({name: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({name: before})
-
-
-def _differ_pairs(
-    received: Mapping[str, npt.NDArray[np.generic]],
-    similarities: npt.NDArray[np.floating],
-    ok: npt.NDArray[np.bool_],
-    calibration: Calibration,
-) -> list[float]:
-    expected = np.where(ok, similarities, 0.0)
-    # From the model's own similarities, so that a steep curve does not magnify their rounding.
-    probability = compute_probability(calibration, received["similarity"])
-    decision = received["similarity"] >= np.float32(calibration.equal_error_threshold)
-    return [
-        _differ(received["similarity"], expected),
-        _differ(received["probability"], np.where(ok, probability, 0.0)),
-        _differ_flags(received["decision"], ok & decision),
-    ]
-
-
-def _run(signature: Callable[..., Mapping[str, tf.Tensor]], **inputs: tf.Tensor) -> Outputs:
-    return {name: value.numpy() for name, value in signature(**inputs).items()}
-
-
-def _differ(received: npt.NDArray[Any], expected: npt.NDArray[np.floating]) -> float:
-    # NaN compares as different.
-    difference = float(np.max(np.abs(received - expected), initial=0.0))
-    return difference if np.isfinite(difference) else np.inf
-
-
-def _differ_flags(received: npt.NDArray[np.generic], expected: npt.NDArray[np.bool_]) -> float:
-    return 0.0 if np.array_equal(received, expected) else np.inf

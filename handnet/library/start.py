@@ -1,6 +1,7 @@
 """Starting TensorFlow without its start-up lines, which bury handnet's own and read like errors."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -27,7 +28,7 @@ def start_tensorflow() -> None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
-    with turn_stderr_aside(), _hidden("sklearn"):
+    with turn_stderr_aside(), _hidden("sklearn"), _uncollected():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -37,6 +38,19 @@ def start_tensorflow() -> None:
             tf.config.set_visible_devices([], "GPU")
         # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
         tf.get_logger().setLevel("ERROR")
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the million objects of what is imported out of garbage collections, now and later: they live until the end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

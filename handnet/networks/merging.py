@@ -1,17 +1,12 @@
 """Equal nodes of a graph, merged: half of what a traced network holds are copies of the same constants."""
 
-from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-_GRAPH_FILE = "saved_model.pb"
-# A hash of the graph as it was before; TensorFlow loads a model without it as it loads those of its own earlier versions.
-_FINGERPRINT_FILE = "fingerprint.pb"
 # Operations that have neither state nor effects: equal inputs and attributes give equal results.
 # fmt: off
 _PURE = frozenset((
@@ -24,20 +19,14 @@ _PURE = frozenset((
 # fmt: on
 
 
-def merge_equal_nodes(folder: Path) -> None:
-    """Merge equal nodes in each function of a SavedModel; what the functions compute stays the same to the bit.
+def merge_function(function: FunctionDef) -> None:
+    """Merge equal nodes of a function; what it computes stays the same to the bit.
 
     Args:
-        folder: the SavedModel, whose graph is written again.
+        function: changed in place.
     """
-    file = folder / _GRAPH_FILE
-    model = SavedModel.FromString(file.read_bytes())
-    for graph in model.meta_graphs:
-        for function in graph.graph_def.library.function:
-            while _merge_once(function):
-                pass
-    file.write_bytes(model.SerializeToString(deterministic=True))
-    (folder / _FINGERPRINT_FILE).unlink(missing_ok=True)
+    while _merge_once(function):
+        pass
 
 
 def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
@@ -78,13 +67,28 @@ def _merge_once(function: FunctionDef) -> bool:
     merged = _find_equal(function.node_def, set(_list_neighbours(function.node_def)))
     if not merged:
         return False
-    _drop(function.node_def, merged)
+    kept = [node for node in function.node_def if node.name not in merged]
+    rename_inputs(function, kept, merged)
+    del function.node_def[:]
+    function.node_def.extend(kept)
+    return True
+
+
+def rename_inputs(function: FunctionDef, nodes: Iterable[NodeDef], renamed: Mapping[str, str]) -> None:
+    """Let nodes of a function, and what it returns, take the outputs of other nodes.
+
+    Args:
+        function: changed in place.
+        nodes: those of its nodes whose inputs are changed.
+        renamed: by the name of a node, that of the node whose outputs are taken.
+    """
+    for node in nodes:
+        node.input[:] = [_rename(source, renamed) for source in node.input]
     # Lists, since a map of protobuf must not change while it is read.
     for name, source in list(function.ret.items()):
-        function.ret[name] = _rename(source, merged)
+        function.ret[name] = _rename(source, renamed)
     for name, source in list(function.control_ret.items()):
-        function.control_ret[name] = merged.get(source, source)
-    return True
+        function.control_ret[name] = renamed.get(source, source)
 
 
 def _list_neighbours(nodes: Iterable[NodeDef]) -> Iterator[str]:
@@ -100,8 +104,8 @@ def _describe(node: NodeDef) -> bytes:
     return bytes(described.SerializeToString(deterministic=True))
 
 
-def _rename(source: str, merged: dict[str, str]) -> str:
-    """Return an input, "node:output:number", "^node" or the name of an argument, with the node that is kept."""
+def _rename(source: str, renamed: Mapping[str, str]) -> str:
+    """Return an input, "node:output:number", "^node" or the name of an argument, with the node's other name."""
     control = "^" if source.startswith("^") else ""
     name, colon, output = source.removeprefix("^").partition(":")
-    return f"{control}{merged.get(name, name)}{colon}{output}"
+    return f"{control}{renamed.get(name, name)}{colon}{output}"

@@ -13,7 +13,8 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config.image import ImageConfig
-from handnet.export.signatures import compare_archive, decide_pairs, write_archive
+from handnet.export.compare_archive import compare_archive
+from handnet.export.signatures import decide_pairs, write_archive
 from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.photo_store import build_hand_decoder

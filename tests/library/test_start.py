@@ -26,6 +26,7 @@ def test_scikit_learn_is_not_imported_at_the_start_and_can_be_afterwards() -> No
     program = (
         "import sys; from handnet.library.start import start_tensorflow; start_tensorflow()\n"
         "assert 'keras' in sys.modules and 'sklearn' not in sys.modules\n"
+        "import gc; assert gc.isenabled() and gc.get_freeze_count() > 100_000\n"
         "from sklearn.manifold import TSNE"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

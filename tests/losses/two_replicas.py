@@ -25,24 +25,36 @@ CASES = {
 NUM_ROWS = 39  # of batches of 12: the last one gives two rows to one replica and one to the other
 
 
-def train(name, options, strategy, rows, labels, batch_size):
+def train(keys, strategy, rows, labels, batch_size):
+    """Train a layer for each case, all in one model: a graph takes longer than it then runs for.
+
+    Returns:
+        For each case the trained weights, those of the loss included, and the loss.
+    """
     keras.utils.set_random_seed(0)
     with strategy.scope() if strategy else contextlib.nullcontext():
-        loss = ready_loss(name, options, dim=4)
         inputs = keras.Input((rows.shape[1],))
-        layer = keras.layers.Dense(4)
-        if loss.consumes == "distances":
-            outputs = keras.ops.sum(keras.ops.square(layer(inputs)), axis=-1, keepdims=True)
-        else:
-            outputs = attach(loss, layer(inputs))
+        cases, outputs, y_true = [], [], []
+        for place, key in enumerate(keys):
+            name, options = CASES[key]
+            loss, layer, own = ready_loss(name, options, dim=4), keras.layers.Dense(4), keras.Input((rows.shape[1],))
+            if loss.consumes == "distances":
+                output = keras.ops.sum(keras.ops.square(layer(own)), axis=-1, keepdims=True)
+            else:
+                output = attach(loss, layer(own))
+            cases.append((loss, layer))
+            outputs.append(keras.Model(own, output, name=f"case{place}")(inputs))
+            y_true.append(labels[:, 1:] if loss.consumes == "distances" else labels)
         model = keras.Model(inputs, outputs)
-        model.compile(keras.optimizers.SGD(0.05), loss=loss)
+        model.compile(keras.optimizers.SGD(0.05), loss=[loss for loss, _ in cases])
         # Else the first batch makes the optimizer's variables, and the step is traced again.
         model.optimizer.build(model.trainable_variables)
-    data = tf.data.Dataset.from_tensor_slices((rows, labels)).repeat().take(NUM_ROWS).batch(batch_size)
-    history = model.fit(data, verbose=0)
-    state = [] if loss.state is None else loss.state.get_weights()
-    return [*layer.get_weights(), *state], history.history["loss"][0]
+    data = tf.data.Dataset.from_tensor_slices((rows, tuple(y_true))).repeat().take(NUM_ROWS).batch(batch_size)
+    history = model.fit(data, verbose=0).history
+    return [
+        ([*layer.get_weights(), *([] if loss.state is None else loss.state.get_weights())], history[f"case{k}_loss"][0])
+        for k, (loss, layer) in enumerate(cases)
+    ]
 
 
 def main():
@@ -57,12 +69,9 @@ def main():
     # Without a shuffle an identity's photos would all be on one replica, which needs no gathering.
     order = np.random.default_rng(9).permutation(12)
     rows, labels = rows[order], labels[order]
-    differences = {}
-    for key in sys.argv[1:]:
-        name, options = CASES[key]
-        y_true = labels[:, 1:] if LOSSES[name].consumes == "distances" else labels
-        one, loss_of_one = train(name, options, None, rows, y_true, batch_size=12)
-        two, loss_of_two = train(name, options, strategy, rows, y_true, batch_size=12)
+    keys, differences = sys.argv[1:], {}
+    alone, together = (train(keys, devices, rows, labels, batch_size=12) for devices in (None, strategy))
+    for key, (one, loss_of_one), (two, loss_of_two) in zip(keys, alone, together, strict=True):
         weights = max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True))
         differences[key] = {"weights": weights, "loss": abs(loss_of_one - loss_of_two), "size": loss_of_one}
     print(json.dumps(differences))

@@ -19,6 +19,7 @@ import sys
 from handnet.library.start import start_tensorflow; start_tensorflow()
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from handnet.cli.main import main
 from handnet.embedding.predict import build_predict

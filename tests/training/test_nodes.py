@@ -20,14 +20,27 @@ from handnet.training.nodes import Nodes, join_nodes
 from tests.tiny import tiny_config, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-# `python -m handnet` with the backbone of tests/tiny.py, whose weights are drawn without a seed of their own.
-PROGRAM = (
-    "from handnet.library.start import start_tensorflow; start_tensorflow()\n"
-    "import keras; keras.utils.set_random_seed(0)\n"
-    "from handnet.networks.backbones import BACKBONES; from tests.tiny import tiny_backbone\n"
-    "BACKBONES['tiny'] = tiny_backbone()\n"
-    "from handnet.cli.main import main; main()"
-)
+# `python -m handnet` with the backbone of tests/tiny.py, whose weights have no seed of their own. Commands that "then"
+# parts are run one after the other in one process, whose imports take longer than a training.
+PROGRAM = """
+import itertools, sys
+from handnet.library.start import start_tensorflow; start_tensorflow()
+import keras, tensorflow
+tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+from handnet.cli.main import main
+from handnet.networks.backbones import BACKBONES
+from tests.tiny import tiny_backbone
+BACKBONES["tiny"] = tiny_backbone()
+for is_command, command in itertools.groupby(sys.argv[1:], lambda word: word != "then"):
+    if is_command:
+        sys.argv = ["handnet", *command]
+        keras.utils.set_random_seed(0)
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                raise
+"""
 # Not Adam: it makes steps of the rounding noise of a bias in front of BatchNorm, whose gradient is zero.
 TRAIN = (
     "train", "--data=hands", "--arch=tiny", "--epochs=6", "--batch=8", "--precision=float32",
@@ -68,9 +81,6 @@ def read_history(run: Path) -> list[dict[str, str]]:
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_one_goes_on_alone_where_two_stopped_and_ends_with_the_weights_of_one(working_folder: Path) -> None:
     write_tiny(Path("hands"), num_people=16)
-    alone = start(*TRAIN, "--run=alone")
-    assert alone.wait(300) == 0, alone.communicate()
-
     run = Path("two")
     first, second = start_two(*TRAIN, f"--run={run}")
     while len(read_history(run)) < 2:
@@ -88,7 +98,7 @@ def test_one_goes_on_alone_where_two_stopped_and_ends_with_the_weights_of_one(wo
     assert lines == [errors.splitlines()[-1]]
     assert lines[0].startswith("handnet: Another process of this training has ended")
 
-    rest = start("train", "--resume", f"--run={run}")
+    rest = start("train", "--resume", f"--run={run}", "then", *TRAIN, "--run=alone")
     out, errors = rest.communicate(timeout=300)
     assert rest.returncode == 0, errors
     assert f"resumed after epoch {together} of 6" in out

@@ -49,7 +49,7 @@ LIMITS: Mapping[str, Limit] = {
     "hand_score": Limit(0.90, 0.97, "it is not certain that this is a hand"),
     "palm_width_px": Limit(9.0, 20.0, "the hand is small: come closer"),
     "share": Limit(0.003, 0.02, "the hand fills little of the photo: come closer"),
-    "sharpness": Limit(0.07, 0.20, "blurred: hold the camera still and let it focus"),
+    "sharpness": Limit(0.185, 0.235, "blurred: hold the camera still and let it focus"),
     "brightness": Limit(0.15, 0.30, "too dark: more light"),
     "overexposed": Limit(0.85, 0.45, "too bright or with glare: less light, and none that shines on the hand"),
     "cut_off": Limit(0.15, 0.02, "fingers are cut off by the border: show the whole hand"),

@@ -7,9 +7,9 @@ import tensorflow as tf
 from handnet.images.hand.front_end import Hands, _make_none
 from handnet.images.hand.quality import (
     Measures,
-    measure_blur,
     measure_facing,
     measure_quality,
+    measure_sharpness,
     measure_straightness,
     rate_quality,
 )
@@ -75,14 +75,29 @@ def test_a_small_hand_in_a_large_photo(good):
     assert small["share"] == pytest.approx(good["share"] / 16, rel=0.05)
 
 
-def test_blur_grows_with_a_blur_and_a_picture_of_one_colour_is_blurred():
-    pictures = [tf.constant(np.random.default_rng(0).random((1, 64, 64, 1)), tf.float32)]
-    for _ in range(3):
-        pictures.append(tf.nn.avg_pool2d(pictures[-1], 3, 1, "SAME"))
-    blurs = [float(measure_blur(picture, tf.ones_like(picture))[0]) for picture in pictures]
-    assert blurs == sorted(blurs)
-    assert blurs[0] < 0.3 < 0.5 < blurs[-1]
-    assert float(measure_blur(tf.ones((1, 64, 64, 1)), tf.ones((1, 64, 64, 1)))[0]) == 1.0
+def draw_square(slope_px: int, texture: float = 0.0) -> tf.Tensor:
+    """Draw a bright square with noise inside, its edges `slope_px` wide: (1, 96, 96, 1)."""
+    across = np.clip((24 - np.abs(np.arange(96) - 47.5)) / slope_px + 0.5, 0, 1)
+    noise = texture * np.random.default_rng(0).standard_normal((96, 96))
+    return tf.constant((np.minimum.outer(across, across) * (1 + noise))[np.newaxis, ..., np.newaxis], tf.float32)
+
+
+def test_sharpness_is_that_of_the_outline_and_not_of_the_skin():
+    outline = np.zeros((1, 96, 96, 1), np.float32)
+    outline[:, 12:84, 12:84] = 1
+    outline[:, 36:60, 36:60] = 0
+
+    def measure_edges(*options):
+        return float(measure_sharpness(draw_square(*options), tf.constant(outline))[0])
+
+    # Over 2 pixels two differences of 1, over 12 pixels twelve; a slope of 24 pixels is even over 12.
+    assert measure_edges(1) == pytest.approx((2 / 12) ** 0.5, abs=0.02)
+    assert measure_edges(24) < 0.22
+    blurred = [measure_edges(slope_px) for slope_px in (1, 4, 8, 16)]
+    assert blurred == sorted(blurred, reverse=True)
+    assert measure_edges(8, 0.03) == pytest.approx(measure_edges(8), abs=0.01)
+    one_color = tf.ones((1, 96, 96, 1))
+    assert float(measure_sharpness(one_color, one_color)[0]) == 0.0
 
 
 def test_a_bent_finger_is_not_straight():

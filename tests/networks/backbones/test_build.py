@@ -12,14 +12,14 @@ from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.backbones.trainable import set_trainable
 
-# Seconds to build, or 1.2 to 27 GB: they differ from the others in numbers alone, which test_parameters.py checks.
+# Seconds to build, or up to 27 GB: they differ from the others in numbers alone, which test_parameters.py checks.
 HEAVY = (
-    *("dino-base-reg", "dino3-base"),
+    *("dino", "dino-small-reg", "dino-base-reg", "dino3-small-plus", "dino3-base"),
     *("dino-large", "dino-large-reg", "dino-giant", "dino-giant-reg", "dino3-large", "dino3-huge-plus", "dino3-7b"),
 )
 SLOW = (
-    *("dino", "dino-small-reg", "dino3-small", "dino3-small-plus"),
-    *("hand-lite2", "hand-pretrained", "hand-photo-pretrained", "inception-v3", "inception-resnet-v1"),
+    *("dino3-small", "hand-lite2", "hand-pretrained", "hand-photo-pretrained"),
+    *("inception-v3", "inception-resnet-v1"),
 )
 ALL = [pytest.param(a, marks=pytest.mark.slow if a in SLOW else ()) for a in BACKBONES if a not in HEAVY]
 FAST = ("small", "dino-tiny")

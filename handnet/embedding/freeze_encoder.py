@@ -11,7 +11,7 @@ from handnet.config.image import ImageConfig
 from handnet.config.run_folder import Run
 from handnet.data.cache import mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
-from handnet.embedding.encode import compute_vectors
+from handnet.embedding.encode import embed_once
 from handnet.embedding.frozen_encoder import (
     PAIR_GRAPH,
     PHOTO_GRAPH,
@@ -25,6 +25,7 @@ from handnet.files import write_bytes
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import fit_with_facts
+from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.networks.encoder import Encoder
 from handnet.networks.freezing import freeze
 from handnet.networks.frozen_graph import FrozenGraph
@@ -99,7 +100,10 @@ def _freeze_pair(classifier: keras.Model) -> FrozenGraph:
 
 
 def _compare(frozen: FrozenEncoder, run: Run, encoder: Encoder, paths: Sequence[str]) -> None:
-    for path, expected in zip(paths, compute_vectors(run.config, encoder, paths).embeddings, strict=True):
+    image = run.config.image
+    # Operation by operation: a graph for these few photos would be traced and optimised for seconds.
+    vectors = embed_once(encoder.model, load_cached(prepare_photos(paths, image).files, image.size_px))
+    for path, expected in zip(paths, vectors, strict=True):
         received = frozen.embed(read_photo(path)[0])
         if received.embedding is None:
             raise RunError(f"The frozen encoder refuses {path!r}, which the encoder takes: {received.problem}.")

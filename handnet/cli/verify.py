@@ -138,7 +138,7 @@ def _keep_frozen(verifier: "Verifier", photos: list[str]) -> None:
     digest = digest_encoder(encoder, run.config.image)
     if is_switched_on():
         click.echo(
-            "answered; now this model is kept for quick answers, once, in about 15 s (Ctrl-C stops that and loses nothing)",
+            "answered; now this model is kept for quick answers, once, in about 10 s (Ctrl-C stops that and loses nothing)",
             err=True,
         )
     try:

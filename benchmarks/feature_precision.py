@@ -65,7 +65,7 @@ def complete_source(name: str) -> Config:
     arch = SOURCES[name]
     every = complete_config({"model": {"arch": arch}}).model.sources
     off = {other: {"off": True} for other in every if other != name}
-    return complete_config({"model": {"arch": arch, "sources": off}, "image": {"hand_finder": "color"}})
+    return complete_config({"model": {"arch": arch, "sources": off}, "image": {"hand_finder": "colour"}})
 
 
 def compute(config: Config, backbone: keras.Model, images: npt.NDArray[np.uint8], engine: str) -> Floats:

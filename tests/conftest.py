@@ -26,8 +26,7 @@ OPTIMISED = (
 )
 
 # Two processes test at a time, and machines with 8 GB are common. Memory is given back above this, and again when so much more
-# is taken: it costs a second, and the decoders have to be traced again. Some 25 MB of each training stay, whatever is done: a
-# gradient and its graph refer to each other in TensorFlow.
+# is taken: it costs a second, and the decoders have to be traced again.
 MAX_RESIDENT_BYTES = 3 << 30
 MORE_BYTES = 1 << 30
 
@@ -78,7 +77,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Give memory back between two files, where a process has taken much: kept decoders, dead networks, what malloc keeps."""
     global _max_resident_bytes
-    if nextitem is not None and nextitem.path != item.path and _count_resident_bytes() > _max_resident_bytes:
+    if nextitem is None or nextitem.path == item.path:
+        return
+    _forget_gradients()
+    if _count_resident_bytes() > _max_resident_bytes:
         # One that finds hands by landmarks takes some 400 MB.
         if (photo_store := sys.modules.get("handnet.images.photo_store")) is not None:
             photo_store.build_decoder.cache_clear()
@@ -87,6 +89,16 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
         _max_resident_bytes = max(MAX_RESIDENT_BYTES, _count_resident_bytes() + MORE_BYTES)
+
+
+def _forget_gradients() -> None:
+    """Take the gradients of finished trainings out of TensorFlow's list, which else keeps their graphs, 25 MB each, for ever."""
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import ops
+
+        listed = ops.gradient_registry._registry
+        for name in [name for name in listed if name.startswith("CustomGradient-")]:
+            del listed[name]
 
 
 def _count_resident_bytes() -> int:

@@ -100,12 +100,19 @@ def _verify_pair(
     from handnet.networks.encoder import load_encoder
 
     verifier = load_verifier(run, load_encoder(run), warn)
+    # The frozen graph gives this answer too, sooner than a graph that only this answer would need.
+    reason = _keep_frozen(verifier, [first, second])
+    found = None if reason else verify_quickly(run, first, second, warn)
+    if found is not None:
+        _print_answer(first, second, *found, as_json)
+        return
     hands = read_hands([first, second], run.config.image)
     if hands:
         refuse_unfit([first, second], hands)
     verdict = verify_photos(verifier, [(first, second)])[0]
     _print_answer(first, second, verdict, hands, as_json)
-    _keep_frozen(verifier, [first, second])
+    if reason:
+        warn(f"the next answer will take as long as this one: {reason}")
 
 
 def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
@@ -127,26 +134,18 @@ def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
     return verify_exported(model, LoadedModel(folder), first, second)
 
 
-def _keep_frozen(verifier: "Verifier", photos: list[str]) -> None:
-    """Keep what the next answer needs, after this one has been given: a failure costs that one time, and no answer."""
+def _keep_frozen(verifier: "Verifier", photos: list[str]) -> str:
+    """Keep what answers quickly, now and next time; return "" or why it is not kept, and then this answer is given without."""
     from handnet.embedding.freeze_encoder import keep_frozen
-    from handnet.embedding.frozen_encoder import is_switched_on
     from handnet.errors import DiskError, RunError
     from handnet.export.archive import digest_encoder
 
     run, encoder, classifier = verifier.run, verifier.encoder, verifier.classifier
     digest = digest_encoder(encoder, run.config.image)
-    if is_switched_on():
-        click.echo(
-            "answered; now this model is kept for quick answers, once, in about 15 s (Ctrl-C stops that and loses nothing)",
-            err=True,
-        )
     try:
-        reason = keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
+        return keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
     except (DiskError, RunError) as error:
-        reason = str(error)
-    if reason:
-        warn(f"the next answer will take as long as this one: {reason}")
+        return str(error)
 
 
 def _print_answer(first: str, second: str, verdict: "Verdict", hands: "list[SeenHand]", as_json: bool) -> None:

@@ -1,17 +1,18 @@
-"""Keeping a run's encoder as a frozen graph after its first answer; `handnet.embedding.frozen_encoder` reads and runs it."""
+"""Keeping a run's encoder as a frozen graph at its first answer; `handnet.embedding.frozen_encoder` reads and runs it."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
 from handnet.config.run_folder import Run
 from handnet.data.cache import mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
-from handnet.embedding.encode import compute_vectors
+from handnet.embedding.encode import embed_once
 from handnet.embedding.frozen_encoder import (
     PAIR_GRAPH,
     PHOTO_GRAPH,
@@ -25,6 +26,7 @@ from handnet.files import write_bytes
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import fit_with_facts
+from handnet.images.pillow_decode import prepare_for_graph
 from handnet.networks.encoder import Encoder
 from handnet.networks.freezing import freeze
 from handnet.networks.frozen_graph import FrozenGraph
@@ -43,7 +45,7 @@ def keep_frozen(run: Run, encoder: Encoder, classifier: keras.Model | None, dige
         encoder: its encoder.
         classifier: its classifier of pairs, if any.
         digest: of the model, as galleries know it.
-        paths: photos that can be used.
+        paths: photos, of which one at least can be used.
 
     Returns:
         "" or why nothing is kept.
@@ -61,7 +63,8 @@ def keep_frozen(run: Run, encoder: Encoder, classifier: keras.Model | None, dige
         if classifier is not None:
             graphs[PAIR_GRAPH] = _freeze_pair(classifier)
         facts = {"width": int(encoder.model.output_shape[-1]), "digest": digest}
-        _compare(FrozenEncoder(run, facts, graphs), run, encoder, paths)
+        if reason := _compare(FrozenEncoder(run, facts, graphs), run, encoder, paths):
+            return reason
     except GraphError as error:
         return str(error)
     file = find_frozen_file(run)
@@ -98,12 +101,39 @@ def _freeze_pair(classifier: keras.Model) -> FrozenGraph:
     return freeze(score.get_concrete_function())
 
 
-def _compare(frozen: FrozenEncoder, run: Run, encoder: Encoder, paths: Sequence[str]) -> None:
-    for path, expected in zip(paths, compute_vectors(run.config, encoder, paths).embeddings, strict=True):
+def _compare(frozen: FrozenEncoder, run: Run, encoder: Encoder, paths: Sequence[str]) -> str:
+    """Compare vectors and refusals of photos; return "" or why that says nothing: none of them can be used."""
+    squares = [_decode(path, run.config.image) for path in paths]
+    usable = [square for square in squares if square is not None]
+    if not usable:
+        return "none of the photos can be used"
+    vectors = iter(embed_once(encoder.model, np.stack(usable)))
+    for path, square in zip(paths, squares, strict=True):
         received = frozen.embed(read_photo(path)[0])
-        if received.embedding is None:
-            raise RunError(f"The frozen encoder refuses {path!r}, which the encoder takes: {received.problem}.")
-        if not (error := float(np.max(np.abs(expected - received.embedding)))) <= MAX_ERROR:
+        if (square is None) != (received.embedding is None):
+            raise RunError(
+                f"Of the encoder and its frozen graph one refuses {path!r}. The graph: {received.problem!r}."
+            )
+        if square is None or received.embedding is None:
+            continue
+        if not (error := float(np.max(np.abs(next(vectors) - received.embedding)))) <= MAX_ERROR:
             raise RunError(
                 f"The frozen encoder differs from the encoder by {error:.2g} on {path!r}; at most {MAX_ERROR:g} is allowed."
             )
+    return ""
+
+
+def _decode(path: str, image: ImageConfig) -> npt.NDArray[np.uint8] | None:
+    """Return the pixels of a photo (S, S, 3); None where it cannot be used.
+
+    Operation by operation: to trace and optimise a graph for a few photos takes seconds.
+    """
+    contents, problem = read_photo(path)
+    contents, problem = (contents, problem) if problem else prepare_for_graph(contents)
+    if problem:
+        return None
+    try:
+        square, ok, _ = fit_with_facts(read_upright(tf.constant(contents), image), image)
+    except tf.errors.InvalidArgumentError:
+        return None
+    return np.asarray(square, np.uint8) if ok else None

@@ -26,6 +26,9 @@ Outputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 # Where signatures differ by more when run as they were written, they are run as TensorFlow optimises them.
 _PLAIN_ERROR = 1e-5
+# Largest difference of a vector between the two. The optimizer rounds some operation of the hand's crop otherwise: then single
+# pixels differ by one of 255.
+_WRITTEN_ERROR = 2e-4
 # Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
 _NUM_FEW = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
@@ -42,6 +45,7 @@ class _Expected(NamedTuple):
         pixels: of the first few photos, uint8 (1, H, W, 3) each.
         calibration: what `verify` was built with.
         scores: float32 (N + 1,), of each with the first, 0 for the damaged one.
+        by_cosine: the scores are cosines.
     """
 
     contents: list[bytes]
@@ -50,6 +54,7 @@ class _Expected(NamedTuple):
     pixels: list[npt.NDArray[np.uint8]]
     calibration: Calibration | None
     scores: npt.NDArray[np.float32]
+    by_cosine: bool
 
 
 def compare_archive(
@@ -63,7 +68,8 @@ def compare_archive(
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
     `embed` is run on all photos, as TensorFlow optimises it when it serves; the others, which call the same steps, on the first
-    four, as they were written, and meanwhile: TensorFlow's C library needs no Python for it.
+    four, as they were written, and meanwhile: TensorFlow's C library needs no Python for it. As they were written they are
+    compared with `serving_default`, and that with the encoder to 2e-4.
 
     Args:
         folder: the SavedModel.
@@ -88,6 +94,7 @@ def compare_archive(
         pixels,
         calibration,
         np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0),
+        scores is None,
     )
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(_compare_others_quickly, folder, known)
@@ -97,9 +104,8 @@ def compare_archive(
         differences = other.result()
     if differences is None:
         with _without_graph_optimizer():
-            differences = _compare_others(loaded, known)
+            differences = _compare_others(loaded, known, as_written=True)
     if not differences <= _PLAIN_ERROR:
-        # The optimizer rounds some operations otherwise, and a pixel of the crop may differ by one grey level.
         differences = _compare_others(loaded, known)
     return max(difference, differences)
 
@@ -107,7 +113,7 @@ def compare_archive(
 def _compare_others_quickly(folder: Path, known: _Expected) -> float | None:
     """Return the largest difference of the signatures as they were written; None where the C library does not do."""
     try:
-        return _compare_others(SavedGraph(folder), known)
+        return _compare_others(SavedGraph(folder), known, as_written=True)
     except GraphError:
         return None
 
@@ -118,9 +124,14 @@ def _compare_vectors(signatures: Signatures, name: str, known: _Expected, count:
     return [_differ(received["embeddings"], known.vectors[:count]), flags], received
 
 
-def _compare_others(signatures: Signatures, known: _Expected) -> float:
+def _compare_others(signatures: Signatures, known: _Expected, as_written: bool = False) -> float:
+    """Return the largest difference of the signatures other than `embed`; `as_written`: run without TensorFlow's optimizer."""
     few = _NUM_FEW + 1
     differences, seen = _compare_vectors(signatures, DEFAULT, known, few)
+    if as_written and differences[0] <= _WRITTEN_ERROR:
+        # What the optimizer changes is known by `embed`, which is run with it; here, that all signatures do the same.
+        known = _expect_as_written(known, seen["embeddings"])
+        differences[0] = 0.0
     good = np.flatnonzero(known.ok[:few])
     for photo, row in zip(known.pixels, good, strict=True):
         received = signatures.run("embed_pixels", images=photo)
@@ -136,6 +147,12 @@ def _compare_others(signatures: Signatures, known: _Expected) -> float:
             received = signatures.run("verify_pixels", first=photo, second=known.pixels[0])
             differences += _differ_pairs(received, known.scores[[row]], answered[[row]], known.calibration)
     return float(np.max(differences))
+
+
+def _expect_as_written(known: _Expected, vectors: npt.NDArray[np.float32]) -> _Expected:
+    """Return what is expected of signatures where `serving_default` gives these vectors of the first few photos."""
+    scores = vectors @ vectors[0] if known.by_cosine else known.scores
+    return known._replace(vectors=vectors, scores=scores)
 
 
 def _find_fit(seen: Outputs) -> npt.NDArray[np.bool_]:

@@ -41,7 +41,7 @@ def test_the_next_answer_is_prepared_after_this_one_and_a_failure_is_a_warning(
             raise found
         return str(found)
 
-    opened: Any = SimpleNamespace(encoder=SimpleNamespace(keep_frozen=keep))
+    opened: Any = SimpleNamespace(encoder=SimpleNamespace(keep_frozen=keep, lacks_frozen=lambda: True))
     for said in ("", "as long as this one: no C library", "as long as this one: other vectors"):
         keep_for_next(opened, ["a", "b", "c"])
         output = capsys.readouterr()
@@ -52,6 +52,8 @@ def test_the_next_answer_is_prepared_after_this_one_and_a_failure_is_a_warning(
     assert kept == [["a", "b"]] * 3
     keep_for_next(opened, [])
     keep_for_next(SimpleNamespace(encoder=object()), ["a"])  # type: ignore[arg-type]
+    whole: Any = SimpleNamespace(encoder=SimpleNamespace(keep_frozen=keep, lacks_frozen=lambda: False))
+    keep_for_next(whole, ["a"])
     monkeypatch.setenv("HANDNET_QUICK", "0")
     keep_for_next(opened, ["a"])
     assert len(kept) == 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handnet.data.example import Example
-from handnet.data.pair_table import draw_pairs, halve_people, thin_pairs
+from handnet.data.pair_table import _choose, draw_pairs, halve_people, thin_pairs
 from handnet.errors import DataError
 
 
@@ -55,3 +55,11 @@ def test_thinned_pairs_are_half_of_either_kind() -> None:
     table = thin_pairs(draw_pairs(faces(30, 4), 200, 0), 11)
     assert (int(table.same.sum()), int((~table.same).sum())) == (6, 5)
     assert len(table.examples) == len(np.unique(table.rows))
+
+
+def test_items_are_chosen_as_numpy_chooses_them() -> None:
+    # Else the pairs of a seed, and all figures of them, would change.
+    ours, theirs = np.random.default_rng(4), np.random.default_rng(4)
+    for count in (1, 2, 3, 7, 41, 1000, 2, 5):
+        names = [f"person {k}" for k in range(count)]
+        assert [_choose(ours, names) for _ in range(20)] == [str(theirs.choice(names)) for _ in range(20)]

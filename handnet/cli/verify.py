@@ -116,6 +116,7 @@ def _verify_pair(
 
 
 def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
+    from handnet.errors import RunError
     from handnet.export.exported_model import open_quickly, read_export
     from handnet.export.verify_export import check_verifies, verify_exported
     from handnet.networks.graph_session import GraphError
@@ -131,7 +132,13 @@ def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
     start_tensorflow()
     from handnet.export.loaded_model import LoadedModel
 
-    return verify_exported(model, LoadedModel(folder), first, second)
+    try:
+        return verify_exported(model, LoadedModel(folder), first, second)
+    except GraphError as error:
+        raise RunError(
+            f"The exported model {str(folder)!r} is damaged ({error}). Export the run again: handnet export RUN "
+            f"{quote(folder.parent)}."
+        ) from None
 
 
 def _keep_frozen(verifier: "Verifier", photos: list[str]) -> str:

@@ -1,7 +1,7 @@
 """An exported model as its folder describes it, and its signatures, run by TensorFlow's C library or by TensorFlow."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -90,11 +90,34 @@ def read_export(folder: Path) -> ExportedModel:
             parse_calibration(calibration) if calibration else None,
             bool(facts.get("pair_calibration")),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{str(folder / FACTS_FILE)!r} is damaged ({error!r}). Export the run again: handnet export RUN "
             f"{quote(folder.parent)}."
         ) from None
+
+
+def run_signature(
+    signatures: Signatures, signature: str, shapes: Mapping[str, tuple[int, ...]], **inputs: Sequence[bytes]
+) -> Mapping[str, npt.NDArray[Any]]:
+    """Compute all outputs of a signature of photos.
+
+    Args:
+        signatures: of the model.
+        signature: its name.
+        shapes: what it must give among others, by name.
+        inputs: the bytes of N photos, by name.
+
+    Raises:
+        GraphError: the computation fails, or gives something else: other outputs begin with one number for each photo.
+    """
+    found = signatures.run(signature, **inputs)
+    [num_photos] = {len(photos) for photos in inputs.values()}
+    for name in (*shapes, *found):
+        shape = found[name].shape if name in found else None
+        if shape is None or (shape[:1] != (num_photos,) if name not in shapes else shape != shapes[name]):
+            raise GraphError(f"The exported model's signature {signature!r} gives {name!r} of the shape {shape}.")
+    return found
 
 
 def open_quickly(folder: Path) -> Signatures | None:

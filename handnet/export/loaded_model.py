@@ -26,8 +26,9 @@ class LoadedModel:
             # The signatures live as long as the model does.
             self._loaded = tf.saved_model.load(str(folder))
             self.signatures = self._loaded.signatures
-        except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
-            raise GraphError(" ".join(str(error).split())[:120]) from None
+        # Of a damaged file TensorFlow raises errors of any kind, e.g. IndexError where variables end too early.
+        except Exception as error:
+            raise GraphError(" ".join(str(error).split())[:120]) from error
 
     def run(self, signature: str, **inputs: Value) -> dict[str, npt.NDArray[Any]]:
         """Compute all outputs of a signature.

@@ -10,7 +10,7 @@ from handnet.data.checks import read_photo
 from handnet.errors import DataError, RunError, quote
 from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, decide, refuse_unfit
 from handnet.evaluation.quick_verify import QuickAnswer
-from handnet.export.exported_model import ExportedModel, Signatures
+from handnet.export.exported_model import ExportedModel, Signatures, run_signature
 from handnet.images.pillow_decode import prepare_for_graph
 from handnet.images.seen_hand import SeenHand
 from handnet.images.unusable_photos import explain_problems
@@ -51,12 +51,13 @@ def verify_exported(model: ExportedModel, signatures: Signatures, first: str, se
     read = [_read_for_graph(path) for path in paths]
     _refuse(paths, [problem for _, problem in read])
     photos = [contents for contents, _ in read]
-    found = signatures.run("embed", photos=photos)
+    found = run_signature(signatures, "embed", {"embeddings": (2, model.width), "ok": (2,)}, photos=photos)
     _refuse(paths, ["" if ok else model.explain(photo) for photo, ok in zip(photos, found["ok"], strict=True)])
     hands = _read_hands(found)
     refuse_unfit(paths, hands or [None, None])
     if model.by_classifier:
-        score = float(signatures.run("verify", first=photos[:1], second=photos[1:])["similarity"][0])
+        scored = run_signature(signatures, "verify", {"similarity": (1,)}, first=photos[:1], second=photos[1:])
+        score = float(scored["similarity"][0])
     else:
         vectors: npt.NDArray[np.float32] = found["embeddings"]
         score = float(score_cosine(vectors[:1], vectors[1:])[0])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from handnet.data.checks import explain_refusal
 from handnet.errors import GalleryError
-from handnet.export.exported_model import FACTS_FILE, Signatures
+from handnet.export.exported_model import FACTS_FILE, Signatures, run_signature
 from handnet.gallery.embed_photos import embed_all
 from handnet.gallery.frozen_look import find_look_file
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
@@ -40,7 +40,7 @@ class SavedModelEncoder:
             facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
             self.width = int(facts["embedding_size"])
             self.signatures = signatures or _load(folder)
-        except (OSError, ValueError, KeyError, GraphError) as error:
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, GraphError) as error:
             raise GalleryError(
                 f"{str(folder)!r} is not a SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
                 "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
@@ -74,7 +74,8 @@ class SavedModelEncoder:
     def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
         # The model decodes fewer formats than handnet, and does not see where a JPEG is damaged inside.
         prepared = [prepare_for_graph(photo) for photo in contents]
-        outputs = self.signatures.run("embed", photos=[photo for photo, _ in prepared])
+        shapes = {"embeddings": (len(prepared), self.width), "ok": (len(prepared),)}
+        outputs = run_signature(self.signatures, "embed", shapes, photos=[photo for photo, _ in prepared])
         reasons = [
             problem or ("" if ok else explain_refusal(photo))
             for (photo, problem), ok in zip(prepared, outputs["ok"], strict=True)

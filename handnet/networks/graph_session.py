@@ -173,6 +173,8 @@ class GraphSession:
 
     def _find(self, tensor: str) -> _Output:
         name, _, index = tensor.partition(":")
+        if index and not (index.isascii() and index.isdecimal()):
+            raise GraphError(f"{tensor!r} names no output of an operation.")
         operation = self._library.TF_GraphOperationByName(self._graph, name.encode())
         if not operation:
             raise GraphError(f"The graph has no operation {name!r}.")
@@ -186,6 +188,8 @@ class GraphSession:
     def _make_tensor(self, value: Value) -> int:
         if isinstance(value, np.ndarray):
             array = np.ascontiguousarray(value)
+            if array.dtype not in _CODES:
+                raise GraphError(f"Arrays of {array.dtype} cannot be given to a graph.")
             tensor = self._allocate(_CODES[array.dtype], array.shape, array.nbytes)
             ctypes.memmove(self._library.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
             return tensor
@@ -212,6 +216,8 @@ class GraphSession:
             strings = np.empty(shape, object)
             strings.flat[:] = [self._read_string(place) for place in self._list_strings(tensor)]
             return strings
+        if code not in _DTYPES:
+            raise GraphError(f"The graph gives a tensor of type {code} (TF_DataType), which cannot be read.")
         contents = ctypes.string_at(self._library.TF_TensorData(tensor), self._library.TF_TensorByteSize(tensor))
         return np.frombuffer(contents, _DTYPES[code]).reshape(shape)
 

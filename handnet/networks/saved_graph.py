@@ -6,7 +6,10 @@ are restored.
 Reference:
     tensorflow/core/protobuf, saved_model.proto (SavedModel.meta_graphs = 2), meta_graph.proto (MetaGraphDef.graph_def = 2,
     saver_def = 3, signature_def = 5; SignatureDef.inputs = 1, outputs = 2; TensorInfo.name = 1), saver.proto
-    (SaverDef.filename_tensor_name = 1, restore_op_name = 3); the wire format:
+    (SaverDef.filename_tensor_name = 1, restore_op_name = 3); tensorflow/core/framework, graph.proto (GraphDef.library = 2),
+    function.proto (FunctionDefLibrary.function = 1; FunctionDef.signature = 1, node_def = 3), op_def.proto (OpDef.name = 1),
+    node_def.proto (NodeDef.attr = 5), attr_value.proto (AttrValue.list = 1, func = 10; ListValue.func = 9;
+    NameAttrList.name = 1); the wire format:
     https://protobuf.dev/programming-guides/encoding
 """
 
@@ -22,6 +25,8 @@ from handnet.networks.graph_session import GraphError, GraphSession, Value
 # each call is prepared for itself, which takes a second.
 CONFIG = bytes.fromhex("0a070a03475055100052161a0d18ffffffffffffffffff01200130015203980101")
 _VARIABLES = Path("variables") / "variables"
+# The tags of AttrValue.func and ListValue.func.
+_FUNCTION, _FUNCTIONS = bytes([10 << 3 | 2]), bytes([9 << 3 | 2])
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -44,10 +49,12 @@ class SavedGraph:
         """
         try:
             model = _read_message(memoryview((folder / "saved_model.pb").read_bytes()))
-            meta_graph = _read_message(model[2][0])
+            [contents] = model[2]
+            meta_graph = _read_message(contents)
             self._signatures = dict(map(_read_signature, meta_graph[5]))
             saver = _read_message(meta_graph[3][0])
             graph, file_name, restore = meta_graph[2][0], _to_text(saver[1][0]), _to_text(saver[3][0])
+            _check_calls(graph)
         except (OSError, ValueError, LookupError) as error:
             raise GraphError(f"{str(folder)!r} holds no SavedModel that can be read: {error!r}.") from None
         self._session = GraphSession(graph, CONFIG)
@@ -67,8 +74,43 @@ class SavedGraph:
         if signature not in self._signatures:
             raise GraphError(f"The model has no signature {signature!r}. It has: {', '.join(self._signatures)}.")
         named = self._signatures[signature]
+        if named.inputs.keys() != inputs.keys():
+            raise GraphError(f"The signature {signature!r} takes {', '.join(named.inputs)}, not {', '.join(inputs)}.")
         given = {tensor: inputs[name] for name, tensor in named.inputs.items()}
         return dict(zip(named.outputs, self._session.run(given, list(named.outputs.values())), strict=True))
+
+
+def _check_calls(graph: memoryview) -> None:
+    """Raise ValueError where a function of a graph calls itself, by others or not: the C library would end the process.
+
+    TensorFlow's Python part refuses such a graph when it loads it.
+    """
+    libraries = map(_read_message, _read_message(graph).get(2, []))
+    functions = [_read_message(function) for library in libraries for function in library.get(1, [])]
+    calls = {
+        _to_text(_read_message(function[1][0])[1][0]): {
+            name for node in function.get(3, []) for name in _list_calls(node)
+        }
+        for function in functions
+    }
+    while calls:
+        last = [name for name, called in calls.items() if not called & calls.keys()]
+        if not last:
+            raise ValueError("a function calls itself")
+        for name in last:
+            del calls[name]
+
+
+def _list_calls(node: memoryview) -> Iterator[str]:
+    """Name the functions that an operation calls."""
+    contents = bytes(node)
+    # Few operations call any, and their attributes begin with these bytes.
+    if _FUNCTION not in contents and _FUNCTIONS not in contents:
+        return
+    for attribute in _read_message(node).get(5, []):
+        value = _read_message(_read_entry(attribute)[1])
+        listed = [name for part in value.get(1, []) for name in _read_message(part).get(9, [])]
+        yield from (_to_text(_read_message(name)[1][0]) for name in (*value.get(10, []), *listed))
 
 
 def _read_signature(entry: memoryview) -> tuple[str, _Signature]:

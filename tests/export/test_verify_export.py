@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from handnet.cli.main import cli
 from handnet.errors import DataError, RunError
 from handnet.export.exported_model import FACTS_FILE, ExportedModel, find_export, is_export, open_quickly, read_export
 from handnet.export.loaded_model import LoadedModel
@@ -108,16 +109,45 @@ def test_models_that_cannot_answer_say_so(
         "{}",
         json.dumps({**facts, "calibration": {"slope": 1}}),
         json.dumps({**facts, "image": 0}),
+        json.dumps({**facts, "embedding_size": float("inf")}),
     ):
         (copy / FACTS_FILE).write_text(damaged)
         with pytest.raises(RunError, match="is damaged"):
             read_export(copy)
+    # Cut off within a number, which TensorFlow reports as an IndexError.
+    [weights] = (copy / "variables").glob("*.data-*")
+    weights.write_bytes(weights.read_bytes()[:2])
+    with pytest.raises(GraphError):
+        LoadedModel(copy)
     (copy / "saved_model.pb").write_bytes(b"rubbish")
     assert open_quickly(copy) is None
     with pytest.raises(GraphError):
         LoadedModel(copy)
     monkeypatch.setenv("HANDNET_QUICK", "0")
     assert open_quickly(model.folder) is None
+
+
+@pytest.mark.parametrize("name", ["embeddings", "ok", "view"])
+def test_outputs_of_another_shape_are_an_error(model: ExportedModel, photos: Mapping[str, Path], name: str) -> None:
+    class Odd(Seeing):
+        def run(self, signature: str, **inputs: Any) -> dict[str, Any]:
+            return {**super().run(signature, **inputs), name: np.zeros((3, 8))}
+
+    class Lacking(Seeing):
+        def run(self, signature: str, **inputs: Any) -> dict[str, Any]:
+            return {key: value for key, value in super().run(signature, **inputs).items() if key != name}
+
+    for signatures in [Odd(), *([Lacking()] if name != "view" else [])]:
+        with pytest.raises(GraphError, match=f"gives '{name}' of the shape"):
+            verify_exported(model, signatures, str(photos["jpeg"]), str(photos["png"]))
+
+
+def test_the_command_names_a_damaged_model(model: ExportedModel, photos: Mapping[str, Path], tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model.folder, tmp_path / "hands" / "1"))
+    (copy / "saved_model.pb").write_bytes(b"rubbish")
+    arguments = ["verify", str(copy), str(photos["jpeg"]), str(photos["png"])]
+    with pytest.raises(RunError, match="hands/1' is damaged .*Export the run again"):
+        cli.main(arguments, standalone_mode=False)
 
 
 def test_the_command_needs_no_tensorflow(model: ExportedModel, photos: Mapping[str, Path]) -> None:

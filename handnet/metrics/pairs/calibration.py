@@ -179,7 +179,7 @@ def load_calibration(path: Path) -> Calibration:
             raise ValueError("another kind of file")
         values.pop("fitted_on", None)
         return parse_calibration(values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise EvaluationError(
             f"{path} cannot be read as a calibration: {error}. Evaluate the run again to write a new one."
         ) from error
@@ -189,7 +189,7 @@ def parse_calibration(values: Mapping[str, Any]) -> Calibration:
     """Return the calibration that JSON holds: its fields by name.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none.
+        ValueError, KeyError, TypeError, OverflowError: it is none.
     """
     values = dict(values)
     lists: dict[str, Any] = {

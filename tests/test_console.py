@@ -23,7 +23,11 @@ def test_a_count_and_its_word() -> None:
 def test_what_was_turned_aside_is_shown_where_something_failed(
     error: type[BaseException], shown: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(error), turn_stderr_aside():
-        os.write(2, b"start-up line")
-        raise error
+    def start() -> None:
+        with turn_stderr_aside():
+            os.write(2, b"start-up line")
+            raise error
+
+    with pytest.raises(error):
+        start()
     assert capfd.readouterr().err == shown

@@ -246,6 +246,10 @@ def print_answers(answers: "Sequence[Answer]") -> None:
             echo(f"  {remark}")
 
 
+# Reasons that one line names.
+_MAX_REASONS = 3
+
+
 def fail_without_answer(problems: Sequence[str]) -> None:
     """Raise DataError where none of the photos has an answer: a script must not take that for "nobody enrolled".
 
@@ -253,7 +257,10 @@ def fail_without_answer(problems: Sequence[str]) -> None:
         problems: of each photo, "" where it has an answer.
     """
     if all(problems):
-        raise DataError(f"None of the {len(problems)} photos has an answer: {problems[0]}")
+        reasons = list(dict.fromkeys(problem.rstrip(".") for problem in problems))
+        named = "; ".join(reasons[:_MAX_REASONS]) + ("; …" if len(reasons) > _MAX_REASONS else "")
+        photos = "The photo has no" if len(problems) == 1 else f"None of the {len(problems)} photos has an"
+        raise DataError(f"{photos} answer: {named}.")
 
 
 def print_verifications(answers: "Sequence[Verification]", as_json: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from handnet.cli._gallery import answers_to_csv, keep_for_next
-from handnet.errors import RunError
+from handnet.cli._gallery import answers_to_csv, fail_without_answer, keep_for_next
+from handnet.errors import DataError, RunError
 from handnet.gallery.matching import Answer
 from tests.cli.command_line import CommandLine
 
@@ -59,3 +59,13 @@ def test_the_next_answer_is_prepared_after_this_one_and_a_failure_is_a_warning(
     keep_for_next(opened, ["a"])
     assert len(kept) == 3
     assert capsys.readouterr().err == ""
+
+
+def test_each_reason_is_named_where_no_photo_has_an_answer() -> None:
+    fail_without_answer(["no hand", ""])
+    with pytest.raises(DataError, match=r"^The photo has no answer: no hand\.$"):
+        fail_without_answer(["no hand."])
+    with pytest.raises(DataError, match=r"^None of the 3 photos has an answer: no hand; two hands\.$"):
+        fail_without_answer(["no hand", "two hands", "no hand"])
+    with pytest.raises(DataError, match=r"answer: a; b; c; …\.$"):
+        fail_without_answer(list("abcd"))

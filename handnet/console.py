@@ -29,7 +29,7 @@ def count_of(number: int, one: str, many: str = "") -> str:
 
 @contextlib.contextmanager
 def turn_stderr_aside() -> Iterator[None]:
-    """Show what the block writes to standard error only if it fails, its C++ parts included.
+    """Show what the block writes to standard error only if it fails, its C++ parts included; not if it is interrupted.
 
     TensorFlow's write their start-up lines to the file descriptor before any log level is read.
 
@@ -48,9 +48,11 @@ def turn_stderr_aside() -> Iterator[None]:
         os.dup2(aside.fileno(), 2)
         try:
             yield
-        except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
+        except BaseException as error:
+            # Where the user stopped it, nothing failed.
+            if not isinstance(error, KeyboardInterrupt):
+                aside.seek(0)
+                os.write(kept, aside.read())
             raise
         finally:
             os.dup2(kept, 2)

@@ -5,6 +5,9 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 
+# Characters of a value that a message shows.
+_MAX_SHOWN = 120
+
 
 class HandnetError(Exception):
     """A mistake in what handnet was given, with a message that says what was expected, what came and what to do."""
@@ -75,6 +78,15 @@ def printable(text: str) -> str:
     File names and table cells are somebody else's: printed raw they could recolour or overwrite a terminal.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def show_value(value: object) -> str:
+    """Return a value as Python writes it, of a long one the beginning: a message stays one line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits.
+        return "a whole number of more than 4,300 digits"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text):,} characters)"
 
 
 def quote(path: str | os.PathLike[str]) -> str:

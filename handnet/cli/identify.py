@@ -53,9 +53,10 @@ def _read_rate(context: click.Context, option: click.Parameter, text: str | None
 )
 @click.option(
     "--prior",
-    default=0.5,
+    metavar="RATE",
+    default="0.5",
     show_default=True,
-    type=float,
+    callback=_read_rate,
     help="Prior probability that the hand belongs to somebody enrolled.",
 )
 @with_hand

@@ -74,14 +74,21 @@ def _verify_pair(
 ) -> None:
     from handnet.config.run_folder import is_run, read_run
     from handnet.data.checks import find_damage, find_header_problem, read_photo
-    from handnet.errors import DataError
-    from handnet.export.exported_model import find_export
+    from handnet.errors import DataError, RunError
+    from handnet.export.exported_model import FACTS_FILE, find_export
 
     first, second = _choose_photos(run_folder, photos, first, second)
     if not is_run(run_folder) and (exported := find_export(run_folder)) is not None:
         _print_answer(first, second, *_verify_exported(exported, first, second), as_json)
         return
-    run = read_run(run_folder)
+    try:
+        run = read_run(run_folder)
+    except RunError as error:
+        if is_run(run_folder):
+            raise
+        raise RunError(
+            f"{error} Or give an exported model: a folder with saved_model.pb and {FACTS_FILE}, or the folder of its versions."
+        ) from None
     for path in (first, second):
         # What TensorFlow's decoder says of the rest is said with its vector; here is what can be said before it starts.
         contents, problem = read_photo(path)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, show_value
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class AugmentConfig:
             if isinstance(value, str):
                 continue
             if not 0.0 <= value <= high:
-                raise ConfigError(f"`augment.{field.name}` must lie between 0 and {high:g}. Received: {value!r}.")
+                raise ConfigError(
+                    f"`augment.{field.name}` must lie between 0 and {high:g}. Received: {show_value(value)}."
+                )
 
 
 AUGMENTATIONS = tuple(

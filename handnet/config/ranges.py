@@ -1,6 +1,6 @@
 """Whether a setting has a value that it may have."""
 
-from handnet.errors import ConfigError, format_unknown
+from handnet.errors import ConfigError, format_unknown, show_value
 
 
 def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
@@ -12,4 +12,4 @@ def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
 def check_range(key: str, value: float, low: float, high: float) -> None:
     """Raise ConfigError where a setting does not lie between two values, these included."""
     if not low <= value <= high:
-        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {value!r}.")
+        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {show_value(value)}.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from handnet.config.settings import Config
-from handnet.errors import ConfigError, format_unknown
+from handnet.errors import ConfigError, format_unknown, show_value
 
 _BATCH = (
     "The size of a batch follows from sampler.people_per_batch and sampler.photos_per_view, or is sampler.pairs_per_batch; "
@@ -97,7 +97,7 @@ def _format_table(name: str, values: Mapping[str, Any]) -> list[str]:
 def _apply_override(tree: dict[str, Any], override: str) -> None:
     key, sign, text = override.partition("=")
     if not sign or not key.strip():
-        raise ConfigError(f"Expected an override of the form section.key=value. Received: {override!r}.")
+        raise ConfigError(f"Expected an override of the form section.key=value. Received: {show_value(override)}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:
@@ -107,14 +107,14 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     for section in sections:
         child = node.setdefault(section, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"{section!r} in {override!r} is a value, not a section.")
+            raise ConfigError(f"{section!r} in {show_value(override)} is a value, not a section.")
         node = child
     node[name] = value
 
 
 def _parse_dataclass(kind: type, tree: Mapping[str, Any], prefix: str) -> Any:
     if not isinstance(tree, Mapping):
-        raise ConfigError(f"Expected a section for {prefix.rstrip('.')!r}. Received: {tree!r}.")
+        raise ConfigError(f"Expected a section for {prefix.rstrip('.')!r}. Received: {show_value(tree)}.")
     hints = typing.get_type_hints(kind)
     for key in tree:
         if key not in hints:
@@ -132,7 +132,7 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
         inner = typing.get_args(hint)[0]
         if isinstance(value, list | tuple):
             return tuple(_parse_value(inner, item, f"{key}[{i}]") for i, item in enumerate(value))
-        raise ConfigError(f"`{key}` must be a list. Received: {value!r}.")
+        raise ConfigError(f"`{key}` must be a list. Received: {show_value(value)}.")
     if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         inner = typing.get_args(hint)[1]
         if dataclasses.is_dataclass(inner) and isinstance(value, Mapping):
@@ -143,7 +143,7 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
             for name, item in value.items():
                 _check_finite(item, f"{key}.{name}")
             return dict(value)
-        raise ConfigError(f"`{key}` must be a section of plain values. Received: {value!r}.")
+        raise ConfigError(f"`{key}` must be a section of plain values. Received: {show_value(value)}.")
     if isinstance(hint, types.UnionType):
         raise TypeError(f"unions are not supported in settings: {key}")
     _check_finite(value, key)
@@ -151,7 +151,7 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
         return float(value)
     if type(value) is not hint:
         kind = "true or false" if hint is bool else f"of type {hint.__name__}"
-        raise ConfigError(f"`{key}` must be {kind}. Received: {value!r}.")
+        raise ConfigError(f"`{key}` must be {kind}. Received: {show_value(value)}.")
     return value
 
 

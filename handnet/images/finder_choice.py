@@ -6,7 +6,7 @@ from dataclasses import replace
 from handnet.config.settings import Config
 from handnet.console import Echo
 from handnet.images.hand_finder import choose_hand_finder
-from handnet.images.hand_survey import LEAST_SHARE, survey_sample
+from handnet.images.hand_survey import LEAST_SHARE, Surveyed, survey_sample
 
 # Of white paper colour finds the same hand in 95 photos of 100, on other grounds in 2 to 10.
 LEAST_PLAIN_SHARE = 0.8
@@ -29,7 +29,16 @@ def settle_hand_finder(config: Config, paths: Sequence[str], echo: Echo) -> Conf
     if image.hand_finder == "auto":
         sample = survey_sample(paths)
         found, plain = sum(photo.found for photo in sample), sum(photo.plain for photo in sample)
-        by_landmarks = found >= LEAST_SHARE * len(sample) and plain < LEAST_PLAIN_SHARE * found
         echo(f"in a sample of {len(sample)} photos a hand is found in {found}, in {plain} of them on a plain ground")
-        image = replace(image, hand_finder="landmarks" if by_landmarks else "colour")
+        image = replace(image, hand_finder="landmarks" if needs_landmarks(sample) else "colour")
     return replace(config, image=image)
+
+
+def needs_landmarks(photos: Sequence[Surveyed]) -> bool:
+    """Return whether these photos show hands, and too few of them on plain grounds for crops by colour.
+
+    Args:
+        photos: what photos of the data set show, a sample or all.
+    """
+    found, plain = sum(photo.found for photo in photos), sum(photo.plain for photo in photos)
+    return found >= LEAST_SHARE * len(photos) and plain < LEAST_PLAIN_SHARE * found

@@ -7,14 +7,13 @@ from itertools import islice
 from handnet.data.example import Example
 from handnet.data.missing_labels import FILLED
 from handnet.errors import printable
+from handnet.images.finder_choice import needs_landmarks
 from handnet.images.hand.findings import FINDINGS, SEVERAL
 from handnet.images.hand.quality_rule import GOOD, REFUSE, USABLE
 from handnet.images.hand_survey import Surveyed
 
 # A label is said to be contradicted from this probability of the other view on.
 CONTRADICTING_CONFIDENCE = 0.9
-# On white paper colour finds the same hand in 97 of 100 photos. Below this share crops by colour are not to be relied on.
-LEAST_PLAIN_SHARE = 0.9
 MAX_NAMED = 20
 
 
@@ -32,7 +31,7 @@ def describe_hands(examples: Sequence[Example], surveyed: Sequence[Surveyed]) ->
     ]
     for number, words in enumerate(FINDINGS[1:], 1):
         lines += _list_photos(f"  {words}", [(e, "") for e, photo in readable if photo.finding == number])
-    lines += _describe_grounds([photo for _, photo in readable if photo.found])
+    lines += _describe_grounds([photo for _, photo in readable])
     wrong = sorted(
         (
             (photo.view_confidence, example, words)
@@ -48,8 +47,13 @@ def describe_hands(examples: Sequence[Example], surveyed: Sequence[Surveyed]) ->
     lines.append("quality: " + ", ".join(f"{level} {levels[level]:,}" for level in (GOOD, USABLE, REFUSE)))
     reasons = Counter(verdict.reasons[0] for _, verdict in verdicts if verdict.level == USABLE)
     lines += [f"  usable, {count:,}: {reason}" for reason, count in reasons.most_common()]
-    refused = [(example, "; ".join(verdict.reasons)) for example, verdict in verdicts if verdict.level == REFUSE]
-    lines += _list_photos("  refused", refused)
+    # Those without a hand are named above.
+    refused = [
+        (example, "; ".join(photo.verdict.reasons))
+        for example, photo in readable
+        if photo.found and photo.verdict.level == REFUSE
+    ]
+    lines += _list_photos("  refused, with a hand", refused)
     return "\n".join(lines)
 
 
@@ -72,14 +76,15 @@ def find_contradiction(example: Example, photo: Surveyed) -> str:
     return f"labelled {f'{view} {side}'.strip()}, shows {shown} ({photo.view_confidence:.0%})"
 
 
-def _describe_grounds(found: Sequence[Surveyed]) -> list[str]:
+def _describe_grounds(photos: Sequence[Surveyed]) -> list[str]:
     """Return what lies behind the hands that were found, and what that means for crops; nothing where none was."""
+    found = [photo for photo in photos if photo.found]
     if not found:
         return []
-    plain = sum(photo.plain for photo in found)
-    line = f"ground: plain in {plain:,} of {len(found):,} photos with a hand"
-    if plain < LEAST_PLAIN_SHARE * len(found):
-        line += "; elsewhere colour does not find it. For crops to the hand: --set image.hand_finder=landmarks"
+    line = f"ground: plain in {sum(photo.plain for photo in found):,} of {len(found):,} photos with a hand"
+    if needs_landmarks(photos):
+        line += "; elsewhere colour does not find it, so a training that crops to the hand takes landmarks"
+        line += " (or what image.hand_finder says)"
     return [line]
 
 

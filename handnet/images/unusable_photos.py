@@ -28,7 +28,9 @@ def describe_problems(problems: Mapping[str, str], num_photos: int) -> str:
 
 def explain_problems(problems: Mapping[str, str], num_photos: int) -> str:
     """Return what `describe_problems` says, and what to do."""
-    advice = "Repair or remove them (`handnet data check` lists damaged and blank ones)."
+    # `handnet data check` looks for hands by landmarks.
+    listed = "damaged and blank ones" + (" and those without a hand" * (NO_HAND["landmarks"] in problems.values()))
+    advice = f"Repair or remove them (`handnet data check` lists {listed})."
     if set(NO_HAND.values()) & set(problems.values()):
         advice += " Whole photos need no hand to be found: --crop none."
     if NO_HAND["colour"] in problems.values():

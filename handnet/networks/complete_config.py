@@ -9,7 +9,7 @@ from typing import Any
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
 from handnet.config.settings import Config, SourceConfig
 from handnet.config.toml import parse_config
-from handnet.errors import ConfigError, format_unknown
+from handnet.errors import ConfigError, format_unknown, show_value
 from handnet.images.hand_finder import NEW_TRAININGS, choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.entry import Backbone
@@ -34,7 +34,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     """
     for section, values in tree.items():
         if not isinstance(values, Mapping):
-            raise ConfigError(f"Expected a section for {section!r}. Received: {values!r}.")
+            raise ConfigError(f"Expected a section for {section!r}. Received: {show_value(values)}.")
     arch = _find_text(tree, "model", "arch", "small")
     loss = _find_text(tree, "loss", "name", "triplet")
     backbone = find_backbone(arch)
@@ -60,7 +60,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
 def _find_text(tree: Mapping[str, Any], section: str, key: str, default: str) -> str:
     value = tree.get(section, {}).get(key, default)
     if not isinstance(value, str):
-        raise ConfigError(f"`{section}.{key}` must be of type str. Received: {value!r}.")
+        raise ConfigError(f"`{section}.{key}` must be of type str. Received: {show_value(value)}.")
     return value
 
 

@@ -12,9 +12,10 @@ from handnet.gallery.matching import Answer
 from tests.cli.command_line import CommandLine
 
 
-@pytest.mark.parametrize("rate", ["2", "0", "-1%", "100%", "often"])
-def test_a_rate_lies_between_0_and_1(rate: str, command: CommandLine) -> None:
-    line = command.fail("identify", "people", "a.jpg", f"--fpir={rate}", code=2)
+@pytest.mark.parametrize("rate", ["2", "0", "-1%", "100%", "often", "nan"])
+@pytest.mark.parametrize("option", ["fpir", "prior"])
+def test_a_rate_lies_between_0_and_1(option: str, rate: str, command: CommandLine) -> None:
+    line = command.fail("identify", "people", "a.jpg", f"--{option}={rate}", code=2)
     assert f"expected a rate such as 1% or 0.01, between 0 and 1. Received: '{rate}'." in line
 
 

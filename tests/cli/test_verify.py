@@ -22,7 +22,12 @@ def test_two_photos_are_needed_and_both_must_be_usable(command: CommandLine, fin
     assert f"{asked}1 photo." in command.fail("verify", "run", "a.jpg", code=2)
     assert f"{asked}3 photos." in command.fail("verify", "run", "a.jpg", "-i1", "a.jpg", "-i2", "a.jpg", code=2)
     assert "'empty.jpg' cannot be used: empty file." in command.fail("verify", "run", "a.jpg", "empty.jpg")
-    assert "There is no run folder 'x'" in command.fail("verify", "x", "a.jpg", "a.jpg")
+    # It may have been meant for an exported model, of which files are missing.
+    line = command.fail("verify", "x", "a.jpg", "a.jpg")
+    assert "There is no run folder 'x'" in line
+    assert "Or give an exported model: a folder with saved_model.pb and handnet_model.json" in line
+    Path("run/split.csv").unlink()
+    assert "exported model" not in command.fail("verify", "run", "a.jpg", "a.jpg")
 
 
 def test_a_run_without_a_calibration_says_how_to_get_one(command: CommandLine, finished: Path) -> None:

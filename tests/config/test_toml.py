@@ -95,3 +95,10 @@ def test_tree_is_plain_and_complete() -> None:
     tree = config_to_tree(Config())
     assert tree["train"]["epochs"] == 30
     assert parse_config(tree) == Config()
+
+
+@pytest.mark.parametrize("override", ["train.epochs=" + 5_000 * "9", "seed=0x1" + 4_000 * "0", 5_000 * "x"])
+def test_a_long_value_is_not_repeated_whole(override: str) -> None:
+    with pytest.raises(ConfigError, match="Received: ") as caught:
+        parse_config(complete_config(read_tree(None, ["model.arch=mini", override])))
+    assert len(str(caught.value)) < 300

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from handnet.data.example import Example
+from handnet.images.finder_choice import needs_landmarks
 from handnet.images.hand.findings import NONE, ONE, SEVERAL
 from handnet.images.hand.quality_rule import LIMITS, NOT_ONE
 from handnet.images.hand_check import MAX_NAMED, describe_hands, find_contradiction
@@ -63,15 +64,19 @@ def test_each_kind_of_photo_is_counted_and_named():
     assert "quality: good 2, usable 1, refuse 3" in lines
     assert f"  usable, 1: {LIMITS['sharpness'].words}" in lines
     assert f"    useless.jpg: {LIMITS['sharpness'].words}" in lines
+    # A photo without a hand is named once.
+    assert text.count("table.jpg") == 1
     assert "damaged.jpg" not in text
 
 
-@pytest.mark.parametrize(("plain", "advised"), [(10, False), (9, False), (8, True), (0, True)])
+@pytest.mark.parametrize(("plain", "advised"), [(10, False), (8, False), (7, True), (0, True)])
 def test_what_lies_behind_the_hands_is_said(plain, advised):
     photos = [replace(surveyed(), plain=row < plain) for row in range(10)] + [surveyed(NONE)]
     text = describe_hands([Example(f"{k}.jpg", "p") for k in range(11)], photos)
     assert f"ground: plain in {plain} of 10 photos with a hand" in text
-    assert ("image.hand_finder=landmarks" in text) is advised
+    assert ("takes landmarks" in text) is advised
+    # What a training does by itself (`needs_landmarks`), not what is to be set.
+    assert needs_landmarks(photos) is advised
 
 
 def test_without_any_hand_nothing_is_said_of_the_ground():
@@ -81,7 +86,7 @@ def test_without_any_hand_nothing_is_said_of_the_ground():
 def test_a_long_list_is_cut():
     count = MAX_NAMED + 5
     text = describe_hands([Example(f"{k}.jpg", "p") for k in range(count)], [surveyed(NONE)] * count)
-    assert text.count("… and 5 more") == 2
+    assert text.count("… and 5 more") == 1
     assert f"    {MAX_NAMED - 1}.jpg" in text
     assert f"    {MAX_NAMED}.jpg" not in text
 

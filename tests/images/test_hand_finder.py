@@ -64,7 +64,10 @@ def test_auto_is_resolved_by_the_models_of_this_machine(empty_models):
 def test_where_colour_finds_no_hand_the_other_finder_is_named():
     problems = {"a.jpg": NO_HAND["colour"]}
     assert "--set image.hand_finder=landmarks" in explain_problems(problems, 3)
-    assert "hand_finder" not in explain_problems({"a.jpg": NO_HAND["landmarks"]}, 3)
+    by_landmarks = explain_problems({"a.jpg": NO_HAND["landmarks"]}, 3)
+    assert "hand_finder" not in by_landmarks
+    assert "`handnet data check` lists damaged and blank ones and those without a hand" in by_landmarks
+    assert "without a hand" not in explain_problems(problems, 3)
 
 
 def test_the_settings_of_runs_of_before_stay_as_they_were():

@@ -7,6 +7,7 @@ library; so what was kept before a change of any of them is never met again. $HA
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from handnet.networks.graph_session import GraphError, RefusedInputError
 from handnet.networks.weights.manifest import hash_file
 
 PHOTO_GRAPH, PAIR_GRAPH = "photo", "pair"
-_KIND = "handnet frozen encoder 1"
+_KIND = "handnet frozen encoder 2"
 Floats = npt.NDArray[np.float32]
 
 
@@ -139,20 +140,24 @@ def join_frozen(facts: Mapping[str, Any], graphs: Mapping[str, FrozenGraph]) -> 
         {"name": name, "bytes": len(graph.graph), "inputs": graph.inputs, "outputs": graph.outputs}
         for name, graph in graphs.items()
     ]
-    header = json.dumps({"kind": _KIND, "facts": dict(facts), "graphs": described}).encode()
-    return b"\n".join([header, b"".join(graph.graph for graph in graphs.values())])
+    rest = b"".join(graph.graph for graph in graphs.values())
+    header = json.dumps({"kind": _KIND, "facts": dict(facts), "graphs": described, "crc32": zlib.crc32(rest)}).encode()
+    return b"\n".join([header, rest])
 
 
 def split_frozen(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGraph]]:
     """Return the facts and the graphs of a file that `join_frozen` has made.
 
     Raises:
-        ValueError, KeyError, TypeError: it is another file, or was not written whole.
+        ValueError, KeyError, TypeError: it is another file, was not written whole, or was changed.
     """
     header, _, rest = contents.partition(b"\n")
     described = json.loads(header)
     if len(rest) != sum(graph["bytes"] for graph in described["graphs"]):
         raise ValueError("The file was not written whole.")
+    # A changed weight would give other vectors, and no error.
+    if zlib.crc32(rest) != described["crc32"]:
+        raise ValueError("The file was changed on the disk.")
     graphs, begin = {}, 0
     for graph in described["graphs"]:
         end = begin + graph["bytes"]

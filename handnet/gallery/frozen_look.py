@@ -67,7 +67,7 @@ def choose_quick_look() -> Look | None:
         _, graphs = split_frozen(file.read_bytes())
         found = FrozenLook(graphs[LOOK_GRAPH])
     except (OSError, GraphError, ValueError, KeyError, TypeError):
-        # Not kept yet, or not written whole in a power cut.
+        # Not kept yet, not written whole in a power cut, or changed on the disk.
         return None
     mark_used([file])
     return found.look
@@ -76,7 +76,7 @@ def choose_quick_look() -> Look | None:
 def find_look_file() -> Path:
     """Return where the frozen graph is kept: by the code, the hand models and TensorFlow's library."""
     described = {
-        "kind": "handnet frozen look 1",
+        "kind": "handnet frozen look 2",
         "code": digest_code("gallery"),
         "hand models": [file.sha256 for file in FILES],
         "library": describe_library(),

@@ -8,11 +8,12 @@ import pytest
 from handnet.config.run_folder import WEIGHTS_FILE, Run, read_run
 from handnet.embedding.encode import compute_vectors
 from handnet.embedding.freeze_encoder import keep_frozen
-from handnet.embedding.frozen_encoder import find_frozen_file, read_frozen
+from handnet.embedding.frozen_encoder import find_frozen_file, join_frozen, read_frozen, split_frozen
 from handnet.embedding.run_vectors import PhotoVectors
 from handnet.images.photo_store import build_decoder
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
+from handnet.networks.frozen_graph import FrozenGraph
 from handnet.training.pair_training import load_pair_classifier
 from tests.cli.command_line import copy_run
 from tests.tiny import tiny_backbone
@@ -81,3 +82,14 @@ def test_nothing_is_read_where_it_is_off_damaged_or_of_other_weights(
         assert read_frozen(pairs_run) is None
     file.write_bytes(contents)
     assert read_frozen(pairs_run) is not None
+
+
+def test_a_file_of_which_a_byte_was_changed_is_refused() -> None:
+    graph = FrozenGraph(b"weights", {"contents": "contents:0"}, {"ok": "Identity:0"})
+    contents = join_frozen({"width": 2}, {"photo": graph, "pair": graph})
+    assert split_frozen(contents) == ({"width": 2}, {"photo": graph, "pair": graph})
+    for at in (-1, -10):
+        damaged = bytearray(contents)
+        damaged[at] ^= 1
+        with pytest.raises(ValueError, match="changed on the disk"):
+            split_frozen(bytes(damaged))

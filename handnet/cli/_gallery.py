@@ -168,7 +168,7 @@ def keep_for_next(opened: "Gallery", photos: Sequence[str]) -> None:
     if not is_switched_on() or lacks is None or not lacks():
         return
     click.echo(
-        "answered; now this model is kept for quick answers, once, in about 10 s (Ctrl-C stops that and loses nothing)",
+        "answered; now this model is kept for quick answers, once, in 10 to 20 s (Ctrl-C stops that and loses nothing)",
         err=True,
     )
     try:

@@ -108,8 +108,8 @@ def survey_sample(paths: Sequence[str], models_folder: Path | None = None) -> li
         paths: its photos.
         models_folder: as for `survey_photos`.
     """
-    step = max(1, len(paths) // NUM_SAMPLED)
-    return survey_photos(list(paths[::step][:NUM_SAMPLED]), models_folder=models_folder)
+    count = min(NUM_SAMPLED, len(paths))
+    return survey_photos([paths[i * len(paths) // count] for i in range(count)], models_folder=models_folder)
 
 
 def see_hands(paths: Sequence[str], progress: Progress = hide_progress) -> list[HandInPhoto | None]:

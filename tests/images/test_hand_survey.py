@@ -9,7 +9,7 @@ from handnet.data.synthetic import draw_hand, sample_person
 from handnet.images import hand_survey
 from handnet.images.hand.findings import NONE
 from handnet.images.hand_sheet import draw_sheet
-from handnet.images.hand_survey import see_hands, survey_photos
+from handnet.images.hand_survey import NUM_SAMPLED, see_hands, survey_photos, survey_sample
 from tests.hand_models import find_hand_models
 
 
@@ -55,3 +55,12 @@ def test_photos_are_looked_at_once(photos, tmp_path, monkeypatch):
     with Image.open(tmp_path / "sheet.png") as sheet:
         colors = {pixel for _, pixel in sheet.convert("RGB").getcolors(1_000_000)}
     assert {(0, 150, 255), (255, 212, 0)} <= colors
+
+
+@pytest.mark.parametrize("count", [0, 1, NUM_SAMPLED, 2 * NUM_SAMPLED - 1, 856])
+def test_a_sample_is_spread_over_all_photos(count, monkeypatch):
+    monkeypatch.setattr(hand_survey, "survey_photos", lambda paths, models_folder: paths)
+    sample = survey_sample([str(number) for number in range(count)])
+    assert len(sample) == min(count, NUM_SAMPLED)
+    places = [-1, *map(int, sample), count]
+    assert max(np.diff(places)) <= -(-count // NUM_SAMPLED) + 1

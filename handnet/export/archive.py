@@ -13,7 +13,7 @@ from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
-from handnet.export.exported_model import FACTS_FILE
+from handnet.export.exported_model import FACTS_FILE, digest_graph
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
@@ -174,6 +174,7 @@ def _describe(
         "signatures": list(signatures),
         "max_error": max_error,
         "digest": digest_encoder(encoder, image),
+        **({"graph_digest": digest_graph(model)} if signatures else {}),
         "calibration": asdict(calibration) if calibration else None,
         "pair_calibration": asdict(head.calibration) if head else None,
         **facts,

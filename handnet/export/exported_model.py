@@ -1,5 +1,6 @@
 """An exported model as its folder describes it, and its signatures, run by TensorFlow's C library or by TensorFlow."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from handnet.networks.graph_session import GraphError, Value
 from handnet.networks.saved_graph import SavedGraph
 
 FACTS_FILE = "handnet_model.json"
+_GRAPH_FILE = "saved_model.pb"
 
 
 class Signatures(Protocol):
@@ -59,7 +61,7 @@ class ExportedModel(NamedTuple):
 
 def is_export(folder: Path) -> bool:
     """Return whether a folder is the version of an exported SavedModel."""
-    return (folder / FACTS_FILE).is_file() and (folder / "saved_model.pb").is_file()
+    return (folder / FACTS_FILE).is_file() and (folder / _GRAPH_FILE).is_file()
 
 
 def find_export(folder: Path) -> Path | None:
@@ -71,14 +73,34 @@ def find_export(folder: Path) -> Path | None:
     return newest if newest is not None and is_export(newest) else None
 
 
+def digest_graph(folder: Path) -> str:
+    """Return the digest of a SavedModel's graph, 32 hexadecimal digits: TensorFlow has checksums for the weights alone."""
+    return hashlib.blake2b((folder / _GRAPH_FILE).read_bytes(), digest_size=16).hexdigest()
+
+
+def check_graph(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Check that a SavedModel's graph is the one that was exported; exports of before do not say which that was.
+
+    Args:
+        folder: of the version.
+        facts: what `handnet_model.json` says.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if "graph_digest" in facts and facts["graph_digest"] != digest_graph(folder):
+        raise ValueError(f"{_GRAPH_FILE} was changed since the export")
+
+
 def read_export(folder: Path) -> ExportedModel:
     """Read what an exported model says of itself.
 
     Raises:
-        RunError: it is damaged.
+        RunError: it is damaged, or its graph is not the one that was exported.
     """
     try:
         facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        check_graph(folder, facts)
         image, calibration = facts["image"], facts.get("pair_calibration") or facts.get("calibration")
         finder = "" if image["crop"] in WHOLE_CROPS else image.get("hand_finder", "colour")
         if finder not in ("", *NO_HAND):
@@ -92,7 +114,7 @@ def read_export(folder: Path) -> ExportedModel:
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(
-            f"{str(folder / FACTS_FILE)!r} is damaged ({error!r}). Export the run again: handnet export RUN "
+            f"The exported model {str(folder)!r} is damaged ({error!r}). Export the run again: handnet export RUN "
             f"{quote(folder.parent)}."
         ) from None
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from handnet.data.checks import explain_refusal
 from handnet.errors import GalleryError
-from handnet.export.exported_model import FACTS_FILE, Signatures, run_signature
+from handnet.export.exported_model import FACTS_FILE, Signatures, check_graph, run_signature
 from handnet.gallery.embed_photos import embed_all
 from handnet.gallery.frozen_look import find_look_file
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
@@ -39,6 +39,7 @@ class SavedModelEncoder:
         try:
             facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
             self.width = int(facts["embedding_size"])
+            check_graph(folder, facts)
             self.signatures = signatures or _load(folder)
         except (OSError, ValueError, LookupError, TypeError, OverflowError, GraphError) as error:
             raise GalleryError(

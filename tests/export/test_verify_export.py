@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from handnet.cli.main import cli
-from handnet.errors import DataError, RunError
+from handnet.errors import DataError, GalleryError, RunError
 from handnet.export.exported_model import FACTS_FILE, ExportedModel, find_export, is_export, open_quickly, read_export
 from handnet.export.loaded_model import LoadedModel
 from handnet.export.verify_export import verify_exported
+from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.images.unusable_photos import NO_HAND
 from handnet.networks.graph_session import GraphError
 from tests.exported import CALIBRATION, Exported
@@ -114,6 +115,18 @@ def test_models_that_cannot_answer_say_so(
         (copy / FACTS_FILE).write_text(damaged)
         with pytest.raises(RunError, match="is damaged"):
             read_export(copy)
+    (copy / FACTS_FILE).write_text(json.dumps(facts))
+    assert read_export(copy).width == model.width
+    graph = (copy / "saved_model.pb").read_bytes()
+    (copy / "saved_model.pb").write_bytes(graph[:-1] + bytes([graph[-1] ^ 1]))
+    with pytest.raises(RunError, match="saved_model.pb was changed since the export.*handnet export RUN"):
+        read_export(copy)
+    with pytest.raises(GalleryError, match="saved_model.pb was changed since the export"):
+        SavedModelEncoder(copy)
+    # As exports were that did not name it.
+    del facts["graph_digest"]
+    (copy / FACTS_FILE).write_text(json.dumps(facts))
+    assert read_export(copy).width == model.width
     # Cut off within a number, which TensorFlow reports as an IndexError.
     [weights] = (copy / "variables").glob("*.data-*")
     weights.write_bytes(weights.read_bytes()[:2])

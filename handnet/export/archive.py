@@ -13,7 +13,7 @@ from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
-from handnet.export.exported_model import FACTS_FILE, digest_graph
+from handnet.export.exported_model import FACTS_FILE, digest_graph, list_versions
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
@@ -111,17 +111,13 @@ def digest_encoder(encoder: Encoder, image: ImageConfig) -> str:
 
 def find_next_version(folder: Path) -> int:
     """Return the number after the highest version under `folder`, from 1."""
-    return max(_list_versions(folder), default=0) + 1
-
-
-def _list_versions(folder: Path) -> list[int]:
-    return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    return max(list_versions(folder), default=0) + 1
 
 
 def _check_unmixed(folder: Path, format_name: str) -> None:
-    for version in _list_versions(folder):
+    for version in list_versions(folder).values():
         for other, details in FORMATS.items():
-            if other != format_name and (folder / str(version) / details.file).exists():
+            if other != format_name and (version / details.file).exists():
                 raise RunError(
                     f"{str(folder)!r} holds versions of the format {other}, and a server would take the new one for another "
                     f"of them. Give another folder, e.g. {str(folder) + '-' + format_name!r}."

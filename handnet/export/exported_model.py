@@ -68,9 +68,19 @@ def find_export(folder: Path) -> Path | None:
     """Return the version that a folder is, or the newest of a model's folder, e.g. saved_models/hands; None for another."""
     if is_export(folder):
         return folder
-    versions = [path for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-    newest = max(versions, key=lambda path: int(path.name), default=None)
+    newest = find_newest(folder)
     return newest if newest is not None and is_export(newest) else None
+
+
+def find_newest(folder: Path) -> Path | None:
+    """Return the folder of a model's highest version; None where there is none."""
+    versions = list_versions(folder)
+    return versions[max(versions)] if versions else None
+
+
+def list_versions(folder: Path) -> dict[int, Path]:
+    """Return the versions in a model's folder by number; none where there is no such folder."""
+    return {int(path.name): path for path in folder.iterdir() if path.name.isdecimal()} if folder.is_dir() else {}
 
 
 def digest_graph(folder: Path) -> str:

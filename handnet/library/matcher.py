@@ -94,14 +94,14 @@ def load(model: "str | Path | Run") -> Matcher:
     """
     from handnet.config.run_folder import is_run, read_run
     from handnet.errors import HandnetError
+    from handnet.export.exported_model import find_newest
 
     if not isinstance(model, str | Path):
         return RunMatcher(model)
     folder = Path(model)
     if is_run(folder):
         return RunMatcher(read_run(folder))
-    versions = [path for path in folder.glob("*") if path.name.isdecimal()] if folder.is_dir() else []
-    newest = max(versions, key=lambda path: int(path.name), default=folder)
+    newest = find_newest(folder) or folder
     if not (newest / "saved_model.pb").is_file():
         raise RunError(
             f"There is no model at {str(folder)!r}. Expected a run folder from handnet train, or saved_models/NAME from "

@@ -1,8 +1,5 @@
 """The quick answer is the ordinary one, and loads neither TensorFlow nor Keras."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,7 @@ from handnet.evaluation.quick_verify import verify_quickly
 from handnet.evaluation.verify import load_verifier, verify_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
-from tests.test_imports import ROOT
+from tests.quick_answer import answer_without_tensorflow
 from tests.tiny import tiny_backbone
 
 # Of a score, -1..1.
@@ -43,13 +40,5 @@ def test_the_answer_is_the_ordinary_one_without_tensorflow(pairs_run: Run, tmp_p
     with pytest.raises(DataError, match="1 of 2 photos cannot be used: .*not an image"):
         verify_quickly(pairs_run, first, str(bad), pytest.fail)
 
-    code = (
-        "import sys; from handnet.cli.main import cli; "
-        f"cli(['verify', {str(pairs_run.folder)!r}, {first!r}, {second!r}, '--json'], standalone_mode=False); "
-        "print(*sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    answer, loaded = ran.stdout.splitlines()[-2:]
-    assert json.loads(answer)["score"] == pytest.approx(expected.score, abs=ERROR)
-    assert not {"tensorflow", "keras", "scipy"} & set(loaded.split())
-    assert ran.stderr == ""
+    answer = answer_without_tensorflow("verify", str(pairs_run.folder), first, second)
+    assert answer["score"] == pytest.approx(expected.score, abs=ERROR)

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.images.unusable_photos import NO_HAND
 from handnet.networks.graph_session import GraphError
 from tests.exported import CALIBRATION, Exported
-from tests.test_imports import ROOT
+from tests.quick_answer import answer_without_tensorflow
 
 # What the optimizer of TensorFlow, which the C library does without, may round otherwise.
 ERROR = 1e-5
@@ -164,13 +162,5 @@ def test_the_command_names_a_damaged_model(model: ExportedModel, photos: Mapping
 
 
 def test_the_command_needs_no_tensorflow(model: ExportedModel, photos: Mapping[str, Path]) -> None:
-    code = (
-        "import sys; from handnet.cli.main import cli; "
-        f"cli(['verify', {str(model.folder.parent)!r}, {str(photos['jpeg'])!r}, {str(photos['png'])!r}, '--json'], "
-        "standalone_mode=False); print(*sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    answer, loaded = ran.stdout.splitlines()[-2:]
-    assert json.loads(answer)["same"]
-    assert not {"tensorflow", "keras", "scipy"} & set(loaded.split())
-    assert ran.stderr == ""
+    folder = str(model.folder.parent)
+    assert answer_without_tensorflow("verify", folder, str(photos["jpeg"]), str(photos["png"]))["same"]

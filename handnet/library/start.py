@@ -41,16 +41,23 @@ def start_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave the million objects of what is imported out of garbage collections, now and later: they live until the end."""
+def pause_collections() -> Iterator[None]:
+    """Collect no garbage meanwhile: each time Python would go through all that a traced graph consists of, and find little."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         if enabled:
             gc.enable()
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the million objects of what is imported out of garbage collections, now and later: they live until the end."""
+    with pause_collections():
+        yield
+        gc.freeze()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,17 +101,7 @@ def export_encoder(
             signatures = write_format(format_name, encoder, image, calibration, model, head)
             if signatures:
                 write_warmup(model, folder.name, signatures)
-            deciding = calibration if head is None else head.calibration
-
-            def compute() -> Reference:
-                return _compute_reference(encoder, image, prepared.result(), head)
-
-            max_error = compare_format(format_name, model, check_paths, compute, image, deciding)
-            if not max_error <= MAX_ERROR:
-                raise RunError(
-                    f"The exported model differs from the encoder by {max_error:.2g} on {len(check_paths)} photos; at most "
-                    f"{MAX_ERROR:g} is allowed. Nothing was exported."
-                )
+            max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))
 
@@ -140,6 +130,29 @@ def _check_unmixed(folder: Path, format_name: str) -> None:
                     f"{str(folder)!r} holds versions of the format {other}, and a server would take the new one for another "
                     f"of them. Give another folder, e.g. {str(folder) + '-' + format_name!r}."
                 )
+
+
+def _check(
+    encoder: Encoder,
+    image: ImageConfig,
+    model: Path,
+    paths: Sequence[str],
+    prepared: Future[PreparedPhotos],
+    format_name: str,
+    calibration: Calibration | None,
+    head: PairHead | None,
+) -> float:
+    def compute() -> Reference:
+        return _compute_reference(encoder, image, prepared.result(), head)
+
+    deciding = calibration if head is None else head.calibration
+    max_error = compare_format(format_name, model, paths, compute, image, deciding)
+    if not max_error <= MAX_ERROR:
+        raise RunError(
+            f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "
+            f"{MAX_ERROR:g} is allowed. Nothing was exported."
+        )
+    return max_error
 
 
 def _compute_reference(

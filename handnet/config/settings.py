@@ -251,8 +251,8 @@ class FeaturesConfig:
         cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
         views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
             `views` - 1 augmented ones.
-        engine: what computes them: "tensorflow", "openvino", or "auto" (OpenVINO in bfloat16 for much work on a CPU that has
-            it, else TensorFlow).
+        engine: what computes them: "tensorflow", "openvino" (in bfloat16 where that changes little), "openvino-bfloat16" (the
+            same, but a larger change is accepted), or "auto" (OpenVINO for much work on a CPU, else TensorFlow).
     """
 
     cache: str = "auto"
@@ -262,7 +262,7 @@ class FeaturesConfig:
     def __post_init__(self) -> None:
         check_choice("features.cache", self.cache, ("auto", "on", "off"))
         check_range("features.views", self.views, 1, 1_000)
-        check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
+        check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino", "openvino-bfloat16"))
 
 
 @dataclass(frozen=True)

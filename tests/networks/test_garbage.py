@@ -8,9 +8,13 @@ from handnet.networks.garbage import pause_collections
 
 
 def test_collections_are_put_off_until_the_end_or_a_failure() -> None:
-    with pytest.raises(ValueError, match="in between"), pause_collections():
-        assert not gc.isenabled()
-        raise ValueError("in between")
+    def fail() -> None:
+        with pause_collections():
+            assert not gc.isenabled()
+            raise ValueError("in between")
+
+    with pytest.raises(ValueError, match="in between"):
+        fail()
     assert gc.isenabled()
 
 

@@ -107,7 +107,7 @@ def test_rates_are_read_and_refused(gallery: Path, folders: Path) -> None:
     ask = ["identify", gallery, photo, "--view", "dorsal", "--fpir"]
     assert "best estimate for 30 %" in call(*ask, "30%")
     assert "the interval ends at 60 % at most" in call(*ask, "60%", "--fpir-bound", "upper")
-    assert "12 calibration people who are not enrolled cannot carry a rate of 0.01" in fail(
+    assert "12 calibration people who are not enrolled cannot carry a rate of 1 %" in fail(
         "identify", gallery, photo, "--view", "dorsal", "--fpir", "1%"
     )
     for text in ("0", "120%", "many"):

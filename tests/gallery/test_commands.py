@@ -232,7 +232,7 @@ def test_mistakes_are_one_line(world: World, gallery: Path, folders: Path) -> No
     assert "needs a model" in fail("gallery", "create", folders / "x")
     assert "not both" in fail("gallery", "create", folders / "x", "--run", world.run, "--model", world.model)
     assert "There is no gallery" in fail("gallery", "list", folders / "x")
-    assert "There is no model at" in fail("gallery", "create", folders / "x", "--run", folders / "gone")
+    assert "There is no run folder" in fail("gallery", "create", folders / "x", "--run", folders / "gone")
     assert not (folders / "x").exists()
     broken = folders / "broken.jpg"
     broken.write_bytes(photo.read_bytes()[:500])

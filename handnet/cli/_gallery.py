@@ -161,18 +161,29 @@ def keep_for_next(opened: "Gallery", photos: Sequence[str]) -> None:
     keep = getattr(opened.encoder, "keep_frozen", None)
     if keep is None or not photos:
         return
+    lacks = getattr(opened.encoder, "lacks_frozen", None)
+    if lacks is not None and lacks():
+        keep_after_answer(lambda: keep(photos[:2]))
+
+
+def keep_after_answer(keep: Callable[[], str]) -> None:
+    """Keep what the next answer needs, unless switched off, and say so: it takes longer than the answer did.
+
+    Args:
+        keep: does it; returns "" or why nothing is kept.
+    """
     from handnet.embedding.frozen_encoder import is_switched_on
     from handnet.errors import DiskError, RunError
 
-    lacks = getattr(opened.encoder, "lacks_frozen", None)
-    if not is_switched_on() or lacks is None or not lacks():
+    if not is_switched_on():
         return
     click.echo(
-        "answered; now this model is kept for quick answers, once, in 10 to 20 s (Ctrl-C stops that and loses nothing)",
+        "answered; now the model is kept for the next time, which takes longer than the answer, once (Ctrl-C stops that and "
+        "loses nothing)",
         err=True,
     )
     try:
-        reason = keep(photos[:2])
+        reason = keep()
     except (DiskError, RunError) as error:
         reason = str(error)
     if reason:

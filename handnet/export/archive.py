@@ -26,6 +26,7 @@ from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.encoder import Encoder
 from handnet.networks.formats import FORMATS, check_format
+from handnet.networks.garbage import pause_collections
 from handnet.networks.pair_classifier import build_siamese
 from handnet.networks.tensorflow_errors import explain_failures
 
@@ -98,7 +99,8 @@ def export_encoder(
         # Decoded while the model is written: both trace graphs, but only this one has TensorFlow optimise and run one.
         prepared = pool.submit(prepare_photos, check_paths, image)
         with new_folder(target) as model:
-            signatures = write_format(format_name, encoder, image, calibration, model, head)
+            with pause_collections():
+                signatures = write_format(format_name, encoder, image, calibration, model, head)
             if signatures:
                 write_warmup(model, folder.name, signatures)
             max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)

@@ -36,3 +36,11 @@ def explain_problems(problems: Mapping[str, str], num_photos: int) -> str:
     if NO_HAND["colour"] in problems.values():
         advice += " A model trained with --set image.hand_finder=landmarks finds hands on any background."
     return f"{describe_problems(problems, num_photos)} {advice}"
+
+
+def explain_given(problems: Mapping[str, str], num_photos: int) -> str:
+    """Return what `describe_problems` says, and what to do, of photos that were given for one answer."""
+    advice = "Take them again, or give other photos."
+    if NO_HAND["colour"] in problems.values():
+        advice += " A model trained with --set image.hand_finder=landmarks finds hands on any background."
+    return f"{describe_problems(problems, num_photos)} {advice}"

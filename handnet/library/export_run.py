@@ -9,7 +9,7 @@ from handnet.console import Echo, Progress, hide_progress
 from handnet.errors import RunError
 from handnet.library.evaluate_run import find_run_folder
 from handnet.library.opened_run import open_run
-from handnet.library.start import pause_collections, start_tensorflow
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
@@ -79,26 +79,25 @@ def export_model(
     audit = audit or (metrics or {}).get("audit")
     step = max(1, len(dataset.examples) // _NUM_CHECKED)
     paths = [example.path for example in dataset.examples[::step]][:_NUM_CHECKED]
-    with pause_collections():
-        return export_encoder(
-            encoder,
-            trained.config.image,
-            target,
-            paths,
-            format_name=format_name,
-            calibration=calibration,
-            head=head,
-            card=write_card_text(target.name, trained, opened.split, metrics, calibration, audit),
-            facts={
-                "run": {
-                    "name": trained.folder.name,
-                    "data_fingerprint": trained.facts["data"]["fingerprint"],
-                    "git_revision": trained.facts.get("git_revision", ""),
-                    "best_epoch": trained.facts.get("best_epoch"),
-                },
-                "packages": list_versions(),
+    return export_encoder(
+        encoder,
+        trained.config.image,
+        target,
+        paths,
+        format_name=format_name,
+        calibration=calibration,
+        head=head,
+        card=write_card_text(target.name, trained, opened.split, metrics, calibration, audit),
+        facts={
+            "run": {
+                "name": trained.folder.name,
+                "data_fingerprint": trained.facts["data"]["fingerprint"],
+                "git_revision": trained.facts.get("git_revision", ""),
+                "best_epoch": trained.facts.get("best_epoch"),
             },
-        )
+            "packages": list_versions(),
+        },
+    )
 
 
 def keep_current(found: dict[str, Any] | None, origin: dict[str, Any], file: Path, echo: Echo) -> dict[str, Any] | None:

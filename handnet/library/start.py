@@ -11,6 +11,7 @@ from pathlib import Path
 
 from handnet.console import turn_stderr_aside
 from handnet.errors import ConfigError
+from handnet.networks.garbage import pause_collections
 
 
 def start_tensorflow() -> None:
@@ -38,18 +39,6 @@ def start_tensorflow() -> None:
             tf.config.set_visible_devices([], "GPU")
         # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
         tf.get_logger().setLevel("ERROR")
-
-
-@contextlib.contextmanager
-def pause_collections() -> Iterator[None]:
-    """Collect no garbage meanwhile: each time Python would go through all that a traced graph consists of, and find little."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager

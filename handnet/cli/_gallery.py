@@ -44,7 +44,7 @@ _RUN = click.option(
     help="The model: a run.  [default: the one it was created with]",
 )
 _MODEL = click.option(
-    "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME/1."
+    "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME, or NAME/1."
 )
 _VIEW = click.option(
     "--view", type=click.Choice(["dorsal", "palmar"]), default=None, help="Which side of the hand is seen."
@@ -94,7 +94,7 @@ class ModelChoice(NamedTuple):
 
     Attributes:
         run: folder of a run, or None.
-        saved_model: folder of a SavedModel's version, or None.
+        saved_model: folder of an exported model or of one of its versions, or None.
     """
 
     run: Path | None
@@ -110,7 +110,9 @@ class ModelChoice(NamedTuple):
             raise ConfigError("Give --run or --model, not both.")
         if self.run is not None:
             return {"kind": "run", "path": str(self.run)}
-        return {"kind": "saved_model", "path": str(self.saved_model)} if self.saved_model is not None else {}
+        from handnet.library.bound_gallery import name_export
+
+        return name_export(self.saved_model) if self.saved_model is not None else {}
 
 
 def with_gallery(command: Command) -> Command:

@@ -30,7 +30,7 @@ def merge_function(function: FunctionDef) -> None:
 
 
 def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
-    """Merge equal nodes of a graph, its functions left as they are; what it computes stays the same to the bit.
+    """Merge equal nodes of a graph and of its functions; what it computes stays the same to the bit.
 
     Args:
         graph: changed in place.
@@ -39,6 +39,8 @@ def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
     pinned = {*kept, *_list_neighbours(graph.node)}
     while merged := _find_equal(graph.node, pinned):
         _drop(graph.node, merged)
+    for function in graph.library.function:
+        merge_function(function)
 
 
 def _find_equal(nodes: Iterable[NodeDef], pinned: Collection[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Layer norm and GELU that keep their input alone for the gradient.
 
-Differentiated as they are written, JAX keeps four arrays of a layer norm, float32 ones among them, and three of a GELU. Here
-the rest is computed again from the input, in the same pass that reads it. With fused attention this is half the memory of a
-DINOv2-B step on a GPU, and time, since a GPU takes longer to write and read such an array than to compute it.
+Differentiated as Keras writes them, JAX keeps three float32 arrays of a layer norm and three arrays of a GELU beside its
+input. Here all but the input, and two numbers a token, is computed again where the gradient reads the input. A GPU takes
+longer to write and read such an array than to compute it.
 """
 
 import math

@@ -192,7 +192,7 @@ class TransformerBlock(layers.Layer):
         attended = self._attend(self._normalize(self.norm1, tokens, lean), training) * self.scale1
         tokens = tokens[:, :1] if self.class_only else tokens
         tokens = tokens + self.drop_path(attended, training=training)
-        fed = self._feed(self._normalize(self.norm2, tokens, lean), lean) * self.scale2
+        fed = self._feed(self._normalize(self.norm2, tokens, lean)) * self.scale2
         return tokens + self.drop_path(fed, training=training)
 
     def _normalize(self, norm: Any, tokens: Any, lean: bool) -> Any:
@@ -222,10 +222,12 @@ class TransformerBlock(layers.Layer):
         down, up = getattr(self, lora)
         return projected + up(down(tokens)) * (self.lora_alpha / self.lora_rank)
 
-    def _feed(self, tokens: Any, lean: bool) -> Any:
+    def _feed(self, tokens: Any) -> Any:
         hidden = self.fc1(tokens)
         if not self.gated:
-            return self.fc2(lean_gelu(hidden) if lean else ops.gelu(hidden, approximate=False))
+            # JAX's own computes 1 - erf(x) by two polynomials, which takes a GPU longer than reading the array.
+            is_jax = keras.backend.backend() == "jax"
+            return self.fc2(lean_gelu(hidden) if is_jax else ops.gelu(hidden, approximate=False))
         gate, value = ops.split(hidden, 2, axis=-1)
         return self.fc2(ops.silu(gate) * value)
 

@@ -28,7 +28,7 @@ def start_tensorflow() -> None:
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # What TensorFlow and Keras import for wrappers, data frames, pictures and conversions that handnet does not use: nearly two seconds.
+    # What TensorFlow and Keras import for wrappers, data frames and pictures, which handnet does not use: nearly two seconds.
     unused = ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
     with turn_stderr_aside(), _hidden(unused), _uncollected():
         import keras  # noqa: F401

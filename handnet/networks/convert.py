@@ -92,6 +92,9 @@ def _find_licence(arch: str, source: str) -> str:
     published = next((published.licence for published in BACKBONES[arch].published.values()), "")
     if source in ("preset", "pip"):
         return published
+    kept = BACKBONES[arch].kept
+    if kept and source == kept.name:
+        return kept.licence
     path = SHIPPED.get(source, Path(source))
     if is_run(path):
         return _find_licence(arch, read_run(path).config.model.weights)

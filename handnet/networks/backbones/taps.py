@@ -10,6 +10,7 @@ from keras import layers, ops
 from handnet.errors import ConfigError, format_unknown
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.hand.alignment import gaussian_rows
+from handnet.networks.backbones.hand.landmarks import LandmarkDistances, LandmarkPlaces
 from handnet.networks.backbones.trainable import find_block_outputs
 
 # Half the width of a cell: neighbours overlap, and a hand that lies a little elsewhere changes little.
@@ -121,7 +122,8 @@ def pool_taps(maps: Mapping[str, Any], cells: Mapping[str, int], prefix: str = "
 def list_sources(backbone: keras.Model) -> tuple[Source, ...]:
     """Return what the features of a backbone consist of, in their order.
 
-    A backbone that ends with a layer "sources" joins several; any other is one. Grids that are joined are groups of a source.
+    A backbone that ends with a layer "sources" joins several; any other is one. Grids that are joined are groups of a source, and
+    so are places and distances of landmarks.
     """
     last = backbone.output
     parts = _inputs(last) if _operation(last).name == SOURCES_LAYER else [last]
@@ -136,7 +138,9 @@ def _describe(tensor: Any, name: str) -> Source:
         network = _operation(network_output)
         return Source(operation.name, _describe(network.output, network.name).widths)
     groups = _inputs(tensor) if isinstance(operation, layers.Concatenate) else []
-    if groups and all(isinstance(_operation(group), GridPooling) for group in groups):
+    if groups and all(
+        isinstance(_operation(group), GridPooling | LandmarkPlaces | LandmarkDistances) for group in groups
+    ):
         return Source(operation.name, tuple(int(group.shape[-1]) for group in groups))
     return Source(operation.name if operation.name != "features" else name, (int(tensor.shape[-1]),))
 

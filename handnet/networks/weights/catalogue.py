@@ -44,7 +44,7 @@ def list_published() -> list[tuple[str, ...]]:
         archs = " ".join(arch for arch, backbone in BACKBONES.items() if name in backbone.shipped)
         rows.append((name, archs, *_SHIPPED_FACTS[name], APACHE, f"this package: --weights {name}"))
     num_bytes = sum(file.num_bytes for file in hand_models.FILES)
-    hands = "finds hands", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
+    hands = "finds hands, hand-landmarks", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
     rule = "tells back from palm", "2,306", "9 kB", "", "", hand_models.VIEW_RULE_TERMS
     rows.append((hand_models.VIEW_RULE, *rule, "this package, for those networks"))

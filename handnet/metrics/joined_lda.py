@@ -28,10 +28,12 @@ class Source(NamedTuple):
     Attributes:
         name: where they come from.
         widths: of its groups, e.g. one for each depth of a network; each is brought to the same root mean square.
+        tells_view: whether its features help to tell the views apart.
     """
 
     name: str
     widths: tuple[int, ...]
+    tells_view: bool = True
 
 
 class SourceMap(NamedTuple):
@@ -175,6 +177,9 @@ def _fit_view(x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_
     """Return a ridge regression on +1 and -1, sharpened for a sigmoid, in the space of the rows: they are fewer than columns."""
     mean = x.mean(axis=0)
     scale = _find_scale(x - mean, [width for source in sources for width in source.widths])
+    telling = np.repeat([source.tells_view for source in sources], [sum(source.widths) for source in sources])
+    if telling.any():
+        scale = scale * telling
     centred = (x - mean) * scale
     gram = centred @ centred.T
     target = np.where(kinds, 1.0, -1.0)

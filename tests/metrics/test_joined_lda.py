@@ -71,6 +71,21 @@ def test_sources_weigh_the_same_and_half_of_the_photos_are_short() -> None:
     assert np.median(np.linalg.norm(rows, axis=1)) == pytest.approx(0.6, rel=1e-3)
 
 
+def test_a_source_that_does_not_tell_the_view_has_no_part_in_it() -> None:
+    features, people, views = draw()
+    silent = (SOURCES[0], SOURCES[1]._replace(tells_view=False))
+    found = fit(features, people, views, silent)
+    assert not found.view_kernel[15:].any()
+    alone = fit(features[:, :15], people, views, SOURCES[:1])
+    np.testing.assert_allclose(found.view_kernel[:15], alone.view_kernel, rtol=1e-5)
+    np.testing.assert_allclose(found.view_bias, alone.view_bias, rtol=1e-5)
+    # Where none tells it, all do.
+    nobody = tuple(source._replace(tells_view=False) for source in SOURCES)
+    np.testing.assert_array_equal(
+        fit(features, people, views, nobody).view_kernel, fit(features, people, views).view_kernel
+    )
+
+
 def test_the_length_is_measured_by_the_variance_between_people() -> None:
     features, people, views = draw()
     source = (Source("all", (27,)),)

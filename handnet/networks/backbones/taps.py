@@ -136,12 +136,14 @@ def _describe(tensor: Any, name: str) -> Source:
         # A source of a backbone that joins networks.
         (network_output,) = _inputs(tensor)
         network = _operation(network_output)
-        return Source(operation.name, _describe(network.output, network.name).widths)
+        return _describe(network.output, network.name)._replace(name=operation.name)
     groups = _inputs(tensor) if isinstance(operation, layers.Concatenate) else []
-    if groups and all(
-        isinstance(_operation(group), GridPooling | LandmarkPlaces | LandmarkDistances) for group in groups
-    ):
-        return Source(operation.name, tuple(int(group.shape[-1]) for group in groups))
+    widths = tuple(int(group.shape[-1]) for group in groups)
+    if groups and all(isinstance(_operation(group), LandmarkPlaces | LandmarkDistances) for group in groups):
+        # Laid by the palm and mirrored, they say little of the view, and in a crop that stands on its head the wrong one.
+        return Source(operation.name, widths, tells_view=False)
+    if groups and all(isinstance(_operation(group), GridPooling) for group in groups):
+        return Source(operation.name, widths)
     return Source(operation.name if operation.name != "features" else name, (int(tensor.shape[-1]),))
 
 

@@ -13,6 +13,7 @@ from handnet.networks.backbones.hand.landmarks import (
     build_hand_landmarks,
 )
 from handnet.networks.backbones.taps import list_sources
+from handnet.networks.feature_places import list_feature_groups
 
 
 def draw_points(seed: int = 0) -> np.ndarray:
@@ -71,5 +72,13 @@ def test_the_margin_is_white_and_the_picture_unchanged() -> None:
 
 
 def test_places_and_distances_are_groups_of_one_source() -> None:
-    (source,) = list_sources(build_hand_landmarks(CROP_PX))
+    backbone = build_hand_landmarks(CROP_PX)
+    (source,) = list_sources(backbone)
     assert source.widths == (42, 210)
+    assert not source.tells_view
+    groups = list_feature_groups(backbone)
+    assert groups is not None
+    assert [(group.name, group.width, group.places) for group in groups] == [
+        ("landmarks", 42, None),
+        ("landmarks", 210, None),
+    ]

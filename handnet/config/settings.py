@@ -30,6 +30,8 @@ class DataConfig:
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
         fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models
             that find hands are on this machine; a label that is given is never changed.
+        skip_without_hand: leave photos out that show no hand, where photos are cropped to it, and list them in run.json;
+            without it a training refuses them.
     """
 
     reader: str = "hands11k"
@@ -38,6 +40,7 @@ class DataConfig:
     split_options: Options = field(default_factory=dict)
     identity: str = "person"
     fill_labels: bool = True
+    skip_without_hand: bool = False
 
     def __post_init__(self) -> None:
         check_choice("data.identity", self.identity, ("person", "hand"))

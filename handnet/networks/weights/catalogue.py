@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.backbones.entry import APACHE, Published
+from handnet.networks.backbones.entry import APACHE, Kept, Published
 
 # Weights that come with handnet, learnt from synthetic hands alone; the second began with ImageNet's.
 SHIPPED = {
@@ -33,6 +33,11 @@ class Listed(NamedTuple):
 def collect_published() -> Mapping[str, Listed]:
     """Return what can be fetched or read about, by the name that `handnet weights` gives it."""
     return {name: Listed(arch, weights) for arch, b in BACKBONES.items() for name, weights in b.published.items()}
+
+
+def find_kept(name: str) -> Kept | None:
+    """Return the weights of that name that are kept in the cache; None where none are called so."""
+    return next((b.kept for b in BACKBONES.values() if b.kept and b.kept.name == name), None)
 
 
 def list_published() -> list[tuple[str, ...]]:

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from handnet.console import turn_stderr_aside
@@ -28,8 +28,9 @@ def start_tensorflow() -> None:
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
-    with turn_stderr_aside(), _hidden("sklearn"), _uncollected():
+    # What TensorFlow and Keras import for wrappers, data frames and pictures, which handnet does not use: nearly two seconds.
+    unused = ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
+    with turn_stderr_aside(), _hidden(unused), _uncollected():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -50,14 +51,13 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hidden(package: str) -> Iterator[None]:
-    """Let imports of a package fail as where it is not installed, unless it has been imported already."""
-    if package in sys.modules:
-        yield
-        return
+def _hidden(packages: Sequence[str]) -> Iterator[None]:
+    """Let imports of packages fail as where they are not installed, but of those that have been imported already."""
+    absent = [package for package in packages if package not in sys.modules]
     # How Python marks a module that cannot be imported.
-    sys.modules[package] = None  # type: ignore[assignment]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[package]
+        for package in absent:
+            del sys.modules[package]

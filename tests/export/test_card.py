@@ -134,7 +134,9 @@ def test_the_licence_of_joined_sources_is_that_of_each() -> None:
 
 
 def test_the_licence_of_weights_in_the_cache_is_that_of_their_publisher() -> None:
-    model = complete_config({"model": {"arch": "hand-lite2", "sources": {"more": {"backbone": "hand-landmarks"}}}}).model
+    model = complete_config(
+        {"model": {"arch": "hand-lite2", "sources": {"more": {"backbone": "hand-landmarks"}}}}
+    ).model
     assert "hand-landmarks: Apache-2.0 (mediapipe-hands)." in find_licence(model)
 
 

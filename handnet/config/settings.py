@@ -93,6 +93,7 @@ class SourceConfig:
         size_px: side of what it sees; 0: the backbone's default.
         taps: as `model.taps`; empty: the backbone's default.
         off: leave this source out.
+        score_weight: what its scores count against those of a source of weight 1, by the head "joined-lda".
         optional: leave it out where its weights are not on this machine, and say so; a run keeps what it was trained with.
     """
 
@@ -103,6 +104,7 @@ class SourceConfig:
     size_px: int = 0
     taps: Options = field(default_factory=dict)
     off: bool = False
+    score_weight: float = 1.0
     optional: bool = False
 
     def check(self, key: str) -> None:
@@ -118,6 +120,7 @@ class SourceConfig:
             raise ConfigError(f"`{key}.backbone` must name a backbone. Received nothing.")
         check_choice(f"{key}.crop", self.crop, SINGLE_CROPS)
         check_range(f"{key}.size_px", self.size_px, 0, 2048)
+        check_range(f"{key}.score_weight", self.score_weight, 0.01, 100.0)
         _check_taps(f"{key}.taps", self.taps)
 
 

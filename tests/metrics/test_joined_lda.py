@@ -86,6 +86,19 @@ def test_a_source_that_does_not_tell_the_view_has_no_part_in_it() -> None:
     )
 
 
+def test_a_source_s_scores_count_by_its_weight() -> None:
+    features, people, views = draw()
+    lighter = (SOURCES[0], SOURCES[1]._replace(score_weight=0.25))
+    found = fit(features, people, views, lighter)
+    rows = np.stack([embed(found, x, True) for x in features[:40]])
+    # One source's vectors all have one length, whose square is what its scores count.
+    lengths = [np.linalg.norm(part, axis=1) for part in (rows[:, :7], rows[:, 7:])]
+    found = fit(features, people, views)
+    rows = np.stack([embed(found, x, True) for x in features[:40]])
+    before = [np.linalg.norm(part, axis=1) for part in (rows[:, :7], rows[:, 7:])]
+    np.testing.assert_allclose((lengths[1] / lengths[0]) ** 2, 0.25 * (before[1] / before[0]) ** 2, rtol=1e-3)
+
+
 def test_the_length_is_measured_by_the_variance_between_people() -> None:
     features, people, views = draw()
     source = (Source("all", (27,)),)

@@ -70,6 +70,11 @@ def test_settings_with_sources_survive_a_file_and_are_completed_once() -> None:
             {},
             r"sources\.more\.taps\.block4` must be a whole number of cells",
         ),
+        (
+            {"more": {**PALM, "score_weight": 0}},
+            {},
+            r"sources\.more\.score_weight` must lie between 0\.01 and 100\. Received: 0",
+        ),
         ({"more": {**PALM, "tap": {}}}, {}, r"Unknown config key 'model\.sources\.more\.tap'"),
         ({"lite2": {"off": "yes"}}, {}, r"`model\.sources\.lite2\.off` must be true or false\. Received: 'yes'"),
         ({name: {"off": True} for name in ALL}, {}, "must have a source that is not off"),

@@ -28,9 +28,7 @@ def start_tensorflow() -> None:
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # What TensorFlow and Keras import for wrappers, data frames and pictures, which handnet does not use: nearly two seconds.
-    unused = ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
-    with turn_stderr_aside(), _hidden(unused), _uncollected():
+    with turn_stderr_aside(), _hidden(list_unused(backend)), _uncollected():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -40,6 +38,17 @@ def start_tensorflow() -> None:
             tf.config.set_visible_devices([], "GPU")
         # Its warnings, e.g. of a graph traced again for another batch size, are for those who write it.
         tf.get_logger().setLevel("ERROR")
+
+
+def list_unused(backend: str) -> tuple[str, ...]:
+    """Return what TensorFlow and Keras import for wrappers, data frames and pictures, and handnet does not use.
+
+    It takes nearly two seconds. In a program of the user's own it is imported all the same: Keras would not know there
+    what it was not let import, e.g. a data frame as input.
+    """
+    if "handnet.cli.main" not in sys.modules:
+        return ()
+    return ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
 
 
 @contextlib.contextmanager

@@ -80,11 +80,11 @@ def test_both_decoders_are_one_graph_where_landmarks_say_nothing(
 
     def fit(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf.Tensor, None]:
         traced.append(config)
-        return tf.zeros((7, 7, 3), tf.uint8), tf.constant(True), None
+        return tf.zeros((17, 17, 3), tf.uint8), tf.constant(True), None
 
     monkeypatch.setattr("handnet.images.photo_store.fit_with_facts", fit)
     # Of a size that no other test decodes with.
-    config, contents = ImageConfig(size_px=7), write_jpeg(tmp_path / "photo").read_bytes()
+    config, contents = ImageConfig(size_px=17), write_jpeg(tmp_path / "photo").read_bytes()
     pixels, problem = build_decoder(config)(contents)
     decoded = build_hand_decoder(config)(contents)
     assert (problem, decoded.problem, decoded.hand, len(traced)) == ("", "", None, 1)

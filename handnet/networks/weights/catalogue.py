@@ -8,15 +8,18 @@ from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import APACHE, Kept, Published
 
-# Weights that come with handnet, learnt from synthetic hands alone; the second began with ImageNet's.
+# Weights that come with handnet, learnt from synthetic hands alone; the second and the third began with ImageNet's, and the third
+# has seen crops of hands on other grounds.
 SHIPPED = {
     "handnet-synthetic": Path(__file__).resolve().parent / "synthetic",
     "handnet-synthetic-lite2": Path(__file__).resolve().parent / "synthetic_lite2",
+    "handnet-synthetic-lite2-grounds": Path(__file__).resolve().parent / "synthetic_lite2_grounds",
 }
 # Parameters, size, width and size of the photos in training, as `list_published` says them.
 _SHIPPED_FACTS = {
     "handnet-synthetic": ("0.6 M", "3 MB", "4760", "96 px"),
     "handnet-synthetic-lite2": ("2.5 M", "5 MB", "20304", "192 px"),
+    "handnet-synthetic-lite2-grounds": ("2.5 M", "5 MB", "20304", "192 px"),
 }
 
 # The extra that installs the packages of `Published.package`.

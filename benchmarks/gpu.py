@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,104 +88,180 @@ def find_size(arch: str) -> Any:
     return sizes[arch]
 
 
-def measure_keras(arguments: argparse.Namespace, hub: bool) -> Iterator[dict[str, object]]:
-    """Yield the rows of a network in Keras on JAX."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    import jax
-    import keras
-    import numpy as np
+@dataclass
+class Case:
+    """One thing to measure, compiled.
 
-    from handnet.losses import build_loss
-    from handnet.networks.backbones.build import build_backbone
+    Attributes:
+        row: what is known of it already.
+        step: starts one step.
+        wait: waits until the GPU has done all steps.
+        start: called once, before the first round.
+        finish: called once, after the last; returns what is known then.
+    """
 
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    size, px = find_size(arguments.arch), arguments.image
-    images = keras.Input((px, px, 3))
-    if hub:
-        import keras_hub
+    row: dict[str, object]
+    step: Callable[[], object]
+    wait: Callable[[], object]
+    start: Callable[[], object]
+    finish: Callable[[], dict[str, object]]
 
-        backbone = keras_hub.models.DINOV2Backbone(
-            patch_size=size.patch_px,
-            num_layers=size.num_blocks,
-            hidden_dim=size.width,
-            num_heads=size.num_heads,
-            intermediate_dim=size.hidden_width,
-            layer_scale_init_value=1.0,
-            num_register_tokens=0,
-            use_mask_token=False,
-            position_embedding_shape=(px, px),
-            image_shape=(px, px, 3),
-        )
-        features = backbone(keras.layers.Normalization(mean=MEAN, variance=np.square(STD))(images))[:, 0]
-    else:
-        backbone = build_backbone(arguments.arch, image_size_px=px)
-        features = backbone(images)
-    vectors = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(DIM, dtype="float32")(features))
-    model = keras.Model(images, vectors)
-    loss = build_loss("triplet", {"mining": "hard", "margin": MARGIN})
-    optimizer = keras.optimizers.AdamW(LEARNING_RATE)
-    optimizer.build(model.trainable_variables)
+    def measure(self, rounds: int) -> dict[str, object]:
+        """Return the row with the seconds of a step."""
+        self.start()
+        seconds = time_steps(self.step, self.wait, rounds)
+        return self.row | {"seconds": seconds} | self.finish()
 
-    def forward(trained: Any, fixed: Any, photos: Any) -> Any:
-        return model.stateless_call(trained, fixed, photos, training=False)[0]
 
-    def compute_loss(trained: Any, fixed: Any, photos: Any, labels: Any) -> Any:
-        vectors, fixed = model.stateless_call(trained, fixed, photos, training=True)
-        return loss(labels, vectors), fixed
+class KerasNetwork:
+    """A network in Keras on JAX, as functions that JAX compiles.
 
-    def train(state: Any, photos: Any, labels: Any) -> Any:
+    Args:
+        arguments: the command's.
+        hub: keras-hub's network instead of handnet's.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, hub: bool) -> None:
+        os.environ["KERAS_BACKEND"] = "jax"
+        import keras
+
+        from handnet.losses import build_loss
+
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        self.px = arguments.image
+        images = keras.Input((self.px, self.px, 3))
+        self.backbone, features = build_hub(arguments, images) if hub else build_own(arguments, images)
+        vectors = keras.layers.UnitNormalization(dtype="float32")(keras.layers.Dense(DIM, dtype="float32")(features))
+        self.model = keras.Model(images, vectors)
+        self.loss = build_loss("triplet", {"mining": "hard", "margin": MARGIN})
+        self.optimizer = keras.optimizers.AdamW(LEARNING_RATE)
+        self.optimizer.build(self.model.trainable_variables)
+
+    def forward(self, trained: Any, fixed: Any, photos: Any) -> Any:
+        """Return the vectors."""
+        return self.model.stateless_call(trained, fixed, photos, training=False)[0]
+
+    def compute_loss(self, trained: Any, fixed: Any, photos: Any, labels: Any) -> Any:
+        """Return the loss, and the weights that are not trained."""
+        vectors, fixed = self.model.stateless_call(trained, fixed, photos, training=True)
+        return self.loss(labels, vectors), fixed
+
+    def train(self, state: Any, photos: Any, labels: Any) -> Any:
+        """Return the state after a step, and the loss."""
+        import jax
+
         trained, fixed, slots = state
-        (value, fixed), gradients = jax.value_and_grad(compute_loss, has_aux=True)(trained, fixed, photos, labels)
-        trained, slots = optimizer.stateless_apply(slots, gradients, trained)
+        gradient = jax.value_and_grad(self.compute_loss, has_aux=True)
+        (value, fixed), gradients = gradient(trained, fixed, photos, labels)
+        trained, slots = self.optimizer.stateless_apply(slots, gradients, trained)
         return (trained, fixed, slots), value
 
-    def compile_step(step: Any, *given: Any, **options: Any) -> tuple[Any, float, float]:
-        began = time.perf_counter()
-        compiled = jax.jit(step, **options).lower(*given).compile()
+    def read_weights(self) -> tuple[list[Any], list[Any]]:
+        """Return the weights, trained and not."""
+        return [v.value for v in self.model.trainable_variables], [v.value for v in self.model.non_trainable_variables]
+
+    def copy_state(self) -> Any:
+        """Return a copy of weights and optimizer for a step, which gives its memory away."""
+        import jax
+
+        copies = [jax.tree.map(lambda v: v + 0, part) for part in self.read_weights()]
+        return (*copies, [v.value + 0 for v in self.optimizer.variables])
+
+    def draw(self, batch: int) -> tuple[Any, Any]:
+        """Return photos and labels that lie on the GPU."""
+        import jax
+        import numpy as np
+
+        photos = np.random.default_rng(batch).uniform(0, 255, (batch, self.px, self.px, 3)).astype(np.float32)
+        labels = np.stack([np.arange(batch) // PHOTOS, np.arange(batch) % 2], axis=1).astype(np.int32)
+        return jax.device_put(photos), jax.device_put(labels)
+
+    def lower(self, mode: str, batch: int) -> Any:
+        """Return the traced function, to be compiled."""
+        import jax
+
+        photos, labels = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.draw(batch))
+        if mode == "forward":
+            return jax.jit(self.forward).lower(*self.read_weights(), photos)
+        state = (*self.read_weights(), [v.value for v in self.optimizer.variables])
+        return jax.jit(self.train, donate_argnums=0).lower(state, photos, labels)
+
+    def case(self, mode: str, batch: int, compiled: Any, compile_s: float) -> Case:
+        """Return the compiled function as a case; its arrays live from `start` to `finish`."""
+        import jax
+
         memory = compiled.memory_analysis()
         parts = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
-        return compiled, (parts - memory.alias_size_in_bytes) / 2**30, time.perf_counter() - began
+        held: dict[str, Any] = {}
 
+        def start() -> None:
+            photos, labels = self.draw(batch)
+            held.update(photos=photos, labels=labels, state=self.read_weights())
+            if mode == "fine-tuning":
+                held["state"] = self.copy_state()
+
+        def step() -> None:
+            if mode == "forward":
+                held["last"] = compiled(*held["state"], held["photos"])
+            else:
+                held["state"], held["last"] = compiled(held["state"], held["photos"], held["labels"])
+
+        def finish() -> dict[str, object]:
+            last = held["last"]
+            held.clear()
+            if mode == "forward":
+                return {}
+            assert math.isfinite(float(last)), "the loss is not finite"
+            parameters = sum(math.prod(v.shape) for v in self.backbone.trainable_variables)
+            return {"loss": float(last), "parameters": parameters}
+
+        gib = (parts - memory.alias_size_in_bytes) / 2**30
+        row = {"mode": mode, "batch": batch, "gib": gib, "compile_s": compile_s}
+        return Case(row, step, lambda: jax.block_until_ready(held["last"]), start, finish)
+
+
+def build_own(arguments: argparse.Namespace, images: Any) -> tuple[Any, Any]:
+    """Return handnet's backbone and its features of the images."""
+    from handnet.networks.backbones.build import build_backbone
+
+    backbone = build_backbone(arguments.arch, image_size_px=arguments.image)
+    return backbone, backbone(images)
+
+
+def build_hub(arguments: argparse.Namespace, images: Any) -> tuple[Any, Any]:
+    """Return keras-hub's backbone and its features of the images."""
+    import keras
+    import keras_hub
+    import numpy as np
+
+    size, px = find_size(arguments.arch), arguments.image
+    backbone = keras_hub.models.DINOV2Backbone(
+        patch_size=size.patch_px,
+        num_layers=size.num_blocks,
+        hidden_dim=size.width,
+        num_heads=size.num_heads,
+        intermediate_dim=size.hidden_width,
+        layer_scale_init_value=1.0,
+        num_register_tokens=0,
+        use_mask_token=False,
+        position_embedding_shape=(px, px),
+        image_shape=(px, px, 3),
+    )
+    return backbone, backbone(keras.layers.Normalization(mean=MEAN, variance=np.square(STD))(images))[:, 0]
+
+
+def compile_keras(arguments: argparse.Namespace, hub: bool) -> Iterator[Case]:
+    """Yield the cases of a network in Keras on JAX."""
+    network = KerasNetwork(arguments, hub)
     for batch in arguments.batches:
-        state = ([v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables])
-        rng = np.random.default_rng(batch)
-        photos = jax.device_put(rng.uniform(0, 255, (batch, px, px, 3)).astype(np.float32))
-        labels = jax.device_put(np.stack([np.arange(batch) // PHOTOS, np.arange(batch) % 2], axis=1).astype(np.int32))
-        compiled, gib, compile_s = compile_step(forward, *state, photos)
-        last: list[Any] = [None]
-
-        def run_forward(compiled: Any = compiled, state: Any = state, photos: Any = photos, last: Any = last) -> None:
-            last[0] = compiled(*state, photos)
-
-        seconds = time_steps(run_forward, lambda last=last: jax.block_until_ready(last[0]), arguments.rounds)
-        yield {"mode": "forward", "batch": batch, "seconds": seconds, "gib": gib, "compile_s": compile_s}
-        del compiled
-        # A copy: the step gives its memory away.
-        whole = (*(jax.tree.map(lambda v: v + 0, part) for part in state), [v.value + 0 for v in optimizer.variables])
-        compiled, gib, compile_s = compile_step(train, whole, photos, labels, donate_argnums=0)
-        held = [whole, None]
-        del whole
-
-        def run_step(compiled: Any = compiled, held: Any = held, photos: Any = photos, labels: Any = labels) -> None:
-            held[0], held[1] = compiled(held[0], photos, labels)
-
-        seconds = time_steps(run_step, lambda held=held: jax.block_until_ready(held[0]), arguments.rounds)
-        assert math.isfinite(float(held[1])), "the loss is not finite"
-        parameters = sum(math.prod(v.shape) for v in backbone.trainable_variables)
-        yield {
-            "mode": "fine-tuning",
-            "batch": batch,
-            "seconds": seconds,
-            "gib": gib,
-            "compile_s": compile_s,
-            "loss": float(held[1]),
-            "parameters": parameters,
-        }
-        held.clear()
+        for mode in ("forward", "fine-tuning"):
+            began = time.perf_counter()
+            compiled = network.lower(mode, batch).compile()
+            yield network.case(mode, batch, compiled, time.perf_counter() - began)
 
 
-def measure_torch(arguments: argparse.Namespace, library: str, pure: bool) -> Iterator[dict[str, object]]:
-    """Yield the rows of a network in torch, compiled."""
+def compile_torch(arguments: argparse.Namespace, library: str, pure: bool) -> Iterator[Case]:
+    """Yield the cases of a network in torch, compiled."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -265,10 +342,8 @@ def measure_torch(arguments: argparse.Namespace, library: str, pure: bool) -> It
         photos = photos.bfloat16() if pure else photos
         people = (torch.arange(batch) // PHOTOS).to(device)
         for mode in ("forward",) if pure else ("forward", "fine-tuning"):
-            torch._dynamo.reset()
             compiled = torch.compile(run if mode == "forward" else compute, dynamic=False)
             last: list[Any] = [None]
-
             given = (photos,) if mode == "forward" else (photos, people)
 
             def step(compiled: Any = compiled, last: Any = last, given: Any = given) -> None:
@@ -281,19 +356,27 @@ def measure_torch(arguments: argparse.Namespace, library: str, pure: bool) -> It
                 last[0].backward()
                 optimizer.step()
 
-            model.train(mode != "forward")
+            def start(mode: str = mode) -> None:
+                model.train(mode != "forward")
+                if device == "cuda":
+                    torch.cuda.reset_peak_memory_stats()
+
+            def finish(mode: str = mode, last: Any = last) -> dict[str, object]:
+                optimizer.zero_grad(set_to_none=True)
+                row: dict[str, object] = {"gib": highest_gib()}
+                if mode == "fine-tuning":
+                    row |= {"loss": float(last[0]), "parameters": sum(p.numel() for p in model.backbone.parameters())}
+                last[0] = None
+                if device == "cuda":
+                    torch.cuda.empty_cache()
+                return row
+
+            start()
             began = time.perf_counter()
             step()
             wait()
             compile_s = time.perf_counter() - began
-            if device == "cuda":
-                torch.cuda.reset_peak_memory_stats()
-            seconds = time_steps(step, wait, arguments.rounds)
-            row = {"mode": mode, "batch": batch, "seconds": seconds, "gib": highest_gib(), "compile_s": compile_s}
-            if mode == "fine-tuning":
-                row |= {"loss": float(last[0]), "parameters": sum(p.numel() for p in model.backbone.parameters())}
-            yield row
-            optimizer.zero_grad(set_to_none=True)
+            yield Case({"mode": mode, "batch": batch, "compile_s": compile_s}, step, wait, start, finish)
 
 
 def measure_losses(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -362,15 +445,15 @@ def measure_peer_losses(arguments: argparse.Namespace) -> Iterator[dict[str, obj
 def run_child(engine: str, arguments: argparse.Namespace) -> None:
     """Print one line of JSON for each measurement of an engine."""
     sys.path.insert(0, str(ROOT))
-    rows = {
-        "handnet": lambda: measure_keras(arguments, hub=False),
-        "keras-hub": lambda: measure_keras(arguments, hub=True),
-        "timm": lambda: measure_torch(arguments, "timm", pure=False),
-        "timm-bfloat16": lambda: measure_torch(arguments, "timm", pure=True),
-        "transformers": lambda: measure_torch(arguments, "transformers", pure=False),
-        "losses": lambda: measure_losses(arguments),
-        "losses-peer": lambda: measure_peer_losses(arguments),
-    }[engine]()
+    networks = {
+        "handnet": lambda: compile_keras(arguments, hub=False),
+        "keras-hub": lambda: compile_keras(arguments, hub=True),
+        "timm": lambda: compile_torch(arguments, "timm", pure=False),
+        "timm-bfloat16": lambda: compile_torch(arguments, "timm", pure=True),
+        "transformers": lambda: compile_torch(arguments, "transformers", pure=False),
+    }
+    losses = {"losses": measure_losses, "losses-peer": measure_peer_losses}
+    rows = losses[engine](arguments) if engine in losses else (c.measure(arguments.rounds) for c in networks[engine]())
     for row in rows:
         print(json.dumps(row), flush=True)
 

@@ -40,11 +40,11 @@ def describe_versions(packages: tuple[str, ...]) -> str:
 
 
 def list_photos(data: str, count: int, work: Path) -> list[str]:
-    """Return `count` photos of a folder in the layout of 11k Hands, repeated if they are fewer; else draw 1600×1200 ones.
+    """Return `count` photos, spread over a folder in the layout of 11k Hands; without a folder, drawn ones of 1600×1200.
 
     Args:
         data: the folder, or "" for synthetic hands.
-        count: photos wanted.
+        count: photos wanted; they are repeated where there are fewer.
         work: where synthetic hands are drawn.
     """
     if not data:
@@ -57,7 +57,8 @@ def list_photos(data: str, count: int, work: Path) -> list[str]:
     photos = sorted(str(path) for path in (Path(data) / "Hands").glob("*.jpg"))
     if not photos:
         raise SystemExit(f"There are no photos Hands/*.jpg in {data!r}.")
-    return (photos * -(-count // len(photos)))[:count]
+    # Neighbours are often of one person.
+    return [photos[k * max(1, len(photos) // count) % len(photos)] for k in range(count)]
 
 
 def start(python: str, script: str, arguments: list[str], threads: int) -> dict[str, Any]:

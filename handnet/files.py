@@ -262,7 +262,11 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         reason = "read-only file system" if _is_read_only(existing) else "permission denied"
         raise DiskError(f"Cannot write in {str(existing)!r}: {reason}. Give a folder that can be written.")
-    free = shutil.disk_usage(existing).free
+    usage = shutil.disk_usage(existing)
+    if usage.total == 0:
+        # What the system shows as files, e.g. /proc: nobody can make any there.
+        raise DiskError(f"Cannot write in {str(existing)!r}: it is not on a disk. Give a folder that can be written.")
+    free = usage.free
     if free < needed_bytes:
         raise DiskError(
             f"The disk of {str(existing)!r} has {format_size(free)} free and about {format_size(needed_bytes)} are needed. "

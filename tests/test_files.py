@@ -147,7 +147,7 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
 
     def disk_usage(path: Path) -> object:
         asked.append(path)
-        return type("usage", (), {"free": 1_500_000_000})
+        return type("usage", (), {"free": 1_500_000_000, "total": 2_000_000_000})
 
     monkeypatch.setattr("shutil.disk_usage", disk_usage)
     check_free_space(tmp_path / "not" / "yet", 1_500_000_000)
@@ -155,7 +155,7 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path, mo
     with pytest.raises(DiskError, match=r"has 1\.5 GB free and about 2\.0 GB are needed\. Free space or give another"):
         check_free_space(tmp_path / "not" / "yet", 2_000_000_000)
     # Not "0.0 GB free and about 0.0 GB are needed".
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 400_000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 400_000, "total": 2_000_000_000}))
     with pytest.raises(DiskError, match=r"has 0\.4 MB free and about 37 MB are needed\."):
         check_free_space(tmp_path, 37_000_000)
     (tmp_path / "file").write_bytes(b"")
@@ -261,6 +261,13 @@ def test_a_disk_without_permissions_is_written_all_the_same(tmp_path: Path, monk
     monkeypatch.setattr(Path, "chmod", refuse)
     write_bytes(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_place_without_a_disk_is_not_called_full() -> None:
+    line = r"^Cannot write in '/proc': it is not on a disk\. Give a folder that can be written\.$"
+    with pytest.raises(DiskError, match=line):
+        check_free_space(Path("/proc/hands"), 20_000_000)
 
 
 def test_a_read_only_disk_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ _RUN = click.option(
     help="The model: a run.  [default: the one it was created with]",
 )
 _MODEL = click.option(
-    "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME/1."
+    "--model", "model_folder", type=click.Path(path_type=Path), help="Or the model: saved_models/NAME, or NAME/1."
 )
 _VIEW = click.option(
     "--view", type=click.Choice(["dorsal", "palmar"]), default=None, help="Which side of the hand is seen."
@@ -94,7 +94,7 @@ class ModelChoice(NamedTuple):
 
     Attributes:
         run: folder of a run, or None.
-        saved_model: folder of a SavedModel's version, or None.
+        saved_model: folder of an exported model or of one of its versions, or None.
     """
 
     run: Path | None
@@ -110,7 +110,9 @@ class ModelChoice(NamedTuple):
             raise ConfigError("Give --run or --model, not both.")
         if self.run is not None:
             return {"kind": "run", "path": str(self.run)}
-        return {"kind": "saved_model", "path": str(self.saved_model)} if self.saved_model is not None else {}
+        from handnet.library.bound_gallery import name_export
+
+        return name_export(self.saved_model) if self.saved_model is not None else {}
 
 
 def with_gallery(command: Command) -> Command:
@@ -161,18 +163,29 @@ def keep_for_next(opened: "Gallery", photos: Sequence[str]) -> None:
     keep = getattr(opened.encoder, "keep_frozen", None)
     if keep is None or not photos:
         return
+    lacks = getattr(opened.encoder, "lacks_frozen", None)
+    if lacks is not None and lacks():
+        keep_after_answer(lambda: keep(photos[:2]))
+
+
+def keep_after_answer(keep: Callable[[], str]) -> None:
+    """Keep what the next answer needs, unless switched off, and say so: it takes longer than the answer did.
+
+    Args:
+        keep: does it; returns "" or why nothing is kept.
+    """
     from handnet.embedding.frozen_encoder import is_switched_on
     from handnet.errors import DiskError, RunError
 
-    lacks = getattr(opened.encoder, "lacks_frozen", None)
-    if not is_switched_on() or lacks is None or not lacks():
+    if not is_switched_on():
         return
     click.echo(
-        "answered; now this model is kept for quick answers, once, in 10 to 20 s (Ctrl-C stops that and loses nothing)",
+        "answered; now the model is kept for the next time, which takes longer than the answer, once (Ctrl-C stops that and "
+        "loses nothing)",
         err=True,
     )
     try:
-        reason = keep(photos[:2])
+        reason = keep()
     except (DiskError, RunError) as error:
         reason = str(error)
     if reason:

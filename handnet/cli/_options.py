@@ -41,6 +41,15 @@ def with_data_of_run(command: Command) -> Command:
     return click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")(command)
 
 
+def with_skip(command: Command) -> Command:
+    """Give a command the option --skip-without-hand."""
+    return click.option(
+        "--skip-without-hand",
+        is_flag=True,
+        help="Leave out photos that show no hand, and list them.  [default: as the run was trained]",
+    )(command)
+
+
 def with_part(command: Command) -> Command:
     """Give a command the option --part, of the run's split."""
     option = click.option(

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from handnet.config.run_folder import Run
 
 
-def open_run(folder: Path, data: str = "", part: str = "") -> opened_run.OpenRun:
+def open_run(folder: Path, data: str = "", part: str = "", skip_without_hand: bool = False) -> opened_run.OpenRun:
     """Read a run and its data; see `handnet.library.opened_run`."""
-    return opened_run.open_run(folder, data, part, echo, show_progress)
+    return opened_run.open_run(folder, data, part, echo, show_progress, skip_without_hand)
 
 
 def open_data(run: "Run", data: str = "", part: str = "") -> opened_run.OpenRun:

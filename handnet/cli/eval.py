@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._options import with_data_of_run, with_part
+from handnet.cli._options import with_data_of_run, with_part, with_skip
 from handnet.cli._output import LEAST_FREE_BYTES, claim_output
 from handnet.cli._run import open_run
 
@@ -15,6 +15,7 @@ from handnet.cli._run import open_run
 @click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @with_data_of_run
 @with_part
+@with_skip
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.  [default: RUN/eval-PART]")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed for galleries and the bootstrap."
@@ -54,6 +55,7 @@ def evaluate(
     run_folder: Path | None,
     data: str,
     part: str,
+    skip_without_hand: bool,
     output: Path | None,
     seed: int,
     with_audit: bool,
@@ -98,7 +100,7 @@ def evaluate(
     from handnet.library.evaluate_run import evaluate_opened
 
     target = output or run_folder / f"eval-{part}"
-    opened = open_run(run_folder, data, part)
+    opened = open_run(run_folder, data, part, skip_without_hand)
     if seen := describe_seen(opened.run, part):
         warn(seen)
     claim_output(target)

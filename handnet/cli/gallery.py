@@ -321,7 +321,7 @@ def migrate(place: Place, model: ModelChoice, data: str, photos: Path | None, dr
 
     source = model.find()
     if not source:
-        raise ConfigError("Give the model to migrate to: --run RUN or --model saved_models/NAME/1.")
+        raise ConfigError("Give the model to migrate to: --run RUN or --model saved_models/NAME.")
     with place.open() as opened:
         encoder = load_model(source)
         matching = calibrate_model(encoder, source, data, echo, show_progress)

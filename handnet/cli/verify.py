@@ -12,6 +12,7 @@ from handnet.cli._gallery import (
     Place,
     fail_without_answer,
     is_gallery,
+    keep_after_answer,
     keep_for_next,
     print_verifications,
     with_gallery,
@@ -101,25 +102,12 @@ def _verify_pair(
         _print_answer(first, second, *found, as_json)
         return
     start_tensorflow()
-    from handnet.evaluation.pair_verdict import refuse_unfit
-    from handnet.evaluation.verify import load_verifier, verify_photos
-    from handnet.images.photo_store import read_hands
+    from handnet.evaluation.verify import load_verifier, verify_once
     from handnet.networks.encoder import load_encoder
 
     verifier = load_verifier(run, load_encoder(run), warn)
-    # The frozen graph gives this answer too, sooner than a graph that only this answer would need.
-    reason = _keep_frozen(verifier, [first, second])
-    found = None if reason else verify_quickly(run, first, second, warn)
-    if found is not None:
-        _print_answer(first, second, *found, as_json)
-        return
-    hands = read_hands([first, second], run.config.image)
-    if hands:
-        refuse_unfit([first, second], hands)
-    verdict = verify_photos(verifier, [(first, second)])[0]
-    _print_answer(first, second, verdict, hands, as_json)
-    if reason:
-        warn(f"the next answer will take as long as this one: {reason}")
+    _print_answer(first, second, *verify_once(verifier, first, second), as_json)
+    keep_after_answer(lambda: _keep_frozen(verifier, [first, second]))
 
 
 def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
@@ -149,17 +137,13 @@ def _verify_exported(folder: Path, first: str, second: str) -> "QuickAnswer":
 
 
 def _keep_frozen(verifier: "Verifier", photos: list[str]) -> str:
-    """Keep what answers quickly, now and next time; return "" or why it is not kept, and then this answer is given without."""
+    """Keep what answers quickly next time; return "" or why it is not kept."""
     from handnet.embedding.freeze_encoder import keep_frozen
-    from handnet.errors import DiskError, RunError
     from handnet.export.archive import digest_encoder
 
     run, encoder, classifier = verifier.run, verifier.encoder, verifier.classifier
     digest = digest_encoder(encoder, run.config.image)
-    try:
-        return keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
-    except (DiskError, RunError) as error:
-        return str(error)
+    return keep_frozen(run, encoder, classifier.classifier if classifier else None, digest, photos)
 
 
 def _print_answer(first: str, second: str, verdict: "Verdict", hands: "list[SeenHand]", as_json: bool) -> None:

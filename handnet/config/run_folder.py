@@ -92,7 +92,8 @@ def check_absent(folder: Path) -> None:
 
 def is_run(folder: Path) -> bool:
     """Tell whether a folder holds a run."""
-    return (folder / FACTS_FILE).is_file() and (folder / CONFIG_FILE).is_file()
+    # Path.is_file raises OSError of a name that is too long.
+    return os.path.isfile(folder / FACTS_FILE) and os.path.isfile(folder / CONFIG_FILE)
 
 
 def find_weights(run: "Run") -> Path:
@@ -115,7 +116,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         RunError: there is no run, or it is damaged.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise RunError(
             f"There is no run folder {str(folder)!r}. Expected one that `handnet train --run {folder}` made."
         )

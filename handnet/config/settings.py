@@ -30,6 +30,8 @@ class DataConfig:
         identity: "person" (left and right hand are the same) or "hand" (they are two identities).
         fill_labels: fill views and sides that the folder or its table leaves open from what the photos show, where the models
             that find hands are on this machine; a label that is given is never changed.
+        skip_without_hand: leave photos out that show no hand, where photos are cropped to it, and list them in run.json;
+            without it a training refuses them.
     """
 
     reader: str = "hands11k"
@@ -38,6 +40,7 @@ class DataConfig:
     split_options: Options = field(default_factory=dict)
     identity: str = "person"
     fill_labels: bool = True
+    skip_without_hand: bool = False
 
     def __post_init__(self) -> None:
         check_choice("data.identity", self.identity, ("person", "hand"))
@@ -251,8 +254,8 @@ class FeaturesConfig:
         cache: "auto" (where the backbone is frozen and it saves work), "on" or "off".
         views: pictures of each training photo whose features are kept, from which a batch draws: the photo itself and
             `views` - 1 augmented ones.
-        engine: what computes them: "tensorflow", "openvino", or "auto" (OpenVINO in bfloat16 for much work on a CPU that has
-            it, else TensorFlow).
+        engine: what computes them: "tensorflow", "openvino" (in bfloat16 where that changes little), "openvino-bfloat16" (the
+            same, but a larger change is accepted), or "auto" (OpenVINO for much work on a CPU, else TensorFlow).
     """
 
     cache: str = "auto"
@@ -262,7 +265,7 @@ class FeaturesConfig:
     def __post_init__(self) -> None:
         check_choice("features.cache", self.cache, ("auto", "on", "off"))
         check_range("features.views", self.views, 1, 1_000)
-        check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino"))
+        check_choice("features.engine", self.engine, ("auto", "tensorflow", "openvino", "openvino-bfloat16"))
 
 
 @dataclass(frozen=True)

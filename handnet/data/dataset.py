@@ -1,13 +1,15 @@
 """What every reader returns: the photos, the whole table behind them, and what was wrong with either."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from handnet.data.example import VIEWS, Example
-from handnet.errors import DataError, count_and_name
+from handnet.errors import DataError, count_and_name, name_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class DataSet:
         problems: one line for each kind of thing that was left out, with its count.
         notes: one line for each thing that the reader concluded from what it found, e.g. that folders name views.
         pairs: the pairs of photos that the data set itself names, in file order; all their photos are in `examples`.
+        without_hand: the photos that were left out because they show no hand, as paths from `directory`.
     """
 
     name: str
@@ -49,6 +52,7 @@ class DataSet:
     problems: tuple[str, ...] = ()
     pairs: tuple[PhotoPair, ...] = ()
     notes: tuple[str, ...] = ()
+    without_hand: tuple[str, ...] = ()
 
     @property
     def all_identities(self) -> list[str]:
@@ -59,6 +63,34 @@ class DataSet:
     def identities(self) -> list[str]:
         """The distinct people who have at least one usable photo, in order of first appearance."""
         return distinct_identities(self.examples)
+
+
+def leave_out(dataset: DataSet, paths: Collection[str]) -> DataSet:
+    """Return a data set without some of its photos, which show no hand, and with a line that says so."""
+    absent = [example.path for example in dataset.examples if example.path in paths]
+    if not absent:
+        return dataset
+    names = [os.path.relpath(path, dataset.directory) for path in absent]
+    problem = f"{len(absent):,} of {len(dataset.examples):,} photos show no hand and are left out ({name_few(names)})."
+    return replace(
+        dataset,
+        examples=[example for example in dataset.examples if example.path not in paths],
+        problems=(*dataset.problems, problem),
+        pairs=tuple(pair for pair in dataset.pairs if pair.first not in paths and pair.second not in paths),
+        without_hand=(*dataset.without_hand, *names),
+    )
+
+
+def leave_known_out(dataset: DataSet, trained_on: Mapping[str, Any]) -> DataSet:
+    """Return a data set without the photos that a run has left out of it; another data set as it is.
+
+    Args:
+        dataset: the photos.
+        trained_on: what run.json says of the run's data.
+    """
+    if os.path.realpath(dataset.directory) != trained_on["directory"]:
+        return dataset
+    return leave_out(dataset, {os.path.join(dataset.directory, name) for name in trained_on.get("without_hand", ())})
 
 
 def distinct_identities(examples: Iterable[Example]) -> list[str]:

@@ -9,6 +9,7 @@ may fill one folder.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +23,9 @@ from handnet.config.image import ImageConfig
 from handnet.config.settings import Config, ModelConfig
 from handnet.console import Count, Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
-from handnet.embedding.engine_names import PRECISIONS
+from handnet.embedding.engine_names import BFLOAT16, OPENVINO, OPENVINO_BFLOAT16, PRECISIONS
 from handnet.embedding.engines import Engine, build_engine, choose_engine
-from handnet.embedding.feature_check import NUM_CHECKED, check_features
+from handnet.embedding.feature_check import MAX_ASKED_ERROR, MAX_ERROR, NUM_CHECKED, check_features
 from handnet.embedding.loop import embed_each
 from handnet.errors import DataError, DiskError
 from handnet.files import write_bytes
@@ -237,7 +238,7 @@ class _Job(NamedTuple):
         prepare: turns n photos into n × num_views pictures.
         num_views: pictures of each photo.
         batch_size: pictures at a time.
-        engine: "auto" or a key of ENGINES.
+        engine: `features.engine`.
     """
 
     backbone: keras.Model
@@ -280,18 +281,22 @@ def _find_known(job: _Job, photos: PreparedPhotos) -> _Known:
     exact = _read_known(job, photos, None)
     if job.engine == "tensorflow" or (job.engine == "auto" and not exact.missing):
         return exact
-    for name, precisions in PRECISIONS.items():
-        for precision in precisions if job.engine in ("auto", name) else ():
-            known = _read_known(job, photos, (name, precision))
-            if not known.missing:
-                return known
+    wanted = OPENVINO if job.engine == OPENVINO_BFLOAT16 else job.engine
+    for way in ((name, each) for name in PRECISIONS if wanted in ("auto", name) for each in PRECISIONS[name]):
+        known = _read_known(job, photos, way)
+        if not known.missing:
+            return known
     return exact if exact.missing else known
 
 
 def _read_known(job: _Job, photos: PreparedPhotos, engine: tuple[str, str] | None) -> _Known:
     # TensorFlow's precision is that of the backbone, which the settings hold.
     own = engine is None or engine[0] == "tensorflow"
-    folder = find_feature_folder(job.settings if own else {**job.settings, "engine": engine})
+    settings: dict[str, Any] = dict(job.settings) if own else {**job.settings, "engine": engine}
+    if engine == (OPENVINO, BFLOAT16) and job.engine == OPENVINO_BFLOAT16:
+        # Apart from those of a smaller error, which "auto" may take.
+        settings["max error"] = MAX_ASKED_ERROR
+    folder = find_feature_folder(settings)
     use_folder(folder)
     width = job.backbone.output_shape[-1]
     features = np.empty((len(photos.digests), job.num_views, width), np.float32)
@@ -306,7 +311,7 @@ def _read_known(job: _Job, photos: PreparedPhotos, engine: tuple[str, str] | Non
 
 
 def _build_engine(job: _Job, photos: PreparedPhotos, missing: Mapping[str, list[int]]) -> Engine:
-    name = job.engine
+    name, max_error = (OPENVINO, MAX_ASKED_ERROR) if job.engine == OPENVINO_BFLOAT16 else (job.engine, MAX_ERROR)
     if name == "auto":
         # Other engines take a network in float32.
         exact = job.backbone.dtype_policy.name == "float32"
@@ -317,8 +322,9 @@ def _build_engine(job: _Job, photos: PreparedPhotos, missing: Mapping[str, list[
     digests = list(missing)[:: max(1, len(missing) // NUM_CHECKED)][:NUM_CHECKED]
     some = load_cached([photos.files[missing[digest][0]] for digest in digests], job.image.size_px)
     samples = np.asarray(job.prepare(some, digests))[:pictures_at_once]
-    engine = build_engine(name, job.backbone, job.image, pictures_at_once, samples, check_features, job.settings)
-    check_features(engine, job.backbone, samples[:NUM_CHECKED])
+    check = partial(check_features, max_error=max_error)
+    engine = build_engine(name, job.backbone, job.image, pictures_at_once, samples, check, job.settings)
+    check(engine, job.backbone, samples[:NUM_CHECKED])
     return engine
 
 

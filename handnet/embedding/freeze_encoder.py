@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
@@ -13,6 +12,7 @@ from handnet.config.run_folder import Run
 from handnet.data.cache import mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
 from handnet.embedding.encode import embed_once
+from handnet.embedding.few_photos import decode_few
 from handnet.embedding.frozen_encoder import (
     PAIR_GRAPH,
     PHOTO_GRAPH,
@@ -22,11 +22,10 @@ from handnet.embedding.frozen_encoder import (
     join_frozen,
 )
 from handnet.errors import RunError
-from handnet.files import write_bytes
+from handnet.files import check_free_space, write_bytes
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import fit_with_facts
-from handnet.images.pillow_decode import prepare_for_graph
 from handnet.networks.encoder import Encoder
 from handnet.networks.freezing import freeze
 from handnet.networks.frozen_graph import FrozenGraph
@@ -58,6 +57,9 @@ def keep_frozen(run: Run, encoder: Encoder, classifier: keras.Model | None, dige
         return ""
     if keras.backend.backend() != "tensorflow":
         return f"the encoder runs on {keras.backend.backend()}"
+    file = find_frozen_file(run)
+    # Before the work, not after it.
+    check_free_space(file.parent, 0)
     try:
         graphs = {PHOTO_GRAPH: _freeze_photo(encoder, run.config.image)}
         if classifier is not None:
@@ -67,7 +69,6 @@ def keep_frozen(run: Run, encoder: Encoder, classifier: keras.Model | None, dige
             return reason
     except GraphError as error:
         return str(error)
-    file = find_frozen_file(run)
     use_folder(file.parent)
     write_bytes(file, join_frozen(facts, graphs))
     mark_used([file])
@@ -103,7 +104,7 @@ def _freeze_pair(classifier: keras.Model) -> FrozenGraph:
 
 def _compare(frozen: FrozenEncoder, run: Run, encoder: Encoder, paths: Sequence[str]) -> str:
     """Compare vectors and refusals of photos; return "" or why that says nothing: none of them can be used."""
-    squares = [_decode(path, run.config.image) for path in paths]
+    squares = [found.pixels for found in decode_few(paths, run.config.image)]
     usable = [square for square in squares if square is not None]
     if not usable:
         return "none of the photos can be used"
@@ -121,19 +122,3 @@ def _compare(frozen: FrozenEncoder, run: Run, encoder: Encoder, paths: Sequence[
                 f"The frozen encoder differs from the encoder by {error:.2g} on {path!r}; at most {MAX_ERROR:g} is allowed."
             )
     return ""
-
-
-def _decode(path: str, image: ImageConfig) -> npt.NDArray[np.uint8] | None:
-    """Return the pixels of a photo (S, S, 3); None where it cannot be used.
-
-    Operation by operation: to trace and optimise a graph for a few photos takes seconds.
-    """
-    contents, problem = read_photo(path)
-    contents, problem = (contents, problem) if problem else prepare_for_graph(contents)
-    if problem:
-        return None
-    try:
-        square, ok, _ = fit_with_facts(read_upright(tf.constant(contents), image), image)
-    except tf.errors.InvalidArgumentError:
-        return None
-    return np.asarray(square, np.uint8) if ok else None

@@ -21,6 +21,7 @@ from handnet.errors import ConfigError, DataError, RunError
 from handnet.files import write_json
 from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.photo_store import prepare_photos
+from handnet.images.without_hand import leave_out_without_hand
 from handnet.metrics.all_figures import write_metrics
 from handnet.metrics.embedded import EmbeddedPart, label_embeddings, load_part
 from handnet.metrics.ranking_summary import merge_folds
@@ -96,10 +97,12 @@ def cross_validate(
         RunError: `folder` holds folds of other settings, photos or labels.
     """
     usable, note = _choose_photos(config, dataset)
+    config = settle_hand_finder(config, [example.path for example in usable], echo)
+    dataset = leave_out_without_hand(dataset, config, echo, progress)
+    usable, note = _choose_photos(config, dataset)
     if note:
         echo(note)
     dataset = replace(dataset, examples=usable)
-    config = settle_hand_finder(config, [example.path for example in usable], echo)
     folds = plan_folds(config, folder, dataset, num_folds, split_seed)
     paths = [example.path for example in usable]
     digests = dict(zip(paths, prepare_photos(paths, config.image, progress).digests, strict=True))
@@ -125,6 +128,8 @@ def cross_validate(
             )
         parts.append(_embed_test(fold, digests))
     metrics = merge_folds(parts)
+    if dataset.without_hand:
+        metrics["without_hand"] = list(dataset.without_hand)
     write_metrics(folder / "metrics.json", metrics)
     return metrics
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handnet.config.run_folder import Run, read_run_split
+from handnet.data.dataset import DataSet
 from handnet.data.example import Example
 from handnet.data.leaks import describe_seen
 from handnet.data.splits.rules import select_part
@@ -108,15 +109,21 @@ def embed_baselines(of: RunPart, examples: Sequence[Example]) -> dict[str, Embed
     }
 
 
-def describe_run(run: Run, data: Path, part: str) -> dict[str, str]:
-    """Return what a report on a part says of the run it is about."""
+def describe_run(run: Run, dataset: DataSet, part: str) -> dict[str, str]:
+    """Return what a report on a part of a data set says of the run it is about."""
+    absent = len(dataset.without_hand)
     seen = describe_seen(run, part)
     return {
         "run": str(run.folder),
         **({"warning": seen} if seen else {}),
         "backbone": f"{run.config.model.arch}, weights: {run.config.model.weights}",
         "loss": name_objective(run.config),
-        "data": str(data),
+        "data": dataset.directory,
+        **(
+            {"left out": f"{absent:,} of {absent + len(dataset.examples):,} photos, which show no hand"}
+            if absent
+            else {}
+        ),
         "seed": str(run.config.train.seed),
         "epochs": str(run.facts.get("epochs_done", "")),
         "versions": ", ".join(f"{name} {version}" for name, version in run.facts["packages"].items()),

@@ -16,7 +16,7 @@ from handnet.config.run_folder import WEIGHTS_FILE, Run, fingerprint_data, read_
 from handnet.console import Echo
 from handnet.data.cache import digest_bytes
 from handnet.data.checks import read_photo
-from handnet.data.dataset import DataSet, has_views, people_with_both_views
+from handnet.data.dataset import DataSet, has_views, leave_known_out, people_with_both_views
 from handnet.data.example import Example, write_label
 from handnet.data.pair_table import PairTable, choose_tables
 from handnet.data.readers import FILLING_READERS, read_dataset
@@ -128,7 +128,8 @@ def _compare_with_own_data(run: Run, fitted_on: Mapping[str, str]) -> list[str]:
         # Their labels are partly what the hand finder sees in all photos; `handnet eval` looks again.
         return []
     try:
-        basis = select_basis(run, read_dataset(data.reader, Path(run.facts["data"]["directory"])))
+        dataset = read_dataset(data.reader, Path(run.facts["data"]["directory"]))
+        basis = select_basis(run, leave_known_out(dataset, run.facts["data"]))
     except HandnetError:
         # A run is used without its data too.
         return []

@@ -22,7 +22,7 @@ def describe_origin(run: Run, dataset: DataSet, examples: Sequence[Example]) -> 
 
     Returns:
         weights: digest of the run's weights; data: directory, num_photos, and fingerprint, the digest of the photos' bytes
-        and labels.
+        and labels; and the photos that were left out because they show no hand, if any.
     """
     # A photo that has gone is none of those that the figures are of.
     digests = [digest_bytes(read_photo(example.path)[0]) for example in examples]
@@ -32,6 +32,7 @@ def describe_origin(run: Run, dataset: DataSet, examples: Sequence[Example]) -> 
             "directory": os.path.realpath(dataset.directory),
             "num_photos": len(examples),
             "fingerprint": fingerprint_data(digests, [write_label(example) for example in examples]),
+            **({"without_hand": list(dataset.without_hand)} if dataset.without_hand else {}),
         },
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from handnet.errors import DataError
 from handnet.images.seen_hand import SeenHand, explain_unfit
-from handnet.images.unusable_photos import explain_problems
+from handnet.images.unusable_photos import explain_given
 from handnet.metrics.pairs.calibration import Calibration, compute_probability
 
 DISTANCE, CLASSIFIER = "distance", "pair classifier"
@@ -59,4 +59,4 @@ def refuse_unfit(paths: Sequence[str], hands: Sequence[SeenHand | None]) -> None
     """
     problems = {path: why for path, hand in zip(paths, hands, strict=True) if (why := explain_unfit(hand))}
     if problems:
-        raise DataError(explain_problems(problems, len(set(paths))))
+        raise DataError(explain_given(problems, len(set(paths))))

@@ -13,7 +13,7 @@ from handnet.errors import DataError
 from handnet.evaluation.kept_thresholds import load_thresholds
 from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide, refuse_unfit
 from handnet.images.seen_hand import SeenHand
-from handnet.images.unusable_photos import explain_problems
+from handnet.images.unusable_photos import explain_given
 from handnet.metrics.pairs.calibration import load_calibration
 from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.graph_session import GraphError
@@ -32,7 +32,7 @@ class QuickAnswer(NamedTuple):
 
 
 def verify_quickly(run: Run, first: str, second: str, warn: Echo) -> QuickAnswer | None:
-    """Verify two photos by the run's frozen graph; None where none is kept or it fails: then `verify_photos` answers.
+    """Verify two photos by the run's frozen graph; None where none is kept or it fails: then `verify_once` answers.
 
     Args:
         run: a run that was evaluated, or has a classifier of pairs.
@@ -53,7 +53,7 @@ def verify_quickly(run: Run, first: str, second: str, warn: Echo) -> QuickAnswer
         one, two = photos = [frozen.embed(read_photo(path)[0]) for path in (first, second)]
         problems = {path: photo.problem for path, photo in zip((first, second), photos, strict=True) if photo.problem}
         if problems:
-            raise DataError(explain_problems(problems, len({first, second})))
+            raise DataError(explain_given(problems, len({first, second})))
         refuse_unfit((first, second), [photo.hand for photo in photos])
         if by_classifier:
             of_backbone = run.config.pairs.features == "backbone"

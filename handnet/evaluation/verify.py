@@ -7,10 +7,13 @@ import numpy as np
 
 from handnet.config.run_folder import Run
 from handnet.console import Echo
-from handnet.embedding.encode import compute_vectors
+from handnet.embedding.few_photos import decode_few, embed_few
 from handnet.embedding.run_vectors import PhotoVectors
+from handnet.errors import DataError
 from handnet.evaluation.kept_thresholds import load_thresholds
-from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide
+from handnet.evaluation.pair_verdict import CLASSIFIER, DISTANCE, Verdict, decide, refuse_unfit
+from handnet.evaluation.quick_verify import QuickAnswer
+from handnet.images.unusable_photos import explain_given
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.metrics.pairs.pair_list import score_cosine
 from handnet.networks.encoder import Encoder
@@ -33,19 +36,22 @@ class Verifier(NamedTuple):
     calibration: Calibration
 
 
-def verify_photos(verifier: Verifier, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-    """Decide for pairs of photo files whether they show one person.
-
-    Args:
-        verifier: a run ready to verify.
-        pairs: two files each.
+def verify_once(verifier: Verifier, first: str, second: str) -> QuickAnswer:
+    """Decide for two photo files, without a graph and without the cache: the soonest answer where nothing is kept.
 
     Raises:
-        DataError: photos that cannot be decoded.
+        DataError: a photo that cannot be used, or shows several hands or too little of one.
     """
-    paths = list(dict.fromkeys(path for pair in pairs for path in pair))
-    vectors = compute_vectors(verifier.run.config, verifier.encoder, paths)
-    return verify_vectors(verifier, vectors, [(paths.index(first), paths.index(second)) for first, second in pairs])
+    paths, config = (first, second), verifier.run.config
+    decoded = decode_few(paths, config.image)
+    pixels = [photo.pixels for photo in decoded if photo.pixels is not None]
+    problems = {path: photo.problem for path, photo in zip(paths, decoded, strict=True) if photo.problem}
+    if problems:
+        raise DataError(explain_given(problems, len(set(paths))))
+    refuse_unfit(paths, [photo.hand for photo in decoded])
+    vectors = embed_few(verifier.encoder, np.stack(pixels), of_backbone=config.pairs.features == "backbone")
+    [verdict] = verify_vectors(verifier, vectors, [(0, 1)])
+    return QuickAnswer(verdict, [photo.hand for photo in decoded if photo.hand is not None])
 
 
 def verify_vectors(verifier: Verifier, vectors: PhotoVectors, pairs: Sequence[tuple[int, int]]) -> list[Verdict]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,16 +14,19 @@ from handnet.config.image import ImageConfig
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
+from handnet.export.compare_archive import Reference
 from handnet.export.exported_model import FACTS_FILE, digest_graph, list_versions
 from handnet.export.signatures import PairHead, score_squares
 from handnet.export.warmup import write_warmup
 from handnet.files import hold_lock, new_folder, remove_leftovers
 from handnet.images.hand_finder import PIXELS_VERSION, describe_pixels
-from handnet.images.photo_store import load_cached, prepare_photos
+from handnet.images.hand_models.models import share_hand_models
+from handnet.images.photo_store import PreparedPhotos, load_cached, prepare_photos
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones.parameters import digest_weights
 from handnet.networks.encoder import Encoder
 from handnet.networks.formats import FORMATS, check_format
+from handnet.networks.garbage import pause_collections
 from handnet.networks.pair_classifier import build_siamese
 from handnet.networks.tensorflow_errors import explain_failures
 
@@ -84,16 +88,22 @@ def export_encoder(
     check_format(format_name)
     if not check_paths:
         raise RunError("There are no photos to check the exported model on. Give a data set that has some: --data DIR.")
-    with hold_lock(folder), explain_failures(folder):
+    if image.hand_finder == "landmarks":
+        # Read once, before two threads need them.
+        share_hand_models()
+    with hold_lock(folder), explain_failures(folder), ThreadPoolExecutor(1) as pool:
         _check_unmixed(folder, format_name)
         # Nobody else is writing here: what lies there was left by an export that was killed.
         remove_leftovers(folder)
         target = folder / str(find_next_version(folder))
+        # Decoded while the model is written: both trace graphs, but only this one has TensorFlow optimise and run one.
+        prepared = pool.submit(prepare_photos, check_paths, image)
         with new_folder(target) as model:
-            signatures = write_format(format_name, encoder, image, calibration, model, head)
+            with pause_collections():
+                signatures = write_format(format_name, encoder, image, calibration, model, head)
             if signatures:
                 write_warmup(model, folder.name, signatures)
-            max_error = _check(encoder, image, model, check_paths, format_name, calibration, head)
+            max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))
 
@@ -129,25 +139,33 @@ def _check(
     image: ImageConfig,
     model: Path,
     paths: Sequence[str],
+    prepared: Future[PreparedPhotos],
     format_name: str,
     calibration: Calibration | None,
     head: PairHead | None,
 ) -> float:
-    files = prepare_photos(paths, image).files
-    images = load_cached(files, image.size_px)
-    expected = embed_once(encoder.model, images)
-    scores = None
-    if head is not None:
-        siamese = build_siamese(encoder, head.classifier, head.features)
-        scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
-    deciding = head.calibration if head is not None else calibration
-    max_error = compare_format(format_name, model, paths, images, expected, image, deciding, scores)
+    def compute() -> Reference:
+        return _compute_reference(encoder, image, prepared.result(), head)
+
+    deciding = calibration if head is None else head.calibration
+    max_error = compare_format(format_name, model, paths, compute, image, deciding)
     if not max_error <= MAX_ERROR:
         raise RunError(
             f"The exported model differs from the encoder by {max_error:.2g} on {len(paths)} photos; at most "
             f"{MAX_ERROR:g} is allowed. Nothing was exported."
         )
     return max_error
+
+
+def _compute_reference(
+    encoder: Encoder, image: ImageConfig, prepared: PreparedPhotos, head: PairHead | None
+) -> Reference:
+    images = load_cached(prepared.files, image.size_px)
+    scores = None
+    if head is not None:
+        siamese = build_siamese(encoder, head.classifier, head.features)
+        scores = score_squares(siamese, images, np.repeat(images[:1], len(images), axis=0)).numpy()
+    return Reference(images, embed_once(encoder.model, images), scores)
 
 
 def _describe(

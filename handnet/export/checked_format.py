@@ -1,14 +1,13 @@
 """An encoder written in a format and compared with the encoder itself on photos."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from handnet.config.image import ImageConfig
 from handnet.errors import RunError
-from handnet.export.compare_archive import compare_archive
+from handnet.export.compare_archive import Reference, compare_archive
 from handnet.export.signatures import PairHead, write_archive
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.encoder import Encoder, merge_encoder
@@ -39,11 +38,9 @@ def compare_format(
     name: str,
     folder: Path,
     paths: Sequence[str],
-    images: npt.NDArray[np.uint8],
-    expected: npt.NDArray[np.float32],
+    compute: Callable[[], Reference],
     image: ImageConfig,
     calibration: Calibration | None,
-    scores: npt.NDArray[np.float32] | None = None,
 ) -> float:
     """Run a written model on photos and return the largest absolute difference from the encoder's vectors.
 
@@ -51,18 +48,17 @@ def compare_format(
         name: the format.
         folder: the written model.
         paths: the photos.
-        images: uint8 (N, S, S, 3), the same photos as training decodes them.
-        expected: float32 (N, D), the encoder's vectors.
+        compute: the same N photos as training decodes them, and what the encoder makes of them; called once, in any thread.
         image: how photos were decoded in training.
         calibration: of the SavedModel's `verify`.
-        scores: float32 (N,), what `verify` should give for each photo with the first; None stands for the cosine.
 
     Raises:
         RunError: the format's runtime cannot run it.
     """
     load = FORMATS[name].load
     if load is None:
-        return compare_archive(folder, paths, expected, image, calibration, scores)
+        return compare_archive(folder, paths, compute, image, calibration)
+    images, expected, _ = compute()
     try:
         with quiet():
             embed = load(folder / FORMATS[name].file)

@@ -1,8 +1,8 @@
 """A written SavedModel compared with the encoder on photos: every signature, as TensorFlow optimises it or as it was written."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,9 +30,23 @@ _PLAIN_ERROR = 1e-5
 # pixels differ by one of 255.
 _WRITTEN_ERROR = 2e-4
 # Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
-_NUM_FEW = 4
+_NUM_FEW = 2
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
 _DAMAGED = b"\x89PNG\r\n\x1a\n"
+
+
+class Reference(NamedTuple):
+    """What a model is exported from, on N photos.
+
+    Attributes:
+        images: uint8 (N, S, S, 3), as training decodes them.
+        vectors: float32 (N, D), the encoder's.
+        scores: float32 (N,), the head's of each photo with the first; None where the cosine decides.
+    """
+
+    images: npt.NDArray[np.uint8]
+    vectors: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32] | None = None
 
 
 class _Expected(NamedTuple):
@@ -60,24 +74,22 @@ class _Expected(NamedTuple):
 def compare_archive(
     folder: Path,
     paths: Sequence[str],
-    expected: npt.NDArray[np.float32],
+    compute: Callable[[], Reference],
     image: ImageConfig,
     calibration: Calibration | None,
-    scores: npt.NDArray[np.float32] | None = None,
 ) -> float:
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
     `embed` is run on all photos, as TensorFlow optimises it when it serves; the others, which call the same steps, on the first
-    four, as they were written, and meanwhile: TensorFlow's C library needs no Python for it. As they were written they are
-    compared with `serving_default`, and that with the encoder to 2e-4.
+    two, as they were written, and meanwhile: TensorFlow's C library needs no Python for it. As they were written they are
+    compared with `serving_default`, and that with the encoder to 2e-4. What is expected is computed meanwhile too.
 
     Args:
         folder: the SavedModel.
         paths: one photo or more.
-        expected: float32 (N, D), the encoder's vectors of these photos.
+        compute: what the encoder makes of these photos.
         image: how photos were decoded in training.
         calibration: what `verify` was built with.
-        scores: float32 (N,), the head's scores of each photo with the first; None where the cosine decides.
 
     Returns:
         The largest absolute difference of vectors, similarities and probabilities; infinity where a flag or a decision is
@@ -85,22 +97,29 @@ def compare_archive(
     """
     # A photo that ends within its header stands between good ones. Half a photo would not do: phones append videos.
     contents = [read_for_graph(path) for path in paths]
-    pixels = [read_photo(tf.constant(photo), image).numpy()[None] for photo in contents[:_NUM_FEW]]
     contents.insert(1, _DAMAGED)
-    known = _Expected(
-        contents,
-        np.arange(len(contents)) != 1,
-        np.insert(expected, 1, 0.0, axis=0),
-        pixels,
-        calibration,
-        np.insert(expected @ expected[0] if scores is None else scores, 1, 0.0),
-        scores is None,
-    )
+
+    def expect() -> _Expected:
+        _, vectors, scores = compute()
+        return _Expected(
+            contents,
+            np.arange(len(contents)) != 1,
+            np.insert(vectors, 1, 0.0, axis=0),
+            [read_photo(tf.constant(photo), image).numpy()[None] for photo in (contents[:1] + contents[2:])[:_NUM_FEW]],
+            calibration,
+            np.insert(vectors @ vectors[0] if scores is None else scores, 1, 0.0),
+            scores is None,
+        )
+
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(_compare_others_quickly, folder, known)
+        # One after the other, in a thread of their own.
+        expected = pool.submit(expect)
+        other = pool.submit(_compare_others_quickly, folder, expected)
         # TensorFlow loads it, the objects of the file too, which the C library does not read.
         loaded = LoadedModel(folder)
-        difference = float(np.max(_compare_vectors(loaded, "embed", known, len(contents))[0]))
+        received = loaded.run("embed", photos=contents)
+        known = expected.result()
+        difference = float(np.max(_compare_vectors(received, known, len(contents))))
         differences = other.result()
     if differences is None:
         with _without_graph_optimizer():
@@ -110,24 +129,24 @@ def compare_archive(
     return max(difference, differences)
 
 
-def _compare_others_quickly(folder: Path, known: _Expected) -> float | None:
+def _compare_others_quickly(folder: Path, expected: "Future[_Expected]") -> float | None:
     """Return the largest difference of the signatures as they were written; None where the C library does not do."""
     try:
-        return _compare_others(SavedGraph(folder), known, as_written=True)
+        return _compare_others(SavedGraph(folder), expected.result(), as_written=True)
     except GraphError:
         return None
 
 
-def _compare_vectors(signatures: Signatures, name: str, known: _Expected, count: int) -> tuple[list[float], Outputs]:
-    received = signatures.run(name, photos=known.contents[:count])
+def _compare_vectors(received: Outputs, known: _Expected, count: int) -> list[float]:
     flags = _differ_flags(received["ok"], known.ok[:count])
-    return [_differ(received["embeddings"], known.vectors[:count]), flags], received
+    return [_differ(received["embeddings"], known.vectors[:count]), flags]
 
 
 def _compare_others(signatures: Signatures, known: _Expected, as_written: bool = False) -> float:
     """Return the largest difference of the signatures other than `embed`; `as_written`: run without TensorFlow's optimizer."""
     few = _NUM_FEW + 1
-    differences, seen = _compare_vectors(signatures, DEFAULT, known, few)
+    seen = signatures.run(DEFAULT, photos=known.contents[:few])
+    differences = _compare_vectors(seen, known, few)
     if as_written and differences[0] <= _WRITTEN_ERROR:
         # What the optimizer changes is known by `embed`, which is run with it; here, that all signatures do the same.
         known = _expect_as_written(known, seen["embeddings"])

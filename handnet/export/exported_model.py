@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -61,7 +62,8 @@ class ExportedModel(NamedTuple):
 
 def is_export(folder: Path) -> bool:
     """Return whether a folder is the version of an exported SavedModel."""
-    return (folder / FACTS_FILE).is_file() and (folder / _GRAPH_FILE).is_file()
+    # Path.is_file raises OSError of a name that is too long.
+    return os.path.isfile(folder / FACTS_FILE) and os.path.isfile(folder / _GRAPH_FILE)
 
 
 def find_export(folder: Path) -> Path | None:
@@ -80,7 +82,7 @@ def find_newest(folder: Path) -> Path | None:
 
 def list_versions(folder: Path) -> dict[int, Path]:
     """Return the versions in a model's folder by number; none where there is no such folder."""
-    return {int(path.name): path for path in folder.iterdir() if path.name.isdecimal()} if folder.is_dir() else {}
+    return {int(path.name): path for path in folder.iterdir() if path.name.isdecimal()} if os.path.isdir(folder) else {}
 
 
 def digest_graph(folder: Path) -> str:

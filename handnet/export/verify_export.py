@@ -13,7 +13,7 @@ from handnet.evaluation.quick_verify import QuickAnswer
 from handnet.export.exported_model import ExportedModel, Signatures, run_signature
 from handnet.images.pillow_decode import prepare_for_graph
 from handnet.images.seen_hand import SeenHand
-from handnet.images.unusable_photos import explain_problems
+from handnet.images.unusable_photos import explain_given
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.metrics.pairs.pair_list import score_cosine
 
@@ -74,7 +74,7 @@ def _read_for_graph(path: str) -> tuple[bytes, str]:
 def _refuse(paths: tuple[str, str], problems: list[str]) -> None:
     named = {path: problem for path, problem in zip(paths, problems, strict=True) if problem}
     if named:
-        raise DataError(explain_problems(named, len(set(paths))))
+        raise DataError(explain_given(named, len(set(paths))))
 
 
 def _read_hands(found: Mapping[str, npt.NDArray[Any]]) -> list[SeenHand]:

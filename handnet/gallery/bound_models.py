@@ -105,7 +105,7 @@ def load_model(source: Mapping[str, str]) -> PhotoEncoder:
     kind, path = source.get("kind", ""), Path(source.get("path", ""))
     if kind not in MODELS or not os.path.isdir(path):
         raise GalleryError(
-            f"There is no model at {str(path)!r}. Give the gallery's model: --run RUN or --model saved_models/NAME/1."
+            f"There is no model at {str(path)!r}. Give the gallery's model: --run RUN or --model saved_models/NAME."
         )
     return MODELS[kind](path)
 

@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -42,6 +43,10 @@ class Pairing(NamedTuple):
     def __str__(self) -> str:
         hands = {"same": "the same hand", "other": "the other hand", "unknown": "hand not known"}[self.hands]
         return f"{self.views}, {hands}, template of {self.photos}"
+
+
+# It compares any two photos of a person: where it fails, all do.
+_WIDEST = str(Pairing("any", "unknown", "one"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +159,34 @@ def fit_matching(
         else:
             fits[pairing] = _fit(scores)
     if not fits:
-        # It compares any two photos of a person: where it fails, all do.
-        widest = str(Pairing("any", "unknown", "one"))
-        why = f"{widest}: {refused[widest]}" if widest in refused else "there are no photos"
-        raise EvaluationError(
-            f"These people cannot carry a calibration ({why}). Give more people with more photos each: of a run, a larger "
-            "validation part; for an exported model, --data DIR."
-        )
+        raise _explain_refusal(refused.get(_WIDEST, ""))
     return Matching(fits, refused, origin)
+
+
+def check_people(people: Sequence[str]) -> None:
+    """Check what can be known before any photo is embedded: that enough people have two photos.
+
+    Args:
+        people: N, whose photo it is.
+
+    Raises:
+        EvaluationError: `fit_matching` would refuse these people.
+    """
+    num_people = sum(count > 1 for count in Counter(people).values())
+    if num_people < MIN_PEOPLE:
+        raise _explain_refusal(_say_few(num_people) if people else "")
+
+
+def _explain_refusal(why: str) -> EvaluationError:
+    why = f"{_WIDEST}: {why}" if why else "there are no photos"
+    return EvaluationError(
+        f"These people cannot carry a calibration ({why}). Give more people with more photos each: of a run, a larger "
+        "validation part; for an exported model, --data DIR."
+    )
+
+
+def _say_few(num_people: int) -> str:
+    return f"{num_people} people have such pairs, and it takes {MIN_PEOPLE}"
 
 
 def list_pairings(views: npt.NDArray[np.str_], sides: npt.NDArray[np.str_]) -> list[Pairing]:
@@ -315,7 +340,7 @@ def _build(
 def _refuse(scores: _Scores) -> str:
     num_people = len(set(scores.genuine_people))
     if num_people < MIN_PEOPLE:
-        return f"{num_people} people have such pairs, and it takes {MIN_PEOPLE}"
+        return _say_few(num_people)
     if int(np.isfinite(scores.impostors).sum()) < MIN_PEOPLE:
         return "there are no pairs of different people"
     return ""

@@ -12,6 +12,7 @@ from handnet.images.hand.front_end import NUM_LANDMARKS, Hands, take_surest
 from handnet.images.hand.presence import judge_finding
 from handnet.images.hand.quality import measure_quality, rate_quality
 from handnet.images.seen_hand import SeenHand, read_facts
+from handnet.images.traced_once import trace_once
 
 
 class HandFacts(NamedTuple):
@@ -60,6 +61,7 @@ def fit_with_facts(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf
     return square, is_usable(photo, square, config), None if hand is None else state_facts(photo, hand)
 
 
+@trace_once
 def state_facts(photo: tf.Tensor, hands: Hands) -> HandFacts:
     """Return the facts of the first hand of an upright photo (H, W, 3), and whether it is the only one of two searched for."""
     hand = take_surest(hands)

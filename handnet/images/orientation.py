@@ -6,6 +6,8 @@ chunks of a PNG are followed one by one, wherever the metadata lies; nothing is 
 
 import tensorflow as tf
 
+from handnet.images.traced_once import trace_once
+
 _ORIENTATION_TAG = 0x0112
 # A hostile file could hold millions of empty segments.
 _MAX_STEPS = 20_000
@@ -24,6 +26,7 @@ _MAX_METADATA_BYTES = 1_000_000
 _XMP_ORIENTATION = r"^\C*?tiff:Orientation(?:=\"|>)([0-9])\C*$"
 
 
+@trace_once
 def read_orientation(contents: tf.Tensor) -> tf.Tensor:
     """Read the orientation of a JPEG or PNG from its bytes.
 

@@ -20,6 +20,7 @@ def audit(
     part: str = "test",
     output: str | Path | None = None,
     seed: int = 0,
+    skip_without_hand: bool = False,
     echo: Echo = print,
     progress: Progress = hide_progress,
 ) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def audit(
         part: "test", "val" or "train".
         output: folder of audit.json; without it RUN/eval-PART.
         seed: random seed for the bootstrap.
+        skip_without_hand: leave photos out that show no hand; without it as the run was trained.
         echo: is given notes, e.g. what was left out of the data set.
         progress: is told of each piece of work.
 
@@ -44,7 +46,7 @@ def audit(
 
     folder = find_run_folder(run)
     target = folder / f"eval-{part}" if output is None else Path(output)
-    opened = open_run(folder, str(data), part, echo, progress)
+    opened = open_run(folder, str(data), part, echo, progress, skip_without_hand)
     check_free_space(target, LEAST_FREE_BYTES)
     with hold_lock(target):
         return audit_opened(opened, part, target, seed, progress)

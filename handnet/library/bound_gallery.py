@@ -1,7 +1,7 @@
 """A gallery with its model, from Python and for the commands: `handnet.create_gallery` and `handnet.open_gallery`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
+    from handnet.data.example import Example
     from handnet.gallery.gallery import Gallery
     from handnet.gallery.pairings import Matching
     from handnet.gallery.photo_encoder import PhotoEncoder
@@ -36,7 +37,7 @@ def create_gallery(
 
     Args:
         gallery: the folder to make, or a name on a server.
-        model: a run or the version of a SavedModel.
+        model: a run or an exported SavedModel: saved_models/NAME/1, or saved_models/NAME for the newest version.
         data: people to calibrate an exported model with, whom it was not trained on; with a run, where its data set is, ""
             for where it was in training.
         store: address of a server, e.g. "milvus+http://127.0.0.1:19530"; "": a folder.
@@ -85,7 +86,7 @@ def create_bound(
     from handnet.gallery.stores import check_layout
 
     if not source:
-        raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME/1.")
+        raise ConfigError("A gallery needs a model: --run RUN or --model saved_models/NAME.")
     if not gallery.strip():
         raise ConfigError("The gallery needs a name: the folder to make. Received: a blank one.")
     if not store and os.path.lexists(gallery):
@@ -93,11 +94,12 @@ def create_bound(
     # Calibration takes minutes: what cannot be made is refused before.
     check_layout(store, index, shards)
     key = read_key(key_file)
+    examples, whose = _find_people(source, data, echo, progress)
     start_tensorflow()
-    from handnet.gallery.bound_models import load_model
+    from handnet.gallery.bound_models import calibrate, load_model
 
     encoder = load_model(dict(source))
-    matching = calibrate_model(encoder, source, data, echo, progress)
+    matching = calibrate(encoder, examples, whose, progress=progress("calibrate"))
     return Gallery.create(
         gallery,
         encoder,
@@ -122,14 +124,25 @@ def calibrate_model(
 
     Raises:
         ConfigError: an exported model without data.
+        EvaluationError: too few people, or too few photos of each.
     """
     from handnet.gallery.bound_models import calibrate
+
+    examples, whose = _find_people(source, data, echo, progress)
+    return calibrate(encoder, examples, whose, progress=progress("calibrate"))
+
+
+def _find_people(
+    source: Mapping[str, str], data: str, echo: Echo, progress: Progress
+) -> "tuple[Sequence[Example], str]":
+    """Return the photos to calibrate with, and whose they are; too few people are refused before a photo is embedded."""
+    from handnet.gallery.pairings import check_people
     from handnet.library.data_folder import read_data
     from handnet.library.opened_run import open_run
 
     if source["kind"] == "run":
-        opened = open_run(Path(source["path"]), data, "val", echo, progress)
-        examples, whose = opened.examples, f"the validation people of the run {Path(source['path']).name}"
+        examples: Sequence[Example] = open_run(Path(source["path"]), data, "val", echo, progress).examples
+        whose = f"the validation people of the run {Path(source['path']).name}"
     elif data:
         folder = Path(data)
         reader = "hands11k" if (folder / "HandInfo.csv").is_file() else "folder"
@@ -139,7 +152,8 @@ def calibrate_model(
         raise ConfigError(
             "An exported model has no people to calibrate with. Give photos of people whom it was not trained on: --data DIR."
         )
-    return calibrate(encoder, examples, whose, progress=progress("calibrate"))
+    check_people([example.identity for example in examples])
+    return examples, whose
 
 
 def open_gallery(
@@ -155,7 +169,7 @@ def open_gallery(
 
     Args:
         gallery: its folder, or its name on a server.
-        model: a run or the version of a SavedModel, where the model has moved; without it the one it was created with.
+        model: a run or an exported SavedModel, where the model has moved; without it the one it was created with.
         store: address of a server, e.g. "milvus+http://127.0.0.1:19530"; "": a folder.
         key_file: file of the key of a protected gallery; without it $HANDNET_GALLERY_KEY, if set.
 
@@ -170,7 +184,14 @@ def _find_source(model: "str | Path | Run") -> dict[str, str]:
     from handnet.config.run_folder import is_run
 
     folder = Path(model) if isinstance(model, str | Path) else model.folder
-    return {"kind": "run" if is_run(folder) else "saved_model", "path": str(folder)}
+    return {"kind": "run", "path": str(folder)} if is_run(folder) else name_export(folder)
+
+
+def name_export(folder: Path) -> dict[str, str]:
+    """Return how a gallery names the version of an exported model that a folder is, or the newest that lies in it."""
+    from handnet.export.exported_model import find_export
+
+    return {"kind": "saved_model", "path": str(find_export(folder) or folder)}
 
 
 def open_bound(

@@ -46,6 +46,7 @@ def evaluate(
     seed: int = 0,
     audit: bool = False,
     explain: int = 0,
+    skip_without_hand: bool = False,
     echo: Echo = print,
     progress: Progress = hide_progress,
 ) -> Evaluation:
@@ -59,6 +60,7 @@ def evaluate(
         seed: random seed for galleries and the bootstrap.
         audit: look for shortcuts too, as `handnet audit` does; takes minutes.
         explain: show for so many of the worst queries which places made them similar, in the report; seconds for each.
+        skip_without_hand: leave photos out that show no hand; without it as the run was trained.
         echo: is given notes, e.g. what was left out of the data set.
         progress: is told of each piece of work.
 
@@ -70,7 +72,7 @@ def evaluate(
 
     folder = find_run_folder(run)
     target = folder / f"eval-{part}" if output is None else Path(output)
-    opened = open_run(folder, str(data), part, echo, progress)
+    opened = open_run(folder, str(data), part, echo, progress, skip_without_hand)
     if seen := describe_seen(opened.run, part):
         echo(f"warning: {seen}")
     check_free_space(target, LEAST_FREE_BYTES)
@@ -128,7 +130,7 @@ def _evaluate_hands(of: "RunPart", target: Path, with_audit: bool, num_explained
     metrics, embedded = evaluate_run(of, with_audit, target)
     replace(embedded, model=origin["weights"], photos=origin["data"]["fingerprint"]).save(target / "embeddings.npz")
     write_metrics(target / "metrics.json", {**metrics, **origin})
-    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, Path(of.dataset.directory), of.part)
+    title, about = f"{of.run.folder.name}: {of.part} people", describe_run(of.run, of.dataset, of.part)
     explained = explain_worst(of, metrics, embedded, num_explained)
     evidence = {}
     if explained:
@@ -176,7 +178,7 @@ def _evaluate_pairs(of: "RunPart", target: Path, page: str) -> dict[str, Any]:
     photos = [(paths[a], paths[b]) for a, b in table.rows]
     title, about = (
         f"{of.run.folder.name}: pairs of {of.part} people",
-        describe_run(of.run, Path(of.dataset.directory), of.part),
+        describe_run(of.run, of.dataset, of.part),
     )
     write_pair_report(target / page, metrics, main, scores[main], table.same, photos, title, about)
     return metrics

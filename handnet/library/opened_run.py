@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from handnet.console import Echo, Progress, hide_progress
+from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
     from handnet.config.run_folder import Run
@@ -40,7 +41,12 @@ class OpenRun(NamedTuple):
 
 
 def open_run(
-    folder: Path, data: str = "", part: str = "", echo: Echo = print, progress: Progress = hide_progress
+    folder: Path,
+    data: str = "",
+    part: str = "",
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+    skip_without_hand: bool = False,
 ) -> OpenRun:
     """Read a run and its data, so that an error in either is printed before TensorFlow starts.
 
@@ -50,6 +56,7 @@ def open_run(
         part: "train", "val" or "test"; "" takes all photos.
         echo: told what was left out of the data set.
         progress: told of each piece of work.
+        skip_without_hand: leave photos without a hand out, even if the run's settings do not ask for it.
 
     Raises:
         RunError: there is no run, or it is damaged.
@@ -58,11 +65,16 @@ def open_run(
     """
     from handnet.config.run_folder import read_run
 
-    return open_data(read_run(folder), data, part, echo, progress)
+    return open_data(read_run(folder), data, part, echo, progress, skip_without_hand)
 
 
 def open_data(
-    run: "Run", data: str = "", part: str = "", echo: Echo = print, progress: Progress = hide_progress
+    run: "Run",
+    data: str = "",
+    part: str = "",
+    echo: Echo = print,
+    progress: Progress = hide_progress,
+    skip_without_hand: bool = False,
 ) -> OpenRun:
     """Read the data of a run that has been read, the same way as `open_run`."""
     from handnet.config.run_folder import read_run_split
@@ -71,5 +83,23 @@ def open_data(
     settings = run.config.data
     folder = data or run.facts["data"]["directory"]
     dataset = read_data(settings.reader, folder, settings.fill_labels, echo, progress)
+    if skip_without_hand or settings.skip_without_hand:
+        dataset = _leave_out_without_hand(run, dataset, echo, progress)
     opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
     return opened._replace(examples=opened.select(part)) if part else opened
+
+
+def _leave_out_without_hand(run: "Run", dataset: "DataSet", echo: Echo, progress: Progress) -> "DataSet":
+    from handnet.data.dataset import leave_known_out
+    from handnet.images.kept_photos import find_kept_files
+
+    known = leave_known_out(dataset, run.facts["data"])
+    if find_kept_files([example.path for example in known.examples], run.config.image) is not None:
+        # All others are in the cache of decoded photos, so there is nothing to look for.
+        for line in known.problems[len(dataset.problems) :]:
+            echo(f"data: {line}")
+        return known
+    start_tensorflow()
+    from handnet.images.without_hand import leave_out_without_hand, skip_without_hand
+
+    return leave_out_without_hand(dataset, skip_without_hand(run.config), echo, progress)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from handnet.console import turn_stderr_aside
 from handnet.errors import ConfigError
+from handnet.networks.garbage import pause_collections
 
 
 def start_tensorflow() -> None:
@@ -43,14 +44,9 @@ def start_tensorflow() -> None:
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
     """Leave the million objects of what is imported out of garbage collections, now and later: they live until the end."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with pause_collections():
         yield
         gc.freeze()
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager

@@ -169,6 +169,7 @@ def train_run(
         progress: told of each piece of work.
     """
     from handnet.config.run_folder import read_run, read_run_split
+    from handnet.images.without_hand import leave_out_without_hand
     from handnet.training.joining import collect_shared_facts
     from handnet.training.nodes import check_same_training, end_together, join_nodes
     from handnet.training.pair_training import train_pairs
@@ -200,6 +201,8 @@ def train_run(
                 echo(f"one process trains the classifier of pairs: handnet train --resume --run {quote(folder)}")
             return run
         if config.pairs.form != "none":
+            # The encoder's training has said what it left out.
+            dataset = leave_out_without_hand(dataset, run.config, lambda line: None, progress)
             train_pairs(run, dataset, echo=echo, progress=progress)
             run = read_run(folder)
     except KeyboardInterrupt:

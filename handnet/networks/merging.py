@@ -30,7 +30,7 @@ def merge_function(function: FunctionDef) -> None:
 
 
 def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
-    """Merge equal nodes of a graph, its functions left as they are; what it computes stays the same to the bit.
+    """Merge equal nodes of a graph and of its functions; what it computes stays the same to the bit.
 
     Args:
         graph: changed in place.
@@ -39,15 +39,21 @@ def merge_graph(graph: GraphDef, kept: Collection[str]) -> None:
     pinned = {*kept, *_list_neighbours(graph.node)}
     while merged := _find_equal(graph.node, pinned):
         _drop(graph.node, merged)
+    for function in graph.library.function:
+        merge_function(function)
 
 
 def _find_equal(nodes: Iterable[NodeDef], pinned: Collection[str]) -> dict[str, str]:
-    """Return the nodes whose inputs are the same now as those of a node before them, each with that node's name."""
+    """Return the nodes that equal a node before them, each with that node's name.
+
+    Of inputs that come earlier it counts which node they equal, so one round finds all where nodes follow their inputs, as they
+    mostly do.
+    """
     first: dict[bytes, str] = {}
     merged: dict[str, str] = {}
     for node in nodes:
         if node.op in _PURE and node.name not in pinned:
-            name = first.setdefault(_describe(node), node.name)
+            name = first.setdefault(_describe(node, merged), node.name)
             if name != node.name:
                 merged[node.name] = name
     return merged
@@ -63,7 +69,7 @@ def _drop(nodes: Any, merged: dict[str, str]) -> None:
 
 
 def _merge_once(function: FunctionDef) -> bool:
-    """Merge the nodes whose inputs are the same now; return whether there were any, since more may be equal then."""
+    """Merge equal nodes; return whether there were any, since more may be equal then."""
     merged = _find_equal(function.node_def, set(_list_neighbours(function.node_def)))
     if not merged:
         return False
@@ -98,9 +104,10 @@ def _list_neighbours(nodes: Iterable[NodeDef]) -> Iterator[str]:
             yield from (place.decode().removeprefix("loc:@") for place in node.attr["_class"].list.s)
 
 
-def _describe(node: NodeDef) -> bytes:
+def _describe(node: NodeDef, merged: Mapping[str, str]) -> bytes:
     """Return what two nodes have in common that compute the same."""
-    described = NodeDef(op=node.op, device=node.device, input=node.input, attr=node.attr)
+    inputs = [_rename(source, merged) for source in node.input]
+    described = NodeDef(op=node.op, device=node.device, input=inputs, attr=node.attr)
     return bytes(described.SerializeToString(deterministic=True))
 
 

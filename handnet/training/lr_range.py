@@ -19,6 +19,7 @@ from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError
 from handnet.files import write_with
 from handnet.images.finder_choice import settle_hand_finder
+from handnet.images.without_hand import leave_out_without_hand
 from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.batches import build_training_data, plan_training
@@ -73,6 +74,7 @@ def try_encoder_rates(job: Job, low: float, high: float, num_steps: int) -> LrRa
     # Who looks similar is known only after an epoch; a range is over before.
     config = replace(job.config, sampler=replace(job.config.sampler, alike_fraction=0.0))
     config = settle_hand_finder(config, [example.path for example in job.dataset.examples], job.echo)
+    job = job._replace(dataset=leave_out_without_hand(job.dataset, config, job.echo, job.progress))
     people = select_people(job)._replace(validation=[])
     plan = plan_training(people.training, config)
     loss = build_training_loss(config, plan.num_identities, has_views(people.training))

@@ -14,6 +14,7 @@ from handnet.data.splits.rules import make_split
 from handnet.embedding.encode import compute_vectors
 from handnet.errors import ConfigError, RunError
 from handnet.images.finder_choice import settle_hand_finder
+from handnet.images.without_hand import leave_out_without_hand
 from handnet.training.pair_training import describe_pairs, fit_pairs, score_pairs_with
 from handnet.training.session import Job, People, open_session
 
@@ -50,6 +51,7 @@ def overfit_pairs(
     if count < 2:
         raise ConfigError(f"--overfit needs 2 pairs or more. Received: {count}.")
     config = settle_hand_finder(config, [example.path for example in dataset.examples], echo)
+    dataset = leave_out_without_hand(dataset, config, echo, progress)
     split = make_split(config.data.split, dataset, config.data.split_options)
     table = thin_pairs(select_pairs(dataset, split, "train", config.pairs.num_drawn, config.train.seed), count)
     job = Job(config, dataset, echo=echo, progress=progress)

@@ -279,4 +279,5 @@ def _describe_data(dataset: DataSet, people: People, fingerprint: str) -> dict[s
         "num_photos": {"train": len(training), "val": len(validation)},
         "problems": list(dataset.problems),
         "notes": list(dataset.notes),
+        **({"without_hand": list(dataset.without_hand)} if dataset.without_hand else {}),
     }

@@ -10,6 +10,7 @@ from handnet.console import Echo, Progress, hide_progress
 from handnet.data.dataset import DataSet
 from handnet.files import hold_lock
 from handnet.images.finder_choice import settle_hand_finder
+from handnet.images.without_hand import leave_out_without_hand
 from handnet.networks.heads import select_head
 from handnet.networks.tensorflow_errors import explain_failures
 from handnet.training.closed_form import find_head
@@ -56,6 +57,7 @@ def train(
     """
     with hold_lock(folder) if nodes.is_first else contextlib.nullcontext(), explain_failures(folder):
         config = settle_hand_finder(config, [example.path for example in dataset.examples], echo)
+        dataset = leave_out_without_hand(dataset, config, echo, progress)
         return METHODS[select_head(config.model).method](
             Job(config, dataset, folder, resume, command, echo, warn, progress, nodes)
         )

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from click.testing import CliRunner
+import pytest
+from click.testing import CliRunner, Result
 
 from handnet.cli.main import cli
 from handnet.config.run_folder import Run
@@ -37,6 +38,41 @@ def test_a_run_without_a_calibration_says_how_to_get_one(command: CommandLine, f
     write_jpeg(Path("a.jpg"))
     line = command.fail("verify", "run", "a.jpg", "a.jpg")
     assert "'run' has no calibration yet: evaluate it first with handnet eval run" in line
+
+
+def ask(run: Run, *more: str) -> Result:
+    first, second = sorted((run.folder.parent / "data").glob("*/*.png"))[:2]
+    return CliRunner().invoke(cli, ["verify", str(run.folder), str(first), str(second), *more])
+
+
+def test_the_first_answer_is_given_before_what_the_next_one_needs_is_kept(
+    pairs_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("handnet.embedding.freeze_encoder.keep_frozen", stop)
+        stopped = ask(pairs_run)
+    assert stopped.stdout.startswith("the same person: probability")
+    assert "kept for the next time" in stopped.stderr
+    assert read_frozen(pairs_run) is None, "nothing half kept"
+    first = ask(pairs_run)
+    assert (first.exit_code, first.stdout) == (0, stopped.stdout)
+    again = ask(pairs_run)
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.split(":")[0] == "the same person"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_cache_that_cannot_be_written_costs_a_warning_and_no_answer(
+    pairs_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDNET_CACHE", "/proc/handnet")
+    result = ask(pairs_run)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("the same person: probability")
+    assert "the next answer will take as long as this one: Cannot write in '/proc'" in result.stderr
 
 
 def test_verify_on_the_command_line(pairs_run: Run, tmp_path: Path) -> None:

@@ -278,6 +278,24 @@ def test_an_engine_that_is_far_off_is_refused_before_anything_is_kept(
     assert not list_files()
 
 
+def test_a_larger_error_is_accepted_where_the_user_asks_for_bfloat16(
+    tmp_path: Path, other_engine: dict[str, float]
+) -> None:
+    paths, config = write_photos(tmp_path, 6), tiny_config()
+    exact = compute(paths, config, engine="tensorflow")
+    spread = float(np.linalg.norm(exact - exact.mean(axis=0)) / np.sqrt(exact.size))
+    other_engine["error"] = 0.3 * spread
+    with pytest.raises(RunError, match=r"of what photos differ by, expected at most 0\.25"):
+        compute(paths, config, engine="openvino-bfloat16")
+    other_engine["error"] = 0.2 * spread
+    quick = compute(paths, config, engine="openvino-bfloat16")
+    np.testing.assert_allclose(quick - exact, 0.2 * spread, rtol=1e-3, atol=1e-5)
+    with pytest.raises(RunError, match=r"of what photos differ by, expected at most 0\.1\."):
+        compute(paths, config, engine="openvino")
+    other_engine["error"] = 10.0
+    assert (compute(paths, config, engine="openvino-bfloat16") == quick).all(), "they are kept"
+
+
 def test_each_kind_of_views_goes_to_the_engine_that_its_number_is_worth(
     tmp_path: Path, other_engine: dict[str, float]
 ) -> None:

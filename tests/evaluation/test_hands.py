@@ -31,5 +31,5 @@ def test_thresholds_are_for_the_test_part_alone_and_baselines_for_each(
     on_val, _ = evaluate_run(of._replace(part="val"))
     assert not on_val.get("calibration")
     assert not on_val["verification"]["thresholds"]
-    about = describe_run(run, Path(dataset.directory), "test")
+    about = describe_run(run, dataset, "test")
     assert (about["run"], about["seed"]) == (str(run.folder), str(run.config.train.seed))

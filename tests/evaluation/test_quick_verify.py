@@ -8,7 +8,7 @@ from handnet.config.run_folder import Run
 from handnet.embedding.freeze_encoder import keep_frozen
 from handnet.errors import DataError
 from handnet.evaluation.quick_verify import verify_quickly
-from handnet.evaluation.verify import load_verifier, verify_photos
+from handnet.evaluation.verify import load_verifier, verify_once
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from tests.quick_answer import answer_without_tensorflow
@@ -27,7 +27,7 @@ def test_the_answer_is_the_ordinary_one_without_tensorflow(pairs_run: Run, tmp_p
     photos = sorted(str(path) for path in (pairs_run.folder.parent / "data").glob("*/*.png"))
     first, second = photos[0], photos[-1]
     verifier = load_verifier(pairs_run, load_encoder(pairs_run))
-    [expected] = verify_photos(verifier, [(first, second)])
+    expected = verify_once(verifier, first, second).verdict
     assert verifier.classifier is not None
     keep_frozen(pairs_run, verifier.encoder, verifier.classifier.classifier, "", [first, second])
     found = verify_quickly(pairs_run, first, second, pytest.fail)

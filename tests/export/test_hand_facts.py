@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from handnet.config.image import ImageConfig
-from handnet.export.compare_archive import compare_archive
+from handnet.export.compare_archive import Reference, compare_archive
 from handnet.export.signatures import decide_pairs, write_archive
 from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import NOT_ONE
@@ -94,34 +94,36 @@ def test_models_without_landmarks_say_what_they_always_said(exported: Exported) 
     assert set(outputs) == {"embeddings", "ok"}
 
 
+@pytest.mark.parametrize(("finding", "quality"), [(b"several hands", 1.0), (b"one hand", 0.0)])
 def test_the_check_of_an_export_knows_which_photos_have_no_answer(
-    photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+    finding: bytes, quality: float, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of the photos with vectors the second shows several hands, and the third too little of one.
-    findings, qualities = [b"one hand", b"no hand", b"several hands", b"one hand"], [1.0, 0.0, 1.0, 0.0]
+    # Of the photos with vectors the second shows several hands or too little of one; the third is in `embed` alone.
+    findings, qualities = [b"one hand", b"no hand", finding, b"one hand"], [1.0, 0.0, quality, 1.0]
     vectors = np.array([[1, 0], [0, 0], [0.6, 0.8], [0.8, 0.6]], np.float32)
-    ok, answered = np.array([True, False, True, True]), np.array([True, False, False, False])
+    ok, answered = np.array([True, False, True, True]), np.array([True, False, False, True])
 
     def answer(fit: np.ndarray) -> dict[str, tf.Tensor]:
         similarity = tf.constant(np.where(fit, 1.0, 0.0), tf.float32)
         return {**decide_pairs(similarity, tf.constant(fit), CALIBRATION), "ok": tf.constant(fit)}
 
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
-        facts = {"finding": tf.constant(findings), "quality": tf.constant(qualities)}
-        return {"embeddings": tf.constant(vectors), "ok": tf.constant(ok), **facts}
+        all_facts = {"embeddings": vectors, "ok": ok, "finding": findings, "quality": qualities}
+        return {name: tf.constant(fact[: len(photos)]) for name, fact in all_facts.items()}
 
-    turn = itertools.cycle([0, 2, 3])
+    turn = itertools.cycle([0, 2])
     signatures = {
         "embed": embed,
         "serving_default": embed,
         "embed_pixels": lambda images: {"embeddings": tf.constant(vectors[[next(turn)]])},
-        "verify": lambda first, second: answer(verified),
+        "verify": lambda first, second: answer(verified[: len(first)]),
         "verify_pixels": lambda first, second: answer(answered[[next(turn)]]),
     }
     monkeypatch.setattr(tf.saved_model, "load", lambda folder: SimpleNamespace(signatures=signatures))
     paths, image = [str(photos[name]) for name in ("jpeg", "png", "bmp")], ImageConfig(size_px=32)
+    expected = Reference(np.zeros((3, 32, 32, 3), np.uint8), vectors[ok])
     verified = answered
-    assert compare_archive(Path(), paths, vectors[ok], image, CALIBRATION) < 1e-6
+    assert compare_archive(Path(), paths, lambda: expected, image, CALIBRATION) < 1e-6
     # One that compares them all the same is not what was promised.
     verified = ok
-    assert compare_archive(Path(), paths, vectors[ok], image, CALIBRATION) == np.inf
+    assert compare_archive(Path(), paths, lambda: expected, image, CALIBRATION) == np.inf

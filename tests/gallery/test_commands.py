@@ -107,7 +107,7 @@ def test_rates_are_read_and_refused(gallery: Path, folders: Path) -> None:
     ask = ["identify", gallery, photo, "--view", "dorsal", "--fpir"]
     assert "best estimate for 30 %" in call(*ask, "30%")
     assert "the interval ends at 60 % at most" in call(*ask, "60%", "--fpir-bound", "upper")
-    assert "12 calibration people who are not enrolled cannot carry a rate of 0.01" in fail(
+    assert "12 calibration people who are not enrolled cannot carry a rate of 1 %" in fail(
         "identify", gallery, photo, "--view", "dorsal", "--fpir", "1%"
     )
     for text in ("0", "120%", "many"):
@@ -232,7 +232,7 @@ def test_mistakes_are_one_line(world: World, gallery: Path, folders: Path) -> No
     assert "needs a model" in fail("gallery", "create", folders / "x")
     assert "not both" in fail("gallery", "create", folders / "x", "--run", world.run, "--model", world.model)
     assert "There is no gallery" in fail("gallery", "list", folders / "x")
-    assert "There is no model at" in fail("gallery", "create", folders / "x", "--run", folders / "gone")
+    assert "There is no run folder" in fail("gallery", "create", folders / "x", "--run", folders / "gone")
     assert not (folders / "x").exists()
     broken = folders / "broken.jpg"
     broken.write_bytes(photo.read_bytes()[:500])
@@ -265,7 +265,9 @@ def test_names_that_no_file_system_takes_are_one_line(gallery: Path, world: Worl
     long = "x" * 300
     assert "Cannot read the gallery" in fail("gallery", "list", long)
     assert "Cannot write" in fail("gallery", "create", long, "--run", world.run)
-    assert "There is no model" in fail("gallery", "create", gallery.parent / "new", "--run", long)
+    for option, said in (("--run", "There is no run folder"), ("--model", "no people to calibrate")):
+        assert said in fail("gallery", "create", gallery.parent / "new", option, long)
+    assert "There is no run folder" in fail("verify", long, "a.jpg", "b.jpg")
     assert "Expected a folder of people" in fail("gallery", "import", gallery, long)
 
 

@@ -264,7 +264,7 @@ def test_vectors_of_another_model_are_refused(people: Gallery, tmp_path: Path) -
 
 
 def test_rate_that_the_calibration_cannot_carry(people: Gallery) -> None:
-    with pytest.raises(EvaluationError, match="60 calibration people who are not enrolled cannot carry a rate of 0.01"):
+    with pytest.raises(EvaluationError, match="60 calibration people who are not enrolled cannot carry a rate of 1 %"):
         people.identify(take_photo(1), fpir=0.01)
     answer = people.identify(take_photo(1))[0]
     assert answer.threshold is not None

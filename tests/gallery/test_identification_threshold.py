@@ -106,7 +106,7 @@ def test_larger_galleries_and_lower_rates_need_higher_thresholds() -> None:
 @pytest.mark.parametrize(
     ("num_people", "enrolled", "rate", "words"),
     [
-        (20, 5, 0.01, "20 calibration people who are not enrolled cannot carry a rate of 0.01"),
+        (20, 5, 0.01, "20 calibration people who are not enrolled cannot carry a rate of 1 %"),
         (40, 1000, 0.1, "pairs of calibration people, for 1,000 enrolled"),
         (20, 5, 5e-324, "more than can be counted"),
         (20, 5, 0.0, "between 0 and 1"),

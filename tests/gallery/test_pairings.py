@@ -10,6 +10,7 @@ from handnet.gallery.pairings import (
     MIN_PEOPLE,
     Matching,
     Pairing,
+    check_people,
     fit_matching,
     list_pairings,
     matching_from_json,
@@ -110,6 +111,11 @@ def test_too_few_people_are_refused_in_words() -> None:
         fit_matching(vectors, ["0", "0", "1", "1", "2", "2"], kinds)
     with pytest.raises(EvaluationError, match="0 people have such pairs"):
         fit_matching(np.zeros((0, 4), np.float32), [], [])
+    # As soon as it is known whose photos they are.
+    for people, why in ((["0", "0", "1", "1", "2"], "2 people have such pairs"), ([], "there are no photos")):
+        with pytest.raises(EvaluationError, match=why):
+            check_people(people)
+    check_people([*"0123401234"])
 
 
 def test_what_cannot_be_fitted_is_said() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 import handnet
+from handnet.cli._gallery import ModelChoice
 from handnet.console import Count, hide_progress
 from handnet.data.example import Example
+from handnet.export.exported_model import FACTS_FILE
 from handnet.gallery import Gallery
 from handnet.gallery.pairings import Matching
-from handnet.library.bound_gallery import create_bound
+from handnet.library.bound_gallery import create_bound, name_export
 from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
 from tests.tiny import write_tiny
 
@@ -45,10 +47,10 @@ def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
 
     monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: SimulatedEncoder())
     monkeypatch.setattr("handnet.gallery.bound_models.calibrate", calibrate)
-    data = write_tiny(tmp_path / "data", num_people=3, photos_per_view=1)
+    data = write_tiny(tmp_path / "data", num_people=5, photos_per_view=1)
     with handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data, review="off") as made:
         made.add("Ada", take_photo(1, "palmar"))
-    assert seen == [(3, "the people of data")]
+    assert seen == [(5, "the people of data")]
     with handnet.open_gallery(tmp_path / "people") as opened:
         assert opened.identify(take_photo(1, "dorsal"))[0].matches[0].name == "Ada"
     with pytest.raises(handnet.HandnetError, match="exists already"):
@@ -86,6 +88,26 @@ def test_a_store_that_cannot_be_made_is_refused_before_the_model_is_calibrated(
             print,
             hide_progress,
         )
+
+
+def test_too_few_people_are_refused_before_the_model_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: pytest.fail("loaded"))
+    data = write_tiny(tmp_path / "data", num_people=3, photos_per_view=1)
+    with pytest.raises(handnet.HandnetError, match="3 people have such pairs, and it takes 5"):
+        handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data)
+
+
+def test_of_an_exported_model_the_newest_version_is_taken(tmp_path: Path) -> None:
+    for version in ("2", "10"):
+        folder = tmp_path / "hands" / version
+        folder.mkdir(parents=True)
+        for name in (FACTS_FILE, "saved_model.pb"):
+            (folder / name).write_bytes(b"")
+    newest = {"kind": "saved_model", "path": str(tmp_path / "hands" / "10")}
+    assert name_export(tmp_path / "hands") == newest
+    assert ModelChoice(None, tmp_path / "hands").find() == newest
+    assert name_export(tmp_path / "hands" / "2")["path"].endswith("2")
+    assert name_export(tmp_path)["path"] == str(tmp_path), "what it is not is said where it is loaded"
 
 
 def test_a_gallery_whose_model_cannot_be_loaded_is_closed_again(

@@ -13,7 +13,7 @@ import handnet
 from handnet.config.run_folder import Run
 from handnet.data.blank_rule import BLANK
 from handnet.errors import DataError, RunError
-from handnet.evaluation.verify import load_verifier, verify_photos
+from handnet.evaluation.verify import load_verifier, verify_once
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from tests.photos import USABLE, write_zeroed_jpeg
@@ -49,7 +49,7 @@ def test_paths_bytes_and_arrays_give_the_same_vectors(pairs_run: Run, colours: l
 
 def test_verify_says_the_same_as_the_command(pairs_run: Run, colours: list[Path]) -> None:
     first, second = colours[0], colours[-1]
-    expected = verify_photos(load_verifier(pairs_run, load_encoder(pairs_run)), [(str(first), str(second))])[0]
+    expected = verify_once(load_verifier(pairs_run, load_encoder(pairs_run)), str(first), str(second)).verdict
     found = handnet.load(pairs_run).verify(first, second.read_bytes())
     assert (found.same, found.system, found.threshold) == (expected.same, "pair classifier", expected.threshold)
     assert found.score == pytest.approx(expected.score, abs=1e-5)

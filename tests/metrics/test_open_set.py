@@ -50,7 +50,7 @@ def test_rates_by_hand():
     assert figures["thresholds"]["0.3"] == pytest.approx(0.135)
     assert figures["chance"] == {"0.3": pytest.approx(0.97), "0.1": pytest.approx(0.99)}
     assert list(figures["refused"]) == ["0.01"]
-    assert "38 people who are not enrolled cannot carry a rate of 0.01" in figures["refused"]["0.01"]
+    assert "38 people who are not enrolled cannot carry a rate of 1 %" in figures["refused"]["0.01"]
     low, high = figures["interval"]["0.3"]
     assert low < 1 / 6 < high
 

@@ -18,7 +18,7 @@ from handnet.data.readers import read_dataset
 from handnet.data.readers.folder import read_folder
 from handnet.data.splits.rules import make_split
 from handnet.errors import DataError, RunError
-from handnet.evaluation.verify import load_verifier, verify_photos
+from handnet.evaluation.verify import load_verifier, verify_once
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.networks.pair_classifier import PAIR_FORMS
@@ -118,9 +118,8 @@ def test_the_exported_model_judges_pairs_as_verify_does(pairs_run: Run, tmp_path
     assert result.exit_code == 0, result.output
     assert "verify_pixels" in result.output
     photos = [str(path) for path in sorted((pairs_run.folder.parent / "data").glob("*/*.png"))[::11]]
-    expected = verify_photos(
-        load_verifier(pairs_run, load_encoder(pairs_run)), [(photos[0], photo) for photo in photos]
-    )
+    verifier = load_verifier(pairs_run, load_encoder(pairs_run))
+    expected = [verify_once(verifier, photos[0], photo).verdict for photo in photos]
     signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
     contents = [Path(photo).read_bytes() for photo in photos]
     pixels = np.stack([np.asarray(Image.open(photo)) for photo in photos])

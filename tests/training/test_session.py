@@ -100,9 +100,9 @@ def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(datas
     line, of_validation = (line for line in lines if "have seen" in line)
     assert f"the weights of the run {str(first.folder)!r} have seen 1 of 2 test people (4 of their photos)" in line
     assert second.facts["test_seen_by_weights"]["num_people"] == 1
-    assert describe_run(second, tmp_path, "test")["warning"] == line
+    assert describe_run(second, dataset, "test")["warning"] == line
     assert "validation people" in of_validation
-    assert describe_run(second, tmp_path, "val")["warning"] == of_validation
+    assert describe_run(second, dataset, "val")["warning"] == of_validation
     assert second.facts["identical_photos"] == {"under_two_people": 0, "in_two_parts": 0}
 
 

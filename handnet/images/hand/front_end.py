@@ -24,6 +24,7 @@ from handnet.images.hand.regions import (
 )
 from handnet.images.hand.side_and_view import NUM_FEATURES, find_thumb_side, score_view
 from handnet.images.hand_models.models import HandModels
+from handnet.images.traced_once import trace_once
 
 CROP_PX = 224
 NUM_LANDMARKS = 21
@@ -66,6 +67,7 @@ class Hands(NamedTuple):
     features: tf.Tensor
 
 
+@trace_once
 def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
     """Find the hands of one photo.
 

@@ -17,6 +17,7 @@ from handnet.images.hand.morphology import fill_holes, grow
 from handnet.images.hand.pixel_measures import FIRST_MASK, NEVER, measure_pixels
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
+from handnet.images.traced_once import trace_once
 
 SIZE_PX = 144
 # The border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of this; and
@@ -36,6 +37,7 @@ class PlacedMask(NamedTuple):
     region: Regions
 
 
+@trace_once
 def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     """Return the mask of one hand, from its landmarks and the colours around them.
 

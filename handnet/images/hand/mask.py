@@ -10,6 +10,7 @@ import tensorflow as tf
 from handnet.images.antialias import resize_antialiased
 from handnet.images.hand.morphology import WORKING_SIZE_PX, close, erode, fill_holes, find_deepest, grow
 from handnet.images.hand.pose import find_pose, per_image, rotate
+from handnet.images.traced_once import trace_once
 
 # Mean of the three colours, 0..255. In 40 photos of 11k Hands the darkest hand has a mean of 97.
 _DARKEST_SKIN = 24.0
@@ -94,6 +95,7 @@ def segment_small(images: tf.Tensor) -> tf.Tensor:
     return segment_with_depth(images)[0]
 
 
+@trace_once
 def segment_with_depth(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return what `segment_small` does, and a depth (B,) that each mask has at least: `find_pose` is quicker with it."""
     score, (red, green, blue) = score_foreground(images)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from handnet.images.traced_once import trace_once
+
 WORKING_SIZE_PX = 160
 # Layers that are taken off a mask at once, as often as something is left; then half as many, and so on.
 _MOST_LAYERS = 16
@@ -68,12 +70,15 @@ def _hold_line(left: tf.Tensor, step: tf.Tensor, length: int) -> tf.Tensor:
     Returns:
         bool (B, N - (length - 1) * step), by the line's first pixel.
     """
-    known = 1
+    known, offset = 1, step
+    origin, each = tf.constant([0, 0]), tf.constant([1, 1])
     while known < length:
-        more = min(known, length - known)
-        offset = more * step
-        left = tf.strided_slice(left, [0, 0], -offset, end_mask=1) & tf.strided_slice(left, offset, [0, 0], end_mask=3)
-        known += more
+        if known > 1:
+            offset = offset + offset if known <= length - known else (length - known) * step
+        left = tf.strided_slice(left, origin, -offset, each, end_mask=1) & tf.strided_slice(
+            left, offset, origin, each, end_mask=3
+        )
+        known += min(known, length - known)
     return left
 
 
@@ -207,10 +212,14 @@ def find_deepest(mask: tf.Tensor, at_least: tf.Tensor | None = None) -> tuple[tf
         The largest depth of each in pixels, (B,) float32, that of the outermost pixels being 1 and that of an empty mask 0;
         and the pixels that are so deep, (B, H, W) bool.
     """
+    return _find_deepest(_read(mask), at_least)
+
+
+@trace_once
+def _find_deepest(masked: tf.Tensor, at_least: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     # Whatever is worn off over the sides of a row comes to lie in these columns.
     space = _MOST_LAYERS if at_least is None else _MOST_KNOWN_LAYERS
-    shape = tf.shape(mask)
-    masked = _read(mask)
+    shape = tf.shape(masked)
     inside = tf.pad(masked, [[0, 0], [0, 0], [0, space]], constant_values=True)
     width = shape[2] + space
     beside = tf.reshape(tf.pad(tf.zeros(shape[1:3], tf.bool), [[0, 0], [0, space]], constant_values=True), (1, -1))
@@ -305,6 +314,7 @@ def _wear_off_known(flat: tf.Tensor, half: tf.Tensor, width: tf.Tensor, lines: l
     reach = half * (1 + 2 * width)
     left = tf.pad(flat, [[0, 0], [reach, reach]], constant_values=True)
     size = tf.shape(flat)[1] + 2 * reach
+    origin, each = tf.constant([0, 0]), tf.constant([1, 1])
     for line in lines:
         # The length of a line as it is doubled until it is long enough; then it stays so.
         longest = _MOST_KNOWN_LAYERS // 2 * line.share + 1
@@ -312,8 +322,8 @@ def _wear_off_known(flat: tf.Tensor, half: tf.Tensor, width: tf.Tensor, lines: l
         begins = tf.unstack((known[1:] - known[:-1])[:, tf.newaxis] * line.step)
         sizes = tf.unstack(size + (1 - known[1:, tf.newaxis]) * line.step)
         for begin, end in zip(begins, sizes, strict=True):
-            left = tf.strided_slice(left, [0, 0], end, begin_mask=1, end_mask=1) & tf.strided_slice(
-                left, begin, [0, 0], end_mask=3
+            left = tf.strided_slice(left, origin, end, each, begin_mask=1, end_mask=1) & tf.strided_slice(
+                left, begin, origin, each, end_mask=3
             )
         size = sizes[-1][1]
     return left

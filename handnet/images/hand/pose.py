@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from handnet.images.hand.morphology import find_deepest
+from handnet.images.traced_once import trace_once
 
 # The wrist is cut this many palm radii below the palm's centre: below the heel of every hand seen, above a watch.
 WRIST_CUT_RADII = 1.35
@@ -28,6 +29,7 @@ class Pose(NamedTuple):
     middle: tf.Tensor
 
 
+@trace_once
 def find_pose(mask: tf.Tensor, start: tf.Tensor | None = None, at_least: tf.Tensor | None = None) -> Pose:
     """Return where the hand of each mask lies, from its outline.
 

@@ -130,11 +130,13 @@ def halve_photo(photo: tf.Tensor, is_large: Callable[[tf.Tensor], tf.Tensor]) ->
     Returns:
         The photo, and its scale: the place p of the photo is (p + 0.5) * scale - 0.5 in it.
     """
-    photo, scale = photo[tf.newaxis], tf.constant(1.0)
-    for _ in range(MAX_HALVINGS):
-        halve = is_large(scale)
-        photo = tf.cond(halve, lambda photo=photo: tf.nn.avg_pool2d(photo, 2, 2, "SAME"), lambda photo=photo: photo)
-        scale = tf.where(halve, scale / 2.0, scale)
+    photo, scale = tf.while_loop(
+        lambda _, scale: is_large(scale),
+        lambda photo, scale: (tf.nn.avg_pool2d(photo, 2, 2, "SAME"), scale / 2.0),
+        (photo[tf.newaxis], tf.constant(1.0)),
+        shape_invariants=(tf.TensorShape((1, None, None, photo.shape[-1])), tf.TensorShape(())),
+        maximum_iterations=MAX_HALVINGS,
+    )
     return photo[0], scale
 
 

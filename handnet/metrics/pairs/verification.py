@@ -105,7 +105,7 @@ def refuse_rate(rate: float, num_units: int, units: str) -> str:
         return ""
     # The quotient of a rate next to zero is infinite.
     needed = f"{int(np.ceil(3 / rate)):,}" if rate > _LOWEST_COUNTED_RATE else "more than can be counted"
-    return f"{num_units:,} {units} cannot carry a rate of {rate:g}: by the rule of three it takes {needed}"
+    return f"{num_units:,} {units} cannot carry a rate of {100 * rate:g} %: by the rule of three it takes {needed}"
 
 
 def choose_threshold(pairs: PairScores, criterion: str = "equal_error") -> float:

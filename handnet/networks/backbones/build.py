@@ -95,6 +95,7 @@ def build_backbone(
             drop_path_rate=drop_path_rate,
             recompute=recompute,
             seed=seed,
+            all_tokens=bool(taps),
         )
     else:
         model = backbone.build(image_size_px)

@@ -48,7 +48,7 @@ class Backbone:
 
     Attributes:
         build: (image_size_px) -> model, named as the entry; transformers also take `lora_rank`, `lora_alpha`,
-            `drop_path_rate`, `recompute` and `seed`.
+            `drop_path_rate`, `recompute`, `seed` and `all_tokens`.
         blocks: regular expression of the blocks' names, with which their layers' names begin, for "last-N", layer decay
             and features of several depths; "" where there are no blocks.
         defaults: the settings that follow from the choice of this backbone. `image.size_px`, `model.weights` and

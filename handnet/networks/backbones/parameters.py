@@ -87,6 +87,6 @@ def _count_outputs(layer: keras.layers.Layer) -> int:
 def _count_inside_block(block: keras.layers.Layer) -> int:
     # What TensorFlow without XLA was seen to keep: 14 arrays of the tokens' width; of the hidden width 4, or 7 where it is
     # gated; logits, weights and their gradient in the attention.
-    _, tokens, width = block.output.shape
+    _, tokens, width = block.input.shape
     hidden = block.hidden_width * (7 if block.gated else 4)
     return tokens * (14 * width + hidden) + 3 * block.num_heads * tokens * tokens

@@ -109,7 +109,7 @@ def test_rates_beyond_the_number_of_people_are_refused():
     assert refuse_rate(0.01, 820, "pairs") == ""
     for rate in (5e-324, 0.0):
         assert "more than can be counted" in refuse_rate(rate, 820, "pairs")
-    assert "820 pairs cannot carry a rate of 0.001: by the rule of three it takes 3,000" in refuse_rate(
+    assert "820 pairs cannot carry a rate of 0.1 %: by the rule of three it takes 3,000" in refuse_rate(
         0.001, 820, "pairs"
     )
     part = make_part(*draw_part(np.random.default_rng(5), num_people=30))

@@ -64,11 +64,13 @@ def sample(images: Any, y: Any, x: Any) -> Any:
     y, x = ops.clip(y, 0.0, height - 1.0), ops.clip(x, 0.0, width - 1.0)
     top, left = ops.clip(ops.floor(y), 0.0, height - 2.0), ops.clip(ops.floor(x), 0.0, width - 2.0)
     down, right = (y - top)[..., None], (x - left)[..., None]
-    flat = ops.reshape(images, (-1, height * width, channels))
-    index = ops.cast(top, "int32") * width + ops.cast(left, "int32")
-    # The four pixels around each place are picked at once: each pick is some fifty operations of a graph.
+    # The pixels of all pictures as rows: to pick along an axis of each picture would be some fifty operations of a graph.
+    rows = ops.reshape(images, (-1, channels))
+    first = ops.reshape(ops.arange(ops.shape(images)[0], dtype="int32") * (height * width), (-1, 1))
+    index = first + ops.cast(top, "int32") * width + ops.cast(left, "int32")
+    # The four pixels around each place are picked at once.
     corners = ops.concatenate([index + offset for offset in (0, 1, width, width + 1)], axis=1)
-    picked = ops.split(ops.take_along_axis(flat, corners[..., None], axis=1), 4, axis=1)
+    picked = ops.split(ops.take(rows, corners, axis=0), 4, axis=1)
     upper = picked[0] * (1.0 - right) + picked[1] * right
     lower = picked[2] * (1.0 - right) + picked[3] * right
     return upper * (1.0 - down) + lower * down

@@ -20,6 +20,8 @@ _DARK = 8.0
 _DIM = 16.0
 # Colour differences are smaller than differences of lightness, and as telling.
 _CHROMA_GAIN = 3.0
+# Of the three colours.
+_GAINS = np.array([1.0, _CHROMA_GAIN, _CHROMA_GAIN], np.float32)
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -140,12 +142,12 @@ def _count_gradients(planes: Any, sigma_px: float, weight: Any = 1.0) -> Any:
     length = length * weight
     pool = gaussian_rows(size, CELLS, size / CELLS / 2.0)
     edge = np.cos(2.0 * np.pi / ORIENTATIONS)
-    counts = []
-    for k in range(ORIENTATIONS):
-        angle = 2.0 * np.pi * k / ORIENTATIONS
-        nearness = ops.relu((cosine * np.cos(angle) + sine * np.sin(angle) - edge) / (1.0 - edge))
-        counts.append(ops.matmul(ops.matmul(pool, length * nearness), pool.T))
-    return ops.sqrt(_flatten(ops.stack(counts, axis=1), _GRADIENTS) + 1e-9)
+    # All orientations at once, (B, 8, S, S): one by one they are most of the operations of a graph.
+    angles = (2.0 * np.pi / ORIENTATIONS * np.arange(ORIENTATIONS)).reshape(-1, 1, 1)
+    cosines, sines = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    nearness = ops.relu((cosine[:, None] * cosines + sine[:, None] * sines - edge) / (1.0 - edge))
+    counts = ops.matmul(ops.matmul(pool, length[:, None] * nearness), pool.T)
+    return ops.sqrt(_flatten(counts, _GRADIENTS) + 1e-9)
 
 
 def _shift(planes: Any, axis: int, by: int) -> Any:
@@ -158,48 +160,45 @@ def _erode(hand: Any, radius_px: int) -> Any:
     return 1.0 - ops.max_pool(1.0 - hand[..., None], 2 * radius_px + 1, strides=1, padding="same")[..., 0]
 
 
-def _split_colours(images: Any, hand: Any) -> list[Any]:
-    """Return lightness, red to green and green to blue, each (B, S, S), zero on the ground."""
+def _split_colours(images: Any, hand: Any) -> Any:
+    """Return lightness, red to green and green to blue, (B, 3, S, S), zero on the ground."""
     logs = ops.log((images + _DARK) / (255.0 + _DARK)) * hand[..., None]
     red, green, blue = (logs[..., k] for k in range(3))
-    return [(red + green + blue) / 3.0, _CHROMA_GAIN * (red - green), _CHROMA_GAIN * (green - blue)]
+    return ops.stack([(red + green + blue) / 3.0, _CHROMA_GAIN * (red - green), _CHROMA_GAIN * (green - blue)], axis=1)
 
 
-def _lay_out_colours(colours: list[Any]) -> Any:
-    size = colours[0].shape[1]
+def _lay_out_colours(colours: Any) -> Any:
+    size = colours.shape[2]
     pool = gaussian_rows(size, CELLS, size / CELLS / 2.0)
-    cells = [_flatten(ops.matmul(ops.matmul(pool, colour), pool.T), CELLS**2) for colour in colours]
-    return ops.concatenate(cells, axis=-1)
+    return _flatten(ops.matmul(ops.matmul(pool, colours), pool.T), 3 * CELLS**2)
 
 
-def _average_cells(colours: list[Any], inside: Any, area: Any) -> Any:
+def _average_cells(colours: Any, inside: Any, area: Any) -> Any:
     """Return each cell's mean colour over the hand alone; cells without hand have that of the whole hand."""
     size, few = inside.shape[1], 0.05
     pool = gaussian_rows(size, CELLS, size / CELLS / 2.0)
-    share = ops.matmul(ops.matmul(pool, inside), pool.T)
-    cells = []
-    for colour, gain in zip(colours, (1.0, _CHROMA_GAIN, _CHROMA_GAIN), strict=True):
-        mean = ops.sum(colour * inside, axis=(1, 2), keepdims=True) / area
-        summed = ops.matmul(ops.matmul(pool, colour * inside), pool.T)
-        cells.append(_flatten((summed + few * mean) / (share + few) / gain, CELLS**2))
-    return ops.concatenate(cells, axis=-1)
+    share = ops.matmul(ops.matmul(pool, inside), pool.T)[:, None]
+    seen = colours * inside[:, None]
+    mean = ops.sum(seen, axis=(2, 3), keepdims=True) / area[:, None]
+    summed = ops.matmul(ops.matmul(pool, seen), pool.T)
+    return _flatten((summed + few * mean) / (share + few) / _GAINS.reshape(-1, 1, 1), 3 * CELLS**2)
 
 
-def _measure_zones(colours: list[Any], inside: Any) -> Any:
+def _measure_zones(colours: Any, inside: Any) -> Any:
     """Return mean and logarithm of the deviation of each colour in each zone, (B, 24)."""
     size = inside.shape[1]
     row, column = (line / size for line in np.mgrid[:size, :size])
     numbers = []
     for zone in ZONES:
-        weight = inside * zone(row, column).astype(np.float32)
-        total = ops.sum(weight, axis=(1, 2)) + 1e-3
-        for colour, gain in zip(colours, (1.0, _CHROMA_GAIN, _CHROMA_GAIN), strict=True):
-            mean = ops.sum(colour * weight, axis=(1, 2)) / total
-            spread = ops.sum(ops.square(colour - mean[:, None, None]) * weight, axis=(1, 2)) / total
-            # A chroma's mean counts twice: light changes it less than the lightness.
-            numbers.append(mean * (2.0 if gain == 1.0 else 4.0 / gain))
-            numbers.append(0.5 * ops.log(ops.sqrt(spread + 1e-12) / gain + 0.01))
-    return ops.stack(numbers, axis=-1)
+        weight = (inside * zone(row, column).astype(np.float32))[:, None]
+        total = ops.sum(weight, axis=(2, 3)) + 1e-3
+        mean = ops.sum(colours * weight, axis=(2, 3)) / total
+        spread = ops.sum(ops.square(colours - mean[..., None, None]) * weight, axis=(2, 3)) / total
+        # A chroma's mean counts twice: light changes it less than the lightness.
+        numbers.append(mean * np.where(_GAINS == 1.0, 2.0, 4.0 / _GAINS).astype(np.float32))
+        numbers.append(0.5 * ops.log(ops.sqrt(spread + 1e-12) / _GAINS + 0.01))
+    # By zone, then by colour, the mean before the deviation.
+    return _flatten(ops.swapaxes(ops.reshape(ops.stack(numbers, axis=1), (-1, len(ZONES), 2, 3)), 2, 3), 24)
 
 
 def _flatten(values: Any, width: int) -> Any:

@@ -93,6 +93,7 @@ class TransformerBlock(layers.Layer):
         epsilon: of the layer norms.
         rope_theta: base period of the rotary positions; 0 for none.
         rope_grid: patches per side; all tokens before the last `rope_grid`² stay unrotated.
+        class_only: return the class token alone: one query, and the feed-forward part of one token.
 
     Reference: Oquab et al. 2023, https://arxiv.org/abs/2304.07193; LoRA: Hu et al. 2021, equation 3.
     """
@@ -111,9 +112,11 @@ class TransformerBlock(layers.Layer):
         epsilon: float = 1e-6,
         rope_theta: float = 0.0,
         rope_grid: int = 0,
+        class_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.class_only = class_only
         self.epsilon, self.rope_theta, self.rope_grid = epsilon, rope_theta, rope_grid
         self.width, self.num_heads, self.hidden_width, self.gated = width, num_heads, hidden_width, gated
         self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
@@ -162,7 +165,7 @@ class TransformerBlock(layers.Layer):
             up.build((*input_shape[:-1], self.lora_rank))
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        """Return tokens of the same shape."""
+        """Return tokens of the same shape, or where `class_only` the first of them, (B, 1, width)."""
         # A frozen block is a fixed function, as Keras's own BatchNorm is when frozen.
         training = bool(training) and self.trainable
         if self.recompute and training:
@@ -171,6 +174,7 @@ class TransformerBlock(layers.Layer):
 
     def _forward(self, tokens: Any, training: bool = True) -> Any:
         attended = self._attend(self.norm1(tokens)) * self.scale1
+        tokens = tokens[:, :1] if self.class_only else tokens
         tokens = tokens + self.drop_path(attended, training=training)
         fed = self._feed(self.norm2(tokens)) * self.scale2
         return tokens + self.drop_path(fed, training=training)
@@ -182,8 +186,9 @@ class TransformerBlock(layers.Layer):
         query, key, value = ops.split(qkv, 3, axis=2)
         if self.rope_theta:
             query, key = self._rotate(query), self._rotate(key)
+        query = query[:, :1] if self.class_only else query
         attended = ops.dot_product_attention(query, key, value)
-        return self._project(ops.reshape(attended, (shape[0], shape[1], self.width)), self.proj, "proj_lora")
+        return self._project(ops.reshape(attended, (shape[0], -1, self.width)), self.proj, "proj_lora")
 
     def _rotate(self, heads: Any) -> Any:
         first, second = ops.split(heads, 2, axis=-1)
@@ -205,13 +210,13 @@ class TransformerBlock(layers.Layer):
         return self.fc2(ops.silu(gate) * value)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the input."""
-        return input_shape
+        """Return (B, tokens, width): all tokens, or the class token."""
+        return (input_shape[0], 1, input_shape[2]) if self.class_only else input_shape
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         sizes = ("width", "num_heads", "hidden_width", "gated", "lora_rank", "lora_alpha", "drop_path_rate")
-        others = ("recompute", "seed", "epsilon", "rope_theta", "rope_grid")
+        others = ("recompute", "seed", "epsilon", "rope_theta", "rope_grid", "class_only")
         own = {name: getattr(self, name) for name in (*sizes, *others)}
         return {**super().get_config(), **own}
 
@@ -249,6 +254,7 @@ def build_vit(
     drop_path_rate: float = 0.0,
     recompute: bool = False,
     seed: int = 0,
+    all_tokens: bool = False,
 ) -> keras.Model:
     """Build a DINOv2 or DINOv3 transformer whose feature is the class token after the last layer norm.
 
@@ -261,6 +267,7 @@ def build_vit(
         drop_path_rate: rate of the last block, in [0, 1); it grows linearly from 0 at the first.
         recompute: see `TransformerBlock`.
         seed: for the skipped branches.
+        all_tokens: whether the last block, too, returns all tokens, as a tap needs them; the feature is the same without.
 
     Returns:
         A model from images (B, S, S, 3), RGB 0..255, to features (B, width).
@@ -283,6 +290,7 @@ def build_vit(
             epsilon=size.epsilon,
             rope_theta=size.rope_theta,
             rope_grid=image_size_px // size.patch_px,
+            class_only=index == size.num_blocks - 1 and not all_tokens,
             name=f"block{index}",
         )(x)
     x = layers.LayerNormalization(epsilon=size.epsilon, name="norm")(x)

@@ -2,8 +2,8 @@
 
 Everything about a picture that says nothing of where the hand is, is random, and wider than photos are: colour and texture of
 skin, light, shadows, sleeves, where the arm ends, ground (two fifths of them of the hand's own colour, a third of several
-kinds), other hands beside it, how exact the landmarks are, where the photo ends, resolution, noise and JPEG. Some hands are as if cut
-out of a photo on paper by a rough mask, with paper left at their border. Random numbers alone decide; no photo is read.
+kinds), other hands beside it, how exact the landmarks are, where the photo ends, resolution, noise and JPEG. Some hands are as if
+cut out of a photo on paper by a rough mask, with paper left at their border. Random numbers alone decide; no photo is read.
 
 `python benchmarks/mask_examples.py HANDS.npz SHEET.png` writes a sheet of them, to look at.
 """

@@ -1,7 +1,7 @@
 """A small network that tells hand from ground, pixel by pixel, in the square around a hand's landmarks.
 
-It sees what `handnet.images.hand.pixel_measures` measures at each pixel, no colours as such: so it can be learnt from synthetic
-hands alone (benchmarks/mask_network.py). Core TensorFlow operations only.
+It sees what `handnet.images.hand.pixel_measures` measures at each pixel, and was learnt from synthetic hands alone, of all
+colours (benchmarks/mask_network.py). Core TensorFlow operations only.
 
 Reference: Ronneberger, Fischer, Brox 2015, "U-Net: Convolutional networks for biomedical image segmentation"; here what comes
 from below is added to what comes across, not put beside it.
@@ -28,10 +28,9 @@ def run_network(pixels: tf.Tensor, weights: Mapping[str, Halves]) -> tf.Tensor:
     """Return the logits of a network, (B, S, S, 1).
 
     Args:
-        pixels: (B, S, S, 9) from `measure_pixels`, S known and a multiple of 16.
-        weights: kernel and bias of each convolution, "NAME.kernel" and "NAME.bias".
+        pixels: (B, S, S, M) from `measure_pixels`, S known and a multiple of 16.
+        weights: kernel and bias of each convolution, "NAME.kernel" and "NAME.bias"; they decide widths and depth too.
     """
-
     num_levels = sum(name.startswith("down") for name in weights) // 2
 
     def convolve(name: str, values: tf.Tensor, step: int = 1, bends: bool = True) -> tf.Tensor:

@@ -4,10 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from handnet.images.hand.mask_network import WEIGHTS_FILE, find_hand_pixels, read_weights, run_network
-
-
-def count_inputs():
-    return read_weights()["fine.kernel"].shape[2]
+from handnet.images.hand.pixel_measures import NUM_MEASURES
 
 
 def test_the_weights_are_small_halves_and_in_the_list():
@@ -52,7 +49,7 @@ def test_it_is_laid_out_as_it_was_trained():
 
 def test_an_exported_graph_says_the_same_to_the_bit(tmp_path):
     module = tf.Module()
-    spec = tf.TensorSpec((1, 32, 32, count_inputs()), tf.float32)
+    spec = tf.TensorSpec((1, 32, 32, NUM_MEASURES), tf.float32)
     module.run = tf.function(find_hand_pixels, input_signature=[spec], autograph=False)
     tf.saved_model.save(module, str(tmp_path))
     pixels = tf.constant(np.random.default_rng(1).normal(size=spec.shape), tf.float32)

@@ -1,7 +1,7 @@
 """Train networks of the masks by landmarks ("handnet-synthetic-mask"), from synthetic hands alone, in PyTorch on a GPU.
 
 Commands: python benchmarks/mask_hands.py data/mask-hands.npz
-          python benchmarks/mask_network.py data/mask-hands.npz FOLDER --seconds 360 --workers 14
+          python benchmarks/mask_network.py data/mask-hands.npz FOLDER --seconds 505 --workers 9
 
 Examples are those of `benchmarks/mask_examples.py`, made by `--workers` processes while networks are trained; each is shown a few
 times, in other light. All networks see the same examples. FOLDER gets a file of weights for each, from time to time and at
@@ -373,8 +373,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hands", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seconds", type=float, default=360, help="Time for everything.")
-    parser.add_argument("--workers", type=int, default=14)
+    parser.add_argument("--seconds", type=float, default=505, help="Time for everything.")
+    parser.add_argument("--workers", type=int, default=9)
     parser.add_argument("--networks", default=",".join(PLANS))
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--rate", type=float, default=4e-3)

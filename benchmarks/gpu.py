@@ -50,16 +50,22 @@ ENGINES = {
 LOSSES = ("triplet_hard", "batch_contrastive", "infonce", "multi_similarity", "arcface")
 
 
-def count_flop(size: Any, image_px: int) -> float:
+def count_flop(size: Any, image_px: int, class_only: bool = False) -> float:
     """Return the floating-point operations of one photo's forward pass: matrix products and attention.
 
     Multiplications and additions per block and token: 4 width² for queries, keys, values and projection, 2 width · hidden for the
-    feed-forward part, 2 tokens · width for attention; and once the patches' projection.
+    feed-forward part, 2 tokens · width for attention; and once the patches' projection. `class_only`: after the last block's
+    queries, keys and values the class token alone goes on, as in handnet's.
     """
     patches = (image_px // size.patch_px) ** 2
     tokens = 1 + patches
-    block = tokens * (4 * size.width**2 + 2 * size.width * size.hidden_width) + 2 * tokens**2 * size.width
-    return 2.0 * (size.num_blocks * block + patches * 3 * size.patch_px**2 * size.width)
+
+    def count_block(tokens_out: int) -> int:
+        made = 3 * tokens * size.width**2 + 2 * tokens * tokens_out * size.width
+        return made + tokens_out * (size.width**2 + 2 * size.width * size.hidden_width)
+
+    blocks = (size.num_blocks - 1) * count_block(tokens) + count_block(1 if class_only else tokens)
+    return 2.0 * (blocks + patches * 3 * size.patch_px**2 * size.width)
 
 
 def time_steps(step: Callable[[], object], wait: Callable[[], object], rounds: int, seconds: float = 0.7) -> float:
@@ -487,7 +493,7 @@ def show(engine: str, row: dict[str, Any], arguments: argparse.Namespace) -> str
         return f"{cells} | | {row['gib']:.2f} |"
     rate = row["batch"] / row["seconds"]
     factor = 3.0 if row["mode"] == "fine-tuning" else 1.0
-    tflops = factor * rate * count_flop(find_size(arguments.arch), arguments.image) / 1e12
+    tflops = factor * rate * count_flop(find_size(arguments.arch), arguments.image, engine == "handnet") / 1e12
     return f"{cells} {rate:,.0f} | {tflops:.0f} TFLOP/s, {100 * tflops / PEAK_TFLOPS:.0f} % | {row['gib']:.1f} |"
 
 
@@ -509,8 +515,10 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     flop = count_flop(find_size(arguments.arch), arguments.image)
     print(f"{describe_card()}; Python {sys.version.split()[0]}, {describe_versions()}")
+    own = count_flop(find_size(arguments.arch), arguments.image, class_only=True)
     print(
-        f"{arguments.arch}, {arguments.image} px: {flop / 1e9:.1f} GFLOP a photo forward, {3 * flop / 1e9:.1f} in a step\n"
+        f"{arguments.arch}, {arguments.image} px: {flop / 1e9:.1f} GFLOP a photo forward, {3 * flop / 1e9:.1f} in a step; "
+        f"handnet's {own / 1e9:.1f}, {3 * own / 1e9:.1f}\n"
     )
     print(
         "| engine | what | batch | ms | photos/s | of the peak | GiB |\n|---|---|---:|---:|---:|---:|---:|", flush=True

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from handnet.console import turn_stderr_aside
@@ -28,8 +28,7 @@ def start_tensorflow() -> None:
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         # Spares a failed search for a driver, and its error line.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # TensorFlow imports Keras, whose wrappers for scikit-learn import that: a second, and handnet uses none of them.
-    with turn_stderr_aside(), _hidden("sklearn"), _uncollected():
+    with turn_stderr_aside(), _hidden(list_unused(backend)), _uncollected():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -41,6 +40,17 @@ def start_tensorflow() -> None:
         tf.get_logger().setLevel("ERROR")
 
 
+def list_unused(backend: str) -> tuple[str, ...]:
+    """Return what TensorFlow and Keras import for wrappers, data frames and pictures, and handnet does not use.
+
+    It takes nearly two seconds. In a program of the user's own it is imported all the same: Keras would not know there
+    what it was not let import, e.g. a data frame as input.
+    """
+    if "handnet.cli.main" not in sys.modules:
+        return ()
+    return ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
+
+
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
     """Leave the million objects of what is imported out of garbage collections, now and later: they live until the end."""
@@ -50,14 +60,13 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hidden(package: str) -> Iterator[None]:
-    """Let imports of a package fail as where it is not installed, unless it has been imported already."""
-    if package in sys.modules:
-        yield
-        return
+def _hidden(packages: Sequence[str]) -> Iterator[None]:
+    """Let imports of packages fail as where they are not installed, but of those that have been imported already."""
+    absent = [package for package in packages if package not in sys.modules]
     # How Python marks a module that cannot be imported.
-    sys.modules[package] = None  # type: ignore[assignment]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[package]
+        for package in absent:
+            del sys.modules[package]

@@ -1,6 +1,7 @@
 """Which device and precision a run uses, and a warning where a GPU is not used."""
 
 import importlib.metadata
+import re
 import shutil
 from pathlib import Path
 
@@ -9,16 +10,30 @@ import tensorflow as tf
 
 from handnet.console import Echo
 
+# The backend's name, and what brings NVIDIA's libraries.
+_LIBRARIES = {"tensorflow": ("TensorFlow", "handnet[gpu]"), "jax": ("JAX", "jax[cuda12]")}
+
 
 def choose_precision(precision: str) -> str:
     """Resolve "auto": mixed_bfloat16 on a GPU with bfloat16 units (compute capability 8.0 and up), else float32."""
     if precision != "auto":
         return precision
+    return "mixed_bfloat16" if any(capability >= (8, 0) for _, capability in _list_gpus()) else "float32"
+
+
+def _list_gpus() -> list[tuple[str, tuple[int, ...]]]:
+    """Return name and compute capability of each GPU that the backend uses; TensorFlow may be the CPU's where JAX is not."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        gpus = [device for device in jax.local_devices() if device.platform == "gpu"]
+        # AMD's is no pair of numbers.
+        return [(gpu.device_kind, tuple(map(int, re.findall(r"\b\d+\b", gpu.compute_capability)))) for gpu in gpus]
+    found = []
     for gpu in tf.config.list_physical_devices("GPU"):
-        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
-        if capability >= (8, 0):
-            return "mixed_bfloat16"
-    return "float32"
+        details = tf.config.experimental.get_device_details(gpu)
+        found.append((details.get("device_name", gpu.name), details.get("compute_capability", (0, 0))))
+    return found
 
 
 def set_precision(precision: str) -> None:
@@ -36,12 +51,8 @@ def set_precision(precision: str) -> None:
 
 def describe_device(precision: str) -> str:
     """Return one line: backend, device, precision."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        device = f"{len(gpus)} GPU ({', '.join(names)})"
-    else:
-        device = "CPU"
+    names = [name for name, _ in _list_gpus()]
+    device = f"{len(names)} GPU ({', '.join(names)})" if names else "CPU"
     return f"device: {device}, precision: {precision}, Keras {keras.version()} on {keras.backend.backend()}"
 
 
@@ -51,12 +62,13 @@ def _is_installed(package: str) -> bool:
 
 
 def warn_device(warn: Echo) -> None:
-    """Warn of a GPU that TensorFlow does not use, and of two TensorFlow wheels that overwrite each other."""
+    """Warn of a GPU that the backend does not use, and of two TensorFlow wheels that overwrite each other."""
     has_driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-    if has_driver and not tf.config.list_physical_devices("GPU"):
+    if has_driver and not _list_gpus():
+        backend, wanted = _LIBRARIES["jax" if keras.backend.backend() == "jax" else "tensorflow"]
         warn(
-            "THIS MACHINE HAS AN NVIDIA GPU AND TENSORFLOW DOES NOT USE IT: training runs on the CPU, many times slower. "
-            "Install NVIDIA's libraries for TensorFlow: pip install 'handnet[gpu]'."
+            f"THIS MACHINE HAS AN NVIDIA GPU AND {backend.upper()} DOES NOT USE IT: training runs on the CPU, many times slower. "
+            f"Install NVIDIA's libraries for {backend}: pip install '{wanted}'."
         )
     if _is_installed("tensorflow") and _is_installed("tensorflow-cpu"):
         warn(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
-from scipy.ndimage import uniform_filter
 
 from handnet.data.synthetic.fields import Fields
 from handnet.data.synthetic.skeleton import Floats, Hand
@@ -83,6 +82,9 @@ def _as_rgb(values: Floats) -> tuple[float, float, float]:
 
 def light_surface(height_mm: Floats, scene: Scene, step_mm: float) -> Floats:
     """Return the brightness of a surface, 1 where it lies flat; grooves and edges get less light."""
+    # Here, since trainings import this module for other grounds, and few draw hands: a fifth of a second.
+    from scipy.ndimage import uniform_filter
+
     down, right = (np.clip(slope, -1.6, 1.6) for slope in np.gradient(height_mm, step_mm))
     facing = 1.0 / np.sqrt(1.0 + down * down + right * right)
     u, v, w = scene.light

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
 
 Floats = npt.NDArray[np.float64]
 # Height and width in pixels.
@@ -32,6 +31,9 @@ def draw_fractal(random: np.random.Generator, shape: Shape) -> Floats:
 
 def draw_wood(random: np.random.Generator, shape: Shape) -> Floats:
     """Return planks of wood, some as brown as skin."""
+    # Here, since trainings import this module for other grounds, and few draw hands: a fifth of a second.
+    from scipy import ndimage
+
     y, x = np.mgrid[: shape[0], : shape[1]]
     turn = random.uniform(0, np.pi)
     along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)

@@ -1,7 +1,6 @@
 """What a hand looks like: colour, relief, nails and rings, before any light falls on it."""
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from handnet.data.synthetic.fields import Fields
 from handnet.data.synthetic.grid import Grid, refine
@@ -74,6 +73,9 @@ def skin_color(person: Person, view: str) -> Floats:
 
 def _mottle(grid: Grid, rng: np.random.Generator) -> Floats:
     """Return brightness about 1 in blots that stay with the hand."""
+    # Here, since trainings import this module for other grounds, and few draw hands: a fifth of a second.
+    from scipy.ndimage import map_coordinates
+
     blots = 1.0 + 0.045 * rng.uniform(-1.0, 1.0, (48, 40))
     places = np.stack([(grid.y + 40.0) / 5.5, (grid.x + 110.0) / 5.5])
     return refine(grid, map_coordinates(blots.astype(np.float32), places, order=1, mode="wrap"))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from handnet.data.readers.hands11k import read_hands11k
 from handnet.data.synthetic import draw_hand_with_mask, sample_person
 from handnet.images.hand.findings import FINDINGS
-from handnet.images.hand.front_end import Hands, find_hands
+from handnet.images.hand.front_end import Hands, find_hands, tint_grey
 from handnet.images.hand.presence import judge_finding
 from handnet.images.hand_models.models import load_hand_models
 from tests.hand_models import find_hand_models
@@ -75,6 +75,31 @@ def test_drawn_hands_are_found_where_they_were_drawn(find):
     # Drawn hands are not photos: the network takes about half of them for hands.
     assert len(inside) >= 2
     assert np.mean(inside) > 0.85
+
+
+def test_grey_photos_get_the_warmth_of_skin_and_photos_with_any_colour_stay_as_they_are():
+    grey = np.linspace(0, 255, 20 * 24, dtype=np.float32).reshape(20, 24, 1).repeat(3, axis=-1)
+    tinted = tint_grey(tf.constant(grey)).numpy()
+    np.testing.assert_array_equal(tinted[[0, -1], [0, -1]], grey[[0, -1], [0, -1]], "black and white")
+    np.testing.assert_allclose(tinted[..., 1], grey[..., 1], rtol=1e-5)
+    inner = tinted[1:-1]
+    assert np.all((inner[..., 0] > inner[..., 1]) & (inner[..., 1] > inner[..., 2]))
+    # One pixel of colour, off the grid that is looked at first, or on it.
+    for place in ((3, 5), (8, 8)):
+        colour = grey.copy()
+        colour[(*place, 2)] += 1.0
+        np.testing.assert_array_equal(tint_grey(tf.constant(colour)), colour)
+
+
+@pytest.mark.slow
+def test_hands_in_grey_photos_are_found_and_faces_are_not(find):
+    def count(paths):
+        photos = [tf.image.rgb_to_grayscale(read_photo(path)) for path in paths]
+        return sum(bool(find(tf.image.grayscale_to_rgb(photo)).found[0]) for photo in photos)
+
+    # 3 of these 10 are found without the tint.
+    assert count([example.path for example in read_hands11k(find_real_data("hands11k-mini")).examples[::90]]) >= 8
+    assert count(sorted(find_real_data("lfw").glob("*/*.jpg"))[7::400]) <= 1
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])

@@ -49,6 +49,28 @@ def gaussian_rows(size: int, cells: int, sigma_px: float) -> Floats:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
+def blur_rows(size: int, sigma_px: float) -> Floats:
+    """Return the matrix that blurs a line of pixels by a Gaussian; beyond the border comes the border's pixel.
+
+    Args:
+        size: pixels.
+        sigma_px: standard deviation of the Gaussian, pixels, > 0; it is cut off at four of them.
+
+    Returns:
+        (size, size), rows that sum to 1.
+
+    Reference:
+        `scipy.ndimage.gaussian_filter1d` with mode="nearest", whose import takes a fifth of a second.
+    """
+    reach = int(4.0 * sigma_px + 0.5)
+    offsets = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 / sigma_px**2 * offsets**2)
+    rows, pixels = np.zeros((size, size)), np.arange(size)
+    for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
+        rows[pixels, np.clip(pixels + offset, 0, size - 1)] += weight
+    return rows.astype(np.float32)
+
+
 def sample(images: Any, y: Any, x: Any) -> Any:
     """Sample pictures bilinearly; beyond the border comes the border's nearest pixel.
 

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import ops
-from scipy.ndimage import gaussian_filter1d
 
-from handnet.networks.backbones.hand.alignment import Floats, cover_hand, gaussian_rows
+from handnet.networks.backbones.hand.alignment import Floats, blur_rows, cover_hand, gaussian_rows
 
 # All lengths below are pixels of a picture of this side; others are scaled.
 REFERENCE_PX = 128
@@ -131,7 +130,7 @@ class PhotoColours(keras.layers.Layer):
 def _count_gradients(planes: Any, sigma_px: float, weight: Any = 1.0) -> Any:
     """Return (B, 512): the roots of gradient lengths summed by orientation and cell."""
     size = planes.shape[1]
-    blur = gaussian_filter1d(np.eye(size), sigma_px, axis=0, mode="nearest").astype(np.float32)
+    blur = blur_rows(size, sigma_px)
     blurred = ops.matmul(ops.matmul(blur, planes), blur.T)
     down = (_shift(blurred, 1, 1) - _shift(blurred, 1, -1)) / 2.0
     right = (_shift(blurred, 2, 1) - _shift(blurred, 2, -1)) / 2.0

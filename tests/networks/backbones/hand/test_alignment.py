@@ -3,16 +3,24 @@
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from benchmarks.synthetic_weights import find_mean_outline
 from handnet.networks.backbones.hand.alignment import (
     HandAlignment,
+    blur_rows,
     cover_hand,
     find_gain,
     gaussian_rows,
     sample,
 )
 from tests.networks.backbones.hand.hands import draw_hand
+
+
+@pytest.mark.parametrize(("size", "sigma_px"), [(32, 0.25), (128, 1.0), (128, 4.0), (260, 8.125)])
+def test_the_blur_is_scipy_s_to_the_bit(size: int, sigma_px: float) -> None:
+    theirs = gaussian_filter1d(np.eye(size), sigma_px, axis=0, mode="nearest").astype(np.float32)
+    np.testing.assert_array_equal(blur_rows(size, sigma_px), theirs)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,9 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# Threads of NumPy's and SciPy's matrix products wait for each other at full speed, twice as long as the tests of metrics take.
+# Read when they are loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Where TensorFlow optimises graphs as it does for users: what is exported is compared with the encoder, or what processes of
 # their own compute is compared to the bit.

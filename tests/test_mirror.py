@@ -45,6 +45,7 @@ THROUGH = {
         "images/hand/hand_colors",
         "images/hand/landmark_crop",
     ),
+    "images/hand/test_palm_crop.py": ("images/hand/mean_palm",),
     "images/hand_models/test_operations.py": ("images/hand_models/keras_model",),
     "images/hand_models/test_wheel.py": ("images/hand_models/models",),
     # Entries and builders of backbones: the tests walk BACKBONES.

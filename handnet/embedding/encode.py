@@ -21,6 +21,7 @@ from handnet.networks.encoder import Encoder
 
 Floats = npt.NDArray[np.float32]
 _PHOTOS_AT_ONCE = 32
+_PIXELS_AT_ONCE = 1_000_000
 # Features at a time: a head is small.
 _ROWS_AT_ONCE = 1024
 
@@ -37,7 +38,9 @@ def embed_features(head: keras.Model, features: Floats) -> Floats:
 
 def embed_once(encoder: keras.Model, images: npt.NDArray[np.uint8]) -> Floats:
     """Return the vectors (N, D) of a few photos (N, S, S, 3) by a network that embeds no more afterwards."""
-    return _call_as_it_is(encoder, images, _PHOTOS_AT_ONCE)
+    # Operation by operation nothing is freed early: large photos would take gigabytes.
+    fitting = _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])
+    return _call_as_it_is(encoder, images, max(1, min(_PHOTOS_AT_ONCE, fitting)))
 
 
 def _call_as_it_is(model: keras.Model, rows: npt.NDArray[Any], at_once: int) -> Floats:

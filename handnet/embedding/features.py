@@ -50,6 +50,8 @@ _HEAD_SETTINGS = (
     "embedding_size",
     "dropout",
 )
+# Of those of a source: its weights count by their digest, not by their name.
+_NOT_OF_FEATURES = ("weights", "score_weight", "optional")
 
 
 class FeatureViews(NamedTuple):
@@ -200,8 +202,7 @@ def _list_parts(
             part,
             {
                 **known,
-                # Its weights count by their digest, not by their name.
-                "source": {key: value for key, value in asdict(source).items() if key != "weights"},
+                "source": {key: value for key, value in asdict(source).items() if key not in _NOT_OF_FEATURES},
                 "image": seen[source.crop],
                 "precision": backbone.dtype_policy.name,
             },

@@ -16,7 +16,7 @@ from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.sources import list_used
 from handnet.networks.heads import select_head
-from handnet.networks.weights.catalogue import SHIPPED
+from handnet.networks.weights.catalogue import SHIPPED, find_kept
 from handnet.networks.weights.manifest import MANIFEST_FILE, read_manifest
 
 PROTOCOLS = {"person": "person templates", "photo": "single photos"}
@@ -97,6 +97,8 @@ def find_licence(model: ModelConfig) -> str:
         backbone = find_backbone(model.arch)
         licence = next((published.licence for published in backbone.published.values()), "unknown")
         return f"{licence} (keras-hub's preset {backbone.preset!r})."
+    if kept := find_kept(model.weights):
+        return f"{kept.licence} ({kept.name})."
     path = SHIPPED.get(model.weights, Path(model.weights))
     if is_run(path):
         return f"those of the run {path.name!r}, whose weights had: {find_licence(read_run(path).config.model)}"

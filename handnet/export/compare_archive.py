@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -112,29 +112,42 @@ def compare_archive(
         )
 
     with ThreadPoolExecutor(1) as pool:
-        # One after the other, in a thread of their own.
-        expected = pool.submit(expect)
-        other = pool.submit(_compare_others_quickly, folder, expected)
+        other = pool.submit(_compare_others_quickly, folder, contents, expect)
         # TensorFlow loads it, the objects of the file too, which the C library does not read.
         loaded = LoadedModel(folder)
         received = loaded.run("embed", photos=contents)
-        known = expected.result()
-        difference = float(np.max(_compare_vectors(received, known, len(contents))))
-        differences = other.result()
+        known, differences = other.result()
+    difference = float(np.max(_compare_vectors(received, known, len(contents))))
     if differences is None:
         with _without_graph_optimizer():
-            differences = _compare_others(loaded, known, as_written=True)
+            differences = _compare_others(loaded, known, _run_first(loaded, contents), as_written=True)
     if not differences <= _PLAIN_ERROR:
-        differences = _compare_others(loaded, known)
+        differences = _compare_others(loaded, known, _run_first(loaded, contents))
     return max(difference, differences)
 
 
-def _compare_others_quickly(folder: Path, expected: "Future[_Expected]") -> float | None:
-    """Return the largest difference of the signatures as they were written; None where the C library does not do."""
+def _compare_others_quickly(
+    folder: Path, contents: Sequence[bytes], expect: Callable[[], _Expected]
+) -> tuple[_Expected, float | None]:
+    """Return what is expected, and the largest difference of the signatures as they were written; None without the C library.
+
+    What is expected takes Python's time, as loading the model does meanwhile; so the C library, which takes none, comes first.
+    """
     try:
-        return _compare_others(SavedGraph(folder), expected.result(), as_written=True)
+        signatures = SavedGraph(folder)
+        seen = _run_first(signatures, contents)
     except GraphError:
-        return None
+        return expect(), None
+    known = expect()
+    try:
+        return known, _compare_others(signatures, known, seen, as_written=True)
+    except GraphError:
+        return known, None
+
+
+def _run_first(signatures: Signatures, contents: Sequence[bytes]) -> Outputs:
+    """Return what `serving_default` gives of the first few photos."""
+    return signatures.run(DEFAULT, photos=contents[: _NUM_FEW + 1])
 
 
 def _compare_vectors(received: Outputs, known: _Expected, count: int) -> list[float]:
@@ -142,10 +155,16 @@ def _compare_vectors(received: Outputs, known: _Expected, count: int) -> list[fl
     return [_differ(received["embeddings"], known.vectors[:count]), flags]
 
 
-def _compare_others(signatures: Signatures, known: _Expected, as_written: bool = False) -> float:
-    """Return the largest difference of the signatures other than `embed`; `as_written`: run without TensorFlow's optimizer."""
+def _compare_others(signatures: Signatures, known: _Expected, seen: Outputs, as_written: bool = False) -> float:
+    """Return the largest difference of the signatures other than `embed`.
+
+    Args:
+        signatures: of the written model.
+        known: what is expected.
+        seen: what `serving_default` gives of the first few photos.
+        as_written: run without TensorFlow's optimizer.
+    """
     few = _NUM_FEW + 1
-    seen = signatures.run(DEFAULT, photos=known.contents[:few])
     differences = _compare_vectors(seen, known, few)
     if as_written and differences[0] <= _WRITTEN_ERROR:
         # What the optimizer changes is known by `embed`, which is run with it; here, that all signatures do the same.

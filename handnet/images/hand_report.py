@@ -24,9 +24,10 @@ from handnet.images.hand.quality import measure_quality
 from handnet.images.hand.quality_rule import LIMITS, Verdict, rate_photo
 from handnet.images.hand.regions import halve_photo
 from handnet.images.hand_models.model_files import find_models_folder
-from handnet.images.hand_models.models import HandModels, load_hand_models
+from handnet.images.hand_models.models import HandModels, share_hand_models
 from handnet.images.orientation import read_orientation
 from handnet.images.pillow_decode import decode_with_pillow
+from handnet.images.traced_once import trace_once
 
 # A file, the bytes of one, or an upright photo (H, W, 3).
 Photo: TypeAlias = str | Path | bytes | npt.NDArray[np.uint8]
@@ -118,7 +119,7 @@ def look_at_photos(photos: Iterable[Photo], models_folder: Path | None = None) -
 @cache
 def _build_look(models_folder: Path) -> Callable[[Photo], HandReport]:
     """Return a function, for any thread, from one photo to its report."""
-    models = load_hand_models(models_folder)
+    models = share_hand_models(models_folder)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def look_at_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -163,6 +164,7 @@ def look_at_contents(contents: tf.Tensor, models: HandModels) -> dict[str, tf.Te
     return _look(orient(photo, orientation), shape, models)
 
 
+@trace_once
 def _look(photo: tf.Tensor, shape: tf.Tensor, models: HandModels) -> dict[str, tf.Tensor]:
     """Return the fields of a report for an upright photo (H, W, 3), a copy of one of `shape`, perhaps shrunk."""
     longer = tf.cast(tf.reduce_max(tf.shape(photo)[:2]), tf.float32)

@@ -222,7 +222,7 @@ def _build(config: ImageConfig, fit: Callable[[tf.Tensor], Fitted]) -> Callable[
         with lock:
             if not traced:
                 function = tf.function(
-                    lambda contents: fit_and_look(read_upright(contents, config)),
+                    lambda contents: fit_pixels(read_upright(contents, config)),
                     input_signature=[tf.TensorSpec((), tf.string)],
                     autograph=False,
                 )

@@ -28,10 +28,14 @@ class Source(NamedTuple):
     Attributes:
         name: where they come from.
         widths: of its groups, e.g. one for each depth of a network; each is brought to the same root mean square.
+        tells_view: whether its features help to tell the views apart.
+        score_weight: what its scores count against those of a source of weight 1, > 0.
     """
 
     name: str
     widths: tuple[int, ...]
+    tells_view: bool = True
+    score_weight: float = 1.0
 
 
 class SourceMap(NamedTuple):
@@ -79,8 +83,8 @@ def fit_joined_discriminant(
     For each source: its groups are brought to one scale, the mean of each view is taken off, and `fit_discriminant` finds the
     directions z. The score of two photos is the sum over sources of z · w / (|z| |w|), where lengths are measured by the
     people's variance along each direction to the power 0.8: of a stranger's photo, directions that hardly told the training
-    people apart are mostly noise, and noise must not decide how long a vector is. Sources weigh the same: each is divided by
-    the spread of its scores between the training photos.
+    people apart are mostly noise, and noise must not decide how long a vector is. Each source's scores are divided by their
+    spread between the training photos, so that sources weigh what `score_weight` says.
 
     Args:
         features: (N, F), finite; the sources' columns one after another.
@@ -142,7 +146,7 @@ def _fit_source(
     # The columns beyond the people less one are zero, and so is their variance.
     rows = z / np.sqrt(np.maximum(np.square(z) @ importance, 1e-12))[:, None]
     scores = rows[kinds] @ rows[~kinds].T if views else rows @ rows.T
-    spread = max(float(scores.std()), 1e-12)
+    spread = max(float(scores.std()), 1e-12) / source.score_weight
     whole = scale[:, None] * kernel.astype(np.float64)
     return (
         SourceMap(
@@ -175,6 +179,9 @@ def _fit_view(x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_
     """Return a ridge regression on +1 and -1, sharpened for a sigmoid, in the space of the rows: they are fewer than columns."""
     mean = x.mean(axis=0)
     scale = _find_scale(x - mean, [width for source in sources for width in source.widths])
+    telling = np.repeat([source.tells_view for source in sources], [sum(source.widths) for source in sources])
+    if telling.any():
+        scale = scale * telling
     centred = (x - mean) * scale
     gram = centred @ centred.T
     target = np.where(kinds, 1.0, -1.0)

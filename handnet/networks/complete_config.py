@@ -13,7 +13,7 @@ from handnet.errors import ConfigError, format_unknown, show_value
 from handnet.images.hand_finder import NEW_TRAININGS, choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.entry import Backbone
-from handnet.networks.backbones.sources import lay_picture
+from handnet.networks.backbones.sources import is_missing, lay_picture
 from handnet.networks.heads import select_head
 from handnet.networks.weights.catalogue import SHIPPED
 
@@ -46,6 +46,9 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         _check_new_sources(named, backbone, arch)
         sources = parse_config({"model": {"sources": named}}).model.sources
         _check_sources(sources)
+        left_out = {name: {"off": True} for name, source in sources.items() if not source.off and is_missing(source)}
+        tree = merge_trees(tree, {"model": {"sources": left_out}})
+        sources = {name: replace(source, off=source.off or name in left_out) for name, source in sources.items()}
         tree = lay_picture(tree, backbone, sources)
     config = parse_config(merge_trees(under, tree))
     if config.model.sources and not backbone.joins_sources:
@@ -144,7 +147,9 @@ def _resolve_paths(config: Config) -> Config:
 
 def _resolve_weights(weights: str, arch: str) -> str:
     """Return a path without links; a name stays as it is, even where a folder is called so."""
-    is_name = weights in ("none", "preset", "pip", *SHIPPED, *find_backbone(arch).shipped)
+    backbone = find_backbone(arch)
+    kept = [backbone.kept.name] if backbone.kept else []
+    is_name = weights in ("none", "preset", "pip", *SHIPPED, *backbone.shipped, *kept)
     return weights if is_name else _resolve(weights)
 
 

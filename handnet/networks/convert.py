@@ -11,7 +11,7 @@ from handnet.files import new_folder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.build import build_backbone, read_any_weights
 from handnet.networks.encoder import load_run_backbone
-from handnet.networks.weights.catalogue import SHIPPED
+from handnet.networks.weights.catalogue import SHIPPED, find_kept
 from handnet.networks.weights.fetch import refuse_existing
 from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, hash_file, read_manifest, write_manifest
 from handnet.networks.weights.safetensors import write_safetensors
@@ -92,6 +92,8 @@ def _find_licence(arch: str, source: str) -> str:
     published = next((published.licence for published in BACKBONES[arch].published.values()), "")
     if source in ("preset", "pip"):
         return published
+    if kept := find_kept(source):
+        return kept.licence
     path = SHIPPED.get(source, Path(source))
     if is_run(path):
         return _find_licence(arch, read_run(path).config.model.weights)

@@ -10,6 +10,7 @@ from keras import layers
 from handnet.networks.backbones.hand.alignment import HandAlignment
 from handnet.networks.backbones.hand.descriptor import CELLS as DESCRIPTOR_CELLS
 from handnet.networks.backbones.hand.descriptor import GROUPS, ZONES, HandDescriptor, PhotoColours
+from handnet.networks.backbones.hand.landmarks import LandmarkDistances, LandmarkPlaces
 from handnet.networks.backbones.taps import SOURCES_LAYER, GridPooling
 
 Floats = npt.NDArray[np.float64]
@@ -81,6 +82,8 @@ def _list_groups(tensor: Any, source: str) -> list[FeatureGroup] | None:
         return _list_descriptor()
     if isinstance(operation, PhotoColours):
         return [FeatureGroup("colours of the whole photo", width, np.zeros(width, np.int64), None)]
+    if isinstance(operation, LandmarkPlaces | LandmarkDistances):
+        return [FeatureGroup("landmarks", width, np.zeros(width, np.int64), None)]
     if isinstance(operation, layers.Flatten) and len(_inputs(tensor)[0].shape) == 4:
         (cells,) = _inputs(tensor)
         return [lay_cells("network", int(cells.shape[1]), int(cells.shape[3]))]

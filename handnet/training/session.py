@@ -28,6 +28,7 @@ from handnet.files import check_free_space
 from handnet.images.hand_finder import describe_hand_finder
 from handnet.images.photo_store import PreparedPhotos, find_prepared, prepare_photos
 from handnet.networks.backbones import find_backbone
+from handnet.networks.backbones.sources import describe_missing
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
 from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
 from handnet.networks.heads import select_head
@@ -159,6 +160,8 @@ def open_session(job: Job, people: People) -> Session:
     job.echo(describe_device(precision))
     if finder := describe_hand_finder(config.image):
         job.echo(finder)
+    if missing := describe_missing(config.model.sources):
+        job.echo(missing)
     if hint := find_backbone(config.model.arch).hint:
         job.echo(hint)
     encoder = _build_encoder(job)

@@ -6,11 +6,11 @@ from tests.cli.command_line import CommandLine
 
 
 def test_a_gallery_that_cannot_be_made_or_opened_is_one_line(command: CommandLine) -> None:
-    assert "--run RUN or --model saved_models/NAME/1" in command.fail("gallery", "create", "people", code=2)
+    assert "--run RUN or --model saved_models/NAME." in command.fail("gallery", "create", "people", code=2)
     line = command.fail("gallery", "create", "people", "--run=a", "--model=b", code=2)
     assert "Give --run or --model, not both." in line
     Path("notes").mkdir()
     assert "'notes' exists already" in command.fail("gallery", "create", "notes", "--run=run")
-    assert "There is no model at 'run'" in command.fail("gallery", "create", "people", "--run=run")
+    assert "There is no run folder 'run'" in command.fail("gallery", "create", "people", "--run=run")
     for name in ("list", "check"):
         assert "gone" in command.fail("gallery", name, "gone")

@@ -83,7 +83,7 @@ def test_outputs_that_cannot_be_written_are_one_line(target: str, command: Comma
 def test_a_full_disk_is_said_before_any_work(
     command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("usage", (), {"free": 1_000_000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("usage", (), {"free": 1_000_000, "total": 10**9}))
     monkeypatch.setattr("handnet.data.readers.hands11k._list_photos", lambda *_: pytest.fail("work was begun"))
     line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK)
     assert "has 1.0 MB free and about 100 MB are needed. Free space or give another folder." in line

@@ -24,7 +24,7 @@ def test_an_output_is_held_until_the_command_ends(tmp_path: Path, monkeypatch: p
     CliRunner().invoke(command, catch_exceptions=False)
     with hold_lock(target), pytest.raises(DiskError, match="Another process"):
         CliRunner().invoke(command, catch_exceptions=False)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free")(1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free total")(1000, 10**9))
     with pytest.raises(DiskError, match="has 0.0 MB free and about 10 MB are needed"):
         CliRunner().invoke(command, catch_exceptions=False)
     assert not list(tmp_path.iterdir())

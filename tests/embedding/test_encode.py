@@ -78,3 +78,21 @@ def test_the_heads_of_many_folds_are_not_traced_one_after_another() -> None:
     finally:
         tf.get_logger().removeHandler(handler)
     assert not [line for line in lines if "retracing" in line]
+
+
+def test_large_photos_are_embedded_a_few_at_a_time() -> None:
+    """The whole of them would take gigabytes."""
+    counts: list[int] = []
+
+    class Encoder:
+        output_shape = (None, 3)
+
+        def __call__(self, pixels: np.ndarray, training: bool) -> np.ndarray:
+            assert not training
+            counts.append(len(pixels))
+            return np.full((len(pixels), 3), 3**-0.5, np.float32)
+
+    for size_px, expected in ((500, [4, 4, 1]), (2000, [1] * 9), (8, [9])):
+        counts.clear()
+        assert embed_once(Encoder(), np.zeros((9, size_px, size_px, 3), np.uint8)).shape == (9, 3)
+        assert counts == expected

@@ -423,8 +423,8 @@ def test_sources_that_are_joined_are_kept_one_by_one(tmp_path: Path, pictures_se
 
     alone = join(one=one)
     assert pictures_seen == [2]
-    # In another picture, next to other sources: known already.
-    pair = join(one=one, two=two)
+    # In another picture, next to other sources, of another weight in the head: known already.
+    pair = join(one=replace(one, score_weight=0.5, optional=True), two=two)
     assert pictures_seen == [2, 2]
     np.testing.assert_array_equal(pair[:, : alone.shape[1]], alone)
     assert join(two=two, three=three).shape == (2, 16)

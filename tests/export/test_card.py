@@ -133,6 +133,13 @@ def test_the_licence_of_joined_sources_is_that_of_each() -> None:
     assert "photo-colours" not in text, "nothing in it is learnt"
 
 
+def test_the_licence_of_weights_in_the_cache_is_that_of_their_publisher() -> None:
+    model = complete_config(
+        {"model": {"arch": "hand-lite2", "sources": {"more": {"backbone": "hand-landmarks"}}}}
+    ).model
+    assert "hand-landmarks: Apache-2.0 (mediapipe-hands)." in find_licence(model)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"conditions": {"whole": 3}}', '{"retrieval": []}'])
 def test_damaged_figures_are_one_line(content: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"

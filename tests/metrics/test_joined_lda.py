@@ -71,6 +71,34 @@ def test_sources_weigh_the_same_and_half_of_the_photos_are_short() -> None:
     assert np.median(np.linalg.norm(rows, axis=1)) == pytest.approx(0.6, rel=1e-3)
 
 
+def test_a_source_that_does_not_tell_the_view_has_no_part_in_it() -> None:
+    features, people, views = draw()
+    silent = (SOURCES[0], SOURCES[1]._replace(tells_view=False))
+    found = fit(features, people, views, silent)
+    assert not found.view_kernel[15:].any()
+    alone = fit(features[:, :15], people, views, SOURCES[:1])
+    np.testing.assert_allclose(found.view_kernel[:15], alone.view_kernel, rtol=1e-5)
+    np.testing.assert_allclose(found.view_bias, alone.view_bias, rtol=1e-5)
+    # Where none tells it, all do.
+    nobody = tuple(source._replace(tells_view=False) for source in SOURCES)
+    np.testing.assert_array_equal(
+        fit(features, people, views, nobody).view_kernel, fit(features, people, views).view_kernel
+    )
+
+
+def test_a_source_s_scores_count_by_its_weight() -> None:
+    features, people, views = draw()
+    lighter = (SOURCES[0], SOURCES[1]._replace(score_weight=0.25))
+    found = fit(features, people, views, lighter)
+    rows = np.stack([embed(found, x, True) for x in features[:40]])
+    # One source's vectors all have one length, whose square is what its scores count.
+    lengths = [np.linalg.norm(part, axis=1) for part in (rows[:, :7], rows[:, 7:])]
+    found = fit(features, people, views)
+    rows = np.stack([embed(found, x, True) for x in features[:40]])
+    before = [np.linalg.norm(part, axis=1) for part in (rows[:, :7], rows[:, 7:])]
+    np.testing.assert_allclose((lengths[1] / lengths[0]) ** 2, 0.25 * (before[1] / before[0]) ** 2, rtol=1e-3)
+
+
 def test_the_length_is_measured_by_the_variance_between_people() -> None:
     features, people, views = draw()
     source = (Source("all", (27,)),)

@@ -11,11 +11,13 @@ from handnet.data.readers import read_dataset
 from handnet.embedding.encode import embed_files
 from handnet.errors import ConfigError
 from handnet.images.photo_store import prepare_photos
+from handnet.metrics.joined_lda import fit_joined_discriminant
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.complete_config import complete_config
 from handnet.networks.encoder import build_encoder, load_encoder
 from handnet.networks.heads import HEADS, Head, name_objective, select_head
 from handnet.training.train import train
+from tests.metrics.test_joined_lda import SOURCES, draw
 from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 
@@ -41,6 +43,19 @@ def test_each_head_gives_unit_vectors_and_shares_its_weights_with_the_encoder(na
     np.testing.assert_array_equal(by_parts, vectors)
     encoder.head.set_weights([weight + 0.1 for weight in encoder.head.get_weights()])
     assert not np.allclose(keras.ops.convert_to_numpy(encoder.model(images)), vectors)
+
+
+def test_a_source_counts_in_its_head_what_the_settings_say() -> None:
+    features, people, views = draw()
+    fit = HEADS["joined-lda"].fit
+    assert fit is not None
+    sources = {name: {"backbone": "mini", "score_weight": weight} for name, weight in (("one", 1.0), ("two", 0.25))}
+    config = complete_config({"model": {"arch": "hand-lite2", "sources": sources, "embedding_size": 16}})
+    found = fit(config.model, features, SOURCES, people.tolist(), views.tolist())
+    lighter = (SOURCES[0], SOURCES[1]._replace(score_weight=0.25))
+    expected = fit_joined_discriminant(features, lighter, people.tolist(), views.tolist(), 7, config.model.lda_penalty)
+    np.testing.assert_array_equal(found[3], expected.maps[0].importance)
+    np.testing.assert_array_equal(found[7], expected.maps[1].importance)
 
 
 def test_an_unknown_head_is_refused_when_settings_are_completed() -> None:

@@ -231,7 +231,7 @@ def test_an_existing_run_or_folder_is_an_error_before_any_work(
 def test_a_full_disk_is_an_error_before_any_work(
     dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = type("usage", (), {"free": 1_000_000})
+    usage = type("usage", (), {"free": 1_000_000, "total": 10**9})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(DiskError, match=r"has 1.0 MB free and about \d+ MB are needed"):
         run_quietly(tiny_config(), tmp_path / "run", dataset)

@@ -69,7 +69,6 @@ class Hands(NamedTuple):
     features: tf.Tensor
 
 
-@trace_once
 def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hands:
     """Find the hands of one photo.
 
@@ -84,9 +83,15 @@ def find_hands(photo: tf.Tensor, models: HandModels, num_hands: int = 1) -> Hand
     Returns:
         `num_hands` hands, of which `found` says whether they are there.
     """
+    # One graph for photos of any type.
+    return _find_in_any(tf.cast(photo, tf.float32), models, num_hands)
+
+
+@trace_once
+def _find_in_any(photo: tf.Tensor, models: HandModels, num_hands: int) -> Hands:
     longer = tf.cast(tf.reduce_max(tf.shape(photo)[:2]), tf.float32)
     # Shrunk once, or every look would shrink it again.
-    photo, scale = halve_photo(tf.cast(photo, tf.float32), lambda scale: longer * scale >= MAX_SIDE_PX)
+    photo, scale = halve_photo(photo, lambda scale: longer * scale >= MAX_SIDE_PX)
     photo = tint_grey(photo)
     return _scale_places(_find_in_small(photo, models, num_hands), 1.0 / scale)
 

@@ -39,7 +39,6 @@ class PlacedMask(NamedTuple):
     region: Regions
 
 
-@trace_once
 def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     """Return the mask of one hand, from its landmarks and the colours around them.
 
@@ -47,6 +46,12 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
         photo: (H, W, 3), 0..255, any dtype.
         landmarks: (21, 2) as (y, x) in pixels of the photo.
     """
+    # One graph for photos of any type.
+    return _segment(tf.cast(photo, tf.float32), landmarks)
+
+
+@trace_once
+def _segment(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     region = enclose_landmarks(landmarks[tf.newaxis])
     picture = cut_regions(photo, region, SIZE_PX)
     places = to_regions(landmarks[tf.newaxis], region)[0]

@@ -7,14 +7,10 @@ against each other: laid by these, a place of the picture is the same place of t
 import tensorflow as tf
 
 from handnet.images.hand.landmark_mask import cover_points, segment_by_landmarks
+from handnet.images.hand.mean_palm import MEAN_PALM, PALM
 from handnet.images.hand.regions import sample_photo
 from handnet.images.hand.side_and_view import find_thumb_side
 
-# The wrist and the knuckles of the four fingers.
-PALM = (0, 5, 9, 13, 17)
-# Where they lie on average, as (y, x) in fractions of the square, the thumb on the left: of 11k Hands' photos, each moved by the
-# similarity that brings its palm closest to the others'.
-MEAN_PALM = ((0.967, 0.471), (0.610, 0.374), (0.607, 0.472), (0.634, 0.555), (0.682, 0.627))
 # The arm is cut so far below the wrist, as a fraction of the square's side.
 WRIST_MARGIN = 0.036
 

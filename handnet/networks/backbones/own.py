@@ -1,12 +1,14 @@
-"""The backbones of this package: two that are made for hands, and two small ones to train from scratch."""
+"""The backbones of this package: some that are made for hands, and two small ones to train from scratch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from handnet.config.augmentation import AUGMENTATIONS
-from handnet.networks.backbones.entry import Backbone, Tree
+from handnet.images.hand_models import model_files as hand_models
+from handnet.networks.backbones.entry import Backbone, Kept, Tree
 from handnet.networks.weights.pth import State
+from handnet.networks.weights.source import Pretrained
 
 if TYPE_CHECKING:
     import keras
@@ -116,6 +118,22 @@ def _lay_out_hand(state: State, _size_px: int, _rule: str) -> State:
     return lay_out_hand(state)
 
 
+def _build_hand_landmarks(image_size_px: int) -> keras.Model:
+    from handnet.networks.backbones.hand.landmarks import build_hand_landmarks
+
+    return build_hand_landmarks(image_size_px)
+
+
+def _read_hand_landmarks() -> Pretrained:
+    from handnet.networks.weights.hand_landmarks import read_hand_landmarks
+
+    return read_hand_landmarks()
+
+
+def _lay_out_nothing(state: State, _size_px: int, _rule: str) -> State:
+    return state
+
+
 def _build_mini(image_size_px: int) -> keras.Model:
     from handnet.networks.backbones.residual import build_mini
 
@@ -164,6 +182,19 @@ OWN: dict[str, Backbone] = {
         },
         # The values as they are.
         pixels=((1.0,) * 3, (0.0,) * 3),
+    ),
+    # MediaPipe's landmark network on the crop: where 21 points of the hand lie.
+    "hand-landmarks": Backbone(
+        _build_hand_landmarks,
+        blocks=r"block\d+",
+        defaults={
+            **_HAND,
+            "image": {"size_px": 192, "fit": "stretch", "crop": "hand-canonical"},
+            "model": {**_HAND["model"], "weights": hand_models.NAME},
+        },
+        lay_out=_lay_out_nothing,
+        kept=Kept(hand_models.NAME, hand_models.LICENCE, hand_models.has_hand_models, _read_hand_landmarks),
+        pixels=((1 / 255,) * 3, (0.0,) * 3),
     ),
     "hand-lite2": _join(_HAND_LITE2),
     "hand-pretrained": _join(_HAND_PRETRAINED),

@@ -7,6 +7,7 @@ from handnet.config.image import find_tiles_per_side
 from handnet.config.presets import merge_trees
 from handnet.config.settings import SourceConfig
 from handnet.errors import ConfigError
+from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.entry import Backbone
 
 
@@ -16,6 +17,24 @@ def list_used(sources: Mapping[str, SourceConfig]) -> dict[str, SourceConfig]:
     if not used:
         raise ConfigError("`model.sources` must have a source that is not off. Received none.")
     return used
+
+
+def is_missing(source: SourceConfig) -> bool:
+    """Return whether a source is to be left out where its weights are not on this machine, and they are not."""
+    kept = find_backbone(source.backbone).kept
+    return source.optional and kept is not None and source.weights in ("", kept.name) and not kept.is_here()
+
+
+def describe_missing(sources: Mapping[str, SourceConfig]) -> str:
+    """Return one line for people: which optional sources are left out, and what brings them; "" where none is."""
+    missing = {name: source for name, source in sources.items() if source.off and is_missing(source)}
+    if not missing:
+        return ""
+    kept = {find_backbone(source.backbone).kept for source in missing.values()}
+    fetch = ", ".join(f"handnet weights fetch {weights.name}" for weights in kept if weights)
+    return (
+        f"without the source {' and '.join(missing)}, whose weights are not on this machine: {fetch}, then train again"
+    )
 
 
 def list_crops(sources: Mapping[str, SourceConfig]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from keras import layers, ops
 from handnet.errors import ConfigError, format_unknown
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones.hand.alignment import gaussian_rows
+from handnet.networks.backbones.hand.landmarks import LandmarkDistances, LandmarkPlaces
 from handnet.networks.backbones.trainable import find_block_outputs
 
 # Half the width of a cell: neighbours overlap, and a hand that lies a little elsewhere changes little.
@@ -121,7 +122,8 @@ def pool_taps(maps: Mapping[str, Any], cells: Mapping[str, int], prefix: str = "
 def list_sources(backbone: keras.Model) -> tuple[Source, ...]:
     """Return what the features of a backbone consist of, in their order.
 
-    A backbone that ends with a layer "sources" joins several; any other is one. Grids that are joined are groups of a source.
+    A backbone that ends with a layer "sources" joins several; any other is one. Grids that are joined are groups of a source, and
+    so are places and distances of landmarks.
     """
     last = backbone.output
     parts = _inputs(last) if _operation(last).name == SOURCES_LAYER else [last]
@@ -134,10 +136,14 @@ def _describe(tensor: Any, name: str) -> Source:
         # A source of a backbone that joins networks.
         (network_output,) = _inputs(tensor)
         network = _operation(network_output)
-        return Source(operation.name, _describe(network.output, network.name).widths)
+        return _describe(network.output, network.name)._replace(name=operation.name)
     groups = _inputs(tensor) if isinstance(operation, layers.Concatenate) else []
+    widths = tuple(int(group.shape[-1]) for group in groups)
+    if groups and all(isinstance(_operation(group), LandmarkPlaces | LandmarkDistances) for group in groups):
+        # Laid by the palm and mirrored, they say little of the view, and in a crop that stands on its head the wrong one.
+        return Source(operation.name, widths, tells_view=False)
     if groups and all(isinstance(_operation(group), GridPooling) for group in groups):
-        return Source(operation.name, tuple(int(group.shape[-1]) for group in groups))
+        return Source(operation.name, widths)
     return Source(operation.name if operation.name != "features" else name, (int(tensor.shape[-1]),))
 
 

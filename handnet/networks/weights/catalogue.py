@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
-from handnet.networks.backbones.entry import APACHE, Published
+from handnet.networks.backbones.entry import APACHE, Kept, Published
 
 # Weights that come with handnet, learnt from synthetic hands alone; the second began with ImageNet's.
 SHIPPED = {
@@ -35,6 +35,11 @@ def collect_published() -> Mapping[str, Listed]:
     return {name: Listed(arch, weights) for arch, b in BACKBONES.items() for name, weights in b.published.items()}
 
 
+def find_kept(name: str) -> Kept | None:
+    """Return the weights of that name that are kept in the cache; None where none are called so."""
+    return next((b.kept for b in BACKBONES.values() if b.kept and b.kept.name == name), None)
+
+
 def list_published() -> list[tuple[str, ...]]:
     """Return the rows of `handnet weights list`, the header first."""
     rows: list[tuple[str, ...]] = [
@@ -44,7 +49,7 @@ def list_published() -> list[tuple[str, ...]]:
         archs = " ".join(arch for arch, backbone in BACKBONES.items() if name in backbone.shipped)
         rows.append((name, archs, *_SHIPPED_FACTS[name], APACHE, f"this package: --weights {name}"))
     num_bytes = sum(file.num_bytes for file in hand_models.FILES)
-    hands = "finds hands", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
+    hands = "finds hands, hand-landmarks", "3.8 M", f"{num_bytes / 1e6:.0f} MB", "", "192 and 224 px"
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
     rule = "tells back from palm", "2,306", "9 kB", "", "", hand_models.VIEW_RULE_TERMS
     rows.append((hand_models.VIEW_RULE, *rule, "this package, for those networks"))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from handnet.images.hand.palm_crop import MEAN_PALM, PALM, crop_by_palm, lay_on_palm
+from handnet.images.hand.mean_palm import MEAN_PALM, PALM
+from handnet.images.hand.palm_crop import crop_by_palm, lay_on_palm
 
 SIZE_PX = 100
 

@@ -28,7 +28,8 @@ def test_the_defaults_of_each_backbone_are_whole_settings(arch: str) -> None:
     entry = BACKBONES[arch]
     config = complete_config({"model": {"arch": arch}})
     assert config.image.size_px == entry.defaults["image"]["size_px"] >= entry.min_image_px
-    assert config.model.weights in ("none", "preset", "pip", *SHIPPED)
+    kept = [entry.kept.name] if entry.kept else []
+    assert config.model.weights in ("none", "preset", "pip", *SHIPPED, *kept)
     assert config.model.weights not in SHIPPED or config.model.weights in entry.shipped
     assert complete_config({"model": {"arch": arch}, "image": {"size_px": 512 * 3}}).image.size_px == 1536
 

@@ -1,11 +1,15 @@
 """Sources that a backbone joins: the picture that they need follows from them, and settings that disagree are refused."""
 
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from handnet.config.toml import format_toml, parse_config
 from handnet.errors import ConfigError
+from handnet.images.hand_models.model_files import FILES
+from handnet.networks.backbones.sources import describe_missing
 from handnet.networks.complete_config import complete_config
 
 PALM = {"backbone": "efficientnet-lite2", "crop": "hand-palm"}
@@ -66,6 +70,11 @@ def test_settings_with_sources_survive_a_file_and_are_completed_once() -> None:
             {},
             r"sources\.more\.taps\.block4` must be a whole number of cells",
         ),
+        (
+            {"more": {**PALM, "score_weight": 0}},
+            {},
+            r"sources\.more\.score_weight` must lie between 0\.01 and 100\. Received: 0",
+        ),
         ({"more": {**PALM, "tap": {}}}, {}, r"Unknown config key 'model\.sources\.more\.tap'"),
         ({"lite2": {"off": "yes"}}, {}, r"`model\.sources\.lite2\.off` must be true or false\. Received: 'yes'"),
         ({name: {"off": True} for name in ALL}, {}, "must have a source that is not off"),
@@ -74,6 +83,28 @@ def test_settings_with_sources_survive_a_file_and_are_completed_once() -> None:
 def test_sources_that_cannot_be_joined_are_refused(sources: dict, image: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         complete(sources, image)
+
+
+def test_an_optional_source_is_left_out_where_its_weights_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDNET_HAND_MODELS", str(tmp_path))
+    landmarks = {"landmarks": {"backbone": "hand-landmarks", "optional": True}}
+    config = complete(landmarks)
+    assert config.model.sources["landmarks"].off
+    expected = r"without the source landmarks, .* not on this machine: handnet weights fetch mediapipe-hands, then"
+    assert re.match(expected, describe_missing(config.model.sources))
+    # One that is not optional is asked for, and its absence an error when it is built.
+    assert not complete({"landmarks": {"backbone": "hand-landmarks"}}).model.sources["landmarks"].off
+    for file in FILES:
+        (tmp_path / file.name).touch()
+    config = complete(landmarks)
+    assert not config.model.sources["landmarks"].off
+    assert describe_missing(config.model.sources) == ""
+    # A run that was trained with it keeps it, wherever it is opened.
+    for file in FILES:
+        (tmp_path / file.name).unlink()
+    assert not parse_config(tomllib.loads(format_toml(config))).model.sources["landmarks"].off
 
 
 def test_sources_are_for_backbones_that_join_some() -> None:

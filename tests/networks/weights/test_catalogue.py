@@ -11,6 +11,7 @@ def test_every_published_backbone_exists_and_says_where_its_weights_are():
     trial = {
         "hand",
         "hand-photo",
+        "hand-landmarks",
         "photo-colours",
         "mini",
         "small",

@@ -12,14 +12,10 @@ from handnet.serving.api.service import Service
 from tests.serving.api.hands import make_service
 from tests.serving.api.site import Site
 
-schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install 'handnet[dev]'")
-hypothesis = pytest.importorskip("hypothesis")
-
 # Few, so that the whole takes seconds; SCHEMATHESIS_EXAMPLES=100 looks longer.
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
 DESCRIPTION = build_app(Service({})).openapi()
 OPERATIONS = [(path, method) for path, methods in DESCRIPTION["paths"].items() for method in methods]
-SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +30,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_no_request_gives_a_server_error(site: Site, path: str, method: str, mode: str) -> None:
-    operation = SCHEMA[path][method.upper()]
+    # Here, since to import it takes seconds, and every process collects this file.
+    schemathesis = pytest.importorskip(
+        "schemathesis", reason="schemathesis is not installed: pip install 'handnet[dev]'"
+    )
+    import hypothesis
+
+    operation = schemathesis.openapi.from_dict(DESCRIPTION)[path][method.upper()]
     chosen = schemathesis.GenerationMode.POSITIVE if mode == "positive" else schemathesis.GenerationMode.NEGATIVE
 
     @hypothesis.given(case=operation.as_strategy(generation_mode=chosen))

@@ -156,7 +156,8 @@ def build_decoder(config: ImageConfig) -> Decode:
         square = fit_photo(photo, config)
         return square, is_usable(photo, square, config), None
 
-    decode = _build(config, fit)
+    # Where landmarks say nothing both decoders are one.
+    decode = _build(config, fit) if config.hand_finder == "landmarks" else build_hand_decoder(config)
     return lambda contents: decode(contents)[:2]
 
 

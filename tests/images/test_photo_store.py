@@ -14,7 +14,14 @@ from handnet.data.readers.hands11k import read_hands11k
 from handnet.errors import DataError, DiskError
 from handnet.images.decode import load_photo
 from handnet.images.header_guard import load_photos
-from handnet.images.photo_store import find_unusable, load_cached, prepare_photos, read_photos
+from handnet.images.photo_store import (
+    build_decoder,
+    build_hand_decoder,
+    find_unusable,
+    load_cached,
+    prepare_photos,
+    read_photos,
+)
 from handnet.images.pillow_decode import read_for_graph
 from handnet.images.pixel_rules import describe_rules
 from tests.photos import (
@@ -64,6 +71,25 @@ def test_a_photo_that_pillow_decodes_is_upright_and_has_its_colours(kind: str, t
     difference = np.abs(stored[top : top + HEIGHT_PX].astype(int) - expected)
     # A dim PGM says that its highest value is white; a palette of 256 colours loses some levels.
     assert difference.mean() < (20 if "palette" in kind else 4)
+
+
+def test_both_decoders_are_one_graph_where_landmarks_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = []
+
+    def fit(photo: tf.Tensor, config: ImageConfig) -> tuple[tf.Tensor, tf.Tensor, None]:
+        traced.append(config)
+        return tf.zeros((17, 17, 3), tf.uint8), tf.constant(True), None
+
+    monkeypatch.setattr("handnet.images.photo_store.fit_with_facts", fit)
+    # Of a size that no other test decodes with.
+    config, contents = ImageConfig(size_px=17), write_jpeg(tmp_path / "photo").read_bytes()
+    pixels, problem = build_decoder(config)(contents)
+    decoded = build_hand_decoder(config)(contents)
+    assert (problem, decoded.problem, decoded.hand, len(traced)) == ("", "", None, 1)
+    assert pixels is not None
+    np.testing.assert_array_equal(pixels, decoded.pixels)
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def list_published() -> list[tuple[str, ...]]:
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
     rule = "tells back from palm", "2,306", "9 kB", "", "", hand_models.VIEW_RULE_TERMS
     rows.append((hand_models.VIEW_RULE, *rule, "this package, for those networks"))
-    mask = "draws a hand's mask", "0.2 M", "0.6 MB", "", "144 px", APACHE
+    mask = "draws a hand's mask", "0.4 M", "1.5 MB", "", "144 px", APACHE
     rows.append((hand_models.MASK_NETWORK, *mask, "this package, for hands found by those networks"))
     for name, (arch, weights) in collect_published().items():
         size = f"{weights.num_parameters / 1e6:,.1f} M", f"{4 * weights.num_parameters / 1e6:,.0f} MB"

@@ -1,8 +1,9 @@
 """Examples to learn masks from: synthetic hands laid on drawn grounds, in the square around their landmarks.
 
 Everything about a picture that says nothing of where the hand is, is random, and wider than photos are: colour and texture of
-skin, light, shadows, sleeves, ground (a quarter of them of the hand's own colour), other hands beside it, how exact
-the landmarks are, where the photo ends, resolution, noise and JPEG. Random numbers alone decide; no photo is read.
+skin, light, shadows, sleeves, where the arm ends, ground (two fifths of them of the hand's own colour, a third of several
+kinds), other hands beside it, how exact the landmarks are, where the photo ends, resolution, noise and JPEG. Some hands are as if
+cut out of a photo on paper by a rough mask, with paper left at their border. Random numbers alone decide; no photo is read.
 
 `python benchmarks/mask_examples.py HANDS.npz SHEET.png` writes a sheet of them, to look at.
 """
@@ -36,7 +37,8 @@ class Example(NamedTuple):
         picture: uint8 (S, S, 3).
         landmarks: (21, 2) as (y, x), fractions of the square.
         inside: uint8 (S, S), 1 where the photo is.
-        cover: uint8 (S, S), 0..255, how much of each pixel is hand.
+        cover: uint8 (S, S), 0..255, how much of each pixel is hand, or was cut out with it.
+        rest: uint8 (S, S), 0..255, how much of each pixel is paper that was cut out with the hand.
         weight: uint8 (S, S), 0..255, how much each pixel counts.
     """
 
@@ -44,6 +46,7 @@ class Example(NamedTuple):
     landmarks: Floats
     inside: npt.NDArray[np.uint8]
     cover: npt.NDArray[np.uint8]
+    rest: npt.NDArray[np.uint8]
     weight: npt.NDArray[np.uint8]
 
 
@@ -146,30 +149,32 @@ def make_example(pool: Pool, seed: int, number: int) -> Example:
     sampled = _sample(layers, place_back(grid))
     cover, sleeve = sampled[..., 3] / 255, sampled[..., 4] / 255
     width = max(np.linalg.norm(seen[5] - seen[17]), np.linalg.norm(seen[9] - seen[0]) / 1.45) * SIZE_PX
-    arm = _cut_arm(random, seen, width)
+    arm = _cut_arm(random, pool, seen, width)
     light = sampled[..., :3] / np.maximum(cover + sleeve, 1e-3)[..., np.newaxis]
     cover, sleeve = cover * arm, sleeve * arm
+    rest = np.zeros_like(cover)
     if random.uniform() < 0.6:
-        # Hands that were cut out and pasted have lost the outermost part of their border.
-        edge = ndimage.gaussian_filter(cover, random.uniform(0.6, 1.2))
-        cover = np.minimum(cover, np.clip((edge - random.uniform(0.5, 0.9)) / random.uniform(0.2, 0.8) + 0.5, 0, 1))
+        # Hands that were cut out and pasted have lost the outermost part of their border, or kept paper there.
+        cover, rest = _cut_out(random, pool, cover, sleeve)
     skin, mean = _paint_skin(random, pool, light, cover, seen)
     cloth = _take_ground(random, pool, None) if random.uniform() < 0.5 else random.uniform(5, 250, 3)
     shade = np.clip(light.mean(-1, keepdims=True) / 128, 0.3, 1.3) if random.uniform() < 0.5 else 1.0
     ground = _take_ground(random, pool, mean)
     if random.uniform() < 0.2:
         ground = _lay_other_hand(random, pool, ground, mean)
-    opaque = np.clip(cover + sleeve, 0, 1)
+    paper = _choose_paper(random, pool, cover, mean)
+    opaque = np.clip(cover + rest + sleeve, 0, 1)
     shadow = ndimage.shift(opaque, random.normal(0, 5, 2), order=1, mode="nearest")
     shadow = 1 - random.uniform(0, 0.65) * ndimage.gaussian_filter(shadow, random.uniform(1, 10))
-    parts = ((skin, cover), (cloth * shade, sleeve), (ground * shadow[..., np.newaxis], 1 - opaque))
+    parts = ((skin, cover), (paper, rest), (cloth * shade, sleeve), (ground * shadow[..., np.newaxis], 1 - opaque))
     photo = sum(values * share[..., np.newaxis] for values, share in parts)
     photo = _take_photo(random, _light(random, pool, photo))
     inside, places = _end_photo(random)
     picture, weight = photo[places[0], places[1]], np.ones((SIZE_PX, SIZE_PX))
-    # The wrist is cut there anyway, by where the palm lies.
-    weight[int(seen[0, 0] * SIZE_PX + 0.12 * width) :] = 0.25
-    as_bytes = [np.round(255 * values * inside).astype(np.uint8) for values in (np.clip(cover, 0, 1), weight)]
+    # Further down the mask is cut anyway, by where the palm lies.
+    weight[int(seen[0, 0] * SIZE_PX + 0.3 * width) :] = 0.25
+    layers = np.clip(cover + rest, 0, 1), np.clip(rest, 0, 1), weight
+    as_bytes = [np.round(255 * values * inside).astype(np.uint8) for values in layers]
     return Example(picture, seen.astype(np.float32), inside.astype(np.uint8), *as_bytes)
 
 
@@ -205,6 +210,9 @@ def _shake(random: Random, landmarks: Any) -> Any:
     if random.uniform() < 0.15:
         first = 1 + 4 * int(random.integers(5))
         shaken[first : first + 4] += width * np.linspace(0.1, 1, 4)[:, np.newaxis] * random.normal(0, 0.12, 2)
+    if random.uniform() < 0.2:
+        # Where the arm is cut off, the wrist is a guess.
+        shaken[0] += width * random.normal(0, 0.12, 2)
     return shaken
 
 
@@ -238,13 +246,39 @@ def _enlarge(values: Any, side_px: int) -> Any:
     return np.asarray(image.resize((side_px, side_px), Image.Resampling.BICUBIC))
 
 
-def _cut_arm(random: Random, seen: Any, width: float) -> Any:
-    """Return 1 where the arm is, 0 beyond a cut below the wrist: a pasted hand's arm ends there, or a photo's."""
-    if random.uniform() < 0.5:
+def _cut_arm(random: Random, pool: Pool, seen: Any, width: float) -> Any:
+    """Return 1 where the arm is, 0 beyond a cut about the wrist: a pasted hand ends there, or what a photo shows of it."""
+    if random.uniform() < 0.35:
         return np.ones((SIZE_PX, SIZE_PX))
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX]
-    end = seen[0, 0] * SIZE_PX + width * random.uniform(0.0, 0.5) + (columns - SIZE_PX / 2) * random.normal(0, 0.2)
+    across = columns - SIZE_PX / 2
+    end = seen[0, 0] * SIZE_PX + width * random.uniform(-0.6, 0.5) + across * random.normal(0, 0.25)
+    if random.uniform() < 0.3:
+        end = end + random.normal(0, 0.15) * across**2 / width + random.uniform(0, 3) * _take_noise(random, pool, 0, 30)
     return np.clip(end - rows + 0.5, 0, 1)
+
+
+def _cut_out(random: Random, pool: Pool, cover: Any, sleeve: Any) -> tuple[Any, Any]:
+    """Cut a hand out by a mask that is a little wrong: return what is left of its cover, and how much of a pixel is paper."""
+    if random.uniform() < 0.6:
+        edge = ndimage.gaussian_filter(cover, random.uniform(0.6, 1.2))
+        cut = np.clip((edge - random.uniform(0.5, 0.9)) / random.uniform(0.2, 0.8) + 0.5, 0, 1)
+        return np.minimum(cover, cut), np.zeros_like(cover)
+    # Narrow gaps are filled with it, and the border is ragged.
+    rough = ndimage.gaussian_filter(cover, random.uniform(0.8, 2.6))
+    ragged = sum(random.uniform(0, 0.12) * _take_noise(random, pool, 0, 24) for _ in range(2))
+    near = (rough + ragged > random.uniform(0.25, 0.7)) & (rough > 0.12) | (rough > 0.9)
+    cut = ndimage.gaussian_filter(near.astype(np.float32), random.uniform(0.3, 0.8))
+    return np.minimum(cover, cut), np.clip(cut - cover - sleeve, 0, 1)
+
+
+def _choose_paper(random: Random, pool: Pool, cover: Any, mean: Any) -> Any:
+    """Return the colours of the paper that a hand was cut out on: light, darker near the hand."""
+    light = random.uniform(130, 250) + random.normal(0, 5, 3)
+    if random.uniform() < 0.4:
+        light = light + random.uniform(0, 0.6) * (mean - light)
+    shade = 1 - random.uniform(0, 0.55) * ndimage.gaussian_filter(cover, random.uniform(1, 4))
+    return light * (shade * (1 + 0.03 * _take_noise(random, pool, 0, 24)))[..., np.newaxis]
 
 
 def _take_noise(random: Random, pool: Pool, first: int = 0, last: int | None = None) -> Any:
@@ -297,7 +331,28 @@ def _paint_skin(random: Random, pool: Pool, light: Any, cover: Any, seen: Any) -
 
 
 def _take_ground(random: Random, pool: Pool, mean: Any) -> Any:
-    """Return a ground (S, S, 3), of any colours; where a mean colour is given, at times near it."""
+    """Return a ground (S, S, 3), of any colours; where the hand's mean colour is given, at times near it, or of several kinds."""
+    ground = _take_one_ground(random, pool, mean)
+    if mean is None or random.uniform() > 0.35:
+        return ground
+    for _ in range(int(random.integers(1, 4))):
+        # As things in a photo cover each other: blots with sharp or soft edges, plain or with a texture.
+        field = _take_noise(random, pool, 20) - random.normal(0.3, 0.7)
+        share = np.clip(field / random.uniform(0.02, 0.4), 0, 1)[..., np.newaxis]
+        kind = random.uniform()
+        if kind < 0.35:
+            other = mean * random.uniform(0.5, 1.4) + random.normal(0, 12, 3)
+            other = other * (1 + random.uniform(0, 0.1) * _take_noise(random, pool))[..., np.newaxis]
+        elif kind < 0.55:
+            other = ground * random.uniform(0.3, 1.5)
+        else:
+            other = _take_one_ground(random, pool, mean)
+        ground = ground * (1 - share) + other * share
+    return np.clip(ground, 0, 255)
+
+
+def _take_one_ground(random: Random, pool: Pool, mean: Any) -> Any:
+    """Return a ground of one kind, at times near a mean colour."""
     ground = pool.grounds[random.integers(len(pool.grounds))]
     side = int(random.integers(60, GROUND_PX + 1))
     top, left = random.integers(0, GROUND_PX - side + 1, 2)
@@ -308,7 +363,7 @@ def _take_ground(random: Random, pool: Pool, mean: Any) -> Any:
         ground = ground[..., random.permutation(3)]
     if random.uniform() < 0.2:
         ground = ndimage.gaussian_filter(ground, (*[random.uniform(0.5, 4)] * 2, 0))
-    if mean is not None and random.uniform() < 0.25:
+    if mean is not None and random.uniform() < 0.4:
         away = ground - ground.mean((0, 1))
         if random.uniform() < 0.5:
             away = away.mean(-1, keepdims=True) * (mean / mean.mean())

@@ -59,6 +59,11 @@ def measure_distance(landmarks: tf.Tensor, size_px: int) -> tf.Tensor:
     return tf.reduce_min(distance / (measure_palm_width(landmarks) * [bone[2] for bone in BONES]), -1)
 
 
+def measure_rows(landmarks: tf.Tensor, size_px: int) -> tf.Tensor:
+    """Return how far each row of pixels lies below the wrist, (size_px,) float32, in palm widths, for landmarks as above."""
+    return (tf.range(size_px, dtype=tf.float32) / size_px - landmarks[0, 0]) / measure_palm_width(landmarks)
+
+
 def measure_palm_width(landmarks: tf.Tensor) -> tf.Tensor:
     """Return the palm's width for landmarks (21, 2), in their unit, of a hand seen from the side too."""
     width = tf.norm(landmarks[5] - landmarks[17])

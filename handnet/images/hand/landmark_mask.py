@@ -1,20 +1,20 @@
 """The mask of a hand on any background: from its landmarks and a small network that knows the shapes of hands.
 
 Every bone is a capsule, as thick as a finger or a palm usually is: what lies far outside of them is no hand. About the
-pixels near them a first mask by colours (`handnet.images.hand.pixel_measures`) and a network (`handnet.images.hand.mask_network`)
-decide together. Core TensorFlow operations only.
+pixels near them a network (`handnet.images.hand.mask_network`) decides, by colours, place and a first mask
+(`handnet.images.hand.pixel_measures`). Core TensorFlow operations only.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from handnet.images.hand.capsules import enclose_landmarks, measure_distance
+from handnet.images.hand.capsules import enclose_landmarks, measure_distance, measure_rows
 from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.guided_filter import guide_by_colors
 from handnet.images.hand.mask_network import find_hand_pixels
 from handnet.images.hand.morphology import fill_holes, grow
-from handnet.images.hand.pixel_measures import FIRST_MASK, NEVER, measure_pixels
+from handnet.images.hand.pixel_measures import NEVER, measure_pixels
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
 from handnet.images.traced_once import trace_once
@@ -23,6 +23,8 @@ SIZE_PX = 144
 # The border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of this; and
 # what is hand by this share is hand (docs/measurements/front_end.md).
 EDGE_RADIUS_PX, EDGE_SOFTNESS, LEAST_SHARE = 8, 3e-4, 0.4
+# In palm widths below the wrist: from here on the bones alone do not say that there is hand.
+OPEN_ABOVE_WRIST = -0.5
 
 
 class PlacedMask(NamedTuple):
@@ -52,18 +54,21 @@ def segment_by_landmarks(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
 def _segment(photo: tf.Tensor, landmarks: tf.Tensor) -> PlacedMask:
     region = enclose_landmarks(landmarks[tf.newaxis])
     picture = cut_regions(photo, region, SIZE_PX)
-    distance = measure_distance(to_regions(landmarks[tf.newaxis], region)[0], SIZE_PX)[tf.newaxis, ..., tf.newaxis]
+    places = to_regions(landmarks[tf.newaxis], region)[0]
+    distance = measure_distance(places, SIZE_PX)[tf.newaxis, ..., tf.newaxis]
+    below = measure_rows(places, SIZE_PX)
     points, last = lay_points(region, SIZE_PX), tf.cast(tf.shape(photo)[:2], tf.float32) - 1.0
     inside = tf.cast(tf.reduce_all((points >= 0.0) & (points <= last), -1, keepdims=True), tf.float32)
     # A thumb on the right is shown in the mirror: the masks of one person's two views then have the same faults.
     thumb_right = find_thumb_side(landmarks[tf.newaxis])[0]
     mirror = lambda values: tf.where(thumb_right, tf.reverse(values, [2]), values)  # noqa: E731
-    pixels = measure_pixels(picture, distance, inside)
+    pixels = measure_pixels(picture, distance, below, inside)
     chance = tf.sigmoid(mirror(find_hand_pixels(mirror(pixels))))
-    first = tf.clip_by_value((pixels[..., FIRST_MASK : FIRST_MASK + 1] + 1.0) / 2.0, 0.0, 1.0)
-    share = guide_by_colors((chance + first) / 2.0, picture, EDGE_RADIUS_PX, EDGE_SOFTNESS)
+    share = guide_by_colors(chance, picture, EDGE_RADIUS_PX, EDGE_SOFTNESS)
     mask = tf.cast((share > LEAST_SHARE) & (distance < NEVER), tf.float32)
-    bones = tf.cast(distance < 0.4, tf.float32)
+    # What lies on the bones is hand; about the wrist even that is open, since a hand may be cut off above it.
+    above = (below < OPEN_ABOVE_WRIST)[tf.newaxis, :, tf.newaxis, tf.newaxis]
+    bones = tf.cast((distance < 0.4) & above, tf.float32)
     mask = grow(bones, tf.maximum(mask, bones))
     # A hole is a ring or a nail where the capsules cover it; between the fingers it is background.
     mask = tf.maximum(mask, fill_holes(mask) * tf.cast(distance < 1.0, tf.float32))

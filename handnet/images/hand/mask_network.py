@@ -1,49 +1,22 @@
 """A small network that tells hand from ground, pixel by pixel, in the square around a hand's landmarks.
 
-It sees what `handnet.images.hand.pixel_measures` measures at each pixel, no colours as such: so it can be learnt from synthetic
-hands alone (benchmarks/mask_network.py). Core TensorFlow operations only.
+It sees what `handnet.images.hand.pixel_measures` measures at each pixel, and was learnt from synthetic hands alone, of all
+colours (benchmarks/mask_network.py). Core TensorFlow operations only.
 
 Reference: Ronneberger, Fischer, Brox 2015, "U-Net: Convolutional networks for biomedical image segmentation"; here what comes
 from below is added to what comes across, not put beside it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 WEIGHTS_FILE = Path(__file__).with_name("mask_network.npz")
-FINE_WIDTH, WIDTHS = 8, (16, 32, 48, 64)
 Halves = npt.NDArray[np.float16]
-# A convolution: its name, its input, its number of outputs, the side of its kernel, its step, and whether a ReLU follows.
-Convolve = Callable[[str, Any, int, int, int, bool], Any]
-
-
-def compute_logits(pixels: Any, convolve: Convolve, enlarge: Callable[[Any], Any]) -> Any:
-    """Lay the network out.
-
-    Args:
-        pixels: (B, S, S, 9) from `measure_pixels`, S a multiple of 16.
-        convolve: a convolution as `Convolve` says.
-        enlarge: (B, H, W, C) to twice the size, bilinearly.
-
-    Returns:
-        (B, S, S, 1) logits, positive where there is hand.
-    """
-    here = convolve("fine", pixels, FINE_WIDTH, 3, 1, True)
-    across = []
-    for level, width in enumerate(WIDTHS):
-        across.append(here)
-        here = convolve(f"down{level}", here, width, 3, 2, True)
-        here = convolve(f"stay{level}", here, width, 3, 1, True)
-    for level, width in reversed(list(enumerate((FINE_WIDTH, *WIDTHS[:-1])))):
-        below = enlarge(convolve(f"narrow{level}", here, width, 1, 1, False))
-        here = convolve(f"join{level}", across[level] + below, width, 3, 1, True)
-    return convolve("logit", here, 1, 1, 1, False)
 
 
 def find_hand_pixels(pixels: tf.Tensor) -> tf.Tensor:
@@ -55,19 +28,27 @@ def run_network(pixels: tf.Tensor, weights: Mapping[str, Halves]) -> tf.Tensor:
     """Return the logits of a network, (B, S, S, 1).
 
     Args:
-        pixels: (B, S, S, 9) from `measure_pixels`, S known and a multiple of 16.
-        weights: kernel and bias of each convolution, "NAME.kernel" and "NAME.bias".
+        pixels: (B, S, S, M) from `measure_pixels`, S known and a multiple of 16.
+        weights: kernel and bias of each convolution, "NAME.kernel" and "NAME.bias"; they decide widths and depth too.
     """
+    num_levels = sum(name.startswith("down") for name in weights) // 2
 
-    def convolve(name: str, values: tf.Tensor, _: int, __: int, step: int, bends: bool) -> tf.Tensor:
+    def convolve(name: str, values: tf.Tensor, step: int = 1, bends: bool = True) -> tf.Tensor:
         kernel, bias = (tf.constant(weights[f"{name}.{part}"], tf.float32) for part in ("kernel", "bias"))
         values = tf.nn.bias_add(tf.nn.conv2d(values, kernel, step, "SAME"), bias)
         return tf.nn.relu(values) if bends else values
 
-    def enlarge(values: tf.Tensor) -> tf.Tensor:
-        return tf.image.resize(values, [2 * side for side in values.shape[1:3]])
-
-    return compute_logits(pixels, convolve, enlarge)
+    here, across = convolve("fine", pixels), []
+    for level in range(num_levels):
+        across.append(here)
+        here = convolve(f"stay{level}", convolve(f"down{level}", here, 2))
+    for level in reversed(range(num_levels)):
+        below = convolve(f"narrow{level}", here, bends=False)
+        below = tf.image.resize(below, [2 * side for side in below.shape[1:3]])
+        here = convolve(f"join{level}", across[level] + below)
+    if "refine.kernel" in weights:
+        here = convolve("refine", here)
+    return convolve("logit", here, bends=False)
 
 
 @cache

@@ -11,9 +11,7 @@ from handnet.images.hand.guided_filter import guide_by_colors
 from handnet.images.hand.hand_colors import compare_colors, measure_colors, number_colors
 from handnet.images.hand.morphology import smooth
 
-NUM_MEASURES = 9
-# Which of them is the first mask: from -1 to 1, at times a little beyond.
-FIRST_MASK = 7
+NUM_MEASURES = 13
 # Distances from the bone in radii: surely hand, surely not, no hand at all; and where its colours are taken to be fitted.
 INSIDE, OUTSIDE, NEVER, CORE = 0.75, 1.5, 1.9, 0.6
 # A first mask, from place and colour alone. What the place says against what the colour says, in nats for each radius.
@@ -24,18 +22,19 @@ STRANGE, STRANGE_WEIGHT, STRANGE_LIMIT = 20.0, 0.15, 40.0
 EDGE_RADIUS_PX, EDGE_SOFTNESS = 12, 3e-4
 
 
-def measure_pixels(picture: tf.Tensor, distance: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+def measure_pixels(picture: tf.Tensor, distance: tf.Tensor, below: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
     """Return what is measured at each pixel of the square around a hand.
 
     Args:
         picture: (1, S, S, 3), 0..1.
         distance: (1, S, S, 1) of each pixel to the nearest bone, in that bone's radii.
+        below: (S,), how far each row lies below the wrist, in palm widths.
         inside: (1, S, S, 1), 1 where the photo is, else 0.
 
     Returns:
-        (1, S, S, 9) float32: lightness and two colours less the mean of the hand's core; how strange they are to it; how much
+        (1, S, S, 13) float32: lightness and two colours less the mean of the hand's core; how strange they are to it; how much
         more usual than around the hand, by the place and by a first mask; the distance; the first mask, by colour and place;
-        whether the photo is there.
+        whether the photo is there; red, green and blue, -1 to 1; how far below the wrist.
     """
     colors, strangeness = measure_colors(picture, tf.cast(distance < CORE, tf.float32) * inside)
     place, cells = PLACE_WEIGHT * (1.0 - distance), number_colors(picture)
@@ -60,6 +59,8 @@ def measure_pixels(picture: tf.Tensor, distance: tf.Tensor, inside: tf.Tensor) -
             tf.clip_by_value(1.0 - distance, -1.5, 1.0),
             2.0 * guided - 1.0,
             inside,
+            2.0 * picture - 1.0,
+            tf.broadcast_to(tf.clip_by_value(below, -2.0, 1.0)[tf.newaxis, :, tf.newaxis, tf.newaxis], distance.shape),
         ],
         -1,
     )

@@ -129,7 +129,9 @@ def _lay_out(state: State, _size_px: int, _rule: str) -> State:
 CONVOLUTIONAL: dict[str, Backbone] = {
     "efficientnet-lite0": _lite(0, 1.0, 1.0, 3_413_024, 224),
     "efficientnet-lite1": _lite(1, 1.0, 1.1, 4_189_344, 240),
-    "efficientnet-lite2": _lite(2, 1.1, 1.2, 4_869_168, 260, ("handnet-synthetic-lite2",)),
+    "efficientnet-lite2": _lite(
+        2, 1.1, 1.2, 4_869_168, 260, ("handnet-synthetic-lite2", "handnet-synthetic-lite2-grounds")
+    ),
     "resnet50": Backbone(
         _build_resnet50,
         blocks=r"layer\d+_\d+",

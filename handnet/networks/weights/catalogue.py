@@ -8,15 +8,18 @@ from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.entry import APACHE, Kept, Published
 
-# Weights that come with handnet, learnt from synthetic hands alone; the second began with ImageNet's.
+# Weights that come with handnet, learnt from synthetic hands alone; the second and the third began with ImageNet's, and the third
+# has seen crops of hands on other grounds.
 SHIPPED = {
     "handnet-synthetic": Path(__file__).resolve().parent / "synthetic",
     "handnet-synthetic-lite2": Path(__file__).resolve().parent / "synthetic_lite2",
+    "handnet-synthetic-lite2-grounds": Path(__file__).resolve().parent / "synthetic_lite2_grounds",
 }
 # Parameters, size, width and size of the photos in training, as `list_published` says them.
 _SHIPPED_FACTS = {
     "handnet-synthetic": ("0.6 M", "3 MB", "4760", "96 px"),
     "handnet-synthetic-lite2": ("2.5 M", "5 MB", "20304", "192 px"),
+    "handnet-synthetic-lite2-grounds": ("2.5 M", "5 MB", "20304", "192 px"),
 }
 
 # The extra that installs the packages of `Published.package`.
@@ -53,7 +56,7 @@ def list_published() -> list[tuple[str, ...]]:
     rows.append((hand_models.NAME, *hands, hand_models.LICENCE, f"pip: {hand_models.REQUIREMENT}; {hand_models.PAGE}"))
     rule = "tells back from palm", "2,306", "9 kB", "", "", hand_models.VIEW_RULE_TERMS
     rows.append((hand_models.VIEW_RULE, *rule, "this package, for those networks"))
-    mask = "draws a hand's mask", "0.2 M", "0.6 MB", "", "144 px", APACHE
+    mask = "draws a hand's mask", "0.4 M", "1.5 MB", "", "144 px", APACHE
     rows.append((hand_models.MASK_NETWORK, *mask, "this package, for hands found by those networks"))
     for name, (arch, weights) in collect_published().items():
         size = f"{weights.num_parameters / 1e6:,.1f} M", f"{4 * weights.num_parameters / 1e6:,.0f} MB"

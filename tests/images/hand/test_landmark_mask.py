@@ -93,6 +93,19 @@ def test_what_lies_outside_the_photo_is_no_hand():
     assert mask[(y > 190) & (y < 199)].any()
 
 
+@pytest.mark.parametrize("kind", ["plain", "clutter"])
+def test_a_hand_that_is_cut_off_above_its_wrist_ends_there(kind):
+    photo, mask = paint(kind)
+    # The wrist's landmark, and bones from it to the knuckles, lie on the ground.
+    photo[195:], mask[195:] = draw_ground(kind)[195:], False
+    placed = segment_by_landmarks(photo, tf.constant(DRAWING))
+    y = lay_points(placed.region, placed.mask.shape[1])[0, ..., 0].numpy()
+    truth = cut_regions(np.repeat(mask[..., np.newaxis] * 255, 3, -1), placed.region, 144)[0, ..., 0].numpy() > 0.5
+    found = placed.mask[0, ..., 0].numpy() > 0.5
+    assert found[y > 202].sum() < 0.01 * truth.sum()
+    assert iou(found, truth) > 0.93
+
+
 @pytest.mark.slow
 def test_the_crop_is_the_same_however_the_hand_lies_and_on_whatever_ground():
     expected = None

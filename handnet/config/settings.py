@@ -146,6 +146,7 @@ class ModelConfig:
             or "joined-lda": such an analysis for each source of features, made for single photos of two views.
         lda_penalty: of "lda" and "joined-lda", above 0: how much the scatter within people is enlarged in every direction, in
             its own mean.
+        lda_view_penalty: of "joined-lda", above 0: the same for the regression that tells back from palm.
         hidden_size: width of the hidden layer of "mlp".
         embedding_size: width D of the unit vector. Of "lda", those beyond the training people less one are zero.
         dropout: dropout rate in "mlp", 0..1.
@@ -163,6 +164,7 @@ class ModelConfig:
     freeze_norms: bool = False
     head: str = "mlp"
     lda_penalty: float = 0.5
+    lda_view_penalty: float = 1.0
     hidden_size: int = 512
     embedding_size: int = 128
     dropout: float = 0.1
@@ -184,6 +186,7 @@ class ModelConfig:
         check_range("model.embedding_size", self.embedding_size, 2, 65_536)
         check_range("model.dropout", self.dropout, 0.0, 0.95)
         check_range("model.lda_penalty", self.lda_penalty, 1e-6, 1e6)
+        check_range("model.lda_view_penalty", self.lda_view_penalty, 1e-6, 1e6)
         check_range("model.drop_path", self.drop_path, 0.0, 0.95)
         check_choice("model.position_rule", self.position_rule, POSITION_RULES)
         if self.trainable == "none" and (self.drop_path or self.recompute):

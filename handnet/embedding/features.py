@@ -46,6 +46,7 @@ _HEAD_SETTINGS = (
     "freeze_norms",
     "head",
     "lda_penalty",
+    "lda_view_penalty",
     "hidden_size",
     "embedding_size",
     "dropout",

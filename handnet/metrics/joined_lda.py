@@ -15,9 +15,6 @@ Doubles = npt.NDArray[np.float64]
 LENGTH_POWER = 0.8
 # The median length of a photo's vector before the two coordinates of the view are added; longer than 1 is cut.
 _MEDIAN_LENGTH = 0.6
-# Of the regression that tells the view, in shares of the features' mean variance. One photo with the wrong view lies close to
-# everybody's, so the worst photo counts: a tenth of this left one of 808 on the wrong side.
-_VIEW_RIDGE = 1.0
 # So steep that a photo has one view or the other: half a view would lie close to the photos of both.
 _VIEW_SHARPNESS = 300.0
 
@@ -77,6 +74,7 @@ def fit_joined_discriminant(
     views: Sequence[str] | None,
     num_directions: int,
     penalty: float,
+    view_penalty: float = 1.0,
 ) -> JoinedDiscriminant:
     """Return the maps under which a photo of one view lies close to the photos of the same person in the other view.
 
@@ -93,6 +91,9 @@ def fit_joined_discriminant(
         views: of each row, two different ones; None, or another number of them: the mean of all is taken off.
         num_directions: columns of each source.
         penalty: see `fit_discriminant`.
+        view_penalty: of the ridge regression that tells the views apart, in shares of the features' mean variance. One photo
+            with the wrong view lies close to everybody's of the other, so the worst photo counts, and which penalty leaves
+            none there depends on the features.
 
     Raises:
         DataError: as `fit_discriminant`.
@@ -107,7 +108,9 @@ def fit_joined_discriminant(
     has_views = views is not None and len(set(views)) == 2
     if views is not None and has_views:
         kinds = np.array([view == min(views) for view in views], bool)
-    view_kernel, view_bias = _fit_view(x, sources, kinds) if has_views else (np.zeros((x.shape[1], 1)), np.zeros(1))
+    view_kernel, view_bias = np.zeros((x.shape[1], 1)), np.zeros(1)
+    if has_views:
+        view_kernel, view_bias = _fit_view(x, sources, kinds, view_penalty)
     found, begin = [], 0
     for source in sources:
         columns = x[:, begin : begin + sum(source.widths)]
@@ -175,7 +178,9 @@ def _average_people(x: Doubles, names: npt.NDArray[np.str_]) -> Doubles:
     return np.asarray(np.mean([x[names == name].mean(axis=0) for name in np.unique(names)], axis=0))
 
 
-def _fit_view(x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
+def _fit_view(
+    x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_], penalty: float
+) -> tuple[Doubles, Doubles]:
     """Return a ridge regression on +1 and -1, sharpened for a sigmoid, in the space of the rows: they are fewer than columns."""
     mean = x.mean(axis=0)
     scale = _find_scale(x - mean, [width for source in sources for width in source.widths])
@@ -185,6 +190,6 @@ def _fit_view(x: Doubles, sources: Sequence[Source], kinds: npt.NDArray[np.bool_
     centred = (x - mean) * scale
     gram = centred @ centred.T
     target = np.where(kinds, 1.0, -1.0)
-    gram[np.diag_indices_from(gram)] += _VIEW_RIDGE * max(np.trace(gram) / len(gram), 1e-12)
+    gram[np.diag_indices_from(gram)] += penalty * max(np.trace(gram) / len(gram), 1e-12)
     kernel = _VIEW_SHARPNESS * scale[:, None] * (centred.T @ np.linalg.solve(gram, target - target.mean()))[:, None]
     return kernel, _VIEW_SHARPNESS * target.mean() - mean @ kernel

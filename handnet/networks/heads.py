@@ -158,7 +158,8 @@ def _fit_joined(
     directions = _count_directions(model.embedding_size, sources)
     weights = {name: source.score_weight for name, source in model.sources.items()}
     sources = [source._replace(score_weight=weights.get(source.name, 1.0)) for source in sources]
-    found = fit_joined_discriminant(features, sources, identities, views, directions, model.lda_penalty)
+    penalties = model.lda_penalty, model.lda_view_penalty
+    found = fit_joined_discriminant(features, sources, identities, views, directions, *penalties)
     arrays = [array for source in found.maps for array in source]
     return [*arrays, found.view_kernel, found.view_bias, np.asarray(found.has_views, np.float32)]
 

@@ -58,6 +58,18 @@ def test_a_source_counts_in_its_head_what_the_settings_say() -> None:
     np.testing.assert_array_equal(found[7], expected.maps[1].importance)
 
 
+def test_the_view_is_told_under_the_penalty_of_the_settings() -> None:
+    features, people, views = draw()
+    fit = HEADS["joined-lda"].fit
+    assert fit is not None
+    model = {"arch": "hand", "embedding_size": 16, "lda_view_penalty": 100.0}
+    found = fit(complete_config({"model": model}).model, features, SOURCES, people.tolist(), views.tolist())
+    expected = fit_joined_discriminant(features, SOURCES, people.tolist(), views.tolist(), 7, 0.3, 100.0)
+    np.testing.assert_array_equal(found[-3], expected.view_kernel)
+    usual = fit_joined_discriminant(features, SOURCES, people.tolist(), views.tolist(), 7, 0.3)
+    assert np.abs(expected.view_kernel).max() < 0.1 * np.abs(usual.view_kernel).max()
+
+
 def test_an_unknown_head_is_refused_when_settings_are_completed() -> None:
     with pytest.raises(ConfigError, match=r"Unknown value of model\.head: 'lad'\. Did you mean 'lda'\?"):
         complete_config({"model": {"arch": "hand", "head": "lad"}})

@@ -129,6 +129,7 @@ def test_folds_have_no_validation_people_in_closed_form():
         ({"arch": "small", "head": "lda"}, r"frozen backbone\. Received: model\.trainable='all'\. Give --freeze"),
         ({"arch": "hand", "head": "lad"}, r"Unknown value of model\.head: 'lad'\. Did you mean 'lda'\?"),
         ({"arch": "hand", "lda_penalty": 0.0}, r"`model\.lda_penalty` must lie between 1e-06 and 1e\+06"),
+        ({"arch": "hand", "lda_view_penalty": -1.0}, r"`model\.lda_view_penalty` must lie between 1e-06 and 1e\+06"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(model, message):

@@ -83,10 +83,15 @@ def open_data(
     settings = run.config.data
     folder = data or run.facts["data"]["directory"]
     dataset = read_data(settings.reader, folder, settings.fill_labels, echo, progress)
-    if skip_without_hand or settings.skip_without_hand:
-        dataset = _leave_out_without_hand(run, dataset, echo, progress)
     opened = OpenRun(run, read_run_split(run), dataset, dataset.examples)
-    return opened._replace(examples=opened.select(part)) if part else opened
+    if part:
+        opened = opened._replace(examples=opened.select(part))
+    if skip_without_hand or settings.skip_without_hand:
+        # All photos are decoded for it, so a part that there is not has been refused before.
+        dataset = _leave_out_without_hand(run, dataset, echo, progress)
+        opened = opened._replace(dataset=dataset, examples=dataset.examples)
+        opened = opened._replace(examples=opened.select(part)) if part else opened
+    return opened
 
 
 def _leave_out_without_hand(run: "Run", dataset: "DataSet", echo: Echo, progress: Progress) -> "DataSet":

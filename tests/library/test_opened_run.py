@@ -61,6 +61,14 @@ def test_photos_without_a_hand_are_left_out_where_the_run_or_the_caller_asks_for
     monkeypatch.setattr("handnet.images.kept_photos.find_kept_files", lambda *_: [])
     assert open_data(run, echo=lines.append, skip_without_hand=True).dataset == opened.dataset
     assert (looked, lines[-1]) == ([8], lines[-2])
+    # A part that there is not is refused before a photo is looked at.
+    looked.clear()
+    monkeypatch.undo()
+    monkeypatch.setattr("handnet.images.without_hand.find_unusable", find)
+    run.facts["data"].pop("without_hand")
+    with pytest.raises(ConfigError, match="all"):
+        open_data(run, part="all", echo=lines.append, skip_without_hand=True)
+    assert not looked
     # Without both they stay.
     as_before = run._replace(config=tiny_config(image={"crop": "hand"}))
     assert len(open_data(as_before, echo=lines.append).dataset.examples) == 8

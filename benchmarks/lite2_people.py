@@ -24,6 +24,8 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from mask_hands import paint_hand
+
 SIZE_PX, CANVAS_PX = 192, 224
 # As handnet.images.hand.crop and .pose have them, which import TensorFlow.
 HAND_SIZE_FRACTION, WRIST_CUT_RADII = 0.56, 1.35
@@ -60,13 +62,10 @@ def find_pose(mask: npt.NDArray[np.bool_]) -> tuple[Floats, float, Floats, float
 def draw_crop(seed: int, number: int, shot: int) -> Crops:
     """Draw one hand, (5, S, S): `shot` 0 shows the back, 1 the palm; see "drawn" above."""
     from handnet.data.example import SIDES, VIEWS
-    from handnet.data.synthetic.camera import lay_sleeve, light_surface, sample_scene
-    from handnet.data.synthetic.fields import compute_fields
-    from handnet.data.synthetic.grid import sample_grid
+    from handnet.data.synthetic.camera import sample_scene
     from handnet.data.synthetic.person import sample_person
-    from handnet.data.synthetic.placement import Placement, compute_mirror, to_pixels
+    from handnet.data.synthetic.placement import Placement, compute_mirror
     from handnet.data.synthetic.skeleton import pose_hand, sample_pose
-    from handnet.data.synthetic.skin import paint_skin
 
     random = np.random.default_rng([seed, number, shot])
     person = sample_person(seed, number)
@@ -76,15 +75,7 @@ def draw_crop(seed: int, number: int, shot: int) -> Crops:
     # Fingers up: as if the photo were held upside down.
     turn, wrist = 180.0 + random.normal(0, 6), (0.5 * CANVAS_PX, 0.83 * CANVAS_PX)
     place = Placement(CANVAS_PX / 245.0, turn, wrist, compute_mirror(view, side))
-    grid = sample_grid(place, (0, 0, CANVAS_PX, CANVAS_PX), 0.5)
-    fields = compute_fields(hand, grid)
-    color, relief = paint_skin(person, side, view, hand, fields, grid, lambda points: 2.0 * to_pixels(place, points))
-    color *= light_surface(fields.height_mm + relief, scene, grid.step_mm)
-    cover = np.clip(0.5 - np.minimum(fields.distance_mm, fields.nail_mm) / grid.step_mm, 0.0, 1.0)
-    sleeve = lay_sleeve(color, cover, hand, fields, scene, grid.step_mm)
-    halve = lambda points: points.reshape(*points.shape[:-2], CANVAS_PX, 2, CANVAS_PX, 2).mean((-3, -1))  # noqa: E731
-    light, cover, cloth = halve(color * (cover + sleeve)), halve(cover), halve(sleeve)
-
+    light, cover, cloth = paint_hand(person, side, view, hand, scene, place, CANVAS_PX)
     centre, radius, up, size, middle = find_pose(cover > 0.5)
     # The thumb belongs on the left.
     sign = -1.0 if (side == "right") == (view == "palmar") else 1.0

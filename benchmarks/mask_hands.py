@@ -33,6 +33,32 @@ def find_joints(hand: Any) -> list[tuple[float, float]]:
     return joints
 
 
+def paint_hand(
+    person: Any, side: str, view: str, hand: Any, scene: Any, place: Any, canvas_px: int
+) -> tuple[Any, Any, Any]:
+    """Paint a hand on a square canvas of its own, drawn at twice the size.
+
+    Returns:
+        Light (3, S, S) of what is covered, not limited to 255; cover of the hand and of the sleeve, (S, S), 0..1.
+    """
+    from handnet.data.synthetic.camera import lay_sleeve, light_surface
+    from handnet.data.synthetic.fields import compute_fields
+    from handnet.data.synthetic.grid import sample_grid
+    from handnet.data.synthetic.placement import to_pixels
+    from handnet.data.synthetic.skin import paint_skin
+
+    def halve(values: Any) -> Any:
+        return values.reshape(*values.shape[:-2], canvas_px, 2, canvas_px, 2).mean((-3, -1))
+
+    grid = sample_grid(place, (0, 0, canvas_px, canvas_px), 0.5)
+    fields = compute_fields(hand, grid)
+    color, relief = paint_skin(person, side, view, hand, fields, grid, lambda points: 2.0 * to_pixels(place, points))
+    color *= light_surface(fields.height_mm + relief, scene, grid.step_mm)
+    cover = np.clip(0.5 - np.minimum(fields.distance_mm, fields.nail_mm) / grid.step_mm, 0.0, 1.0)
+    sleeve = lay_sleeve(color, cover, hand, fields, scene, grid.step_mm)
+    return halve(color * (cover + sleeve)), halve(cover), halve(sleeve)
+
+
 def draw_hand(seed: int, number: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Draw one hand.
 
@@ -41,13 +67,10 @@ def draw_hand(seed: int, number: int) -> tuple[Floats, Floats, Floats, Floats]:
         (y, x), 0 being the centre of the first pixel.
     """
     from handnet.data.example import SIDES, VIEWS
-    from handnet.data.synthetic.camera import lay_sleeve, light_surface, sample_scene
-    from handnet.data.synthetic.fields import compute_fields
-    from handnet.data.synthetic.grid import sample_grid
+    from handnet.data.synthetic.camera import sample_scene
     from handnet.data.synthetic.person import sample_person
     from handnet.data.synthetic.placement import Placement, compute_mirror, to_pixels
     from handnet.data.synthetic.skeleton import pose_hand, sample_pose
-    from handnet.data.synthetic.skin import paint_skin
 
     random = np.random.default_rng([seed, number])
     person = sample_person(seed, number)
@@ -59,16 +82,9 @@ def draw_hand(seed: int, number: int) -> tuple[Floats, Floats, Floats, Floats]:
     place = Placement(
         scale, 180.0 + random.normal(0, 6), (0.5 * CANVAS_PX, 0.83 * CANVAS_PX), compute_mirror(view, side)
     )
-    grid = sample_grid(place, (0, 0, CANVAS_PX, CANVAS_PX), 0.5)
-    fields = compute_fields(hand, grid)
-    color, relief = paint_skin(person, side, view, hand, fields, grid, lambda points: 2.0 * to_pixels(place, points))
-    color *= light_surface(fields.height_mm + relief, scene, grid.step_mm)
-    cover = np.clip(0.5 - np.minimum(fields.distance_mm, fields.nail_mm) / grid.step_mm, 0.0, 1.0)
-    sleeve = lay_sleeve(color, cover, hand, fields, scene, grid.step_mm)
-    halve = lambda points: points.reshape(*points.shape[:-2], CANVAS_PX, 2, CANVAS_PX, 2).mean((-3, -1))  # noqa: E731
+    light, cover, sleeve = paint_hand(person, side, view, hand, scene, place, CANVAS_PX)
     joints = to_pixels(place, find_joints(hand))[:, ::-1] - 0.5
-    light = np.minimum(halve(color * (cover + sleeve)), 255.0)
-    return light, halve(cover), halve(sleeve), joints.astype(np.float32)
+    return np.minimum(light, 255.0), cover, sleeve, joints.astype(np.float32)
 
 
 def draw_hands(seed: int, count: int) -> dict[str, npt.NDArray[Any]]:

@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -27,20 +26,21 @@ sys.exit(code)
 
 
 class ServedCommands:
-    """A server of this process for a program that it writes.
+    """This process as a server of its command line.
 
     Args:
-        program: the file.
         capfd: of the test.
         monkeypatch: of the test.
+
+    Attributes:
+        program: the text of the program that asks it.
     """
 
-    def __init__(self, program: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._command, self._monkeypatch = CommandLine(capfd, monkeypatch), monkeypatch
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.02)
-        program.write_text(PROGRAM.format(python=sys.executable, port=self._listener.getsockname()[1]))
-        program.chmod(0o755)
+        self.program = PROGRAM.format(python=sys.executable, port=self._listener.getsockname()[1])
 
     def serve(self, is_done: Callable[[], bool]) -> None:
         """Do what the program is called for, where it is called and with its settings, until its callers have ended."""

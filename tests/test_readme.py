@@ -23,10 +23,12 @@ def list_files(*options: str) -> list[str]:
     return list(filter(None, listed.stdout.split("\0")))
 
 
-def copy_repository(target: Path) -> Path:
+def copy_repository(target: Path, program: str) -> Path:
     """Copy what git would commit, and put an environment beside it that is this interpreter under bin/setup's names.
 
-    `handnet` itself is not in it.
+    Args:
+        target: the copy.
+        program: what is called as `handnet`.
     """
     for name in list_files("--cached", "--others", "--exclude-standard"):
         if (ROOT / name).is_file():
@@ -34,8 +36,9 @@ def copy_repository(target: Path) -> Path:
             shutil.copy(ROOT / name, target / name)
     programs = target / ".venv" / "bin"
     programs.mkdir(parents=True)
-    (programs / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
-    (programs / "python").chmod(0o755)
+    for name, text in (("python", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'), ("handnet", program)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     (programs / "activate").write_text(f"PATH={shlex.quote(str(programs))}:$PATH\nexport PATH\n")
     stamp = subprocess.run(["cksum", "setup.cfg", "pyproject.toml"], cwd=target, capture_output=True, check=True)
     (target / ".venv" / ".installed-plain").write_bytes(stamp.stdout.rstrip(b"\n"))
@@ -54,8 +57,8 @@ def test_nothing_that_the_package_needs_is_left_out_of_the_repository() -> None:
 def test_the_commands_of_the_document_run_as_written(
     document: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = copy_repository(tmp_path / "handnet")
-    commands = ServedCommands(copy / ".venv/bin/handnet", capfd, monkeypatch)
+    commands = ServedCommands(capfd, monkeypatch)
+    copy = copy_repository(tmp_path / "handnet", commands.program)
     # No handnet is on the path: the document has to activate the environment.
     folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not (Path(folder) / "handnet").exists()]
     environment = {**os.environ, "PATH": os.pathsep.join(folders)}

@@ -1,7 +1,6 @@
 """An exported model as its folder describes it, and its signatures, run by TensorFlow's C library or by TensorFlow."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from handnet.config.image import WHOLE_CROPS
 from handnet.data.checks import explain_refusal, find_problem
 from handnet.embedding.frozen_encoder import is_switched_on
 from handnet.errors import RunError, quote
+from handnet.files import read_json
 from handnet.images.unusable_photos import NO_HAND
 from handnet.metrics.pairs.calibration import Calibration, parse_calibration
 from handnet.networks.graph_session import GraphError, Value
@@ -111,7 +111,7 @@ def read_export(folder: Path) -> ExportedModel:
         RunError: it is damaged, or its graph is not the one that was exported.
     """
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS_FILE)
         check_graph(folder, facts)
         image, calibration = facts["image"], facts.get("pair_calibration") or facts.get("calibration")
         finder = "" if image["crop"] in WHOLE_CROPS else image.get("hand_finder", "colour")

@@ -1,6 +1,5 @@
 """An exported model as a gallery's model: it decodes by itself, and its training data need not be there."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from handnet.data.checks import explain_refusal
 from handnet.errors import GalleryError
 from handnet.export.exported_model import FACTS_FILE, Signatures, check_graph, run_signature
+from handnet.files import read_json
 from handnet.gallery.embed_photos import embed_all
 from handnet.gallery.frozen_look import find_look_file
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
@@ -37,7 +37,7 @@ class SavedModelEncoder:
             GalleryError: it is no SavedModel that handnet exported.
         """
         try:
-            facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+            facts = read_json(folder / FACTS_FILE)
             self.width = int(facts["embedding_size"])
             check_graph(folder, facts)
             self.signatures = signatures or _load(folder)

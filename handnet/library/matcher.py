@@ -1,6 +1,5 @@
 """A model in use: photos to unit vectors, and whether two photos show one person. `handnet.load` loads one."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from handnet.data.checks import explain_refusal
 from handnet.errors import DataError, RunError, count_and_name
+from handnet.files import read_json
 from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class SavedModelMatcher:
 
         encoder = SavedModelEncoder(folder, look=lambda contents: [])
         self._folder, self._encoder, self.width = folder, encoder, encoder.width
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS_FILE)
         self._verifies = "verify" in facts.get("signatures", ())
         self._by_classifier = bool(facts.get("pair_calibration"))
         calibration = facts.get("pair_calibration") or facts.get("calibration") or {}

@@ -12,8 +12,7 @@ from handnet.evaluation.evidence import (
     split_encoder,
 )
 from handnet.evaluation.linear_account import COMMON, account_for, account_linear
-from handnet.networks.backbones.hand.backbone import build_hand
-from handnet.networks.backbones.residual import build_mini
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.backbones.taps import SOURCES_LAYER, GridPooling
 from handnet.networks.encoder import Encoder, UnitNormalization
 from handnet.networks.feature_places import GRID, list_feature_groups
@@ -40,7 +39,7 @@ def photos() -> np.ndarray:
 @pytest.fixture(scope="module")
 def hand() -> Encoder:
     keras.utils.set_random_seed(1)
-    return build(build_hand(64))
+    return build(build_backbone("hand", image_size_px=64))
 
 
 @pytest.mark.slow
@@ -63,7 +62,7 @@ def test_the_shares_add_up_to_the_score(hand: Encoder, photos: np.ndarray, with_
 
 def test_the_share_of_one_feature_is_the_product_that_it_makes() -> None:
     # Two features in the first and last cell of a network's 2 × 2 grid; kernel by hand, no mean, no bias.
-    groups = list_feature_groups(build_mini(64))
+    groups = list_feature_groups(build_backbone("mini", image_size_px=64))
     assert groups is not None
     (group,) = groups
     features = np.zeros((2, group.width))
@@ -146,7 +145,7 @@ def test_occlusion_is_what_the_encoder_says_of_a_painted_picture(hand: Encoder, 
 
 
 def test_a_head_that_is_not_linear_has_occlusion_alone(photos: np.ndarray) -> None:
-    encoder = build(build_mini(64), hidden=True)
+    encoder = build(build_backbone("mini", image_size_px=64), hidden=True)
     assert account_for(encoder.head, np.ones((2, encoder.head.input_shape[-1]))) is None
     found = explain_pair(encoder, photos)
     assert found.shares is None

@@ -58,7 +58,3 @@ def main():
     for key, name, options in FITS:
         results[f"{key} on all devices"] = fit(name, options)
     np.savez(sys.argv[2], **results)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,11 @@
 """The same numbers on JAX, on one device and on two, as on TensorFlow, computed in a process with KERAS_BACKEND=jax."""
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forked import run_program
 from tests.losses.cases import CASES, draw_for, draw_proxies, loss_and_gradient, ready_loss
 from tests.losses.jax_values import FITS, fit
 
@@ -21,13 +18,8 @@ def test_jax_equals_tensorflow(tmp_path):
     for place, (name, options) in enumerate(CASES):
         cases[place] = (f"{place} {name}", name, options, *draw_for(name, dtype="float32"), draw_proxies())
     np.savez(tmp_path / "cases.npz", cases=cases)
-    command = [sys.executable, "-m", "tests.losses.jax_values", tmp_path / "cases.npz", tmp_path / "results.npz"]
-    # Compiled without optimisation of the machine code: the same operations, compiled in two thirds of the time.
-    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    program = "from tests.losses.jax_values import main; main()"
+    run_program(program, str(tmp_path / "cases.npz"), str(tmp_path / "results.npz"), backend="jax", devices=2)
     results = np.load(tmp_path / "results.npz")
     assert results["backend"] == "jax"
     assert results["num_devices"] == 2

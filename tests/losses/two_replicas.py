@@ -37,7 +37,11 @@ def train(keys, strategy, rows, labels, batch_size):
         cases, outputs, y_true = [], [], []
         for place, key in enumerate(keys):
             name, options = CASES[key]
-            loss, layer, own = ready_loss(name, options, dim=4), keras.layers.Dense(4), keras.Input((rows.shape[1],))
+            loss, layer, own = (
+                ready_loss(name, options, dim=4),
+                keras.layers.Dense(4, use_bias=False),
+                keras.Input((rows.shape[1],)),
+            )
             if loss.consumes == "distances":
                 output = keras.ops.sum(keras.ops.square(layer(own)), axis=-1, keepdims=True)
             else:
@@ -75,7 +79,3 @@ def main():
         weights = max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True))
         differences[key] = {"weights": weights, "loss": abs(loss_of_one - loss_of_two), "size": loss_of_one}
     print(json.dumps(differences))
-
-
-if __name__ == "__main__":
-    main()

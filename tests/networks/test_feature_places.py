@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from handnet.networks.backbones.hand.backbone import build_hand, build_hand_photo
-from handnet.networks.backbones.residual import build_mini, build_resnet50, build_small
+from handnet.networks.backbones.build import build_backbone
 from handnet.networks.feature_places import (
     GRID,
     find_described_picture,
@@ -15,9 +14,9 @@ from handnet.networks.feature_places import (
 )
 
 
-@pytest.mark.parametrize("build", [build_hand, build_mini, build_small])
-def test_every_feature_has_a_place(build) -> None:
-    backbone = build(64)
+@pytest.mark.parametrize("arch", ["hand", "mini", "small"])
+def test_every_feature_has_a_place(arch: str) -> None:
+    backbone = build_backbone(arch, image_size_px=64)
     groups = list_feature_groups(backbone)
     assert groups is not None
     assert sum(group.width for group in groups) == backbone.output_shape[-1]
@@ -31,7 +30,7 @@ def test_every_feature_has_a_place(build) -> None:
 def test_features_change_where_the_picture_does() -> None:
     """A dot in one corner moves the features of that corner most, in every group whose cells are small."""
     keras.utils.set_random_seed(0)
-    backbone = build_hand(64)
+    backbone = build_backbone("hand", image_size_px=64)
     groups = list_feature_groups(backbone)
     assert groups is not None
     plain = np.full((1, 64, 64, 3), 255, np.float32)
@@ -59,19 +58,19 @@ def test_coarser_and_finer_cells_keep_their_sum() -> None:
 
 
 def test_features_that_are_pooled_over_all_places_come_from_a_map() -> None:
-    backbone = build_resnet50(32)
+    backbone = build_backbone("resnet50", image_size_px=32)
     groups = list_feature_groups(backbone)
     assert groups is not None
     assert [(group.name, group.width) for group in groups] == [("network", 2048)]
     maps = find_pooled_map(backbone)
     assert maps.shape == (None, 1, 1, 2048)
-    assert find_pooled_map(build_mini(64)) is None
+    assert find_pooled_map(build_backbone("mini", image_size_px=64)) is None
     assert find_described_picture(backbone) is backbone.input
-    assert find_described_picture(build_hand(64)) is not None
+    assert find_described_picture(build_backbone("hand", image_size_px=64)) is not None
 
 
 def test_sources_of_different_pictures_have_names_and_no_places() -> None:
-    backbone = build_hand_photo(48)
+    backbone = build_backbone("hand-photo", image_size_px=48)
     groups = list_feature_groups(backbone)
     assert groups is not None
     assert sum(group.width for group in groups) == backbone.output_shape[-1]

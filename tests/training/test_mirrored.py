@@ -1,8 +1,5 @@
 """On several GPUs of one machine the weights end as on one; two logical CPU devices stand for the GPUs."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +7,12 @@ import pytest
 
 from handnet.errors import ConfigError
 from handnet.training import mirrored
+from tests.forked import run_program
 from tests.tiny import tiny_config, write_tiny
 
-ROOT = Path(__file__).resolve().parents[2]
 # A program of its own, since the logical devices must be there before TensorFlow starts.
 PROGRAM = """
 import sys
-from handnet.library.start import start_tensorflow; start_tensorflow()
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -55,12 +51,8 @@ TRAIN = (
 @pytest.mark.slow
 def test_two_devices_end_with_the_weights_of_one(working_folder: Path) -> None:
     write_tiny(Path("hands"), num_people=16)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *TRAIN], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("each batch is spread over 2 GPUs") == 2
+    out = run_program(PROGRAM, *TRAIN, CUDA_VISIBLE_DEVICES="")
+    assert out.count("each batch is spread over 2 GPUs") == 2
 
     import h5py
 

@@ -2,11 +2,8 @@
 
 import csv
 import importlib.util
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,14 +14,13 @@ from handnet.data.batch_plan import FloatArray
 from handnet.errors import ConfigError
 from handnet.training.batches import build_training_data, plan_training
 from handnet.training.nodes import Nodes, join_nodes
+from tests.forked import Program, run_program, start_program
 from tests.tiny import tiny_config, write_tiny
 
-ROOT = Path(__file__).resolve().parents[2]
 # `python -m handnet` with the backbone of tests/tiny.py, whose weights have no seed of their own. Commands that "then"
 # parts are run one after the other in one process, whose imports take longer than a training.
 PROGRAM = """
 import itertools, sys
-from handnet.library.start import start_tensorflow; start_tensorflow()
 import keras, tensorflow
 tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 from handnet.cli.main import main
@@ -51,25 +47,14 @@ TRAIN = (
 )  # fmt: skip
 
 
-def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        **variables,
-    }
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def start_two(*arguments: str) -> list[subprocess.Popen[str]]:
+def start_two(*arguments: str) -> list[Program]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     launcher = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    return [start(*arguments, "--nodes=2", RANK=str(rank), **launcher) for rank in range(2)]
+    return [
+        start_program(PROGRAM, *arguments, "--nodes=2", backend="jax", RANK=str(rank), **launcher) for rank in range(2)
+    ]
 
 
 def read_history(run: Path) -> list[dict[str, str]]:
@@ -98,9 +83,7 @@ def test_one_goes_on_alone_where_two_stopped_and_ends_with_the_weights_of_one(wo
     assert lines == [errors.splitlines()[-1]]
     assert lines[0].startswith("handnet: Another process of this training has ended")
 
-    rest = start("train", "--resume", f"--run={run}", "then", *TRAIN, "--run=alone")
-    out, errors = rest.communicate(timeout=300)
-    assert rest.returncode == 0, errors
+    out = run_program(PROGRAM, "train", "--resume", f"--run={run}", "then", *TRAIN, "--run=alone", backend="jax")
     assert f"resumed after epoch {together} of 6" in out
 
     import h5py
@@ -155,8 +138,9 @@ def test_several_nodes_on_tensorflow_are_refused_with_the_way_out() -> None:
 
 
 ON_JAX = """
-import os, socket, sys
-from handnet.library.start import start_tensorflow; start_tensorflow()
+import os, socket
+for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE"):
+    os.environ.pop(name, None)
 import keras, numpy as np
 from handnet.embedding.predict import build_predict
 from handnet.errors import ConfigError
@@ -198,11 +182,4 @@ else:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_one_process_spreads_over_its_devices_and_says_what_a_launcher_lacks() -> None:
-    flags = "--xla_force_host_platform_device_count=2"
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE"):
-        environment.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, "-c", ON_JAX], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run_program(ON_JAX, backend="jax", devices=2)

@@ -101,7 +101,9 @@ def build_backbone(
         model = backbone.build(image_size_px)
     if model.name != arch or bool(backbone.blocks) != bool(list_blocks(model)):
         raise ValueError(f"The entry of {arch!r} does not describe {model.name!r}: its name or `blocks` is wrong.")
-    draw_weights(model, seed)
+    # What a file fills is not drawn first: all but LoRA's updates.
+    if pretrained is None or lora_rank:
+        draw_weights(model, seed)
     _set_pixels(model, *backbone.pixels)
     tapped = tap_backbone(model, taps)
     if pretrained is not None and backbone.lay_out is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from handnet.networks.backbones.entry import UNDRAWN
 from handnet.networks.backbones.pixels import PixelNormalization
 from handnet.networks.weights.layout import lay_out_convolutional
 from handnet.networks.weights.pth import State
@@ -44,7 +45,7 @@ def build_efficientnet_lite(image_size_px: int, *, width: float, depth: float, n
     images = keras.Input((image_size_px, image_size_px, 3), name="image")
     maps = stack_efficientnet_lite(PixelNormalization()(images), width, depth)
     *_, x = maps.values()
-    x = layers.Conv2D(HEAD_WIDTH, 1, use_bias=False, kernel_initializer="he_normal", name="head_conv")(x)
+    x = layers.Conv2D(HEAD_WIDTH, 1, use_bias=False, kernel_initializer=UNDRAWN, name="head_conv")(x)
     x = _normalise(x, "head_norm")
     return keras.Model(images, layers.GlobalAveragePooling2D(name="avgpool")(x), name=name)
 
@@ -59,7 +60,7 @@ def stack_efficientnet_lite(x: Any, width: float, depth: float, prefix: str = ""
         prefix: the layers' names begin with it.
     """
     name = f"{prefix}stem_conv"
-    x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer=UNDRAWN, name=name)(x)
     x = _normalise(x, f"{prefix}stem_norm")
     maps: dict[str, Any] = {}
     for stage, (blocks, kernel, stride, expansion, channels) in enumerate(STAGES):
@@ -112,7 +113,7 @@ def _block(x: Any, kernel: int, stride: int, expansion: int, channels: int, name
         x = _project(x, expansion * width, f"{name}_expand_conv")
         x = _normalise(x, f"{name}_bn0")
     x = layers.DepthwiseConv2D(
-        kernel, stride, "same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_depthwise_conv"
+        kernel, stride, "same", use_bias=False, depthwise_initializer=UNDRAWN, name=f"{name}_depthwise_conv"
     )(x)
     x = _normalise(x, f"{name}_bn1")
     x = _project(x, channels, f"{name}_project_conv")
@@ -121,7 +122,7 @@ def _block(x: Any, kernel: int, stride: int, expansion: int, channels: int, name
 
 
 def _project(x: Any, channels: int, name: str) -> Any:
-    return layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    return layers.Conv2D(channels, 1, use_bias=False, kernel_initializer=UNDRAWN, name=name)(x)
 
 
 def _normalise(x: Any, name: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from handnet.networks.backbones.entry import UNDRAWN
 from handnet.networks.backbones.pixels import PixelNormalization
 
 EPSILON = 1e-3
@@ -51,7 +52,7 @@ def build_inception_resnet_v1(image_size_px: int) -> keras.Model:
     x = _block8(x, "block8", 1.0, relu=False)
     x = layers.GlobalAveragePooling2D(name="avgpool_1a")(x)
     x = TrainedDropout(0.6, name="dropout")(x)
-    x = layers.Dense(512, use_bias=False, name="last_linear")(x)
+    x = layers.Dense(512, use_bias=False, kernel_initializer=UNDRAWN, name="last_linear")(x)
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name="last_bn")(x)
     features = layers.UnitNormalization(dtype="float32", name="unit")(x)
     return keras.Model(images, features, name="inception-resnet-v1")
@@ -60,16 +61,16 @@ def build_inception_resnet_v1(image_size_px: int) -> keras.Model:
 def _convolve(
     x: Any, width: int, kernel: int | tuple[int, int], name: str, stride: int = 1, padding: str = "same"
 ) -> Any:
-    x = layers.Conv2D(
-        width, kernel, stride, padding, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
-    )(x)
+    x = layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer=UNDRAWN, name=f"{name}_conv")(
+        x
+    )
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _close(x: Any, branches: list[Any], name: str, scale: float, relu: bool = True) -> Any:
     up = layers.Concatenate(name=f"{name}_concat")(branches)
-    up = layers.Conv2D(x.shape[-1], 1, kernel_initializer="he_normal", name=f"{name}_conv2d")(up)
+    up = layers.Conv2D(x.shape[-1], 1, kernel_initializer=UNDRAWN, name=f"{name}_conv2d")(up)
     up = layers.Rescaling(scale, name=f"{name}_scale")(up)
     x = layers.Add(name=f"{name}_add")([up, x])
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x

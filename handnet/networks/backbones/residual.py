@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from handnet.networks.backbones.entry import UNDRAWN
 from handnet.networks.backbones.pixels import PixelNormalization
 
 EPSILON = 1e-5
@@ -88,7 +89,7 @@ def _convolve(x: Any, width: int, kernel: int, stride: int, conv: str, norm: str
     if kernel > 1 and stride > 1:
         x = layers.ZeroPadding2D((kernel - 1) // 2, name=f"{conv}_pad")(x)
     padding = "valid" if stride > 1 or kernel == 1 else "same"
-    x = layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer="he_normal", name=conv)(x)
+    x = layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer=UNDRAWN, name=conv)(x)
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=norm)(x)
     return layers.ReLU(name=f"{norm}_relu")(x) if relu else x
 

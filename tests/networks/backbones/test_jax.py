@@ -2,15 +2,13 @@
 
 import importlib.util
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from handnet.networks.backbones.build import build_backbone
+from tests.forked import run_program
 from tests.networks.backbones.two_steps import SIDE_PX, run
 
 ARCHS = ("small", "dino-tiny", "dino3-tiny", "hand")
@@ -23,15 +21,8 @@ def folder(tmp_path_factory):
     for arch in ARCHS:
         weights = os.fspath(folder / f"{arch}.weights.h5")
         build_backbone(arch, image_size_px=SIDE_PX, seed=1).save_weights(weights)
-    subprocess.run(
-        [sys.executable, "-m", "tests.networks.backbones.two_steps", folder, *ARCHS],
-        cwd=Path(__file__).parents[3],
-        # Compiled without optimisation of the machine code: the same operations, compiled in two thirds of the time.
-        env=os.environ
-        | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
-        check=True,
-        timeout=600,
-    )
+    program = "from tests.networks.backbones.two_steps import main; main()"
+    run_program(program, os.fspath(folder), *ARCHS, backend="jax")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Two training steps on the Keras backend of the environment: `python -m tests.networks.backbones.two_steps FOLDER ARCH…`.
+"""Two training steps on the Keras backend of the environment; a program's arguments are FOLDER ARCH….
 
 The folder holds ARCH.weights.h5 of each network; ARCH.BACKEND.npz are written there.
 """
@@ -43,6 +43,7 @@ def run(folder: Path, arch: str) -> Path:
     return out
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run those that the arguments name."""
     for name in sys.argv[2:]:
         run(Path(sys.argv[1]), name)

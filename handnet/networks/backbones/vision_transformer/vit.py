@@ -6,12 +6,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from handnet.networks.backbones.entry import UNDRAWN
 from handnet.networks.backbones.pixels import PixelNormalization
 from handnet.networks.backbones.vision_transformer.attention import attend
 from handnet.networks.backbones.vision_transformer.lean import lean_gelu, lean_norm
 from handnet.networks.backbones.vision_transformer.vit_size import VitSize
-
-INIT_STD = 0.02
 
 
 @keras.saving.register_keras_serializable("handnet")
@@ -30,9 +29,8 @@ class TokenEmbedding(layers.Layer):
     def __init__(self, width: int, patch_px: int, num_registers: int, has_table: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width, self.patch_px, self.num_registers, self.has_table = width, patch_px, num_registers, has_table
-        initializer = keras.initializers.TruncatedNormal(stddev=INIT_STD)
         self.patches = layers.Conv2D(
-            width, patch_px, patch_px, kernel_initializer=initializer, dtype=self.dtype_policy, name="patches"
+            width, patch_px, patch_px, kernel_initializer=UNDRAWN, dtype=self.dtype_policy, name="patches"
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -52,8 +50,7 @@ class TokenEmbedding(layers.Layer):
         return (height // self.patch_px) * (width // self.patch_px)
 
     def _add_tokens(self, name: str, num_tokens: int) -> Any:
-        initializer = keras.initializers.TruncatedNormal(stddev=INIT_STD)
-        return self.add_weight(name=name, shape=(1, num_tokens, self.width), initializer=initializer)
+        return self.add_weight(name=name, shape=(1, num_tokens, self.width), initializer=UNDRAWN)
 
     def call(self, images: Any) -> Any:
         """Return tokens (B, 1 + registers + patches, width)."""
@@ -152,11 +149,16 @@ class TransformerBlock(layers.Layer):
         return layers.LayerNormalization(epsilon=self.epsilon, dtype=self.dtype_policy, name=name)
 
     def _dense(self, units: int, name: str) -> Any:
-        initializer = keras.initializers.TruncatedNormal(stddev=INIT_STD)
-        return layers.Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
+        return layers.Dense(units, kernel_initializer=UNDRAWN, dtype=self.dtype_policy, name=name)
 
     def _lora(self, units: int, name: str) -> list[Any]:
-        down = layers.Dense(self.lora_rank, use_bias=False, dtype=self.dtype_policy, name=f"{name}_lora_down")
+        down = layers.Dense(
+            self.lora_rank,
+            use_bias=False,
+            kernel_initializer=UNDRAWN,
+            dtype=self.dtype_policy,
+            name=f"{name}_lora_down",
+        )
         up = layers.Dense(
             units, use_bias=False, kernel_initializer="zeros", dtype=self.dtype_policy, name=f"{name}_lora_up"
         )

@@ -160,6 +160,22 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        ValueError: it is not JSON, holds something else than an object, or nests lists and objects too deeply.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("its lists and objects are nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a JSON object, found a {type(content).__name__}")
+    return content
+
+
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
     """Keep other processes from writing the file or folder `path`, which need not exist, until the end of the block.

@@ -19,6 +19,7 @@ from handnet.files import (
     check_free_space,
     hold_lock,
     new_folder,
+    read_json,
     remove_leftovers,
     write_bytes,
     write_json,
@@ -324,3 +325,14 @@ def test_a_full_disk_is_said_in_the_words_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(DiskError) as error:
         write_with(tmp_path / "w.h5", write)
     assert str(error.value) == f"Cannot write {str(tmp_path / 'w.h5')!r}: No space left on device. Is the disk full?"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("[" * 100_000, "nested too deeply"), ("[]", "found a list"), ("{", "Expecting property name")],
+)
+def test_what_is_no_json_object_is_refused_in_words(text: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=why):
+        read_json(path)

@@ -20,11 +20,13 @@ NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 _MINUTES = 15
 
 
-def run_notebook(folder: Path) -> Any:
+def run_notebook(folder: Path, program: str = "", **settings: str) -> Any:
     """Run the tutorial with this interpreter and this checkout, and return it with its outputs.
 
     Args:
         folder: where it runs, and leaves what it writes.
+        program: what the cells call as `handnet`; if empty, this interpreter with this checkout.
+        settings: variables of its environment.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -35,7 +37,7 @@ def run_notebook(folder: Path) -> Any:
     # The cells call `handnet`, which an environment has and a checkout has not.
     programs = folder / "bin"
     programs.mkdir(parents=True)
-    (programs / "handnet").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m handnet "$@"\n')
+    (programs / "handnet").write_text(program or f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m handnet "$@"\n')
     (programs / "handnet").chmod(0o755)
     path = os.pathsep.join([str(programs), os.environ["PATH"]])
     client = NotebookClient(
@@ -45,7 +47,7 @@ def run_notebook(folder: Path) -> Any:
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    return client.execute(env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)})
+    return client.execute(env={**os.environ, **settings, "PATH": path, "PYTHONPATH": str(ROOT)})
 
 
 def tidy_outputs(outputs: Sequence[Any], folder: Path) -> list[Any]:

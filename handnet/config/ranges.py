@@ -12,4 +12,8 @@ def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
 def check_range(key: str, value: float, low: float, high: float) -> None:
     """Raise ConfigError where a setting does not lie between two values, these included."""
     if not low <= value <= high:
-        raise ConfigError(f"`{key}` must lie between {low:g} and {high:g}. Received: {show_value(value)}.")
+        raise ConfigError(f"`{key}` must lie between {_show(low)} and {_show(high)}. Received: {show_value(value)}.")
+
+
+def _show(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import importlib.metadata
-import json
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from handnet.config.settings import Config
 from handnet.config.split import PARTS, SPLIT_FILE, Split, write_split
 from handnet.config.toml import format_toml, read_config
 from handnet.errors import ConfigError, RunError
-from handnet.files import new_folder, write_json
+from handnet.files import new_folder, read_json, write_json
 
 CONFIG_FILE = "config.toml"
 FACTS_FILE = "run.json"
@@ -126,7 +125,7 @@ def read_run(folder: Path) -> Run:
             f"{str(folder)!r} is not a run folder: it lacks {', '.join(missing)}. Expected one that `handnet train` made."
         )
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS_FILE)
         if not {"directory", "fingerprint"} <= facts["data"].keys() or "status" not in facts:
             raise ValueError(f"{FACTS_FILE} does not say its status or its data")
         config = read_config(folder / CONFIG_FILE)

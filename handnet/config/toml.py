@@ -17,6 +17,8 @@ _BATCH = (
     "The size of a batch follows from sampler.people_per_batch and sampler.photos_per_view, or is sampler.pairs_per_batch; "
     "handnet train also has --batch."
 )
+# What a setting is, by its type.
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 # What other programs call a setting, and what it is here.
 _ELSEWHERE = {"batch_size": _BATCH, "batch": _BATCH}
 
@@ -46,18 +48,32 @@ def read_tree(
     tree: dict[str, Any] = {}
     if path is not None:
         try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            # Editors on Windows begin a file with a mark of its encoding.
+            tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise ConfigError(
                 f"There is no configuration file {str(path)!r}. Expected a TOML file, as in configs/."
             ) from None
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{str(path)!r} is not a readable TOML file: {error}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{str(path)!r} is not a readable TOML file: {_say_why_unreadable(error)}.") from None
     for section, values in (given or {}).items():
-        tree[section] = {**tree.get(section, {}), **values}
+        there = tree.get(section, {})
+        if not isinstance(there, Mapping):
+            raise ConfigError(f"Expected a section for {section!r}. Received: {show_value(there)}.")
+        tree[section] = {**there, **values}
     for override in overrides:
         _apply_override(tree, override)
     return tree
+
+
+def _say_why_unreadable(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if isinstance(error, RecursionError):
+        return "its lists or sections are nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start})"
+    return str(error)
 
 
 def parse_config(tree: Mapping[str, Any]) -> Config:
@@ -68,6 +84,13 @@ def parse_config(tree: Mapping[str, Any]) -> Config:
     """
     config: Config = _parse_dataclass(Config, tree, "")
     return config
+
+
+def check_section(name: str) -> None:
+    """Raise ConfigError where there is no section of settings of this name."""
+    sections = [field.name for field in dataclasses.fields(Config)]
+    if name not in sections:
+        raise ConfigError(format_unknown("config key", name, sections))
 
 
 def config_to_tree(config: Config) -> dict[str, Any]:
@@ -100,7 +123,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"Expected an override of the form section.key=value. Received: {show_value(override)}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text.strip()
     *sections, name = key.strip().split(".")
     node = tree
@@ -150,8 +173,7 @@ def _parse_value(hint: Any, value: Any, key: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
-        kind = "true or false" if hint is bool else f"of type {hint.__name__}"
-        raise ConfigError(f"`{key}` must be {kind}. Received: {show_value(value)}.")
+        raise ConfigError(f"`{key}` must be {_KINDS[hint]}. Received: {show_value(value)}.")
     return value
 
 

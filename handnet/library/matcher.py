@@ -1,6 +1,5 @@
 """A model in use: photos to unit vectors, and whether two photos show one person. `handnet.load` loads one."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handnet.data.checks import explain_refusal
 from handnet.errors import DataError, RunError, count_and_name
+from handnet.files import read_json
 from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -192,7 +191,7 @@ class SavedModelMatcher:
 
         encoder = SavedModelEncoder(folder, look=lambda contents: [])
         self._folder, self._encoder, self.width = folder, encoder, encoder.width
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS_FILE)
         self._verifies = "verify" in facts.get("signatures", ())
         self._by_classifier = bool(facts.get("pair_calibration"))
         calibration = facts.get("pair_calibration") or facts.get("calibration") or {}
@@ -207,7 +206,7 @@ class SavedModelMatcher:
             contents = _prepare_all(some, start)
             outputs = self._encoder.signatures.run("embed", photos=contents)
             flags = zip(contents, outputs["ok"], strict=True)
-            _check_usable(some, ["" if ok else explain_refusal(photo) for photo, ok in flags], start)
+            _check_usable(some, ["" if ok else self._encoder.explain(photo) for photo, ok in flags], start)
             rows.append(np.asarray(outputs["embeddings"], np.float32))
         return np.concatenate(rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
 from handnet.config.settings import Config, SourceConfig
-from handnet.config.toml import parse_config
+from handnet.config.toml import check_section, parse_config
 from handnet.errors import ConfigError, format_unknown, show_value
 from handnet.images.hand_finder import NEW_TRAININGS, choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
@@ -34,6 +34,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
     """
     for section, values in tree.items():
         if not isinstance(values, Mapping):
+            check_section(section)
             raise ConfigError(f"Expected a section for {section!r}. Received: {show_value(values)}.")
     arch = _find_text(tree, "model", "arch", "small")
     loss = _find_text(tree, "loss", "name", "triplet")
@@ -63,7 +64,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
 def _find_text(tree: Mapping[str, Any], section: str, key: str, default: str) -> str:
     value = tree.get(section, {}).get(key, default)
     if not isinstance(value, str):
-        raise ConfigError(f"`{section}.{key}` must be of type str. Received: {show_value(value)}.")
+        raise ConfigError(f"`{section}.{key}` must be text. Received: {show_value(value)}.")
     return value
 
 

@@ -60,7 +60,11 @@ def convert_weights(arch: str, source: str, folder: Path, half: bool = False) ->
         write_manifest(part, manifest)
         size_px = max(BACKBONES[arch].min_image_px, 96) if run is None else run.config.image.size_px
         taps = {} if run is None else run.config.model.taps
-        build_backbone(arch, image_size_px=size_px, weights=str(part), taps=taps)
+        try:
+            build_backbone(arch, image_size_px=size_px, weights=str(part), taps=taps)
+        except WeightsError as error:
+            # The folder that is being written says nothing to whoever gave the source.
+            raise WeightsError(str(error).replace(repr(str(part)), repr(source))) from None
     return folder
 
 

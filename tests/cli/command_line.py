@@ -22,7 +22,7 @@ QUICK = (
     *(f"--set=augment.{kind}_probability=0" for kind in ("rotation", "translation", "zoom", "color", "blur")),
 )
 NUM_PEOPLE = 20
-PROGRESS = re.compile(r"^[a-z ]+: [0-9,]+/[0-9,]+, .* a second, .* s left$")
+PROGRESS = re.compile(r"^[a-z ]+: [0-9,]+/[0-9,]+(, .*)?$")
 
 
 class Outcome(NamedTuple):

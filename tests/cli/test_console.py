@@ -25,7 +25,21 @@ def test_progress_is_shown_now_and_then_and_not_of_short_work(
     assert capsys.readouterr().err == "", "no terminal: a line every ten seconds"
     now = 110.0
     count(30, 40)
-    assert capsys.readouterr().err == "embed photos: 30/40, 3 a second, 3 s left\n"
+    assert capsys.readouterr().err == "embed photos: 30/40, 2 a second, 5 s left\n"
     now = 111.0
     count(40, 40)
-    assert capsys.readouterr().err == "embed photos: 40/40, 4 a second, 0 s left\n"
+    assert capsys.readouterr().err == "embed photos: 40/40, 11 s in all\n"
+
+
+def test_the_time_left_leaves_out_what_came_before_the_first_photo(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("handnet.cli._console.time.monotonic", lambda: now)
+    count = show_progress("decode photos")
+    now = 62.0
+    count(1, 186)
+    assert capsys.readouterr().err == "decode photos: 1/186\n", "one photo says nothing about the others"
+    now = 82.0
+    count(9, 186)
+    assert capsys.readouterr().err == "decode photos: 9/186, 2.5 s each, 7 minutes left\n"

@@ -1,10 +1,8 @@
 """Training that is stopped: in processes of its own killed, interrupted and resumed; and on a disk that fills up."""
 
 import csv
-import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,12 +16,11 @@ import pytest
 import tensorflow  # noqa: F401
 
 from tests.cli.command_line import CommandLine
+from tests.forked import Program, start_program
 from tests.tiny import write_tiny
 
-ROOT = Path(__file__).resolve().parents[2]
 # `python -m handnet` with the backbone of tests/tiny.py, and with graphs as tests/conftest.py has them.
 PROGRAM = (
-    "from handnet.library.start import start_tensorflow; start_tensorflow()\n"
     "import tensorflow; tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
     "from handnet.networks.backbones import BACKBONES; from tests.tiny import tiny_backbone\n"
     "BACKBONES['tiny'] = tiny_backbone()\n"
@@ -36,14 +33,7 @@ TRAIN = (
 )  # fmt: skip
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start handnet in the current folder."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], process: Program) -> None:
     while not condition():
         assert process.poll() is None, f"ended before it was to be stopped: {process.communicate()}"
         time.sleep(0.005)
@@ -70,9 +60,9 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
     assert command.run(*TRAIN, "--run=whole").code == 0
 
     run = Path("killed")
-    process = start(*TRAIN, f"--run={run}")
+    process = start_program(PROGRAM, *TRAIN, f"--run={run}")
     wait_until(lambda: (run / "checkpoint/state.json").exists(), process)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate()
     assert count_epochs(run) < NUM_EPOCHS
 
@@ -80,7 +70,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
     # The command line makes Ctrl-C of a stop by the system.
     for stop, exit_code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
         done = count_epochs(run)
-        process = start("train", "--resume", f"--run={run}")
+        process = start_program(PROGRAM, "train", "--resume", f"--run={run}")
         wait_until(lambda done=done: count_epochs(run) >= done + 2, process)
         process.send_signal(stop)
         _, err = process.communicate()

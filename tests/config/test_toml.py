@@ -41,8 +41,8 @@ def test_overrides_come_last_and_are_typed() -> None:
             "train.batch_size=8",
             "Unknown config key 'train.batch_size'. The size of a batch follows from sampler.people",
         ),
-        ("train.epochs=many", "`train.epochs` must be of type int. Received: 'many'"),
-        ("train.epochs=true", "`train.epochs` must be of type int. Received: True"),
+        ("train.epochs=many", "`train.epochs` must be a whole number. Received: 'many'"),
+        ("train.epochs=true", "`train.epochs` must be a whole number. Received: True"),
         ("train.epochs=-1", "`train.epochs` must lie between 0 and"),
         ("train.epochs", "Expected an override of the form section.key=value. Received: 'train.epochs'"),
         ("train.precision=fp16", "Unknown value of train.precision: 'fp16'"),
@@ -97,8 +97,48 @@ def test_tree_is_plain_and_complete() -> None:
     assert parse_config(tree) == Config()
 
 
-@pytest.mark.parametrize("override", ["train.epochs=" + 5_000 * "9", "seed=0x1" + 4_000 * "0", 5_000 * "x"])
+@pytest.mark.parametrize("override", ["train.epochs=" + 5_000 * "9", "data=0x1" + 4_000 * "0", 5_000 * "x"])
 def test_a_long_value_is_not_repeated_whole(override: str) -> None:
     with pytest.raises(ConfigError, match="Received: ") as caught:
         parse_config(complete_config(read_tree(None, ["model.arch=mini", override])))
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("contents", "why"),
+    [
+        (b"a = " + 5_000 * b"[" + 5_000 * b"]", "its lists or sections are nested too deeply."),
+        (b"[train]\nseed = \xff\n", "it is not text in UTF-8 (byte 15)."),
+        (b"[model", "Expected ']' at the end of a table declaration (at end of document)."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path, contents: bytes, why: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(contents)
+    with pytest.raises(ConfigError) as refused:
+        read_tree(path)
+    assert str(refused.value) == f"{str(path)!r} is not a readable TOML file: {why}"
+
+
+def test_a_folder_is_refused_as_a_file_of_settings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_tree(tmp_path)
+    assert str(refused.value) == f"{str(tmp_path)!r} is not a readable TOML file: is a directory."
+
+
+def test_deep_nesting_in_an_override_is_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`train.seed` must be a whole number"):
+        parse_config(read_tree(None, ["train.seed=" + 5_000 * "["]))
+
+
+def test_the_mark_that_editors_on_windows_put_first_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf[train]\r\nseed = 7\r\n")
+    assert read_tree(path) == {"train": {"seed": 7}}
+
+
+def test_an_option_over_a_file_with_a_value_for_a_section_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("data = 3\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Expected a section for 'data'. Received: 3."):
+        read_tree(path, given={"data": {"reader": "folder"}})

@@ -9,8 +9,8 @@ from handnet.gallery.pairings import Matching
 from tests.gallery.killing import OPERATIONS, fill_gallery, kill_once
 from tests.gallery.simulated import fit_simulated
 
-# Kills of each operation. A commit between the photos of a person is found by one kill in two.
-NUM_KILLS = int(os.environ.get("HANDNET_TEST_KILLS", "6"))
+# Kills of each operation besides the three below. A commit between the photos of a person is found by one kill in two.
+NUM_KILLS = int(os.environ.get("HANDNET_TEST_KILLS", "3"))
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork")
 

@@ -63,7 +63,8 @@ def test_both_forms_agree_near_the_limit_on_every_kind_of_file(kind, tmp_path):
             assert bool(load(tf.constant([contents]))[1][0]) is not blank
 
 
-@pytest.mark.parametrize("crop", ["none", "middle", pytest.param("hand", marks=pytest.mark.slow)])
+# Of crops to the hand: tests/images/test_bad_photos.py.
+@pytest.mark.parametrize("crop", ["none", "middle"])
 def test_a_blank_photo_is_refused_in_the_same_words_with_any_crop(crop, tmp_path):
     config = ImageConfig(size_px=48, crop=crop)
     for name, colour in (("black", 0), ("white", 255), ("blue", (20, 40, 200))):

@@ -47,7 +47,7 @@ def test_settings_are_laid_over_a_file_or_sections(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"train.epocs": 3}, "Unknown config key 'train.epocs'. Did you mean 'train.epochs'?"),
-        ({"train.epochs": "three"}, "`train.epochs` must be of type int. Received: 'three'."),
+        ({"train.epochs": "three"}, "`train.epochs` must be a whole number. Received: 'three'."),
         ({"epochs": 3}, "Expected a setting by its section and name, e.g. train.epochs. Received: 'epochs'."),
     ],
 )

@@ -37,9 +37,14 @@ def test_published_main_system_has_the_published_settings() -> None:
     ("tree", "message"),
     [
         ({"model": 3}, "Expected a section for 'model'. Received: 3."),
+        (
+            {"sead": 3},
+            "Unknown config key 'sead'. Valid: augment, data, features, image, loss, model, optimizer, pairs, sampler, train.",
+        ),
+        ({"train": {"seed": -1}}, "`train.seed` must lie between 0 and 2,147,483,647. Received: -1."),
         ({"loss": "triplet"}, "Expected a section for 'loss'. Received: 'triplet'."),
-        ({"loss": {"name": ["triplet"]}}, "`loss.name` must be of type str. Received: ['triplet']."),
-        ({"model": {"arch": ["mini"]}}, "`model.arch` must be of type str. Received: ['mini']."),
+        ({"loss": {"name": ["triplet"]}}, "`loss.name` must be text. Received: ['triplet']."),
+        ({"model": {"arch": ["mini"]}}, "`model.arch` must be text. Received: ['mini']."),
         (
             {"model": {"taps": "midle"}},
             "`model.taps` must be \"middle\", or depths: {BLOCK = CELLS, …}. Received: 'midle'.",

@@ -51,6 +51,9 @@ def test_what_does_not_fit_is_named_and_leaves_nothing(tmp_path):
     with pytest.raises(WeightsError) as caught:
         convert_weights("dino-tiny", os.fspath(source), tmp_path / "converted")
     message = str(caught.value)
+    assert message.startswith(f"The weights of {os.fspath(source)!r} do not fit"), (
+        "not the folder that is being written"
+    )
     assert "2 missing (block2/scale1, norm/beta)" in message
     assert "1 left over (surprise)" in message
     assert "1 of another shape (block0/proj/kernel (65, 64) instead of (64, 64))" in message

@@ -1,5 +1,6 @@
 """The tutorial runs from its first cell to its last, and becomes a page of the site."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ pytest.importorskip("ipykernel", reason="the tutorial is not run: pip install -e
 
 import nbformat
 
+from tests.served_commands import ServedCommands
 from website.notebook import NOTEBOOK, describe_notebook, run_notebook, tidy_outputs
 
 # Which lines of the tutorial say how many of the 20 were named.
@@ -30,8 +32,20 @@ def find_printed(notebook: nbformat.NotebookNode, words: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
-    notebook = run_notebook(tmp_path)
+def test_the_tutorial_runs_to_its_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = ServedCommands(capfd, monkeypatch)
+    # With graphs as tests/conftest.py has them, in the process of the notebook too.
+    (tmp_path / "profile_default/startup").mkdir(parents=True)
+    (tmp_path / "profile_default/startup/graphs.py").write_text(
+        "import tensorflow; tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_notebook, tmp_path, commands.program, IPYTHONDIR=str(tmp_path))
+        commands.serve(running.done)
+    commands.close()
+    notebook = running.result()
     # Else: python -m website.notebook
     assert list_kinds(notebook) == list_kinds(nbformat.read(NOTEBOOK, as_version=4))
     # Well above the one that guessing finds on average; four or more by chance: 2 %.

@@ -1,7 +1,6 @@
 """From a similarity to the probability that two photos show one person, fitted on validation people."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.errors import EvaluationError
-from handnet.files import write_json
+from handnet.files import read_json, write_json
 from handnet.metrics.embedded import EmbeddedPart
 from handnet.metrics.intervals import draw_people, find_interval, shift_interval
 from handnet.metrics.logistic import expit, logit
@@ -174,8 +173,8 @@ def load_calibration(path: Path) -> Calibration:
         EvaluationError: no such file, or not a calibration.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
+        values = read_json(Path(path))
+        if values.pop("kind", None) != _KIND:
             raise ValueError("another kind of file")
         values.pop("fitted_on", None)
         return parse_calibration(values)

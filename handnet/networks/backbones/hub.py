@@ -1,6 +1,5 @@
 """keras-hub presets, from its hubs or a local folder, as state dicts of the reference implementation."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 
 from handnet.errors import WeightsError
+from handnet.files import read_json
 from handnet.networks.weights.pth import State
 from handnet.networks.weights.source import Pretrained, Rename
 
@@ -104,11 +104,14 @@ def _read_pixels(preset: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     if Path(preset).is_dir():
         file = Path(preset) / "image_converter.json"
-        converter: dict[str, Any] = json.loads(file.read_text("utf-8"))["config"] if file.is_file() else {}
-        scale, offset = converter.get("scale"), converter.get("offset")
-    else:
-        loaded = keras_hub.layers.ImageConverter.from_preset(preset)
-        scale, offset = loaded.scale, loaded.offset
+        try:
+            converter = read_json(file)["config"] if file.is_file() else {}
+            scale, offset = converter.get("scale"), converter.get("offset")
+            return ((), ()) if scale is None or offset is None else (_spread(scale), _spread(offset))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightsError(f"{str(file)!r} does not say what the pixels are: {error}. Fetch it again.") from None
+    loaded = keras_hub.layers.ImageConverter.from_preset(preset)
+    scale, offset = loaded.scale, loaded.offset
     if scale is None or offset is None:
         return (), ()
     return _spread(scale), _spread(offset)

@@ -51,6 +51,8 @@ def lay_out_transformer(state: State, grid: int, rule: str, antialias: bool) -> 
         laid[path] = array
     if "pos_embed" in laid:
         table = laid.pop("pos_embed")
+        if table.ndim != 3 or table.shape[1] < 1:
+            raise WeightsError(f"`pos_embed` must have the shape (1, positions, width). Received: shape {table.shape}.")
         if math.isqrt(table.shape[1]) ** 2 == table.shape[1]:
             # timm folds the class token's position into the token itself where there are registers.
             table = np.concatenate([np.zeros_like(table[:, :1]), table], axis=1)
@@ -59,7 +61,8 @@ def lay_out_transformer(state: State, grid: int, rule: str, antialias: bool) -> 
         laid["tokens/position_table"] = resample_table(table, grid, rule, antialias)
     for path in [path for path in laid if path.endswith("/qkv/kernel")]:
         bias = path.removesuffix("kernel") + "bias"
-        laid.setdefault(bias, np.zeros(laid[path].shape[1], np.float32))
+        # A kernel of another shape is refused where it is put into the network.
+        laid.setdefault(bias, np.zeros(laid[path].shape[-1:], np.float32))
     return _as_float32(laid)
 
 

@@ -6,10 +6,15 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from handnet.errors import WeightsError
+from handnet.errors import WeightsError, show_value
+from handnet.files import read_json
 
 MANIFEST_FILE = "handnet.json"
 FORMAT = 1
+# What a record's entries are, in JSON.
+_KINDS = {"arch": str, "file": str, "num_bytes": int, "sha256": str, "source": str, "licence": str, "format": int}
+# Of the numbers that pixels are multiplied by or moved by: beyond it the network's numbers overflow.
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,13 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest(**{**fields, **{k: tuple(fields[k]) for k in ("pixel_scale", "pixel_offset")}})
+        fields = read_json(path)
+        manifest = Manifest(
+            **{**fields, **{k: read_pixel_values(k, fields[k]) for k in ("pixel_scale", "pixel_offset")}}
+        )
+        for name, kind in _KINDS.items():
+            if type(value := getattr(manifest, name)) is not kind:
+                raise ValueError(f"{name!r} is {show_value(value)}")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(
             f"{str(path)!r} is not a record of weights: {error}. Fetch or convert them again."
@@ -68,6 +78,22 @@ def read_manifest(folder: Path) -> Manifest:
         raise WeightsError(f"{str(path)!r} names a file outside its folder: {manifest.file!r}. Fetch it again.")
     check_file(folder / manifest.file, manifest.sha256, manifest.num_bytes)
     return manifest
+
+
+def read_pixel_values(name: str, values: object) -> tuple[float, ...]:
+    """Return one finite number for each of the three channels, or an empty tuple.
+
+    Args:
+        name: what they are called, for the message.
+        values: as JSON gives them.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    numbers = [v for v in values if isinstance(v, int | float)] if isinstance(values, list) else []
+    if values != numbers or len(numbers) not in (0, 3) or not all(abs(v) < _LARGEST for v in numbers):
+        raise ValueError(f"{name!r} must hold a number for each of three channels, found {show_value(values)}")
+    return tuple(float(v) for v in numbers)
 
 
 def check_file(path: Path, sha256: str, num_bytes: int | None = None) -> None:

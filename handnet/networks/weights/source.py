@@ -1,12 +1,19 @@
 """Weights from disk, in any of the layouts they are published in."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handnet.errors import WeightsError
-from handnet.networks.weights.manifest import MANIFEST_FILE, Manifest, check_file, find_hash_in_name, read_manifest
+from handnet.errors import WeightsError, show_value
+from handnet.files import read_json
+from handnet.networks.weights.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    check_file,
+    find_hash_in_name,
+    read_manifest,
+    read_pixel_values,
+)
 from handnet.networks.weights.names import drop_unused
 from handnet.networks.weights.pth import State, read_pth
 from handnet.networks.weights.safetensors import read_safetensors
@@ -136,17 +143,35 @@ def _read_published_folder(folder: Path, rename: Rename) -> Pretrained:
     state: State = {}
     for file in files:
         state.update(_read_state(file))
-    config = _read_json(folder / "config.json")
-    mean: Any = config.get("pretrained_cfg", {}).get("mean", ())
-    std: Any = config.get("pretrained_cfg", {}).get("std", ())
-    factor = 1 / 255
+    try:
+        pixels = _read_pixels(folder)
+    except ValueError as error:
+        raise WeightsError(f"{str(folder)!r} does not say what its pixels are: {error}. Fetch it again.") from None
+    return Pretrained(_rename(state, folder, rename), *pixels)
+
+
+def _read_pixels(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return scale and offset as a published folder says them; nothing where it does not say them.
+
+    Raises:
+        ValueError: what it says are not numbers of three channels.
+    """
+    preprocessor: dict[str, Any] = {}
     if (folder / "preprocessor_config.json").is_file():
         preprocessor = _read_json(folder / "preprocessor_config.json")
-        mean, std = preprocessor.get("image_mean", ()), preprocessor.get("image_std", ())
-        factor = preprocessor.get("rescale_factor", factor)
+        found = [preprocessor.get("image_mean"), preprocessor.get("image_std")]
+    else:
+        timm = _read_json(folder / "config.json").get("pretrained_cfg")
+        found = [timm.get("mean"), timm.get("std")] if isinstance(timm, dict) else [None, None]
+    mean, std = (read_pixel_values(name, values or []) for name, values in zip(("mean", "std"), found, strict=True))
+    factor = preprocessor.get("rescale_factor", 1 / 255)
+    if not isinstance(factor, int | float) or not 0 < factor < float("inf"):
+        raise ValueError(f"'rescale_factor' must be a number above 0, found {show_value(factor)}")
     if not (mean and std):
-        return Pretrained(_rename(state, folder, rename))
-    return Pretrained(_rename(state, folder, rename), *to_scale_and_offset(tuple(mean), tuple(std), factor))
+        return (), ()
+    if min(std) <= 0:
+        raise ValueError(f"'std' must be above 0, found {show_value(std)}")
+    return to_scale_and_offset(mean, std, factor)
 
 
 def _list_weight_files(folder: Path) -> list[Path]:
@@ -154,7 +179,12 @@ def _list_weight_files(folder: Path) -> list[Path]:
         if (folder / name).is_file():
             return [folder / name]
         if (folder / f"{name}.index.json").is_file():
-            names = sorted(set(_read_json(folder / f"{name}.index.json")["weight_map"].values()))
+            places = _read_json(folder / f"{name}.index.json").get("weight_map")
+            if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
+                raise WeightsError(f"{name}.index.json in {str(folder)!r} names no weight files. Fetch it again.")
+            names = sorted(set(places.values()))
+            if outside := [name for name in names if Path(name).name != name]:
+                raise WeightsError(f"{str(folder)!r} names a file outside its folder: {outside[0]!r}. Fetch it again.")
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
                 raise WeightsError(
@@ -168,9 +198,6 @@ def _list_weight_files(folder: Path) -> list[Path]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error}. Fetch it again.") from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{str(path)!r} is not a JSON object. Fetch it again.")
-    return content

@@ -15,7 +15,7 @@ import numpy as np
 
 from handnet.config.run_folder import HISTORY_FILE
 from handnet.errors import RunError
-from handnet.files import write_bytes, write_with
+from handnet.files import read_json, write_bytes, write_with
 
 CHECKPOINT_FOLDER = "checkpoint"
 
@@ -83,7 +83,7 @@ def read_memory(folder: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        memory: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        memory = read_json(file)
     except (OSError, ValueError) as error:
         raise RunError(f"{str(file)!r} is damaged: {error}. Train it again.") from None
     return memory

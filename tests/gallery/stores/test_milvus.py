@@ -220,10 +220,12 @@ def test_server_killed_while_it_writes_has_all_that_was_acknowledged_and_nothing
     port, chance = find_port(), random.Random(operation)
     address, server = f"milvus+http://127.0.0.1:{port}", start_server(tmp_path / "data", port)
     photos = {f"Person {n}": [take_photo(n, "palmar", shot=shot) for shot in (0, 1)] for n in range(400)}
-    num_cut = 0
+    num_cut = num_kills = 0
     try:
-        for kill in range(4):
-            name = f"{operation}{kill}"
+        # Nearly every kill comes in the middle of a write.
+        while num_kills < 2 or (num_cut == 0 and num_kills < 6):
+            num_kills += 1
+            name = f"{operation}{num_kills}"
             Gallery.create(name, SimulatedEncoder(), matching, store=address, review="off").close()
             acknowledged: list[str] = []
             problems: list[BaseException] = []

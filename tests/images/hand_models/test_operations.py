@@ -1,9 +1,6 @@
 """Every operation against TensorFlow Lite's interpreter, with TensorFlow and with Keras, and the real hand models too."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -15,6 +12,7 @@ from handnet.images.hand_models.keras_model import build_keras_model
 from handnet.images.hand_models.model_files import DETECTOR, LOCATOR
 from handnet.images.hand_models.operations import OPERATIONS, TENSORFLOW, run_network
 from handnet.images.hand_models.tflite import OPTIONS, read_tflite
+from tests.forked import run_program
 from tests.hand_models import find_hand_models
 from tests.photos import find_real_data
 
@@ -79,13 +77,7 @@ def test_the_keras_model_computes_the_same_whatever_the_precision_policy():
 def test_the_keras_model_computes_the_same_on_jax(tmp_path):
     _, expected = read_golden()
     target = tmp_path / "outputs.npz"
-    subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(FILE), str(GOLDENS / "tiny_tflite.npz"), str(target)],
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=True,
-        timeout=300,
-    )
+    run_program(ON_JAX, str(FILE), str(GOLDENS / "tiny_tflite.npz"), str(target), backend="jax")
     with np.load(target) as file:
         for name, value in zip(file.files, expected, strict=True):
             np.testing.assert_allclose(file[name], value, atol=1e-6)

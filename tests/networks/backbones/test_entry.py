@@ -47,7 +47,7 @@ def test_settings_are_completed_without_tensorflow() -> None:
 def test_an_unknown_backbone_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"Unknown backbone 'resnet5'\. Did you mean 'resnet50'\?"):
         complete_config({"model": {"arch": "resnet5"}})
-    with pytest.raises(ConfigError, match=r"`model\.arch` must be of type str\. Received: 3"):
+    with pytest.raises(ConfigError, match=r"`model\.arch` must be text\. Received: 3"):
         complete_config({"model": {"arch": 3}})
 
 

@@ -43,3 +43,14 @@ def test_the_keys_of_a_rotary_transformer_have_no_bias() -> None:
     state = {"blocks.0.attn.qkv.weight": np.ones((6, 2)), "blocks.0.attn.qkv.bias": np.ones(6)}
     laid = lay_out_rotary_transformer(state)
     assert laid["block0/qkv/bias"].tolist() == [1, 1, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 4), (1, 0, 4)])
+def test_a_table_of_another_rank_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(WeightsError, match=r"must have the shape \(1, positions, width\)"):
+        lay_out_transformer({"pos_embed": np.zeros(shape)}, 4, "meta", antialias=False)
+
+
+def test_a_kernel_of_another_rank_is_left_to_be_refused_where_it_is_put_in() -> None:
+    laid = lay_out_transformer({"blocks.3.attn.qkv.weight": np.zeros(3)}, 4, "meta", antialias=False)
+    assert laid["block3/qkv/kernel"].shape == (3,)

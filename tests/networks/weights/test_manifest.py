@@ -33,3 +33,29 @@ def test_damaged_records_are_refused(text, message, tmp_path):
         (tmp_path / "handnet.json").write_text(text)
     with pytest.raises(WeightsError, match=message):
         read_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"file": 3}, "'file' is 3"),
+        ({"num_bytes": "many"}, "'num_bytes' is 'many'"),
+        ({"sha256": 5}, "'sha256' is 5"),
+        ({"arch": ["resnet50"]}, r"'arch' is \['resnet50'\]"),
+        ({"pixel_scale": ["a", "b", "c"]}, "'pixel_scale' must hold a number for each of three channels"),
+        ({"pixel_scale": [1.0, 2.0]}, "'pixel_scale' must hold a number for each of three channels"),
+        ({"pixel_offset": [float("nan")] * 3}, "'pixel_offset' must hold a number for each of three channels"),
+        ({"pixel_offset": [1e300] * 3}, "'pixel_offset' must hold a number for each of three channels"),
+        ({"pixel_offset": 3}, "'pixel_offset' must hold a number for each of three channels"),
+    ],
+)
+def test_entries_of_another_kind_are_refused_in_words(changes, message, tmp_path):
+    make_record(tmp_path, **changes)
+    with pytest.raises(WeightsError, match=f"is not a record of weights: {message}"):
+        read_pretrained(tmp_path)
+
+
+def test_a_record_that_nests_too_deeply_is_refused_in_words(tmp_path):
+    (tmp_path / "handnet.json").write_text("[" * 100_000)
+    with pytest.raises(WeightsError, match="nested too deeply"):
+        read_pretrained(tmp_path)

@@ -97,8 +97,39 @@ def test_what_holds_no_weights_is_refused(tmp_path):
         read_pretrained(tmp_path)
     write_safetensors(tmp_path / "model.safetensors", STATE)
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(WeightsError, match="not a JSON object"):
+    with pytest.raises(WeightsError, match="expected a JSON object, found a list"):
         read_pretrained(tmp_path)
     (tmp_path / "config.json").write_bytes(os.urandom(9) + b"\xff")
     with pytest.raises(WeightsError, match="cannot be read"):
         read_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("config.json", '{"pretrained_cfg": {"mean": ["a", "b", "c"], "std": [1, 1, 1]}}', "'mean' must hold a number"),
+        ("config.json", '{"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [1]}}', "'std' must hold a number"),
+        ("config.json", '{"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [1, 0, 1]}}', "'std' must be above 0"),
+        ("config.json", '{"pretrained_cfg": {"mean": 0.5, "std": 1}}', "'mean' must hold a number"),
+        ("preprocessor_config.json", '{"rescale_factor": "x"}', "'rescale_factor' must be a number above 0"),
+        ("config.json", "[" * 100_000, "nested too deeply"),
+        ("model.safetensors.index.json", "{}", "names no weight files"),
+        ("model.safetensors.index.json", '{"weight_map": [1]}', "names no weight files"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": 1}}', "names no weight files"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../x"}}', "names a file outside its folder: '../x'"),
+    ],
+)
+def test_what_a_published_folder_says_wrongly_is_refused_in_words(file, text, message, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    if "index" not in file:
+        write_safetensors(tmp_path / "model.safetensors", STATE)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(WeightsError, match=message):
+        read_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("config", ["{}", '{"pretrained_cfg": null}', '{"pretrained_cfg": {"mean": null}}'])
+def test_a_published_folder_may_say_nothing_of_its_pixels(config, tmp_path):
+    write_safetensors(tmp_path / "model.safetensors", STATE)
+    (tmp_path / "config.json").write_text(config)
+    assert read_pretrained(tmp_path).pixel_scale == ()

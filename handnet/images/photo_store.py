@@ -80,13 +80,11 @@ def prepare_photos(paths: Sequence[str], config: ImageConfig, progress: Progress
         DataError: some photos cannot be decoded, are blank, or show no hand where the hand is cropped; the first few are
             named with the reason.
     """
-    prepared, problems, has_grown = _prepare_all(paths, config, progress)
+    prepared, problems = _prepare_all(paths, config, progress)
     if problems:
         raise DataError(explain_problems(problems, len(paths)))
     mark_used(Path(file) for file, _ in prepared)
-    # It looks at every file of the cache: seconds where there are some hundred thousand.
-    if has_grown:
-        trim_cache()
+    trim_cache()
     return PreparedPhotos([file for file, _ in prepared], [digest for _, digest in prepared])
 
 
@@ -119,16 +117,12 @@ def find_unusable(paths: Sequence[str], config: ImageConfig, progress: Progress 
 
 def _prepare_all(
     paths: Sequence[str], config: ImageConfig, progress: Progress
-) -> tuple[list[tuple[str, str]], dict[str, str], bool]:
-    """Return (file in the cache, digest) of each photo, the reason of each that cannot be used, and whether some were decoded."""
+) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return (file in the cache, digest) of each photo, and the reason of each that cannot be used."""
     folder = find_photo_folder(describe_rules(config))
     use_folder(folder)
-    decode_photo, decoded = build_decoder(config), threading.Event()
+    decode = build_decoder(config)
     lock, done, problems = threading.Lock(), 0, dict[str, str]()
-
-    def decode(contents: bytes) -> tuple[npt.NDArray[np.uint8] | None, str]:
-        decoded.set()
-        return decode_photo(contents)
 
     count = progress("decode photos")
 
@@ -148,7 +142,7 @@ def _prepare_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return prepared, problems, decoded.is_set()
+    return prepared, problems
 
 
 @lru_cache(_MAX_DECODERS)

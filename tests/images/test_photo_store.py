@@ -148,15 +148,6 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 
-def test_the_cache_is_looked_through_only_where_it_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[bool] = []
-    monkeypatch.setattr("handnet.images.photo_store.trim_cache", lambda: looks.append(True))
-    paths = [str(write_jpeg(tmp_path / "a.jpg"))]
-    for num_looks in (1, 1):
-        prepare_photos(paths, ImageConfig(size_px=16))
-        assert len(looks) == num_looks
-
-
 @pytest.mark.slow
 def test_a_changed_photo_or_setting_is_never_served_stale(tmp_path: Path) -> None:
     path = write_jpeg(tmp_path / "photo")

@@ -50,6 +50,15 @@ def with_skip(command: Command) -> Command:
     )(command)
 
 
+def with_skip_setting(command: Command) -> Command:
+    """Give a command that trains the option --skip-without-hand."""
+    return click.option(
+        "--skip-without-hand",
+        is_flag=True,
+        help="Leave out photos that show no hand, and list them (data.skip_without_hand).",
+    )(command)
+
+
 def with_part(command: Command) -> Command:
     """Give a command the option --part, of the run's split."""
     option = click.option(

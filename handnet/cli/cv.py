@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._options import with_config_file, with_overrides
+from handnet.cli._options import with_config_file, with_overrides, with_skip_setting
 from handnet.cli._output import claim_output
 from handnet.library.start import start_tensorflow
 
@@ -30,6 +30,7 @@ _LEAST_FREE_BYTES = 100_000_000
     type=click.IntRange(0),
     help="Random seed for dealing people into folds.",
 )
+@with_skip_setting
 @with_overrides("train.epochs=10")
 def cross_validation(
     config_file: Path | None,
@@ -38,6 +39,7 @@ def cross_validation(
     reader: str,
     folder: Path | None,
     split_seed: int,
+    skip_without_hand: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Cross-validate: train and test on each fold of the people in turn, so that everybody is tested once.
@@ -48,7 +50,12 @@ def cross_validation(
     from handnet.networks.complete_config import complete_config
     from handnet.networks.heads import name_objective
 
-    config = complete_config(read_tree(config_file, overrides, {"data": {"reader": reader}} if reader else {}))
+    given: dict[str, Any] = {}
+    if reader:
+        given["reader"] = reader
+    if skip_without_hand:
+        given["skip_without_hand"] = True
+    config = complete_config(read_tree(config_file, overrides, {"data": given} if given else {}))
     folder = folder or Path("runs") / f"cv-{config.model.arch}-{name_objective(config)}"
     from handnet.cli._data import read_data
 

@@ -29,7 +29,7 @@ from handnet.cli._run import open_run
     default=0,
     show_default=True,
     type=click.IntRange(0, 12),
-    help="Show in the report for so many of the worst queries which places made them similar.",
+    help="Number of worst queries for which the report shows which places made the photos similar.",
 )
 @click.option(
     "--embeddings",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handnet.cli._console import echo, show_progress, warn
-from handnet.cli._options import with_config_file, with_overrides
+from handnet.cli._options import with_config_file, with_overrides, with_skip_setting
 from handnet.library.start import start_tensorflow
 from handnet.library.train_run import check_target, resume_run, train_run
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     help="This is one of N processes that train together, on JAX; a launcher such as srun starts them all (docs/scale.md).",
     metavar="N",
 )
+@with_skip_setting
 @with_overrides("optimizer.learning_rate=1e-3")
 def train(
     config_file: Path | None,
@@ -124,6 +125,8 @@ def _collect_settings(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for name, (section, key) in _SETTINGS.items():
         if options[name] is not None:
             given.setdefault(section, {})[key] = options[name]
+    if options["skip_without_hand"]:
+        given.setdefault("data", {})["skip_without_hand"] = True
     if options["freeze"] is not None:
         given["model"]["trainable"] = "none" if options["freeze"] else "all"
     return given

@@ -56,8 +56,35 @@ class ExportedModel(NamedTuple):
 
     def explain(self, contents: bytes) -> str:
         """Return why the model does not take a photo, from the bytes of its file."""
-        problem = find_problem(contents)
-        return problem or (NO_HAND[self.hand_finder] if self.hand_finder else explain_refusal(contents))
+        return explain_untaken(contents, self.hand_finder)
+
+
+def explain_untaken(contents: bytes, hand_finder: str) -> str:
+    """Return why an exported model does not take a photo, since it answers with a flag alone.
+
+    Args:
+        contents: the bytes of its file.
+        hand_finder: what crops go by; see `ExportedModel`.
+    """
+    problem = find_problem(contents)
+    return problem or (NO_HAND[hand_finder] if hand_finder else explain_refusal(contents))
+
+
+def read_hand_finder(facts: Mapping[str, Any]) -> str:
+    """Return what a model's crops go by; see `ExportedModel`.
+
+    Args:
+        facts: what `handnet_model.json` says.
+
+    Raises:
+        ValueError: it says a name that there is not.
+        LookupError, TypeError, AttributeError: it says nothing, or something of another kind.
+    """
+    image = facts["image"]
+    finder: str = "" if image["crop"] in WHOLE_CROPS else image.get("hand_finder", "colour")
+    if finder not in ("", *NO_HAND):
+        raise ValueError(f"no hand finder is called {finder!r}")
+    return finder
 
 
 def is_export(folder: Path) -> bool:
@@ -113,14 +140,11 @@ def read_export(folder: Path) -> ExportedModel:
     try:
         facts = read_json(folder / FACTS_FILE)
         check_graph(folder, facts)
-        image, calibration = facts["image"], facts.get("pair_calibration") or facts.get("calibration")
-        finder = "" if image["crop"] in WHOLE_CROPS else image.get("hand_finder", "colour")
-        if finder not in ("", *NO_HAND):
-            raise ValueError(f"no hand finder is called {finder!r}")
+        calibration = facts.get("pair_calibration") or facts.get("calibration")
         return ExportedModel(
             folder,
             int(facts["embedding_size"]),
-            finder,
+            read_hand_finder(facts),
             parse_calibration(calibration) if calibration else None,
             bool(facts.get("pair_calibration")),
         )

@@ -53,7 +53,7 @@ def verify_exported(model: ExportedModel, signatures: Signatures, first: str, se
     photos = [contents for contents, _ in read]
     found = run_signature(signatures, "embed", {"embeddings": (2, model.width), "ok": (2,)}, photos=photos)
     _refuse(paths, ["" if ok else model.explain(photo) for photo, ok in zip(photos, found["ok"], strict=True)])
-    hands = _read_hands(found)
+    hands = read_hands(found)
     refuse_unfit(paths, hands or [None, None])
     if model.by_classifier:
         scored = run_signature(signatures, "verify", {"similarity": (1,)}, first=photos[:1], second=photos[1:])
@@ -77,8 +77,12 @@ def _refuse(paths: tuple[str, str], problems: list[str]) -> None:
         raise DataError(explain_given(named, len(set(paths))))
 
 
-def _read_hands(found: Mapping[str, npt.NDArray[Any]]) -> list[SeenHand]:
-    """Return what the model says of the hands; none where its crops do not go by landmarks."""
+def read_hands(found: Mapping[str, npt.NDArray[Any]]) -> list[SeenHand]:
+    """Return what a model says of the hands; none where its crops do not go by landmarks.
+
+    Args:
+        found: the outputs of its signature `embed`.
+    """
     # Models that were exported before say less.
     if not {"hand_score", "finding"} <= found.keys():
         return []

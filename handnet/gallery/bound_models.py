@@ -13,7 +13,7 @@ from handnet.data.example import Example
 from handnet.embedding.encode import embed_batches
 from handnet.errors import DataError, GalleryError
 from handnet.export.archive import digest_encoder
-from handnet.gallery.embed_photos import embed_all
+from handnet.gallery.embed_photos import Answers, embed_all
 from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.pairings import Matching, fit_matching
@@ -84,13 +84,13 @@ class RunEncoder:
             return reason
         return keep_frozen_look([read_contents(photo) for photo in photos])
 
-    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
+    def _embed_contents(self, contents: Sequence[bytes]) -> Answers:
         decoded = [self._decode(photo) for photo in contents]
         good = [pixels for pixels, _ in decoded if pixels is not None]
         vectors = np.zeros((len(contents), self.width), np.float32)
         if good:
             vectors[[pixels is not None for pixels, _ in decoded]] = embed_batches(self._model, [np.stack(good)])
-        return vectors, [reason for _, reason in decoded]
+        return Answers(vectors, [reason for _, reason in decoded])
 
 
 def load_model(source: Mapping[str, str]) -> PhotoEncoder:

@@ -3,23 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from handnet.data.checks import explain_refusal
 from handnet.errors import GalleryError
-from handnet.export.exported_model import FACTS_FILE, Signatures, check_graph, run_signature
+from handnet.export.exported_model import (
+    FACTS_FILE,
+    Signatures,
+    check_graph,
+    explain_untaken,
+    read_hand_finder,
+    run_signature,
+)
+from handnet.export.verify_export import read_hands
 from handnet.files import read_json
-from handnet.gallery.embed_photos import embed_all
+from handnet.gallery.embed_photos import Answers, embed_all
 from handnet.gallery.frozen_look import find_look_file
 from handnet.gallery.hand_look import Look, choose_look, look_at_hands
 from handnet.gallery.photo_encoder import Embedded, PhotoInput, digest_model, read_contents
-from handnet.images.hand.findings import FINDINGS, SEVERAL
-from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.pillow_decode import prepare_for_graph
+from handnet.images.seen_hand import explain_unfit
 from handnet.networks.graph_session import GraphError
-
-Vectors = npt.NDArray[np.float32]
 
 
 class SavedModelEncoder:
@@ -40,8 +41,9 @@ class SavedModelEncoder:
             facts = read_json(folder / FACTS_FILE)
             self.width = int(facts["embedding_size"])
             check_graph(folder, facts)
+            self._hand_finder = read_hand_finder(facts)
             self.signatures = signatures or _load(folder)
-        except (OSError, ValueError, LookupError, TypeError, OverflowError, GraphError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, GraphError) as error:
             raise GalleryError(
                 f"{str(folder)!r} is not a SavedModel of handnet ({' '.join(str(error).split())[:120]}). "
                 "Give a version's folder, e.g. saved_models/NAME/1, from handnet export."
@@ -72,20 +74,23 @@ class SavedModelEncoder:
 
         return keep_frozen_look([read_contents(photo) for photo in photos])
 
-    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
+    def explain(self, contents: bytes) -> str:
+        """Return why the model does not take a photo, from the bytes of its file."""
+        return explain_untaken(contents, self._hand_finder)
+
+    def _embed_contents(self, contents: Sequence[bytes]) -> Answers:
         # The model decodes fewer formats than handnet, and does not see where a JPEG is damaged inside.
         prepared = [prepare_for_graph(photo) for photo in contents]
         shapes = {"embeddings": (len(prepared), self.width), "ok": (len(prepared),)}
         outputs = run_signature(self.signatures, "embed", shapes, photos=[photo for photo, _ in prepared])
         reasons = [
-            problem or ("" if ok else explain_refusal(photo))
+            problem or ("" if ok else self.explain(photo))
             for (photo, problem), ok in zip(prepared, outputs["ok"], strict=True)
         ]
-        if "finding" in outputs:
-            # The model looks for hands by itself: what looks at photos here may see pixels alone.
-            several = outputs["finding"] == FINDINGS[SEVERAL].encode()
-            reasons = [reason or NOT_ONE[SEVERAL] * bool(more) for reason, more in zip(reasons, several, strict=True)]
-        return outputs["embeddings"], reasons
+        # The model may look for hands by itself: what looks at photos here may see pixels alone.
+        if hands := read_hands(outputs):
+            reasons = [reason or explain_unfit(hand) for reason, hand in zip(reasons, hands, strict=True)]
+        return Answers(outputs["embeddings"], reasons, hands)
 
 
 def _load(folder: Path) -> Signatures:

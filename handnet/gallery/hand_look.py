@@ -7,6 +7,7 @@ from handnet.gallery.records import UNKNOWN, HandKind
 from handnet.images.hand.findings import SEVERAL
 from handnet.images.hand.quality_rule import REFUSE, rate_photo
 from handnet.images.hand_models.model_files import has_hand_models
+from handnet.images.seen_hand import SeenHand
 
 # Below it view or side counts as not known. On 856 photos of 11k Hands the front end is right in 98.9 and 98.8 %.
 MIN_CONFIDENCE = 0.9
@@ -54,6 +55,17 @@ def look_at_pixels(photos: Sequence[bytes]) -> list[Seen]:
         photos: bytes of files.
     """
     return [look_at_photo(photo) for photo in photos]
+
+
+def take_over(seen: Seen, hand: SeenHand) -> Seen:
+    """Return what is seen in a photo with view, side and quality as the model has seen them.
+
+    Args:
+        seen: by the pixels alone.
+        hand: what the model says.
+    """
+    known = hand.confidence >= MIN_CONFIDENCE
+    return seen._replace(kind=HandKind(hand.view, hand.side) if known else UNKNOWN, quality=hand.quality)
 
 
 def rate_hand(

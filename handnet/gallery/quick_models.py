@@ -9,7 +9,7 @@ import numpy.typing as npt
 from handnet.config.run_folder import Run, is_run, read_run
 from handnet.embedding.frozen_encoder import FrozenEncoder, read_frozen
 from handnet.export.exported_model import is_export, open_quickly
-from handnet.gallery.embed_photos import embed_all
+from handnet.gallery.embed_photos import Answers, embed_all
 from handnet.gallery.exported_encoder import SavedModelEncoder
 from handnet.gallery.frozen_look import choose_quick_look
 from handnet.gallery.hand_look import Look
@@ -42,13 +42,13 @@ class FrozenRunEncoder:
         except GraphError:
             return self._load_whole().embed(photos)
 
-    def _embed_contents(self, contents: Sequence[bytes]) -> tuple[Vectors, list[str]]:
+    def _embed_contents(self, contents: Sequence[bytes]) -> Answers:
         found = [self._frozen.embed(photo) for photo in contents]
         vectors = np.zeros((len(found), self.width), np.float32)
         for vector, photo in zip(vectors, found, strict=True):
             if photo.embedding is not None:
                 vector[:] = photo.embedding
-        return vectors, [photo.problem for photo in found]
+        return Answers(vectors, [photo.problem for photo in found])
 
 
 class QuickExportEncoder:

@@ -32,10 +32,8 @@ def explain_problems(problems: Mapping[str, str], num_photos: int) -> str:
     listed = "damaged and blank ones" + (" and those without a hand" * (NO_HAND["landmarks"] in problems.values()))
     advice = f"Repair or remove them (`handnet data check` lists {listed})."
     if set(NO_HAND.values()) & set(problems.values()):
-        advice += (
-            " To leave out those without a hand: --set data.skip_without_hand=true to train, --skip-without-hand to eval and "
-            "audit. Whole photos need no hand to be found: --crop none."
-        )
+        advice += " To leave out those without a hand: --skip-without-hand (train, cv, eval and audit)."
+        advice += " Whole photos need no hand to be found: --crop none."
     if NO_HAND["colour"] in problems.values():
         advice += " A model trained with --set image.hand_finder=landmarks finds hands on any background."
     return f"{describe_problems(problems, num_photos)} {advice}"

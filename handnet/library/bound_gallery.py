@@ -93,6 +93,8 @@ def create_bound(
         raise GalleryError(f"{gallery!r} exists already. Give another name, or remove it first.")
     # Calibration takes minutes: what cannot be made is refused before.
     check_layout(store, index, shards)
+    if source["kind"] == "saved_model":
+        _check_export(Path(source["path"]))
     key = read_key(key_file)
     examples, whose = _find_people(source, data, echo, progress)
     start_tensorflow()
@@ -111,6 +113,15 @@ def create_bound(
         index=index,
         shards=shards,
     )
+
+
+def _check_export(folder: Path) -> None:
+    from handnet.export.exported_model import is_export
+
+    if not is_export(folder):
+        raise GalleryError(
+            f"There is no exported model {str(folder)!r}. Expected saved_models/NAME, or NAME/1, from handnet export."
+        )
 
 
 def calibrate_model(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handnet.data.checks import explain_refusal
 from handnet.errors import DataError, RunError, count_and_name
 from handnet.files import read_json
 from handnet.library.start import start_tensorflow
@@ -207,7 +206,7 @@ class SavedModelMatcher:
             contents = _prepare_all(some, start)
             outputs = self._encoder.signatures.run("embed", photos=contents)
             flags = zip(contents, outputs["ok"], strict=True)
-            _check_usable(some, ["" if ok else explain_refusal(photo) for photo, ok in flags], start)
+            _check_usable(some, ["" if ok else self._encoder.explain(photo) for photo, ok in flags], start)
             rows.append(np.asarray(outputs["embeddings"], np.float32))
         return np.concatenate(rows)
 

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from handnet.cli.cv import format_folds
+from handnet.config.settings import Config
+from handnet.errors import DataError
 from tests.cli.command_line import CommandLine
 
 
@@ -13,6 +17,18 @@ def test_wrong_folds_settings_and_data_are_said_before_any_training(command: Com
     assert "There is no data folder 'gone'" in command.fail("cv", "--data=gone", "--set=model.arch=tiny")
     line = command.fail("cv", data, "--folds=30", "--set=model.arch=tiny", "--set=image.size_px=32")
     assert "30" in line
+
+
+def test_the_option_to_skip_photos_without_a_hand_is_the_setting(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(config: Config, *_: object, **__: object) -> None:
+        raise DataError(f"skip={config.data.skip_without_hand} reader={config.data.reader}")
+
+    monkeypatch.setattr("handnet.evaluation.folds.cross_validate", stop)
+    data = (f"--data={finished / 'hands'}", "--set=model.arch=tiny")
+    assert "skip=False reader=hands11k" in command.fail("cv", *data)
+    assert "skip=True reader=hands11k" in command.fail("cv", *data, "--skip-without-hand")
 
 
 def test_every_direction_has_figure_interval_and_chance() -> None:

@@ -11,6 +11,8 @@ import pytest
 from handnet.cli.cv import cross_validation
 from handnet.cli.train import train
 from handnet.config.run_folder import read_run
+from handnet.config.settings import Config
+from handnet.errors import DataError
 from tests.cli.command_line import (
     QUICK,
     CommandLine,
@@ -34,6 +36,18 @@ def test_a_wrong_name_is_named_before_any_photo_is_decoded(
 ) -> None:
     monkeypatch.setattr("handnet.training.session.prepare_photos", lambda *_: pytest.fail("photos were decoded"))
     assert message in command.fail("train", f"--data={finished / 'hands'}", *arguments, code=2)
+
+
+def test_the_option_to_skip_photos_without_a_hand_is_the_setting(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(config: Config, *_: object, **__: object) -> None:
+        raise DataError(f"skip={config.data.skip_without_hand}")
+
+    monkeypatch.setattr("handnet.cli.train.train_run", stop)
+    data = f"--data={finished / 'hands'}"
+    assert "skip=False" in command.fail("train", data, "--set=model.arch=tiny")
+    assert "skip=True" in command.fail("train", data, "--set=model.arch=tiny", "--skip-without-hand")
 
 
 def test_a_wrong_key_in_a_file_is_named(command: CommandLine) -> None:

@@ -1,8 +1,12 @@
 """Galleries of real models: a run and what was exported from it give the same vectors, and the evaluation's figures."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,10 +15,17 @@ from PIL import Image, ImageFilter
 from handnet.config.run_folder import read_run
 from handnet.data.blank_rule import BLANK
 from handnet.errors import GalleryError
+from handnet.export.exported_model import FACTS_FILE
 from handnet.gallery import Gallery
 from handnet.gallery.bound_models import RunEncoder, calibrate, load_model
 from handnet.gallery.exported_encoder import SavedModelEncoder
+from handnet.gallery.hand_look import look_at_pixels
 from handnet.gallery.photo_quality import Seen, look_at_photo
+from handnet.gallery.records import UNKNOWN, HandKind
+from handnet.images.hand.findings import SEVERAL
+from handnet.images.hand.quality_rule import NOT_ONE
+from handnet.images.seen_hand import UNREADABLE
+from handnet.images.unusable_photos import NO_HAND
 from handnet.metrics.open_set import search_open_set
 from handnet.metrics.protocols import draw_rows, rank_one_shot
 from tests.gallery.world import World
@@ -124,3 +135,34 @@ def test_blur_is_seen(world: World) -> None:
     assert "low contrast" in look(sharp.point(lambda value: 120 + value // 32)).remarks
     assert look(Image.new("RGB", (300, 200), "white")).quality == 0.0
     assert look(Image.new("RGB", (4, 4), "white")).remarks == ("blurred", "low contrast")
+
+
+def test_without_the_models_that_find_hands_an_exported_model_says_what_it_sees_itself(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "1"
+    shutil.copytree(world.model, folder)
+    facts = json.loads((folder / FACTS_FILE).read_text())
+    facts["image"] |= {"crop": "hand", "hand_finder": "landmarks"}
+    (folder / FACTS_FILE).write_text(json.dumps(facts))
+    seen = {
+        "embeddings": np.eye(5, 8, dtype=np.float32),
+        "ok": np.array([True, True, False, True, True]),
+        "hand_score": np.array([1.0, 0.9, 0.0, 1.0, 1.0]),
+        "view": np.array([b"dorsal", b"palmar", b"", b"palmar", b"palmar"], object),
+        "side": np.array([b"left", b"right", b"", b"left", b"left"], object),
+        "view_confidence": np.array([0.99, 0.6, 0.0, 0.99, 0.99]),
+        "quality": np.array([1.0, 0.25, 0.0, 1.0, 0.0]),
+        "finding": np.array([b"one hand", b"one hand", b"no hand", b"several hands", b"one hand"], object),
+    }
+    signatures = SimpleNamespace(run=lambda signature, **inputs: seen)
+    encoder = SavedModelEncoder(folder, look_at_pixels, cast(Any, signatures))
+    sure, unsure, none, several, unfit = encoder.embed([Path(path) for path in world.part.paths[:5]])
+    assert (sure.kind, sure.quality, sure.reason) == (HandKind("dorsal", "left"), 1.0, "")
+    assert (unsure.kind, unsure.quality, unsure.reason) == (UNKNOWN, 0.25, "")
+    assert (none.vector, none.kind, none.reason) == (None, UNKNOWN, NO_HAND["landmarks"])
+    assert (several.vector, several.reason) == (None, NOT_ONE[SEVERAL])
+    assert (unfit.vector, unfit.reason) == (None, UNREADABLE)
+    # Where the models are, what looks at photos has said more already.
+    encoder = SavedModelEncoder(folder, see_all_alike, cast(Any, signatures))
+    assert encoder.embed([Path(path) for path in world.part.paths[:5]])[0].kind == UNKNOWN

@@ -66,7 +66,7 @@ def test_where_colour_finds_no_hand_the_other_finder_is_named():
     assert "--set image.hand_finder=landmarks" in explain_problems(problems, 3)
     by_landmarks = explain_problems({"a.jpg": NO_HAND["landmarks"]}, 3)
     assert "hand_finder" not in by_landmarks
-    assert "--set data.skip_without_hand=true" in by_landmarks
+    assert "--skip-without-hand (train, cv, eval and audit)" in by_landmarks
     assert "`handnet data check` lists damaged and blank ones and those without a hand" in by_landmarks
     assert "ones and those without a hand" not in explain_problems(problems, 3)
 

@@ -35,6 +35,13 @@ def test_a_gallery_opens_with_its_model_and_finds_people(tmp_path: Path, monkeyp
     assert asked == [source, {"kind": "saved_model", "path": str(tmp_path / "moved")}]
 
 
+def make_export(folder: Path) -> None:
+    """Make a folder that looks like the version of an exported model."""
+    folder.mkdir(parents=True)
+    for name in (FACTS_FILE, "saved_model.pb"):
+        (folder / name).write_bytes(b"")
+
+
 def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +55,7 @@ def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
     monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: SimulatedEncoder())
     monkeypatch.setattr("handnet.gallery.bound_models.calibrate", calibrate)
     data = write_tiny(tmp_path / "data", num_people=5, photos_per_view=1)
+    make_export(tmp_path / "model")
     with handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data, review="off") as made:
         made.add("Ada", take_photo(1, "palmar"))
     assert seen == [(5, "the people of data")]
@@ -58,6 +66,9 @@ def test_a_gallery_is_made_with_its_model_and_calibrated_on_the_people_given(
     with pytest.raises(handnet.HandnetError, match="no people to calibrate with"):
         handnet.create_gallery(tmp_path / "others", tmp_path / "model")
     assert not (tmp_path / "others").exists()
+    for given in ("", str(data)):
+        with pytest.raises(handnet.HandnetError, match="There is no exported model .*gone"):
+            handnet.create_gallery(tmp_path / "others", tmp_path / "gone", data=given)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +104,14 @@ def test_a_store_that_cannot_be_made_is_refused_before_the_model_is_calibrated(
 def test_too_few_people_are_refused_before_the_model_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handnet.gallery.bound_models.load_model", lambda source: pytest.fail("loaded"))
     data = write_tiny(tmp_path / "data", num_people=3, photos_per_view=1)
+    make_export(tmp_path / "model")
     with pytest.raises(handnet.HandnetError, match="3 people have such pairs, and it takes 5"):
         handnet.create_gallery(tmp_path / "people", tmp_path / "model", data=data)
 
 
 def test_of_an_exported_model_the_newest_version_is_taken(tmp_path: Path) -> None:
     for version in ("2", "10"):
-        folder = tmp_path / "hands" / version
-        folder.mkdir(parents=True)
-        for name in (FACTS_FILE, "saved_model.pb"):
-            (folder / name).write_bytes(b"")
+        make_export(tmp_path / "hands" / version)
     newest = {"kind": "saved_model", "path": str(tmp_path / "hands" / "10")}
     assert name_export(tmp_path / "hands") == newest
     assert ModelChoice(None, tmp_path / "hands").find() == newest

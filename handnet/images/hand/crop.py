@@ -54,7 +54,10 @@ def crop_hand(
         (size_px, size_px, 3) float32, 0..255.
     """
     mask, depth = segment_with_depth(resize_for_work(photo[tf.newaxis]))
-    pose = find_pose(mask, at_least=depth)
+    inside = mask > 0.5
+    # With the type and shape that it has in `segment_with_depth`, so that the pose has one graph and not two.
+    inside.set_shape((1, None, None, 1))
+    pose = find_pose(inside, at_least=depth)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
     if canonical and mirror:

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,19 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder.mkdir(parents=True)
     monkeypatch.setenv("HANDNET_CACHE", str(folder))
     monkeypatch.delenv("HANDNET_DATA", raising=False)
+
+
+@pytest.fixture
+def without_graphs() -> Iterator[None]:
+    """Functions of TensorFlow run operation by operation: for networks that are asked less than it takes to trace them.
+
+    Pipelines of tf.data, exports and the decoders of photos are graphs all the same.
+    """
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

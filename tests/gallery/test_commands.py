@@ -14,6 +14,8 @@ from handnet.cli.main import cli
 from handnet.errors import HandnetError
 from tests.gallery.world import World
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 def call(*arguments: object) -> str:
     """Run a command and return what it printed."""

@@ -138,6 +138,19 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
+def without_graphs() -> Iterator[None]:
+    """Functions of TensorFlow run operation by operation: for networks that are asked less than it takes to trace them.
+
+    Pipelines of tf.data, exports and the decoders of photos are graphs all the same.
+    """
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one during the test."""
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,12 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # Threads of NumPy's and SciPy's matrix products wait for each other at full speed, twice as long as the tests of metrics take.
 # Read when they are loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# What XLA compiles is the same operations in slower machine code, compiled in a third of the time. Read when it first compiles.
+XLA_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 # Where TensorFlow optimises graphs as it does for users: what is exported is compared with the encoder, or what processes of
 # their own compute is compared to the bit.
@@ -120,6 +126,19 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder.mkdir(parents=True)
     monkeypatch.setenv("HANDNET_CACHE", str(folder))
     monkeypatch.delenv("HANDNET_DATA", raising=False)
+
+
+@pytest.fixture
+def without_graphs() -> Iterator[None]:
+    """Functions of TensorFlow run operation by operation: for networks that are asked less than it takes to trace them.
+
+    Pipelines of tf.data, exports and the decoders of photos are graphs all the same.
+    """
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -17,12 +17,6 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# JAX compiles the same operations to slower machine code, in a fifth of the time.
-_XLA_FLAGS = (
-    "--xla_backend_optimization_level=0",
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
 
 
 class Program:
@@ -69,7 +63,7 @@ def start_program(
         variables: of the environment, besides those of this process.
     """
     server = _start_server(backend)
-    flags = " ".join((*_XLA_FLAGS, f"--xla_force_host_platform_device_count={devices}"))
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, **_choose(backend), **({"XLA_FLAGS": flags} if backend == "jax" else {}), **variables}
     folder = Path(tempfile.mkdtemp())
     request = {

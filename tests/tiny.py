@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from handnet.config.augmentation import NO_AUGMENTATION
@@ -53,6 +54,21 @@ def tiny_backbone(name: str = "tiny") -> Any:
 
     defaults = {"image": {"size_px": 32}, "model": {"weights": "none", "trainable": "all"}}
     return Backbone(partial(build_tiny, name=name), blocks="", defaults=defaults)
+
+
+def train_eagerly(patch: pytest.MonkeyPatch) -> None:
+    """Let trainings of a few steps run operation by operation: a step takes 50 ms, and its graph more than a second to trace.
+
+    For tests of what lies around the steps; that graphs give the same is what others test.
+    """
+    import keras
+
+    original = keras.Model.compile
+
+    def compile_eagerly(model: Any, *arguments: Any, **options: Any) -> None:
+        original(model, *arguments, **{**options, "jit_compile": False, "run_eagerly": True})
+
+    patch.setattr(keras.Model, "compile", compile_eagerly)
 
 
 def tiny_config(**sections: dict[str, object]) -> Config:

@@ -30,7 +30,7 @@ _PLAIN_ERROR = 1e-5
 # pixels differ by one of 255.
 _WRITTEN_ERROR = 2e-4
 # Photos on which the signatures other than `embed` are compared; pixels of each are sent alone, since each has its own size.
-_NUM_FEW = 2
+_NUM_FEW = 4
 # The beginning of a PNG and no more; the JPEG library would write of such a JPEG on standard error.
 _DAMAGED = b"\x89PNG\r\n\x1a\n"
 
@@ -81,7 +81,7 @@ def compare_archive(
     """Run every signature of a written SavedModel on photos and return the largest difference from what is expected.
 
     `embed` is run on all photos, as TensorFlow optimises it when it serves; the others, which call the same steps, on the first
-    two, as they were written, and meanwhile: TensorFlow's C library needs no Python for it. As they were written they are
+    four, as they were written, and meanwhile: TensorFlow's C library needs no Python for it. As they were written they are
     compared with `serving_default`, and that with the encoder to 2e-4. What is expected is computed meanwhile too.
 
     Args:

@@ -14,6 +14,7 @@ from handnet.images.hand.quality_rule import NOT_ONE
 from handnet.images.hand_facts import FACT_SPECS, HandFacts, fit_with_facts, word_facts
 from handnet.images.header_guard import load_photos
 from handnet.images.seen_hand import PROBLEM_OUTPUTS, UNREADABLE, UNUSABLE
+from handnet.images.traced_once import trace_apart
 from handnet.metrics.pairs.calibration import Calibration
 from handnet.networks.compact_graph import compact_graph
 from handnet.networks.encoder import Encoder
@@ -169,6 +170,9 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
             similarity = 2.0 * head.classifier({"first": one, "second": two}, training=False)[:, 0] - 1.0
         return tf.where(both_ok, similarity, 0.0), both_ok
 
+    # Each by itself before those that call it.
+    for step in (describe, fit_one, load):
+        trace_apart(step)
     return Steps(load, fit, embed, compare)
 
 
@@ -235,11 +239,13 @@ def write_archive(
 ) -> list[str]:
     """Write the SavedModel and return the names of its signatures."""
     signatures = build_signatures(encoder, image, calibration, head)
-    functions = {name: function.get_concrete_function() for name, function in signatures.items()}
+    functions = {name: trace_apart(function) for name, function in signatures.items()}
     # Not `keras.export.ExportArchive`, which stores each variable twice.
     module = tf.Module()
     used = {variable.ref(): variable for function in functions.values() for variable in function.variables}
     module.weights = list(used.values())
-    tf.saved_model.save(module, str(folder), signatures=functions)
+    # An exported model is not trained: without its gradients it is written in two thirds of the time.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=functions, options=options)
     compact_graph(folder)
     return list(signatures)

@@ -7,6 +7,7 @@ tf.data pipeline: the only core operations of TensorFlow that go on after an err
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from handnet.config.image import ImageConfig
@@ -16,6 +17,28 @@ from handnet.images.decode import fit_photo, is_usable, read_photo
 # The blocks of a GIF are followed in memory, about 40 bytes and a microsecond for each byte of the file.
 MAX_GIF_BYTES = 5_000_000
 _HEADER_BYTES = 64
+
+
+def _place(at: int, num_bytes: int, *, big_endian: bool = False) -> list[int]:
+    """Return what each byte of a header counts in a number that begins at a place."""
+    powers = [256**k for k in range(num_bytes)]
+    return [0] * at + (powers[::-1] if big_endian else powers) + [0] * (_HEADER_BYTES - at - num_bytes)
+
+
+# The numbers of headers that are looked at.
+_NUMBERS = {
+    "gif width": _place(6, 2),
+    "gif height": _place(8, 2),
+    "png width": _place(16, 4, big_endian=True),
+    "png height": _place(20, 4, big_endian=True),
+    "bmp pixels": _place(10, 4),
+    "bmp header": _place(14, 4),
+    "bmp width": _place(18, 4),
+    "bmp height": _place(22, 4),
+    "bmp bits": _place(28, 2),
+    "bmp compression": _place(30, 4),
+}
+_NUMBER_WEIGHTS = np.array(list(_NUMBERS.values()), np.int64)
 
 # A whole upright photo, uint8 (H, W, 3), to its square, uint8 (S, S, 3), whether it can be used, and what more is known of it.
 Fit = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
@@ -73,13 +96,9 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: a JPEG whose header is damaged.
     """
-    head = _read_bytes(tf.strings.substr(contents, 0, _HEADER_BYTES))
-
-    def big(at: int) -> tf.Tensor:
-        return tf.add_n([head[at + k] * 256 ** (3 - k) for k in range(4)])
-
-    def little(at: int, num_bytes: int) -> tf.Tensor:
-        return tf.add_n([head[at + k] * 256**k for k in range(num_bytes)])
+    head = _read_bytes(tf.strings.substr(contents, 0, _HEADER_BYTES))[:_HEADER_BYTES]
+    # All at once: a number by itself would be twenty operations, which every exported model would hold.
+    number = dict(zip(_NUMBERS, tf.unstack(tf.reduce_sum(head * _NUMBER_WEIGHTS, axis=1)), strict=True))
 
     def fits(width: tf.Tensor, height: tf.Tensor) -> tf.Tensor:
         return (width > 0) & (height > 0) & (width <= MAX_PIXELS // tf.maximum(height, 1))
@@ -92,7 +111,7 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
         small = tf.strings.length(contents) <= MAX_GIF_BYTES
         # TensorFlow decodes every frame to give the first.
         frames = tf.cond(small, lambda: count_gif_pixels(contents), lambda: tf.constant(MAX_PIXELS + 1, tf.int64))
-        return fits(little(6, 2), little(8, 2)) & (frames <= MAX_PIXELS)
+        return fits(number["gif width"], number["gif height"]) & (frames <= MAX_PIXELS)
 
     def is_signed(*magics: bytes) -> tf.Tensor:
         return tf.reduce_any([tf.equal(tf.strings.substr(contents, 0, len(magic)), magic) for magic in magics])
@@ -100,13 +119,15 @@ def has_usable_header(contents: tf.Tensor) -> tf.Tensor:
     no = tf.zeros((), tf.bool)
     jpeg = tf.cond(is_signed(b"\xff\xd8\xff"), jpeg_fits, lambda: no)
     gif = tf.cond(is_signed(b"GIF87a", b"GIF89a"), gif_fits, lambda: no)
-    png = is_signed(b"\x89PNG\r\n\x1a\n") & fits(big(16), big(20))
+    png = is_signed(b"\x89PNG\r\n\x1a\n") & fits(number["png width"], number["png height"])
     # A negative height, rows from the top down, reads as a huge number here: its size is the two's complement.
-    height = tf.minimum(little(22, 4), 2**32 - little(22, 4))
-    known = tf.reduce_any([tf.equal(little(14, 4), size) for size in BMP_HEADERS]) & tf.equal(little(30, 4), 0)
-    num_bytes = (3 * little(18, 4) + 3) // 4 * 4 * height
-    whole = tf.equal(tf.cast(tf.strings.length(contents), tf.int64) - little(10, 4), num_bytes)
-    bmp = is_signed(b"BM") & known & whole & tf.equal(little(28, 2), 24) & fits(little(18, 4), height)
+    width, height = number["bmp width"], tf.minimum(number["bmp height"], 2**32 - number["bmp height"])
+    known = tf.reduce_any([tf.equal(number["bmp header"], size) for size in BMP_HEADERS]) & tf.equal(
+        number["bmp compression"], 0
+    )
+    num_bytes = (3 * width + 3) // 4 * 4 * height
+    whole = tf.equal(tf.cast(tf.strings.length(contents), tf.int64) - number["bmp pixels"], num_bytes)
+    bmp = is_signed(b"BM") & known & whole & tf.equal(number["bmp bits"], 24) & fits(width, height)
     return jpeg | gif | png | bmp
 
 

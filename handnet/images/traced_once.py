@@ -5,8 +5,9 @@ their graphs are laid out once, and each decoder, export or pipeline that needs 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import tensorflow as tf
 
@@ -25,6 +26,24 @@ def trace_once(function: _Function) -> _Function:
 
     @wraps(function)
     def call(*arguments: object, **options: object) -> object:
-        return (function if tf.executing_eagerly() else traced)(*arguments, **options)
+        if tf.executing_eagerly():
+            return function(*arguments, **options)
+        trace_apart(traced, *arguments, **options)
+        return traced(*arguments, **options)
 
     return cast(_Function, call)
+
+
+def trace_apart(function: "tf.types.experimental.PolymorphicFunction", *arguments: object, **options: object) -> Any:
+    """Lay out the graph of a function in a thread of its own and return it; one that is laid out already is returned.
+
+    TensorFlow notes with each operation the Python calls that it was made in. Within graphs in graphs these are more than a
+    hundred, and noting them takes longer than all the rest of making an operation.
+
+    Args:
+        function: of `tf.function`; it uses no tensors but its arguments.
+        arguments: of the function: tensors, of which only shape and type count, or their specifications.
+        options: likewise.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function.get_concrete_function, *arguments, **options).result()

@@ -98,26 +98,27 @@ def test_models_without_landmarks_say_what_they_always_said(exported: Exported) 
 def test_the_check_of_an_export_knows_which_photos_have_no_answer(
     finding: bytes, quality: float, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of the photos with vectors the second shows several hands or too little of one; the third is in `embed` alone.
+    # Of the photos with vectors the second shows several hands or too little of one.
     findings, qualities = [b"one hand", b"no hand", finding, b"one hand"], [1.0, 0.0, quality, 1.0]
     vectors = np.array([[1, 0], [0, 0], [0.6, 0.8], [0.8, 0.6]], np.float32)
     ok, answered = np.array([True, False, True, True]), np.array([True, False, False, True])
 
-    def answer(fit: np.ndarray) -> dict[str, tf.Tensor]:
-        similarity = tf.constant(np.where(fit, 1.0, 0.0), tf.float32)
+    def answer(rows: slice | list[int], verified: np.ndarray) -> dict[str, tf.Tensor]:
+        fit = verified[rows]
+        similarity = tf.constant(np.where(fit, vectors[rows] @ vectors[0], 0.0), tf.float32)
         return {**decide_pairs(similarity, tf.constant(fit), CALIBRATION), "ok": tf.constant(fit)}
 
     def embed(photos: tf.Tensor) -> dict[str, tf.Tensor]:
         all_facts = {"embeddings": vectors, "ok": ok, "finding": findings, "quality": qualities}
         return {name: tf.constant(fact[: len(photos)]) for name, fact in all_facts.items()}
 
-    turn = itertools.cycle([0, 2])
+    turn = itertools.cycle([0, 2, 3])
     signatures = {
         "embed": embed,
         "serving_default": embed,
         "embed_pixels": lambda images: {"embeddings": tf.constant(vectors[[next(turn)]])},
-        "verify": lambda first, second: answer(verified[: len(first)]),
-        "verify_pixels": lambda first, second: answer(answered[[next(turn)]]),
+        "verify": lambda first, second: answer(slice(len(first)), verified),
+        "verify_pixels": lambda first, second: answer([next(turn)], answered),
     }
     monkeypatch.setattr(tf.saved_model, "load", lambda folder: SimpleNamespace(signatures=signatures))
     paths, image = [str(photos[name]) for name in ("jpeg", "png", "bmp")], ImageConfig(size_px=32)

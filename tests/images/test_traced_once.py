@@ -1,6 +1,9 @@
-"""A graph that many others call is laid out once; outside of graphs nothing is laid out."""
+"""A graph that many others call is laid out once, away from their Python calls; outside of graphs nothing is laid out."""
+
+import inspect
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from handnet.images.traced_once import trace_once
@@ -27,3 +30,29 @@ def test_two_graphs_call_one_that_is_laid_out_once() -> None:
     np.testing.assert_array_equal(halve(tf.constant([1.0, 2.0])), [0.5, 1.0])
     np.testing.assert_array_equal(halve(tf.constant([1.0])), [0.5])
     assert shapes[2:] == [(2,), (1,)], "outside of graphs it is computed as it stands, whatever the size"
+
+
+def test_a_graph_within_graphs_is_laid_out_without_the_calls_around_it() -> None:
+    depths = []
+
+    @trace_once
+    def negate(values: tf.Tensor) -> tf.Tensor:
+        depths.append(len(inspect.stack()))
+        return -values
+
+    def call_within(depth: int, values: tf.Tensor) -> tf.Tensor:
+        return call_within(depth - 1, values) if depth else negate(values)
+
+    for depth, shape in ((0, (2,)), (50, (3,))):
+        graph = tf.function(lambda values, depth=depth: call_within(depth, values), autograph=False)
+        np.testing.assert_array_equal(graph(tf.ones(shape)), -np.ones(shape))
+    assert depths[1] < depths[0] + 10
+
+
+def test_an_error_in_a_graph_comes_to_who_needs_the_graph() -> None:
+    @trace_once
+    def refuse(values: tf.Tensor) -> tf.Tensor:
+        raise ValueError("no such crop")
+
+    with pytest.raises(ValueError, match="no such crop"):
+        tf.function(refuse, autograph=False)(tf.ones(2))

@@ -78,23 +78,23 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_the_backbone_of_a_run_becomes_a_folder_of_weights(tmp_path):
-    taps = {"layer1_2": 2}
-    model = {"arch": "resnet50", "weights": "none", "trainable": "last-1", "head": "linear", "taps": taps}
+    taps = {"block2": 2}
+    model = {"arch": "efficientnet-lite0", "weights": "none", "trainable": "last-1", "head": "linear", "taps": taps}
     dataset = read_dataset("hands11k", write_tiny(tmp_path / "hands"))
     run = build_run(tmp_path / "run", dataset, tiny_config(data=FRACTIONS, model=model))
-    folder = convert_weights("resnet50", os.fspath(run.folder), tmp_path / "half", half=True)
+    folder = convert_weights("efficientnet-lite0", os.fspath(run.folder), tmp_path / "half", half=True)
     manifest = read_manifest(folder)
     assert (manifest.source, manifest.num_bytes < 700_000) == ("the run 'run', trained on some people of 'hands'", True)
     images = draw_images(32)
-    filled = build_backbone("resnet50", image_size_px=32, weights=os.fspath(folder), taps=taps)
+    filled = build_backbone("efficientnet-lite0", image_size_px=32, weights=os.fspath(folder), taps=taps)
     expected = embed(load_encoder(run).backbone, images)
     np.testing.assert_allclose(embed(filled, images), expected, atol=2e-2 * np.abs(expected).max())
-    with pytest.raises(WeightsError, match="has trained 'resnet50'. Received: arch='vgg16'"):
+    with pytest.raises(WeightsError, match="has trained 'efficientnet-lite0'. Received: arch='vgg16'"):
         convert_weights("vgg16", os.fspath(run.folder), tmp_path / "other")
     with pytest.raises(WeightsError, match="'hand-pretrained' joins frozen networks .*nothing to convert"):
         convert_weights("hand-pretrained", os.fspath(run.folder), tmp_path / "other")
     with pytest.raises(ConfigError, match=r"Unknown backbone 'resnet5'\. Did you mean 'resnet50'"):
         convert_weights("resnet5", os.fspath(run.folder), tmp_path / "other")
-    sources = {"own": SourceConfig("resnet50", weights=os.fspath(run.folder))}
+    sources = {"own": SourceConfig("efficientnet-lite0", weights=os.fspath(run.folder))}
     with pytest.raises(WeightsError, match="is a run. .*handnet weights convert"):
         build_backbone("hand-pretrained", image_size_px=64, weights="pip", sources=sources)

@@ -25,7 +25,7 @@ from handnet.networks.weights.positions import resample_table
 from handnet.training.train import train
 from tests.goldens.drawn import draw_state
 from tests.networks.backbones.sources import TINY_SHAPES, write_source
-from tests.tiny import tiny_backbone, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, train_eagerly, write_tiny
 
 State = dict[str, np.ndarray]
 
@@ -58,6 +58,13 @@ def run_quietly(config: Config, folder: Path, dataset: DataSet) -> Run:
     return train(config, folder, dataset, echo=lambda _: None, warn=lambda _: None)
 
 
+def run_step(config: Config, folder: Path, dataset: DataSet) -> Run:
+    """Train the one step without a graph."""
+    with pytest.MonkeyPatch.context() as patch:
+        train_eagerly(patch)
+        return run_quietly(config, folder, dataset)
+
+
 def read(model: keras.Model) -> State:
     return {v.path: keras.ops.convert_to_numpy(v.value).copy() for v in model.weights}
 
@@ -71,39 +78,30 @@ def start() -> State:
 
 @pytest.fixture(scope="module")
 def plain(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return read(load_encoder(run_quietly(one_step(), tmp_path_factory.mktemp("plain") / "run", dataset)).model)
+    return read(load_encoder(run_step(one_step(), tmp_path_factory.mktemp("plain") / "run", dataset)).model)
 
 
 @pytest.mark.slow
-def test_layer_decay_slows_each_block_below_the_top(
+def test_layer_decay_slows_each_block_below_the_top_and_recomputation_changes_nothing(
     start: State, plain: State, dataset: DataSet, tmp_path: Path
 ) -> None:
-    run = run_quietly(one_step(optimizer={"layer_decay": 0.5}), tmp_path / "run", dataset)
-    decayed = read(load_encoder(run).model)
+    run = run_step(one_step(optimizer={"layer_decay": 0.5}, model={"recompute": True}), tmp_path / "run", dataset)
+    encoder = load_encoder(run)
+    assert encoder.backbone.get_layer("block0").recompute
     # Three blocks: the stem is four steps below the last norm.
-    for path, factor in (
-        ("tokens/patches/kernel", 0.5**4),
-        ("block0/qkv/kernel", 0.5**3),
-        ("block1/fc1/kernel", 0.5**2),
-        ("block2/proj/kernel", 0.5),
-        ("norm/gamma", 1.0),
-        ("head_embedding/kernel", 1.0),
-    ):
-        moved = plain[path] - start[path]
-        assert np.abs(moved).max() > 1e-5, path
-        np.testing.assert_allclose(decayed[path] - start[path], factor * moved, rtol=0.02, atol=2e-7, err_msg=path)
-
-
-@pytest.mark.slow
-def test_recomputation_changes_nothing_but_the_memory(plain: State, dataset: DataSet, tmp_path: Path) -> None:
-    recomputed = read(load_encoder(run_quietly(one_step(model={"recompute": True}), tmp_path / "run", dataset)).model)
-    for path, values in plain.items():
-        np.testing.assert_allclose(recomputed[path], values, rtol=1e-4, atol=1e-6, err_msg=path)
+    factors = {"tokens": 0.5**4, "block0": 0.5**3, "block1": 0.5**2, "block2": 0.5, "norm": 1.0, "head_embedding": 1.0}
+    moved = set()
+    for path, values in read(encoder.model).items():
+        factor = factors.get(path.partition("/")[0], 1.0)
+        whole = plain[path] - start[path]
+        np.testing.assert_allclose(values - start[path], factor * whole, rtol=1e-3, atol=1e-6, err_msg=path)
+        moved |= {path.partition("/")[0]} if np.abs(whole).max() > 1e-5 else set()
+    assert moved >= factors.keys()
 
 
 @pytest.mark.slow
 def test_dropped_paths_change_training_and_not_what_is_kept(plain: State, dataset: DataSet, tmp_path: Path) -> None:
-    run = run_quietly(one_step(model={"drop_path": 0.9}), tmp_path / "run", dataset)
+    run = run_step(one_step(model={"drop_path": 0.9}), tmp_path / "run", dataset)
     encoder = load_encoder(run).model
     assert not np.allclose(read(encoder)["block0/qkv/kernel"], plain["block0/qkv/kernel"], atol=1e-6)
     files = prepare_photos([example.path for example in dataset.examples[:4]], run.config.image).files
@@ -115,7 +113,7 @@ def test_the_position_table_follows_the_rule_of_the_run(dataset: DataSet, tmp_pa
     state = draw_state(TINY_SHAPES)
     weights = os.fspath(write_source(tmp_path, "meta", state))
     model = {"weights": weights, "trainable": "last-1", "position_rule": "keras"}
-    run = run_quietly(one_step(model=model), tmp_path / "run", dataset)
+    run = run_step(one_step(model=model), tmp_path / "run", dataset)
     table = read(load_encoder(run).model)["tokens/position_table"]
     rules = {rule: resample_table(state["pos_embed"], 3, rule, antialias=False) for rule in ("keras", "meta")}
     assert np.abs(rules["keras"] - rules["meta"]).max() > 1e-2
@@ -145,6 +143,9 @@ def test_each_precision_trains_saves_reloads_and_exports(
     moved = {path for path, values in read(encoder.model).items() if not np.array_equal(values, begun[path])}
     assert any(path.startswith("block2/") for path in moved)
     assert all(("_lora_" in path) == (trainable == "lora-2") for path in moved if path.startswith("block2/"))
+    if precision == "float32":
+        # As what tests/export exports.
+        return
     paths = [example.path for example in dataset.examples[:6]]
     # Compared with the encoder as trained: for LoRA that is the unmerged one.
     export = export_encoder(encoder, config.image, tmp_path / "model", paths)
@@ -200,7 +201,7 @@ def test_options_that_a_network_does_not_have_are_refused_before_any_work(
 
 @pytest.fixture(scope="module")
 def lora_run(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_quietly(one_step(model={"trainable": "lora-2"}), tmp_path_factory.mktemp("runs") / "first", dataset)
+    return run_step(one_step(model={"trainable": "lora-2"}), tmp_path_factory.mktemp("runs") / "first", dataset)
 
 
 @pytest.mark.slow

@@ -19,7 +19,10 @@ from handnet.images.photo_store import load_cached, prepare_photos
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train
-from tests.tiny import tiny_backbone, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, train_eagerly, write_tiny
+
+# Two steps an epoch.
+FEW_STEPS = {"people_per_batch": 8, "passes_per_epoch": 1}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,10 @@ def test_a_run_learns_and_leaves_everything_needed_to_repeat_it(dataset: DataSet
     assert any(line.startswith("device: ") and "float32" in line for line in lines)
 
 
+def one_epoch_config(seed: int) -> Config:
+    return tiny_config(train={"epochs": 1, "seed": seed}, sampler=FEW_STEPS)
+
+
 @pytest.fixture(scope="module")
 def one_epoch(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of one epoch with seed 1; tests must not change it."""
@@ -74,16 +81,16 @@ def one_epoch(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDNET_CACHE", str(folder / "cache"))
         patch.setitem(BACKBONES, "tiny", tiny_backbone())
-        return run_quietly(tiny_config(train={"epochs": 1, "seed": 1}), folder / "run", dataset)
+        train_eagerly(patch)
+        return run_quietly(one_epoch_config(seed=1), folder / "run", dataset)
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(
-    one_epoch: Run, dataset: DataSet, tmp_path: Path
+    one_epoch: Run, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [
-        run_quietly(tiny_config(train={"epochs": 1, "seed": seed}), tmp_path / str(seed), dataset) for seed in (1, 2)
-    ]
+    train_eagerly(monkeypatch)
+    runs = [run_quietly(one_epoch_config(seed), tmp_path / str(seed), dataset) for seed in (1, 2)]
     first, again, other = (read_weights(run) for run in (one_epoch, *runs))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != c).any() for a, c in zip(first, other, strict=True))
@@ -114,15 +121,16 @@ def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     return lambda: monkeypatch.setattr(handnet.training.gradient, "CollapseDetector", original)
 
 
-# Each has several of the things that a checkpoint must bring back: a run takes two seconds, and each kind takes four.
+# Each has several of the things that a checkpoint must bring back. The first is trained by graphs, the others take few steps.
 RESUMED: dict[str, dict[str, dict[str, object]]] = {
     "average-alike": {"optimizer": {"ema_momentum": 0.9}, "sampler": {"alike_fraction": 0.7}},
     "float16-pairs": {
         "train": {"precision": "mixed_float16"},
+        "sampler": {"pairs_per_batch": 16},
         "loss": {"name": "contrastive", "options": {"margin": 2.0}},
     },
     "features-alike": {
-        "sampler": {"alike_fraction": 0.7},
+        "sampler": {"alike_fraction": 0.7, **FEW_STEPS},
         "model": {"trainable": "none"},
         "features": {"cache": "on", "views": 3},
         "augment": vars(AugmentConfig()),
@@ -138,6 +146,8 @@ def whole(request: pytest.FixtureRequest, dataset: DataSet, tmp_path_factory: py
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDNET_CACHE", str(folder / "cache"))
         patch.setitem(BACKBONES, "tiny", tiny_backbone())
+        if request.param != "average-alike":
+            train_eagerly(patch)
         config = tiny_config(**{**sections, "train": {"epochs": 3, **sections.get("train", {})}})
         return run_quietly(config, folder / "run", dataset)
 
@@ -149,6 +159,8 @@ def test_an_interrupted_run_resumes_to_the_same_end(
 ) -> None:
     """Stopped in its first epoch it goes on from the beginning, stopped in its second from the checkpoint after the first."""
     config, folder = whole.config, tmp_path / "stopped"
+    if not config.optimizer.ema_momentum:
+        train_eagerly(monkeypatch)
     for epoch in (0, 1):
         undo = interrupt_at(epoch, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
@@ -164,12 +176,21 @@ def test_an_interrupted_run_resumes_to_the_same_end(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
-    [{}, {"sampler": {"name": "pairs"}, "loss": {"name": "contrastive", "options": {"margin": 2.0}}}],
+    [
+        {},
+        {
+            "sampler": {"name": "pairs", "pairs_per_batch": 16},
+            "loss": {"name": "contrastive", "options": {"margin": 2.0}},
+        },
+    ],
     ids=["people", "pairs"],
 )
 def test_a_head_trained_on_features_is_the_one_trained_on_photos(
-    objective: dict[str, dict[str, object]], dataset: DataSet, tmp_path: Path
+    objective: dict[str, dict[str, object]], dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One of the two by graphs.
+    if objective:
+        train_eagerly(monkeypatch)
     runs, lines = {}, list[str]()
     for cache in ("off", "auto"):
         # Adam would make steps of rounding errors: the bias before the batch normalisation has no gradient.
@@ -189,7 +210,10 @@ def test_a_head_trained_on_features_is_the_one_trained_on_photos(
 
 
 @pytest.mark.slow
-def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: DataSet, tmp_path: Path) -> None:
+def test_features_are_for_frozen_backbones_and_where_they_save_work(
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_eagerly(monkeypatch)
     with pytest.raises(ConfigError, match="features.cache = 'on' needs a frozen backbone.* Received: 'all'"):
         run_quietly(tiny_config(features={"cache": "on"}), tmp_path / "run", dataset)
     lines: list[str] = []
@@ -198,6 +222,7 @@ def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: Dat
         model={"trainable": "none"},
         features={"views": 8},
         train={"epochs": 1},
+        sampler=FEW_STEPS,
         augment=vars(AugmentConfig()),
     )
     train(config, tmp_path / "run", dataset, echo=lines.append, warn=lambda _: None)
@@ -206,13 +231,14 @@ def test_features_are_for_frozen_backbones_and_where_they_save_work(dataset: Dat
 
 @pytest.mark.slow
 def test_resuming_on_other_data_is_refused(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_eagerly(monkeypatch)
     undo = interrupt_at(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        run_quietly(tiny_config(), tmp_path / "run", dataset)
+        run_quietly(tiny_config(sampler=FEW_STEPS), tmp_path / "run", dataset)
     undo()
     other = read_dataset("hands11k", write_tiny(tmp_path / "other", num_people=24, seed=5))
     with pytest.raises(RunError, match="The data have changed since"):
-        run_quietly(tiny_config(), tmp_path / "run", other, resume=True)
+        run_quietly(tiny_config(sampler=FEW_STEPS), tmp_path / "run", other, resume=True)
 
 
 def test_an_existing_run_or_folder_is_an_error_before_any_work(
@@ -246,11 +272,16 @@ def test_too_few_people_for_a_batch_is_an_error_before_training(dataset: DataSet
 
 @pytest.mark.slow
 def test_a_loss_that_stays_at_the_margin_is_said_patience_stops_and_the_best_weights_are_kept(
-    dataset: DataSet, tmp_path: Path
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    train_eagerly(monkeypatch)
     # A rate of almost 0 never improves on the first epoch's validation rank. Margin 50 against distances of at most 2: the
     # loss cannot leave the margin's neighbourhood.
-    sections = {"optimizer": {"learning_rate": 1e-9}, "loss": {"name": "triplet", "options": {"margin": 50.0}}}
+    sections = {
+        "optimizer": {"learning_rate": 1e-9},
+        "loss": {"name": "triplet", "options": {"margin": 50.0}},
+        "sampler": FEW_STEPS,
+    }
     lines: list[str] = []
     config = tiny_config(train={"epochs": 9, "patience": 2}, **sections)
     run = train(config, tmp_path / "best", dataset, echo=lambda _: None, warn=lines.append)

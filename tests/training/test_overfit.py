@@ -11,8 +11,8 @@ from handnet.config.run_folder import Run
 from handnet.data.pair_table import PairTable
 from handnet.errors import ConfigError, RunError
 from handnet.networks.backbones import BACKBONES
-from tests.colours import list_arguments
-from tests.tiny import tiny_backbone
+from tests.colours import SETTINGS, list_arguments
+from tests.tiny import tiny_backbone, train_eagerly
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,8 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_few_pairs_are_learnt_exactly(pairs_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = list_arguments(pairs_run.folder.parent / "data", "--overfit", "40")
+    settings = [*SETTINGS, "pairs.learning_rate=3e-2"]
+    arguments = list_arguments(pairs_run.folder.parent / "data", "--overfit", "40", settings=settings)
     result = CliRunner().invoke(cli, [*arguments, "--run", str(tmp_path / "run")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "learning 20 pairs of one and 20 of two people exactly" in result.output
@@ -36,5 +37,6 @@ def test_a_few_pairs_are_learnt_exactly(pairs_run: Run, tmp_path: Path, monkeypa
         lambda table, count: contradiction._replace(examples=table.examples),
     )
     monkeypatch.setattr("handnet.training.overfit._EPOCHS", 3)
+    train_eagerly(monkeypatch)
     with pytest.raises(RunError, match="1 of 2 pairs are still classified wrongly after 3 epochs"):
         CliRunner().invoke(cli, arguments, catch_exceptions=False)

@@ -41,7 +41,7 @@ def test_every_form_is_symmetric_and_learns(form: str) -> None:
     table = PairTable([], np.asarray(rows), np.arange(320) < 160)
     order = rng.permutation(320)
     learnt, fresh = (table._replace(rows=table.rows[k], same=table.same[k]) for k in (order[:220], order[220:]))
-    config = PairsConfig(form=form, hidden_sizes=(32, 8), dropout=0.1, learning_rate=1e-2, epochs=30, batch_size=32)
+    config = PairsConfig(form=form, hidden_sizes=(32, 8), dropout=0.1, learning_rate=2e-2, epochs=12, batch_size=32)
     model, history = fit_pairs(config, (photos, learnt), (photos, fresh), seed=1)
     first, second = photos[fresh.rows[:, 0]], photos[fresh.rows[:, 1]]
     forward, backward = score_pairs_with(model, first, second), score_pairs_with(model, second, first)

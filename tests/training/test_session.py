@@ -18,7 +18,7 @@ from handnet.files import hold_lock
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
 from handnet.training.train import train
-from tests.tiny import tiny_backbone, tiny_config, write_tiny
+from tests.tiny import tiny_backbone, tiny_config, train_eagerly, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
+    train_eagerly(monkeypatch)
+
+
+# Two steps an epoch.
+SAMPLER = {"people_per_batch": 3, "passes_per_epoch": 1}
 
 
 def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,11 +50,14 @@ def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_goes_on_when_the_weights_and_the_split_that_it_began_with_are_gone(
     dataset: DataSet, working_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = tiny_config(train={"epochs": 1}, data={"split": "fractions"})
+    first = tiny_config(train={"epochs": 1}, data={"split": "fractions"}, sampler=SAMPLER)
     train(first, Path("first"), dataset, echo=lambda _: None)
     write_split(make_split("fractions", dataset), Path("split.csv"))
     config = tiny_config(
-        train={"epochs": 2}, data={"split": "file", "split_options": {"path": "split.csv"}}, model={"weights": "first"}
+        train={"epochs": 2},
+        data={"split": "file", "split_options": {"path": "split.csv"}},
+        model={"weights": "first"},
+        sampler=SAMPLER,
     )
     whole = train(config, Path("whole"), dataset, echo=lambda _: None)
     with monkeypatch.context() as context:
@@ -88,13 +96,14 @@ def test_a_wrong_sampler_is_said_before_photos_are_decoded(
 @pytest.mark.slow
 def test_weights_that_have_seen_test_people_are_warned_of_and_written_down(dataset: DataSet, tmp_path: Path) -> None:
     lines: list[str] = []
-    settings = {"data": {"split": "k-fold"}, "train": {"epochs": 1}}
+    settings = {"data": {"split": "k-fold"}, "train": {"epochs": 1}, "sampler": SAMPLER}
     first = train(tiny_config(**settings), tmp_path / "first", dataset, echo=lambda _: None, warn=lines.append)
     assert not any("have seen" in line for line in lines)
     other = tiny_config(
         train={"epochs": 1},
         data={"split": "k-fold", "split_options": {"fold": 1}},
         model={"weights": str(first.folder)},
+        sampler=SAMPLER,
     )
     second = train(other, tmp_path / "second", dataset, echo=lambda _: None, warn=lines.append)
     line, of_validation = (line for line in lines if "have seen" in line)

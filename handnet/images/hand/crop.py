@@ -3,13 +3,10 @@
 import tensorflow as tf
 
 from handnet.images.antialias import resize_antialiased
+from handnet.images.hand.crop_rule import HAND_SIZE_FRACTION, WRIST_CUT_RADII
 from handnet.images.hand.mask import resize_for_work, segment_with_depth
 from handnet.images.hand.morphology import soften
-from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
-
-# The square root of the hand's area, as a fraction of the crop: a spread hand of 11k Hands then still fits.
-HAND_SIZE_FRACTION = 0.56
-
+from handnet.images.hand.pose import Pose, find_pose
 
 # Cells along each side of the square in which a hand's outline is measured.
 OUTLINE_CELLS = 8
@@ -54,7 +51,10 @@ def crop_hand(
         (size_px, size_px, 3) float32, 0..255.
     """
     mask, depth = segment_with_depth(resize_for_work(photo[tf.newaxis]))
-    pose = find_pose(mask, at_least=depth)
+    inside = mask > 0.5
+    # With the type and shape that it has in `segment_with_depth`, so that the pose has one graph and not two.
+    inside.set_shape((1, None, None, 1))
+    pose = find_pose(inside, at_least=depth)
     up = pose.direction[0] if canonical else tf.constant([-1.0, 0.0])
     sign = tf.constant(1.0)
     if canonical and mirror:

@@ -92,6 +92,13 @@ def test_graph_mode_in_a_map_and_batch_equal_single_photos():
     np.testing.assert_array_equal(masks[1], segment_hand(photos[1:])[0])
 
 
+def test_the_pose_in_the_mask_and_that_of_the_crop_have_one_graph():
+    spec = tf.TensorSpec((None, None, 3), tf.uint8)
+    crop = tf.function(lambda photo: crop_hand(photo, 48, canonical=True), input_signature=[spec], autograph=False)
+    names = [function.signature.name for function in crop.get_concrete_function().graph.as_graph_def().library.function]
+    assert sum("find_pose" in name for name in names) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="hands11k-mini is not here")
 def test_thumb_side_of_real_photos_agrees_with_the_table():

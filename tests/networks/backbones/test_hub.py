@@ -21,8 +21,8 @@ def draw_keras_weights(model: keras.Model) -> None:
     """Give every weight of a network a value that a wrong place or layout would show."""
     rng = np.random.default_rng(0)
     for variable in model.weights:
-        normal = rng.standard_normal(variable.shape).astype("float32")
-        fan_in = np.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 100.0
+        normal = rng.standard_normal(variable.shape, dtype="float32")
+        fan_in = np.float32(np.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 100.0)
         base = 1.0 if variable.path.endswith(("gamma", "moving_variance", "lambda1")) else 0.0
         variable.assign(base + np.abs(normal) * 0.1 if base else normal / np.sqrt(fan_in))
 

@@ -81,15 +81,15 @@ def test_weights_come_back_from_a_file(joined: keras.Model, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_source_may_have_weights_of_its_own_that_end_at_its_deepest_tap(tmp_path: Path) -> None:
-    taps = {"layer1_2": 2}
-    network = build_backbone("resnet50", image_size_px=SIZE_PX, seed=5, taps=taps)
+    taps = {"block2": 2}
+    network = build_backbone("efficientnet-lite0", image_size_px=SIZE_PX, seed=5, taps=taps)
     file = tmp_path / "own.safetensors"
     write_safetensors(file, {v.path: v.numpy() for v in network.weights if not v.path.startswith("pixels/")})
-    joined = build("pip", sources={"own": SourceConfig("resnet50", weights=str(file), taps=taps)})
+    joined = build("pip", sources={"own": SourceConfig("efficientnet-lite0", weights=str(file), taps=taps)})
     picture = draw_picture()
     np.testing.assert_allclose(joined(picture), network(picture), rtol=1e-4, atol=1e-4)
-    with pytest.raises(WeightsError, match="do not fit 'resnet50': .* missing"):
-        build("pip", sources={"own": SourceConfig("resnet50", weights=str(file), taps={"layer2_0": 2})})
+    with pytest.raises(WeightsError, match="do not fit 'efficientnet-lite0': .* missing"):
+        build("pip", sources={"own": SourceConfig("efficientnet-lite0", weights=str(file), taps={"block4": 2})})
 
 
 def test_what_cannot_be_joined_is_refused() -> None:

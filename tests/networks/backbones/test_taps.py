@@ -8,7 +8,7 @@ from handnet.errors import ConfigError
 from handnet.metrics.joined_lda import Source
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.taps import GridPooling, find_patch_side, list_sources
+from handnet.networks.backbones.taps import GridPooling, find_patch_side, list_sources, tap_backbone
 from handnet.networks.complete_config import complete_config
 from handnet.networks.encoder import build_encoder
 from tests.tiny import tiny_config
@@ -41,24 +41,33 @@ def test_a_transformer_s_patch_tokens_are_a_map() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arch", "taps", "widths"),
+    ("arch", "taps", "widths", "left_out"),
     [
-        ("efficientnet-lite0", {"block7": 2, "block4": 3}, (9 * 40, 4 * 80)),
-        ("resnet50", {"layer2_3": 2, "layer1_0": 1}, (256, 4 * 512)),
-        ("dino-tiny-reg", {"block0": 2, "block2": 1}, (4 * 64, 64)),
-        ("vgg16", {"block3": 2, "block4_conv1": 1}, (4 * 256, 512)),
-        ("inception-v3", {"mixed2": 2, "mixed0": 1}, (256, 4 * 288)),
-        ("small", {"layer1_1": 2}, (4 * 64,)),
+        ("efficientnet-lite0", {"block7": 2, "block4": 3}, (9 * 40, 4 * 80), "block8"),
+        ("resnet50", {"layer2_3": 2, "layer1_0": 1}, (256, 4 * 512), "layer3_0"),
+        ("dino-tiny-reg", {"block0": 2, "block2": 1}, (4 * 64, 64), "norm"),
+        ("vgg16", {"block3": 2, "block4_conv1": 1}, (4 * 256, 512), "block4_conv2"),
+        ("inception-v3", {"mixed2": 2, "mixed0": 1}, (256, 4 * 288), "mixed3"),
+        ("small", {"layer1_1": 2}, (4 * 64,), "layer2_0"),
     ],
 )
-def test_depths_of_every_kind_of_network_in_its_own_order(arch: str, taps: dict, widths: tuple) -> None:
+def test_depths_of_every_kind_of_network_in_its_own_order(
+    arch: str, taps: dict, widths: tuple, left_out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size_px = 75 if arch == "inception-v3" else 70
-    whole = build_backbone(arch, image_size_px=size_px, seed=1)
+    wholes: list[keras.Model] = []
+    monkeypatch.setattr(
+        "handnet.networks.backbones.build.tap_backbone",
+        lambda model, taps: (wholes.append(model), tap_backbone(model, taps))[1],
+    )
     model = build_backbone(arch, image_size_px=size_px, seed=1, taps=taps)
     (source,) = list_sources(model)
     assert source.widths == widths
     assert model.output_shape == (None, sum(widths))
-    assert len(model.layers) < len(whole.layers) + 3, "what follows the deepest tap is left out"
+    (whole,) = wholes
+    for network, has_all in ((whole, True), (model, False)):
+        # Blocks too are layers of names that begin so.
+        assert any(layer.name.startswith(left_out) for layer in network.layers) == has_all, network.name
     images = np.random.default_rng(0).integers(0, 256, (2, size_px, size_px, 3), dtype=np.uint8)
     name = sorted(taps, key=lambda tap: [layer.name.startswith(tap) for layer in whole.layers].index(True))[0]
     layer = [layer for layer in whole.layers if layer.name == name or layer.name.startswith(f"{name}_")][-1]
@@ -75,8 +84,8 @@ def test_unknown_depths_and_layers_without_a_map_are_refused() -> None:
     ) as found:
         build_backbone("resnet50", image_size_px=64, taps={"layer2_9": 2})
     assert "_bn1" not in str(found.value).partition("Valid")[2], "blocks alone, not all their layers"
-    with pytest.raises(ConfigError, match=r"takes maps or tokens\. Received: 'avgpool' of 'resnet50'"):
-        build_backbone("resnet50", image_size_px=64, taps={"avgpool": 2})
+    with pytest.raises(ConfigError, match=r"takes maps or tokens\. Received: 'grid' of 'small'"):
+        build_backbone("small", image_size_px=64, taps={"grid": 2})
     with pytest.raises(ConfigError, match=r"`model\.taps\.block4` must be a whole number of cells from 0 to 64"):
         complete_config({"model": {"arch": "small", "taps": {"block4": 2.5}}})
 

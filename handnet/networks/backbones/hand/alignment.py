@@ -71,25 +71,27 @@ def blur_rows(size: int, sigma_px: float) -> Floats:
     return rows.astype(np.float32)
 
 
-def sample(images: Any, y: Any, x: Any) -> Any:
+def sample(images: Any, places: Any) -> Any:
     """Sample pictures bilinearly; beyond the border comes the border's nearest pixel.
 
     Args:
         images: (B, H, W, C).
-        y: (B, N) rows, whole numbers are the middles of pixels.
-        x: (B, N) columns.
+        places: (B, 2, N) rows and columns; whole numbers are the middles of pixels.
 
     Returns:
         (B, N, C).
     """
     height, width, channels = images.shape[1:]
-    y, x = ops.clip(y, 0.0, height - 1.0), ops.clip(x, 0.0, width - 1.0)
-    top, left = ops.clip(ops.floor(y), 0.0, height - 2.0), ops.clip(ops.floor(x), 0.0, width - 2.0)
-    down, right = (y - top)[..., None], (x - left)[..., None]
+    last = np.array([[height - 1.0], [width - 1.0]], np.float32)
+    # Rows and columns together: the graph of each step is half as large.
+    places = ops.clip(places, 0.0, last)
+    corner = ops.clip(ops.floor(places), 0.0, last - 1.0)
+    down, right = (share[..., None] for share in ops.unstack(places - corner, axis=1))
+    top, left = ops.unstack(ops.cast(corner, "int32"), axis=1)
     # The pixels of all pictures as rows: to pick along an axis of each picture would be some fifty operations of a graph.
     rows = ops.reshape(images, (-1, channels))
     first = ops.reshape(ops.arange(ops.shape(images)[0], dtype="int32") * (height * width), (-1, 1))
-    index = first + ops.cast(top, "int32") * width + ops.cast(left, "int32")
+    index = first + top * width + left
     # The four pixels around each place are picked at once.
     corners = ops.concatenate([index + offset for offset in (0, 1, width, width + 1)], axis=1)
     picked = ops.split(ops.take(rows, corners, axis=0), 4, axis=1)
@@ -160,22 +162,20 @@ class HandAlignment(keras.layers.Layer):
         outline = ops.matmul(ops.matmul(rows, cover_hand(images)), rows.T)[..., None]
         pose = ops.zeros_like(outline[:, 0, :1, 0]) * np.zeros((1, 4), np.float32)
         for _ in range(_STEPS):
-            moved = sample(outline, *_place(pose, cells))
+            moved = sample(outline, _place(pose, cells))
             difference = ops.reshape(self.template, (1, -1)) - moved[..., 0]
             pose = pose + _DAMPING * (ops.matmul(difference, self.gain) - ops.matmul(pose, self.decay))
-        return ops.reshape(sample(images, *_place(pose, size)), (-1, size, size, 3))
+        return ops.reshape(sample(images, _place(pose, size)), (-1, size, size, 3))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return input_shape
 
 
-def _place(pose: Any, size: int) -> tuple[Any, Any]:
-    """Return where the pixels of the moved pictures lie in those as they were: (B, S²) rows and columns."""
-    y, x = (line.reshape(1, -1).astype(np.float32) for line in _lay_cells(size))
-    angle, scale = pose[:, :1], ops.exp(pose[:, 1:2])
+def _place(pose: Any, size: int) -> Any:
+    """Return where the pixels of the moved pictures lie in those as they were: (B, 2, S²), rows and columns."""
+    y, x = (line.reshape(-1).astype(np.float32) for line in _lay_cells(size))
+    angle, scale = pose[:, :1, None], ops.exp(pose[:, 1:2, None])
     sine, cosine = ops.sin(angle) * scale, ops.cos(angle) * scale
-    middle = (size - 1) / 2.0
-    down = (cosine * y - sine * x + pose[:, 2:3]) * size + middle
-    right = (sine * y + cosine * x + pose[:, 3:4]) * size + middle
-    return down, right
+    turned = cosine * np.stack([y, x]) + sine * np.stack([-x, y])
+    return (turned + pose[:, 2:, None]) * size + (size - 1) / 2.0

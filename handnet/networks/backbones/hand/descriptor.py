@@ -132,8 +132,10 @@ def _count_gradients(planes: Any, sigma_px: float, weight: Any = 1.0) -> Any:
     size = planes.shape[1]
     blur = blur_rows(size, sigma_px)
     blurred = ops.matmul(ops.matmul(blur, planes), blur.T)
-    down = (_shift(blurred, 1, 1) - _shift(blurred, 1, -1)) / 2.0
-    right = (_shift(blurred, 2, 1) - _shift(blurred, 2, -1)) / 2.0
+    # The border is repeated.
+    padded = ops.pad(blurred, [[0, 0], [1, 1], [1, 1]], mode="symmetric")
+    down = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2.0
+    right = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2.0
     length = ops.sqrt(ops.square(down) + ops.square(right) + 1e-12)
     # The doubled angle knows no sign; its cosine and sine need no arctangent.
     cosine = (ops.square(right) - ops.square(down)) / ops.square(length)
@@ -147,12 +149,6 @@ def _count_gradients(planes: Any, sigma_px: float, weight: Any = 1.0) -> Any:
     nearness = ops.relu((cosine[:, None] * cosines + sine[:, None] * sines - edge) / (1.0 - edge))
     counts = ops.matmul(ops.matmul(pool, length[:, None] * nearness), pool.T)
     return ops.sqrt(_flatten(counts, _GRADIENTS) + 1e-9)
-
-
-def _shift(planes: Any, axis: int, by: int) -> Any:
-    """Return the planes (B, S, S) moved by one pixel towards the start (by=1) or the end (by=-1), the border repeated."""
-    size = planes.shape[axis]
-    return ops.take(planes, np.clip(np.arange(size) + by, 0, size - 1), axis=axis)
 
 
 def _erode(hand: Any, radius_px: int) -> Any:

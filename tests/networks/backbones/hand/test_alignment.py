@@ -73,12 +73,12 @@ def test_mean_outline_of_turned_hands_is_sharper_than_their_average():
 
 def test_sample_is_exact_on_pixels_and_linear_between():
     image = np.random.default_rng(0).uniform(0, 255, (1, 5, 7, 2)).astype(np.float32)
-    y, x = np.mgrid[:5, :7].reshape(2, 1, -1).astype(np.float32)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(sample(image, y, x))[0], image.reshape(-1, 2), rtol=1e-6)
-    between = keras.ops.convert_to_numpy(sample(image, np.array([[1.5]], np.float32), np.array([[2.25]], np.float32)))
+    places = np.mgrid[:5, :7].reshape(1, 2, -1).astype(np.float32)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(sample(image, places))[0], image.reshape(-1, 2), rtol=1e-6)
+    between = keras.ops.convert_to_numpy(sample(image, np.array([[[1.5], [2.25]]], np.float32)))
     expected = 0.5 * (0.75 * image[0, 1, 2] + 0.25 * image[0, 1, 3]) + 0.5 * (
         0.75 * image[0, 2, 2] + 0.25 * image[0, 2, 3]
     )
     np.testing.assert_allclose(between[0, 0], expected, rtol=1e-5)
-    beyond = keras.ops.convert_to_numpy(sample(image, np.array([[-9.0]], np.float32), np.array([[99.0]], np.float32)))
+    beyond = keras.ops.convert_to_numpy(sample(image, np.array([[[-9.0], [99.0]]], np.float32)))
     np.testing.assert_allclose(beyond[0, 0], image[0, 0, 6], rtol=1e-6)

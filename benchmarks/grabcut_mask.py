@@ -30,7 +30,7 @@ def cut_by_grabcut(picture: npt.NDArray[np.uint8], distance: npt.NDArray[np.floa
     """Return GrabCut's mask of a square (S, S, 3), from the distances to the bones in radii, (S, S)."""
     import cv2
 
-    from handnet.images.hand.landmark_mask import INSIDE, NEVER
+    from handnet.images.hand.mask_rule import INSIDE, NEVER
 
     seeds = np.where(distance < 1.0, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     seeds[distance < INSIDE], seeds[distance > NEVER] = cv2.GC_FGD, cv2.GC_BGD

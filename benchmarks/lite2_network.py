@@ -6,6 +6,7 @@ benchmarks/lite2_finetuning.py.
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,21 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Blocks in a stage, kernel, stride of the first, expansion, channels; as handnet.networks.backbones.efficientnet_lite has them.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (3, 3, 2, 6, 24),
-    (3, 5, 2, 6, 48),
-    (4, 3, 2, 6, 88),
-    (4, 5, 1, 6, 120),
-    (3, 5, 2, 6, 208),
-)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from handnet.networks.backbones.lite_stages import EPSILON, LITE2_FACTORS, LITE2_TAPS, STEM_WIDTH, list_stages
+
+STAGES = list_stages(*LITE2_FACTORS)
+_CHANNELS = [stage.channels for stage in STAGES for _ in range(stage.blocks)]
 # Cells along each side of the grid on which a block's map is averaged, and what that makes of features.
-TAPS = {4: 7, 7: 7, 10: 7, 12: 5, 14: 5, 17: 4}
-WIDTHS = (2352, 4312, 4312, 3000, 3000, 3328)
+TAPS = {int(block.removeprefix("block")): cells for block, cells in LITE2_TAPS.items()}
+WIDTHS = tuple(cells**2 * _CHANNELS[block] for block, cells in TAPS.items())
 # The blocks before this one stay as they are.
 FIRST_TRAINED = 4
-EPSILON = 1e-3
 _NORM_PARTS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 State = Mapping[str, torch.Tensor]
 
@@ -72,11 +68,12 @@ class Lite2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem_conv = nn.Conv2d(3, 32, 3, 2, bias=False)
-        self.stem_norm = nn.BatchNorm2d(32, EPSILON)
-        self.blocks, width = nn.ModuleList(), 32
+        self.stem_conv = nn.Conv2d(3, STEM_WIDTH, 3, 2, bias=False)
+        self.stem_norm = nn.BatchNorm2d(STEM_WIDTH, EPSILON)
+        self.blocks, width = nn.ModuleList(), STEM_WIDTH
         for repeats, kernel, stride, expansion, channels in STAGES:
-            for repeat in range(repeats):
+            # What follows the last depth is not read.
+            for repeat in range(min(repeats, max(TAPS) + 1 - len(self.blocks))):
                 self.blocks.append(Block(width, channels, kernel, stride if repeat == 0 else 1, expansion))
                 width = channels
         self.requires_grad_(False)

@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mask_hands import paint_hand
 
+from handnet.images.hand.crop_rule import HAND_SIZE_FRACTION, WRIST_CUT_RADII
+
 SIZE_PX, CANVAS_PX = 192, 224
-# As handnet.images.hand.crop and .pose have them, which import TensorFlow.
-HAND_SIZE_FRACTION, WRIST_CUT_RADII = 0.56, 1.35
 LEAST_OVERLAP = 0.6
 Floats = npt.NDArray[np.float64]
 Crops = npt.NDArray[np.uint8]

@@ -21,11 +21,9 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from handnet.data.synthetic.grounds import GROUNDS, draw_fractal, draw_smooth
+from handnet.images.hand.mask_rule import ENLARGEMENT, SIZE_PX
 
-SIZE_PX = 144
 GROUND_PX = 224
-# As `handnet.images.hand.capsules.ENLARGEMENT`, which imports TensorFlow.
-ENLARGEMENT = 1.35
 Floats = npt.NDArray[np.float32]
 Random = np.random.Generator
 

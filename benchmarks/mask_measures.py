@@ -3,29 +3,28 @@
 The numbers are those of the package, to 1e-4; the layout here is (B, C, S, S).
 """
 
+import sys
+from pathlib import Path
+
 import torch
 from torch.nn import functional
 
-# As in `handnet.images.hand`, which imports TensorFlow: capsules, hand_colors and pixel_measures.
-BONES = (
-    *((0, knuckle, 0.26) for knuckle in (5, 9, 13, 17)),
-    (5, 17, 0.20),
-    (0, 1, 0.27),
-    (1, 2, 0.24),
-    (1, 5, 0.26),
-    (2, 5, 0.16),
-    (2, 3, 0.19),
-    (3, 4, 0.165),
-    *((first, first + 1, 0.165) for first in (5, 9, 13)),
-    *((first, first + 1, 0.155) for first in (6, 10, 14)),
-    *((first, first + 1, 0.145) for first in (7, 11, 15)),
-    *((first, first + 1, radius) for first, radius in ((17, 0.15), (18, 0.135), (19, 0.125))),
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from handnet.images.hand.mask_rule import (
+    BONES,
+    COLOR_CELLS,
+    COLOR_LIMIT,
+    CORE,
+    EDGE_RADIUS_PX,
+    EDGE_SOFTNESS,
+    INSIDE,
+    NEVER,
+    OUTSIDE,
+    PLACE_WEIGHT,
+    STRANGE,
+    STRANGE_LIMIT,
+    STRANGE_WEIGHT,
 )
-COLOR_LIMIT, COLOR_CELLS = 2.5, 16
-INSIDE, OUTSIDE, NEVER, CORE = 0.75, 1.5, 1.9, 0.6
-PLACE_WEIGHT = 3.0
-STRANGE, STRANGE_WEIGHT, STRANGE_LIMIT = 20.0, 0.15, 40.0
-EDGE_RADIUS_PX, EDGE_SOFTNESS = 12, 3e-4
 
 
 def measure_palm_width(landmarks: torch.Tensor) -> torch.Tensor:

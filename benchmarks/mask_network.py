@@ -33,9 +33,11 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mask_examples import KINDS, SIZE_PX, Pool, draw_grounds, draw_noises, make_example
+from mask_examples import KINDS, Pool, draw_grounds, draw_noises, make_example
 from mask_hands import draw_hand
-from mask_measures import NEVER, measure_distance, measure_palm_width, measure_pixels
+from mask_measures import measure_distance, measure_palm_width, measure_pixels
+
+from handnet.images.hand.mask_rule import NEVER, SIZE_PX
 
 PACKET, KEPT_HANDS, KEPT_EXAMPLES = 32, 100, 480
 # A worker draws so many grounds first, and another one after so many examples.

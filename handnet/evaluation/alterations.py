@@ -12,11 +12,12 @@ from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
 from handnet.images.decode import crop_to_hand, find_hand, fit_photo, lay_tiles, read_photo, resize
 from handnet.images.hand.capsules import measure_palm_width
+from handnet.images.hand.crop_rule import WRIST_CUT_RADII
 from handnet.images.hand.landmark_crop import COLOR_AGREEMENT, measure_agreement
 from handnet.images.hand.landmark_mask import PlacedMask, lay_on_photo, segment_by_landmarks
 from handnet.images.hand.mask import resize_for_work, score_foreground, segment_hand, segment_small
 from handnet.images.hand.morphology import WORKING_SIZE_PX, dilate, fill_holes
-from handnet.images.hand.pose import WRIST_CUT_RADII, find_pose, per_image, rotate
+from handnet.images.hand.pose import find_pose, per_image, rotate
 from handnet.images.hand.regions import UP, from_regions
 from handnet.images.pillow_decode import read_for_graph
 

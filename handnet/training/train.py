@@ -16,7 +16,7 @@ from handnet.networks.tensorflow_errors import explain_failures
 from handnet.training.closed_form import find_head
 from handnet.training.gradient import train_by_gradient
 from handnet.training.nodes import ALONE, Nodes
-from handnet.training.session import Job
+from handnet.training.session import Job, select_people
 
 
 def train(
@@ -55,12 +55,18 @@ def train(
         DiskError: the run cannot be written, or another process is writing it.
         DeviceError: the memory of the device does not suffice.
     """
+    job = Job(config, dataset, folder, resume, command, echo, warn, progress, nodes)
     with hold_lock(folder) if nodes.is_first else contextlib.nullcontext(), explain_failures(folder):
+        if config.data.skip_without_hand:
+            # People who are too few with all photos are so without some. All photos are decoded to know which those are.
+            select_people(job._replace(echo=_ignore, warn=_ignore))
         config = settle_hand_finder(config, [example.path for example in dataset.examples], echo)
         dataset = leave_out_without_hand(dataset, config, echo, progress)
-        return METHODS[select_head(config.model).method](
-            Job(config, dataset, folder, resume, command, echo, warn, progress, nodes)
-        )
+        return METHODS[select_head(config.model).method](job._replace(config=config, dataset=dataset))
+
+
+def _ignore(line: str) -> None:
+    """Say nothing now: the training says it again of the photos that are left."""
 
 
 # From what is to be trained to the finished run, by `Head.method`.

@@ -5,26 +5,8 @@ Core TensorFlow operations only.
 
 import tensorflow as tf
 
+from handnet.images.hand.mask_rule import BONES, ENLARGEMENT
 from handnet.images.hand.regions import Regions, normalise
-
-# Side of the square around the landmarks, divided by their reach.
-ENLARGEMENT = 1.35
-# Pairs of landmarks and the radius of the capsule between them, as a fraction of the palm's width, from the knuckle of the
-# index finger to that of the little finger.
-BONES = (
-    *((0, knuckle, 0.26) for knuckle in (5, 9, 13, 17)),
-    (5, 17, 0.20),
-    (0, 1, 0.27),
-    (1, 2, 0.24),
-    (1, 5, 0.26),
-    (2, 5, 0.16),
-    (2, 3, 0.19),
-    (3, 4, 0.165),
-    *((first, first + 1, 0.165) for first in (5, 9, 13)),
-    *((first, first + 1, 0.155) for first in (6, 10, 14)),
-    *((first, first + 1, 0.145) for first in (7, 11, 15)),
-    *((first, first + 1, radius) for first, radius in ((17, 0.15), (18, 0.135), (19, 0.125))),
-)
 
 
 def enclose_landmarks(landmarks: tf.Tensor) -> Regions:

@@ -3,13 +3,10 @@
 import tensorflow as tf
 
 from handnet.images.antialias import resize_antialiased
+from handnet.images.hand.crop_rule import HAND_SIZE_FRACTION, WRIST_CUT_RADII
 from handnet.images.hand.mask import resize_for_work, segment_with_depth
 from handnet.images.hand.morphology import soften
-from handnet.images.hand.pose import WRIST_CUT_RADII, Pose, find_pose
-
-# The square root of the hand's area, as a fraction of the crop: a spread hand of 11k Hands then still fits.
-HAND_SIZE_FRACTION = 0.56
-
+from handnet.images.hand.pose import Pose, find_pose
 
 # Cells along each side of the square in which a hand's outline is measured.
 OUTLINE_CELLS = 8

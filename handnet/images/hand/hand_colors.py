@@ -6,9 +6,7 @@ Core TensorFlow operations only.
 import tensorflow as tf
 
 from handnet.images.hand.guided_filter import invert_symmetric
-
-COLOR_LIMIT = 2.5
-COLOR_CELLS = 16
+from handnet.images.hand.mask_rule import COLOR_CELLS, COLOR_LIMIT
 
 
 def measure_colors(picture: tf.Tensor, core: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,13 +13,13 @@ from handnet.images.hand.capsules import enclose_landmarks, measure_distance, me
 from handnet.images.hand.crop import cover_mask
 from handnet.images.hand.guided_filter import guide_by_colors
 from handnet.images.hand.mask_network import find_hand_pixels
+from handnet.images.hand.mask_rule import NEVER, SIZE_PX
 from handnet.images.hand.morphology import fill_holes, grow
-from handnet.images.hand.pixel_measures import NEVER, measure_pixels
+from handnet.images.hand.pixel_measures import measure_pixels
 from handnet.images.hand.regions import Regions, cut_regions, lay_points, to_regions
 from handnet.images.hand.side_and_view import find_thumb_side
 from handnet.images.traced_once import trace_once
 
-SIZE_PX = 144
 # The border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of this; and
 # what is hand by this share is hand (docs/measurements/front_end.md).
 EDGE_RADIUS_PX, EDGE_SOFTNESS, LEAST_SHARE = 8, 3e-4, 0.4

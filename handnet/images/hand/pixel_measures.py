@@ -9,17 +9,21 @@ import tensorflow as tf
 
 from handnet.images.hand.guided_filter import guide_by_colors
 from handnet.images.hand.hand_colors import compare_colors, measure_colors, number_colors
+from handnet.images.hand.mask_rule import (
+    CORE,
+    EDGE_RADIUS_PX,
+    EDGE_SOFTNESS,
+    INSIDE,
+    NEVER,
+    OUTSIDE,
+    PLACE_WEIGHT,
+    STRANGE,
+    STRANGE_LIMIT,
+    STRANGE_WEIGHT,
+)
 from handnet.images.hand.morphology import smooth
 
 NUM_MEASURES = 13
-# Distances from the bone in radii: surely hand, surely not, no hand at all; and where its colours are taken to be fitted.
-INSIDE, OUTSIDE, NEVER, CORE = 0.75, 1.5, 1.9, 0.6
-# A first mask, from place and colour alone. What the place says against what the colour says, in nats for each radius.
-PLACE_WEIGHT = 3.0
-# Pixels whose colour is stranger to this hand than this, in squared deviations, lose so many nats for each above, up to a limit.
-STRANGE, STRANGE_WEIGHT, STRANGE_LIMIT = 20.0, 0.15, 40.0
-# Its border is moved to the picture's edges: within this many pixels, where the colours differ by more than the root of this.
-EDGE_RADIUS_PX, EDGE_SOFTNESS = 12, 3e-4
 
 
 def measure_pixels(picture: tf.Tensor, distance: tf.Tensor, below: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:

@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from handnet.images.hand.crop_rule import WRIST_CUT_RADII
 from handnet.images.hand.morphology import find_deepest
 from handnet.images.traced_once import trace_once
-
-# The wrist is cut this many palm radii below the palm's centre: below the heel of every hand seen, above a watch.
-WRIST_CUT_RADII = 1.35
 
 
 class Pose(NamedTuple):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handnet.networks.backbones.entry import APACHE, Backbone, Published
+from handnet.networks.backbones.lite_stages import LITE2_FACTORS
 from handnet.networks.weights.layout import lay_out_convolutional
 from handnet.networks.weights.names import rename_resnet, rename_vgg
 from handnet.networks.weights.pth import State
@@ -130,7 +131,7 @@ CONVOLUTIONAL: dict[str, Backbone] = {
     "efficientnet-lite0": _lite(0, 1.0, 1.0, 3_413_024, 224),
     "efficientnet-lite1": _lite(1, 1.0, 1.1, 4_189_344, 240),
     "efficientnet-lite2": _lite(
-        2, 1.1, 1.2, 4_869_168, 260, ("handnet-synthetic-lite2", "handnet-synthetic-lite2-grounds")
+        2, *LITE2_FACTORS, 4_869_168, 260, ("handnet-synthetic-lite2", "handnet-synthetic-lite2-grounds")
     ),
     "resnet50": Backbone(
         _build_resnet50,

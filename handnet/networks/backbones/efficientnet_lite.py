@@ -1,6 +1,5 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, as Google published it for phones."""
 
-import math
 import re
 from typing import Any
 
@@ -8,22 +7,11 @@ import keras
 from keras import layers
 
 from handnet.networks.backbones.entry import UNDRAWN
+from handnet.networks.backbones.lite_stages import EPSILON, HEAD_WIDTH, STEM_WIDTH, list_stages
 from handnet.networks.backbones.pixels import PixelNormalization
 from handnet.networks.weights.layout import lay_out_convolutional
 from handnet.networks.weights.pth import State
 
-# Of lite0: blocks in a stage, kernel, stride of the first, expansion, channels.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-STEM_WIDTH, HEAD_WIDTH = 32, 1280
-EPSILON = 1e-3
 MOMENTUM = 0.99
 
 
@@ -63,20 +51,12 @@ def stack_efficientnet_lite(x: Any, width: float, depth: float, prefix: str = ""
     x = layers.Conv2D(STEM_WIDTH, 3, 2, "same", use_bias=False, kernel_initializer=UNDRAWN, name=name)(x)
     x = _normalise(x, f"{prefix}stem_norm")
     maps: dict[str, Any] = {}
-    for stage, (blocks, kernel, stride, expansion, channels) in enumerate(STAGES):
-        repeats = blocks if stage in (0, len(STAGES) - 1) else math.ceil(depth * blocks)
-        for repeat in range(repeats):
+    for blocks, kernel, stride, expansion, channels in list_stages(width, depth):
+        for block in range(blocks):
             name = f"block{len(maps)}"
-            first = stride if repeat == 0 else 1
-            x = _block(x, kernel, first, expansion, round_width(width * channels), f"{prefix}{name}")
+            x = _block(x, kernel, stride if block == 0 else 1, expansion, channels, f"{prefix}{name}")
             maps[name] = x
     return maps
-
-
-def round_width(channels: float) -> int:
-    """Return the nearest multiple of 8, but never less than nine tenths of the channels."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def lay_out_efficientnet_lite(state: State) -> State:

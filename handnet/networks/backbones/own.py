@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from handnet.config.augmentation import AUGMENTATIONS
 from handnet.images.hand_models import model_files as hand_models
 from handnet.networks.backbones.entry import Backbone, Kept, Tree
+from handnet.networks.backbones.lite_stages import LITE0_TAPS, LITE2_TAPS
 from handnet.networks.weights.pth import State
 from handnet.networks.weights.source import Pretrained
 
@@ -39,11 +40,8 @@ _HAND: dict[str, Any] = {
     "model": {"weights": "handnet-synthetic", "trainable": "none", "head": "lda", "embedding_size": 128},
     "train": {"precision": "float32"},
 }
-# Depths of EfficientNet-Lite, with the cells along each side of the grid on which their maps are averaged.
-_LITE2_TAPS = {"block4": 7, "block7": 7, "block10": 7, "block12": 5, "block14": 5, "block17": 4}
-_LITE0_TAPS = {"block4": 7, "block5": 7, "block7": 7, "block9": 5, "block10": 5, "block12": 4}
-_LITE2: dict[str, Any] = {"backbone": "efficientnet-lite2", "taps": _LITE2_TAPS}
-_LITE0: dict[str, Any] = {"backbone": "efficientnet-lite0", "taps": _LITE0_TAPS, "size_px": 224}
+_LITE2: dict[str, Any] = {"backbone": "efficientnet-lite2", "taps": LITE2_TAPS}
+_LITE0: dict[str, Any] = {"backbone": "efficientnet-lite0", "taps": LITE0_TAPS, "size_px": 224}
 _HAND_SOURCES: dict[str, Any] = {
     "hand": {"backbone": "hand", "size_px": 128},
     "lite2": _LITE2,

@@ -8,7 +8,7 @@ import pytest
 
 from handnet.errors import WeightsError
 from handnet.networks.backbones.build import build_backbone
-from handnet.networks.backbones.efficientnet_lite import round_width
+from handnet.networks.backbones.lite_stages import round_width
 from handnet.networks.backbones.trainable import list_blocks
 from handnet.networks.weights import packaged
 from handnet.networks.weights.catalogue import collect_published

@@ -12,6 +12,8 @@ from tests.cli.command_line import (
     copy_run,
 )
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.mark.slow
 def test_a_part_that_cannot_be_evaluated_is_one_line(command: CommandLine, finished: Path) -> None:

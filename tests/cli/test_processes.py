@@ -26,7 +26,7 @@ PROGRAM = (
     "BACKBONES['tiny'] = tiny_backbone()\n"
     "from handnet.cli.main import main; main()"
 )
-NUM_EPOCHS = 12
+NUM_EPOCHS = 9
 TRAIN = (
     "train", "--data=hands", "--arch=tiny", f"--epochs={NUM_EPOCHS}", "--batch=8", "--precision=float32",
     *(f"--set={setting}" for setting in ("image.size_px=32", "model.hidden_size=16", "optimizer.ema_momentum=0.9")),
@@ -71,7 +71,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
     for stop, exit_code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
         done = count_epochs(run)
         process = start_program(PROGRAM, "train", "--resume", f"--run={run}")
-        wait_until(lambda done=done: count_epochs(run) >= done + 2, process)
+        wait_until(lambda done=done: count_epochs(run) >= done + 1, process)
         process.send_signal(stop)
         _, err = process.communicate()
         assert process.returncode == exit_code

@@ -20,6 +20,8 @@ from tests.cli.command_line import (
     training_photos,
 )
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -22,6 +22,8 @@ from handnet.metrics.embedded import load_part
 from handnet.networks.backbones import BACKBONES
 from tests.tiny import tiny_backbone
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 BATCH_SIZE = 4
 
 

@@ -28,6 +28,8 @@ from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
 AUGMENTED = {"augment": vars(AugmentConfig(flip_probability=0.5)), "features": {"views": 4}}
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.fixture(autouse=True)
 def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:

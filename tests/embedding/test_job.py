@@ -1,5 +1,6 @@
 """`handnet embed` and what is below it: the files on disk to one file of vectors, by each engine."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import handnet.embedding.engines
 import handnet.embedding.job
 import handnet.images.photo_store
 from handnet.cli.main import cli
+from handnet.config.image import ImageConfig
 from handnet.config.run_folder import create_run
 from handnet.config.settings import Config
 from handnet.config.split import Split
@@ -27,12 +29,12 @@ from handnet.embedding.kept_vectors import KeptVectors
 from handnet.embedding.quick_embed import Vectors
 from handnet.errors import ConfigError, DataError, DiskError
 from handnet.files import hold_lock
-from handnet.images.photo_store import prepare_photos
+from handnet.images.photo_store import Decoded, prepare_photos
 from handnet.images.seen_hand import SeenHand
+from handnet.images.unusable_photos import NO_HAND
 from handnet.metrics.embedded import label_embeddings, load_part
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.weights.manifest import hash_file
-from tests.hand_models import find_hand_models, write_hand
 from tests.photos import UNUSABLE, picture, write_jpeg
 from tests.tiny import tiny_backbone, write_tiny
 
@@ -76,13 +78,23 @@ def test_vectors_are_the_encoders_in_order_and_bad_photos_are_said(
     assert (only_bad.embeddings.shape, only_bad.rows, len(only_bad.problems)) == ((0, 8), [], 3)
 
 
-@pytest.mark.slow
 def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
     photos: list[str], config: Config, encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HANDNET_HAND_MODELS", str(find_hand_models()))
     monkeypatch.setattr(handnet.embedding.job, "SHARD_SIZE", 1)
-    paths = [photos[0], write_hand(tmp_path / "hand.jpg")]
+    paths = photos[:2]
+    hand, nothing = SeenHand(0.97, "right", "dorsal", 0.9, 1.0, "one hand"), NO_HAND["landmarks"]
+
+    build_hand_decoder = handnet.images.photo_store.build_hand_decoder
+
+    # How it is found: tests/images/test_hand_finder.py.
+    def build_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
+        if config.hand_finder != "landmarks":
+            return build_hand_decoder(config)
+        square, bad = np.zeros((config.size_px, config.size_px, 3), np.uint8), Path(paths[0]).read_bytes()
+        return lambda contents: Decoded(None, nothing) if contents == bad else Decoded(square, "", hand)
+
+    monkeypatch.setattr(handnet.images.photo_store, "build_hand_decoder", build_decoder)
     image = replace(config.image, crop="hand-canonical", hand_finder="landmarks")
     found = embed(paths, replace(config, image=image), encoder, tmp_path / "part")
     assert found.rows == [1]
@@ -91,7 +103,8 @@ def test_what_landmarks_say_goes_into_the_file_beside_the_labels(
     with np.load(tmp_path / "seen.npz") as file:
         assert file["seen_sides"].tolist() == ["right"]
         assert file["seen_views"].tolist() == ["dorsal"]
-        assert 0.9 < file["hand_scores"][0] <= 1.0
+        np.testing.assert_allclose(file["hand_scores"], 0.97)
+        np.testing.assert_allclose(file["seen_confidences"], 0.9)
         assert file["findings"].tolist() == ["one hand"]
         assert "views" not in file.files, "what is seen is no label"
     assert embed(photos[:1], config, encoder, tmp_path / "plain").hands == {}

@@ -27,6 +27,10 @@ def build(backbone: keras.Model, hidden: bool = False) -> Encoder:
     return Encoder(keras.Model(images, head(backbone(images))), backbone, head)
 
 
+# Each of the many small networks is asked once or twice.
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
+
 @pytest.fixture(scope="module")
 def photos() -> np.ndarray:
     drawn = np.full((2, 64, 64, 3), 255, np.uint8)

@@ -25,6 +25,8 @@ from tests.evaluation.runs import FRACTIONS, build_run, write_things
 from tests.photos import write_jpeg
 from tests.tiny import tiny_backbone, tiny_config, write_tiny
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:

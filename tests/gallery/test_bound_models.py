@@ -30,6 +30,8 @@ from handnet.metrics.open_set import search_open_set
 from handnet.metrics.protocols import draw_rows, rank_one_shot
 from tests.gallery.world import World
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 def see_all_alike(photos: Sequence[bytes]) -> list[Seen]:
     return [Seen() for _ in photos]

@@ -14,6 +14,8 @@ from handnet.cli.main import cli
 from handnet.errors import HandnetError
 from tests.gallery.world import World
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 def call(*arguments: object) -> str:
     """Run a command and return what it printed."""
@@ -265,7 +267,7 @@ def test_names_that_no_file_system_takes_are_one_line(gallery: Path, world: Worl
     long = "x" * 300
     assert "Cannot read the gallery" in fail("gallery", "list", long)
     assert "Cannot write" in fail("gallery", "create", long, "--run", world.run)
-    for option, said in (("--run", "There is no run folder"), ("--model", "no people to calibrate")):
+    for option, said in (("--run", "There is no run folder"), ("--model", "There is no exported model")):
         assert said in fail("gallery", "create", gallery.parent / "new", option, long)
     assert "There is no run folder" in fail("verify", long, "a.jpg", "b.jpg")
     assert "Expected a folder of people" in fail("gallery", "import", gallery, long)

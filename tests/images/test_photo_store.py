@@ -93,14 +93,13 @@ def test_both_decoders_are_one_graph_where_landmarks_say_nothing(
 
 
 @pytest.mark.slow
-# The crop "hand" is that of "hand-canonical" less its turn; by it too: tests/images/test_bad_photos.py.
-@pytest.mark.parametrize("crop", ["hand-canonical", "hand-and-photo"])
-def test_photos_without_a_hand_are_named_where_hands_are_cropped(crop: str, tmp_path: Path) -> None:
+def test_photos_without_a_hand_are_named_where_hands_are_cropped(tmp_path: Path) -> None:
     # From light to dark across: something is there, and no hand.
     course = np.linspace(0, 60, 80).astype(np.uint8)[np.newaxis, :, np.newaxis].repeat(60, 0).repeat(3, 2)
     kinds = {"white": 190, "grey": 90, "black": 0}
     paths = [write_jpeg(tmp_path / name, course + np.uint8(least)) for name, least in kinds.items()]
-    config = ImageConfig(size_px=48, crop=crop)
+    # The crop that needs a rule of its own; the others are in tests/images/test_bad_photos.py and test_hand_finder.py.
+    config = ImageConfig(size_px=48, crop="hand-and-photo")
     problems = find_unusable([str(path) for path in paths], config)
     assert {Path(path).name for path in problems} == set(kinds)
     assert all("no hand was found in it" in problem for problem in problems.values())

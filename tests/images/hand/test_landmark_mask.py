@@ -153,6 +153,8 @@ def test_on_a_plain_ground_both_ways_to_the_crop_agree():
             by_outline = crop_hand(photo, 96, canonical=True, mirror=True)
             by_landmarks = crop_by_landmarks(photo, hands.landmarks[0], 96)
             differences.append(float(np.abs(by_outline - by_landmarks).mean()))
+        if len(differences) == 3:
+            break
     assert len(differences) >= 2
     # Mean over the crop of 0..255; two crops of different hands differ by about 50.
     assert np.median(differences) < 20

@@ -36,11 +36,14 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def tab() -> Iterator[Any]:
+    """One tab of a browser for all tests: each has a server, and so an origin, of its own. A new one takes a second each time."""
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = browser.new_page()
+        opened.set_default_timeout(15_000)
         yield opened
-        opened.close()
+        browser.close()
 
 
 @pytest.fixture
@@ -56,28 +59,28 @@ wide_and_on_a_phone = pytest.mark.parametrize("page", [WIDE_PX, PHONE_PX], indir
 
 
 @pytest.fixture
-def page(browser: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[Any]:
+def page(tab: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The page; a complaint of the browser, e.g. of the content policy, or a request to elsewhere fails the test."""
     width_px = getattr(request, "param", WIDE_PX)
-    context = browser.new_context(viewport={"width": width_px, "height": 850})
-    context.set_default_timeout(15_000)
-    opened = context.new_page()
     complaints: list[str] = []
-    opened.on(
-        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "request", lambda sent: None if sent.url.startswith((site.address, "blob:")) else complaints.append(sent.url)
-    )
-    opened.goto(site.address)
-    opened.wait_for_selector("html[data-ready]")
-    yield opened
+    listeners = {
+        "console": lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None,
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda sent: None if sent.url.startswith((site.address, "blob:")) else complaints.append(sent.url),
+    }
+    tab.set_viewport_size({"width": width_px, "height": 850})
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    tab.goto(site.address)
+    tab.wait_for_selector("html[data-ready]")
+    yield tab
     widths = {}
     for screen_px in (width_px, PHONE_PX):
-        opened.set_viewport_size({"width": screen_px, "height": 850})
-        widths[screen_px] = opened.evaluate("document.documentElement.scrollWidth")
-    context.close()
+        tab.set_viewport_size({"width": screen_px, "height": 850})
+        widths[screen_px] = tab.evaluate("document.documentElement.scrollWidth")
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    tab.goto("about:blank")
     assert complaints == []
     assert all(width <= screen_px for screen_px, width in widths.items()), f"wider than the screen: {widths}"
 
@@ -266,23 +269,22 @@ def test_names_are_text_and_never_markup(page: Any, site: Site) -> None:
     panel.get_by_text(name).wait_for()
 
 
-def test_the_page_asks_for_a_key_where_the_server_does(browser: Any, tmp_path: Path) -> None:
+def test_the_page_asks_for_a_key_where_the_server_does(tab: Any, tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys.json")
     key = keys.add("read")
     site = Site(make_service(tmp_path, keys=keys))
     try:
-        page = browser.new_page()
-        page.goto(site.address)
-        page.locator("dialog input[type=password]").fill(key)
-        page.get_by_role("button", name="Use it").click()
-        page.wait_for_selector("html[data-ready]")
-        page.set_input_files("#identify input[type=file]", photo("back.jpg", 0))
-        page.locator("#identify .verdict strong", has_text="Ada Lovelace").wait_for()
-        page.locator("#identify .face img[src]").first.wait_for()
-        page.click("#tab-people")
-        page.get_by_role("button", name="Remove Ada Lovelace").click()
-        page.get_by_role("button", name="Remove for good").click()
-        page.get_by_text("This needs an API key with the role admin").wait_for()
-        page.close()
+        tab.goto(site.address)
+        tab.locator("dialog input[type=password]").fill(key)
+        tab.get_by_role("button", name="Use it").click()
+        tab.wait_for_selector("html[data-ready]")
+        tab.set_input_files("#identify input[type=file]", photo("back.jpg", 0))
+        tab.locator("#identify .verdict strong", has_text="Ada Lovelace").wait_for()
+        tab.locator("#identify .face img[src]").first.wait_for()
+        tab.click("#tab-people")
+        tab.get_by_role("button", name="Remove Ada Lovelace").click()
+        tab.get_by_role("button", name="Remove for good").click()
+        tab.get_by_text("This needs an API key with the role admin").wait_for()
+        tab.goto("about:blank")
     finally:
         site.stop()

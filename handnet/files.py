@@ -160,6 +160,18 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text says: of files and servers, which may be damaged or somebody else's.
+
+    Raises:
+        ValueError: it is not JSON, or nests lists and objects too deeply, which Python reports by a RecursionError.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its lists and objects are nested too deeply") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds.
 
@@ -167,10 +179,7 @@ def read_json(path: Path) -> dict[str, Any]:
         OSError: it is not there, or cannot be read.
         ValueError: it is not JSON, holds something else than an object, or nests lists and objects too deeply.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("its lists and objects are nested too deeply") from None
+    content = parse_json(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"expected a JSON object, found a {type(content).__name__}")
     return content

@@ -119,6 +119,15 @@ def _count_resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What files and the session share is made before a test has its cache, and must not come from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDNET_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / "fixtures"))
+        patch.delenv("HANDNET_DATA", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     # Not of pytest's numbered folders: for the next number it reads all names there are, of thousands of tests.

@@ -1,6 +1,8 @@
 """The command line. Nothing heavy is imported before a command that needs it runs."""
 
+import errno
 import io
+import os
 import signal
 import sys
 
@@ -26,7 +28,7 @@ from handnet.cli.serve import serve
 from handnet.cli.train import train
 from handnet.cli.verify import verify
 from handnet.cli.weights import weights
-from handnet.errors import HandnetError
+from handnet.errors import HandnetError, show_value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -89,7 +91,28 @@ def main() -> None:
         _fail(error.format_message() + see, error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
+    except OSError as error:
+        if error.errno not in _SYSTEM_LIMITS:
+            raise
+        _drop_output()
+        where = f"{show_value(os.fspath(error.filename))}: " if error.filename is not None else "writing the output: "
+        _fail(f"{where}{_SYSTEM_LIMITS[error.errno]}.", 1)
     sys.exit(exit_code if isinstance(exit_code, int) else 0)
+
+
+# What the system may refuse anywhere: `Path.exists` raises the first, and what a command prints may go to a full disk.
+_SYSTEM_LIMITS = {
+    errno.ENAMETOOLONG: "the name of the file or folder is too long",
+    errno.ENOSPC: "no space is left on the disk. Free space or give another folder",
+}
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere: Python would report at its end that it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, exit_code: int) -> None:

@@ -11,6 +11,7 @@ locked, so that nothing is left to clean up after one that was killed.
 """
 
 import atexit
+import contextlib
 import hashlib
 import json
 import math
@@ -23,13 +24,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handnet.errors import ConfigError, DiskError
-from handnet.files import try_lock
+from handnet.files import try_lock, write_bytes
 
 DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features", "models")
 _PARTS = (*_BOUNDED, "drawn")
 _IN_USE = "in-use"
-# A file is not marked as used again within this time, nor is another process's temporary file taken for abandoned.
+# Holds how many bytes there were when all files were last looked at, which takes seconds where there are some hundred thousand.
+_LOOKED_AT = "looked-at"
+# A file is not marked as used again within this time, nor is another process's temporary file taken for abandoned, nor is a cache
+# that was not half full looked through again.
 _RECENT_S = 3600.0
 
 
@@ -161,15 +165,22 @@ def trim_cache() -> CacheInfo:
     """Delete what was used longest ago until photos and features are below the limit; return what was deleted.
 
     What this process has marked as used stays, and so does every folder that another living process uses, even where the
-    limit is exceeded then.
+    limit is exceeded then. A cache that was not half full within the last hour is not looked through.
 
     Raises:
         ConfigError: as `read_limit`.
     """
     root, limit = find_cache_folder(), read_limit()
-    found = [entry for name in _BOUNDED for entry in _list_files(root / name)]
-    excess = sum(size for _, size, _ in found) - limit
     num_files = num_bytes = 0
+    if _was_half_empty(root, limit):
+        return CacheInfo(root, num_files, num_bytes)
+    found = [entry for name in _BOUNDED for entry in _list_files(root / name)]
+    total = sum(size for _, size, _ in found)
+    excess = total - limit
+    if found and 2 * total < limit:
+        # Without it the files are looked at again.
+        with contextlib.suppress(DiskError):
+            write_bytes(root / _LOOKED_AT, str(total).encode())
     if excess > 0:
         taken = _list_folders_of_others(root)
         for _, size, file in sorted(found):
@@ -184,6 +195,15 @@ def trim_cache() -> CacheInfo:
                 continue
             num_files, num_bytes = num_files + 1, num_bytes + size
     return CacheInfo(root, num_files, num_bytes)
+
+
+def _was_half_empty(root: Path, limit: int) -> bool:
+    file = root / _LOOKED_AT
+    try:
+        return time.time() - file.stat().st_mtime < _RECENT_S and 2 * int(file.read_text()) < limit
+    # Never looked at, or not by us.
+    except (OSError, ValueError):
+        return False
 
 
 def digest_bytes(contents: bytes) -> str:
@@ -221,6 +241,7 @@ def clear_cache() -> CacheInfo:
         for part in parts:
             if part.folder.is_dir():
                 shutil.rmtree(part.folder)
+        (root / _LOOKED_AT).unlink(missing_ok=True)
     except OSError as error:
         raise DiskError(f"Cannot delete the cache in {str(root)!r}: {error}.") from None
     return CacheInfo(root, sum(part.num_files for part in parts), sum(part.num_bytes for part in parts))

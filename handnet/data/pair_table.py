@@ -1,6 +1,7 @@
 """The pairs of photos on which a system is trained and evaluated: the data set's own, or drawn, as many of either kind."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from handnet.errors import DataError
 
 DEFAULT_DRAWN = 2000
 
+# The person and the view of each photo.
+Labels = tuple[tuple[str, str], ...]
 Item = TypeVar("Item")
 
 
@@ -107,20 +110,48 @@ def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "
     Raises:
         DataError: nobody has two photos to pair, or there are fewer than two people.
     """
-    rng = np.random.default_rng([seed, count])
     crossing = has_views(examples)
-    firsts, seconds = dict[str, list[int]](), dict[str, list[int]]()
-    for k, example in enumerate(examples):
-        if not crossing or example.view == "dorsal":
-            firsts.setdefault(example.identity, []).append(k)
-        if not crossing or example.view == "palmar":
-            seconds.setdefault(example.identity, []).append(k)
-    matched = [p for p in firsts if p in seconds and (crossing or len(firsts[p]) > 1)]
+    labels = tuple((example.identity, example.view) for example in examples)
+    firsts, seconds = _collect_photos(labels, crossing)
+    matched = _list_matched(firsts, seconds, crossing)
     if not matched or len({*firsts, *seconds}) < 2:
         raise DataError(
             f"Pairs need two people, and one with {'both views' if crossing else 'two photos'}. Received: a "
             f"{part or 'data set'} part of {len({*firsts, *seconds})} people, {len(matched)} of them such."
         )
+    rows, same = _draw_rows(labels, crossing, count, seed)
+    pairs = [
+        PhotoPair(examples[a].path, examples[b].path, of_one)
+        for (a, b), of_one in zip(rows.tolist(), same.tolist(), strict=True)
+    ]
+    return tabulate_pairs(examples, pairs)
+
+
+def _collect_photos(labels: Labels, crossing: bool) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Return each person's photos that can be the first of a pair, and those that can be the second."""
+    firsts, seconds = dict[str, list[int]](), dict[str, list[int]]()
+    for k, (identity, view) in enumerate(labels):
+        if not crossing or view == "dorsal":
+            firsts.setdefault(identity, []).append(k)
+        if not crossing or view == "palmar":
+            seconds.setdefault(identity, []).append(k)
+    return firsts, seconds
+
+
+def _list_matched(firsts: dict[str, list[int]], seconds: dict[str, list[int]], crossing: bool) -> list[str]:
+    return [p for p in firsts if p in seconds and (crossing or len(firsts[p]) > 1)]
+
+
+# A command asks for the same pairs to check them, to learn from them and to evaluate, and where pairs are scarce each draw takes
+# a quarter of a second.
+@lru_cache(maxsize=4)
+def _draw_rows(
+    labels: Labels, crossing: bool, count: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return positions (N, 2) of the photos of each pair and whether both are of one person (N,); not to be changed."""
+    rng = np.random.default_rng([seed, count])
+    firsts, seconds = _collect_photos(labels, crossing)
+    matched = _list_matched(firsts, seconds, crossing)
     asking, answering = list(firsts), list(seconds)
     drawn: dict[tuple[int, int], bool] = {}
     for same in (True, False):
@@ -137,8 +168,10 @@ def draw_pairs(examples: Sequence[Example], count: int, seed: int, part: str = "
             pair = _choose(rng, firsts[one]), _choose(rng, seconds[other])
             if pair[0] != pair[1]:
                 drawn.setdefault(pair if crossing else (min(pair), max(pair)), same)
-    pairs = [PhotoPair(examples[a].path, examples[b].path, same) for (a, b), same in drawn.items()]
-    return tabulate_pairs(examples, pairs)
+    rows, of_one = np.asarray(list(drawn), np.int64).reshape(-1, 2), np.asarray(list(drawn.values()), np.bool_)
+    for array in (rows, of_one):
+        array.setflags(write=False)
+    return rows, of_one
 
 
 def _choose(rng: np.random.Generator, items: list[Item]) -> Item:

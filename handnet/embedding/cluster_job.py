@@ -15,6 +15,7 @@ from handnet.embedding.part_worker import WorkerJob, pack_examples
 from handnet.embedding.ray_cluster import embed_parts, join_cluster, plan_pool
 from handnet.embedding.shard import SHARD_SIZE
 from handnet.errors import DataError, RunError
+from handnet.files import parse_json
 from handnet.images.pixel_rules import describe_rules
 from handnet.metrics.vector_folder import COMPLETE_FILE, MANIFEST_FILE, name_record
 
@@ -158,7 +159,7 @@ def _open_folder(folder: Folder, manifest: Mapping[str, Any]) -> set[str]:
     names = folder.list_names()
     if MANIFEST_FILE in names:
         try:
-            known = json.loads(folder.read(MANIFEST_FILE))
+            known = parse_json(folder.read(MANIFEST_FILE))
             differing = [what for key, what in _MUST_AGREE.items() if known[key] != manifest[key]]
         except (ValueError, KeyError, TypeError):
             differing = ["a damaged manifest"]
@@ -182,7 +183,7 @@ def _read_record(folder: Folder, number: int, num_photos: int) -> dict[str, Any]
         DataError: it cannot be read.
     """
     try:
-        record: dict[str, Any] = json.loads(folder.read(name_record(number)))
+        record: dict[str, Any] = parse_json(folder.read(name_record(number)))
         sizes = record["photos"], record["vectors"] + len([(place, reason) for place, reason in record["problems"]])
     except (ValueError, KeyError, TypeError):
         sizes = -1, -1

@@ -19,6 +19,7 @@ from handnet.config.run_folder import PAIR_WEIGHTS_FILE, Run
 from handnet.data.cache import find_model_file, mark_used, use_folder
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow
 from handnet.embedding.run_identity import describe_run
+from handnet.files import parse_json
 from handnet.images.pillow_decode import to_graph_format
 from handnet.images.seen_hand import SeenHand, read_facts
 from handnet.images.unusable_photos import DAMAGED, explain_unusable
@@ -152,7 +153,7 @@ def split_frozen(contents: bytes) -> tuple[Mapping[str, Any], dict[str, FrozenGr
         ValueError, KeyError, TypeError: it is another file, was not written whole, or was changed.
     """
     header, _, rest = contents.partition(b"\n")
-    described = json.loads(header)
+    described = parse_json(header)
     if len(rest) != sum(graph["bytes"] for graph in described["graphs"]):
         raise ValueError("The file was not written whole.")
     # A changed weight would give other vectors, and no error.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handnet.data.cache import find_feature_folder, mark_used, use_folder
-from handnet.files import write_bytes
+from handnet.files import parse_json, write_bytes
 from handnet.images.seen_hand import SeenHand
 
 _VERSION = 2
@@ -63,7 +63,7 @@ class KeptVectors:
             return None
         header, _, rest = contents.partition(b"\n")
         try:
-            facts = json.loads(header)
+            facts = parse_json(header)
             widths = [facts["embedding"], facts["features"]]
         except (ValueError, TypeError, KeyError):
             # A power cut can leave a file that was renamed and never filled.

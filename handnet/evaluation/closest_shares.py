@@ -10,7 +10,7 @@ from handnet.data.checks import read_photo
 from handnet.embedding.frozen_encoder import is_switched_on
 from handnet.embedding.run_identity import describe_run, digest_code
 from handnet.evaluation.run_part import RunPart
-from handnet.files import write_bytes
+from handnet.files import parse_json, write_bytes
 from handnet.metrics.closest_people import ClosestPeople
 from handnet.metrics.embedded import EmbeddedPart
 
@@ -42,7 +42,7 @@ def explain_closest_people(of: RunPart, part: EmbeddedPart, found: Sequence[Clos
     use_folder(file.parent)
     if is_switched_on() and file.is_file():
         try:
-            rows = json.loads(file.read_bytes())
+            rows = parse_json(file.read_bytes())
             kept = {(one, other): shares for one, other, shares in rows}
         except (ValueError, TypeError):
             # A power cut can leave a file that was renamed and never filled.

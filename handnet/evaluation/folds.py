@@ -1,6 +1,5 @@
 """k-fold cross-validation: every person is tested once, by a model that has never seen them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from handnet.data.leaks import find_seen
 from handnet.data.splits.rules import select_part
 from handnet.embedding.encode import compute_vectors, embed_files
 from handnet.errors import ConfigError, DataError, RunError
-from handnet.files import write_json
+from handnet.files import parse_json, write_json
 from handnet.images.finder_choice import settle_hand_finder
 from handnet.images.photo_store import prepare_photos
 from handnet.images.without_hand import leave_out_without_hand
@@ -231,7 +230,7 @@ def _embed(fold: Fold, encoder: Encoder) -> EmbeddedPart:
 
 def _read_made_from(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         # Absent or cut off: what lies next to it is made again.
         return None

@@ -3,7 +3,6 @@
 `handnet.evaluation.thresholds` fits it and says when.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from handnet.data.pair_table import PairTable, choose_tables
 from handnet.data.readers import FILLING_READERS, read_dataset
 from handnet.data.splits.rules import select_part
 from handnet.errors import DataError, HandnetError, RunError, quote
+from handnet.files import parse_json
 from handnet.metrics.pairs.calibration import Calibration, load_calibration
 from handnet.networks.weights.manifest import hash_file
 
@@ -111,7 +111,7 @@ def name_changes(kept: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def read_fitted_on(file: Path) -> Mapping[str, str]:
     """Return what a kept calibration says that it was fitted on; of an earlier version's file nothing."""
-    found = json.loads(file.read_text(encoding="utf-8")).get("fitted_on", {})
+    found = parse_json(file.read_text(encoding="utf-8")).get("fitted_on", {})
     return found if isinstance(found, dict) else {}
 
 

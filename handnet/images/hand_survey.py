@@ -9,7 +9,7 @@ from handnet.console import Progress, hide_progress
 from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
 from handnet.data.checks import read_photo
 from handnet.data.missing_labels import HandInPhoto
-from handnet.files import write_bytes
+from handnet.files import parse_json, write_bytes
 from handnet.images.hand.findings import NONE, SEVERAL
 from handnet.images.hand.quality_rule import Verdict, rate_photo
 from handnet.images.hand_models.model_files import FILES
@@ -142,7 +142,7 @@ def _find_file(folder: Path, path: str) -> Path | None:
 def _read(file: Path) -> Surveyed | None:
     """Return what is kept of a photo, or None where nothing is, or a power cut has left a piece."""
     try:
-        return Surveyed(**json.loads(file.read_bytes()))
+        return Surveyed(**parse_json(file.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 

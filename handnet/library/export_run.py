@@ -1,12 +1,12 @@
 """Exporting a run from Python: `handnet.export_model`, which `handnet export` calls."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handnet.console import Echo, Progress, hide_progress
 from handnet.errors import RunError
+from handnet.files import parse_json
 from handnet.library.evaluate_run import find_run_folder
 from handnet.library.opened_run import open_run
 from handnet.library.start import start_tensorflow
@@ -141,7 +141,7 @@ def _read_figures(file: Path, keys: Sequence[str], advice: str) -> dict[str, Any
     if not file.exists():
         return None
     try:
-        figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        figures: dict[str, Any] = parse_json(file.read_text(encoding="utf-8"))
         found: Any = figures
         for key in (*keys, "dorsal_to_palmar", "mean_rank"):
             found = found[key]

@@ -18,7 +18,7 @@ from handnet.data.remote.addresses import is_address
 from handnet.data.remote.any_folder import Folder
 from handnet.data.table import is_missing
 from handnet.errors import ConfigError, EvaluationError
-from handnet.files import write_with
+from handnet.files import parse_json, write_with
 from handnet.metrics.embedding_checks import check_embeddings, check_lengths, check_views, list_some, normalize_rows
 from handnet.metrics.vector_folder import read_vector_folder
 
@@ -244,7 +244,7 @@ def load_part(path: Path | str, normalize: bool = False, with_attributes: bool =
         vectors = normalize_rows(vectors)
     attributes = columns.get("attributes") if with_attributes else None
     try:
-        rows = None if attributes is None else [json.loads(str(text)) for text in attributes]
+        rows = None if attributes is None else [parse_json(str(text)) for text in attributes]
         if rows is not None and not all(isinstance(row, dict) for row in rows):
             raise ValueError("an entry is no object")
     except ValueError as error:

@@ -1,7 +1,6 @@
 """A folder of vectors in many parts, as the workers of a cluster write it: what lies in it, and how it is read."""
 
 import io
-import json
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from handnet.data.remote.any_folder import Folder
 from handnet.errors import EvaluationError
+from handnet.files import parse_json
 
 MANIFEST_FILE = "manifest.json"
 COMPLETE_FILE = "complete.json"
@@ -45,7 +45,7 @@ def read_vector_folder(folder: Folder, read: Callable[[IO[bytes]], Columns]) -> 
             f"last. {advice}"
         )
     try:
-        parts = [int(number) for number in json.loads(folder.read(COMPLETE_FILE))["parts"]]
+        parts = [int(number) for number in parse_json(folder.read(COMPLETE_FILE))["parts"]]
         found = [dict(read(io.BytesIO(folder.read(name_part(number))))) for number in parts]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise EvaluationError(

@@ -44,6 +44,29 @@ def test_a_wrong_command_option_or_setting_is_named(arguments: list[str], messag
     assert message in command.fail(*arguments, code=2)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["data", "check"], ["export", "x"], ["weights", "convert", "x", "--arch", "mini"], ["eval", "--embeddings"]],
+)
+def test_a_name_that_is_too_long_is_one_line(arguments: list[str], command: CommandLine) -> None:
+    line = command.fail(*arguments, 300 * "x", code=1)
+    assert "the name of the file or folder is too long" in line
+    assert len(line) < 300
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_to_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "handnet", "--help"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (
+        process.stderr
+        == b"handnet: writing the output: no space is left on the disk. Free space or give another folder.\n"
+    )
+    assert process.returncode == 1
+
+
 def test_help_is_no_mistake(command: CommandLine) -> None:
     for arguments in ([], ["data"]):
         outcome = command.run(*arguments)

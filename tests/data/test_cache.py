@@ -85,6 +85,21 @@ def test_what_was_used_longest_ago_is_deleted_until_the_rest_is_below_the_limit(
     assert trim_cache().num_files == 0, "900 bytes fit"
 
 
+def test_a_cache_that_was_not_half_full_is_not_looked_through_within_the_hour(root: Path) -> None:
+    put(root / "photos/a", "first", 10_000)
+    assert trim_cache().num_files == 0
+    for number in range(4):
+        put(root / "photos/a", f"photo-{number}", 10_000 - number)
+    assert trim_cache().num_files == 0
+    an_hour_ago = time.time() - 3601
+    os.utime(root / "looked-at", (an_hour_ago, an_hour_ago))
+    assert trim_cache().num_files == 2
+    put(root / "photos/a", "more", 0)
+    assert trim_cache().num_files == 1, "it was more than half full"
+    (root / "looked-at").write_text("nonsense")
+    assert trim_cache().num_files == 0
+
+
 def test_use_makes_a_file_young_and_this_process_never_loses_it(root: Path) -> None:
     files = [put(root / "photos/a", f"photo-{number}", 10_000 - number) for number in range(5)]
     mark_used(files[:1])

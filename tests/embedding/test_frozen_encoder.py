@@ -77,7 +77,13 @@ def test_nothing_is_read_where_it_is_off_damaged_or_of_other_weights(
     assert read_frozen(pairs_run) is None
     monkeypatch.delenv("HANDNET_QUICK")
     contents = file.read_bytes()
-    for damaged in (b"", contents[:1000], contents[:-1], contents.replace(b"contents:0", b"kontents:0", 1)):
+    for damaged in (
+        b"",
+        contents[:1000],
+        contents[:-1],
+        contents.replace(b"contents:0", b"kontents:0", 1),
+        100_000 * b"[",
+    ):
         file.write_bytes(damaged)
         assert read_frozen(pairs_run) is None
     file.write_bytes(contents)

@@ -47,6 +47,6 @@ def test_a_file_that_was_not_written_whole_counts_as_none() -> None:
     kept.write(digest, KeptPhoto(VECTOR))
     file = kept._find(digest)
     whole = file.read_bytes()
-    for damaged in (b"", whole[:20], whole[:-1], b"null\n", b"[]\n" + whole):
+    for damaged in (b"", whole[:20], whole[:-1], b"null\n", b"[]\n" + whole, 100_000 * b"["):
         file.write_bytes(damaged)
         assert kept.read(digest) is None

@@ -72,10 +72,10 @@ def simulate_ranks(generator, num_people, noise, num_queries=1):
 
 
 @pytest.mark.parametrize(
-    ("num_people", "noise", "num_queries"),
-    [(41, 0.8, 1), (41, 1.5, 5), pytest.param(150, 0.5, 1, marks=pytest.mark.slow)],
+    ("num_people", "noise", "num_queries", "num_replicates"),
+    [(41, 0.8, 1, 200), (41, 1.5, 5, 200), pytest.param(150, 0.5, 1, 400, marks=pytest.mark.slow)],
 )
-def test_coverage_is_right_on_simulated_data(num_people, noise, num_queries):
+def test_coverage_is_right_on_simulated_data(num_people, noise, num_queries, num_replicates):
     """New people, query and gallery alike, in each of 1,000 simulated test sets; nominal 95 %."""
     generator = np.random.default_rng(20)
     low, high = [1.0, 0.0, 0.0, 0.0], [(num_people + 1) / 2, 1.0, 1.0, 1.0]
@@ -84,7 +84,9 @@ def test_coverage_is_right_on_simulated_data(num_people, noise, num_queries):
         ranks, people = simulate_ranks(generator, num_people, noise, num_queries)
         columns = np.column_stack([ranks, ranks <= 1, ranks <= 10, 1 / ranks])
         points.append(columns.mean(axis=0))
-        intervals.append(find_interval(bootstrap_means(columns, people, low, high, num_replicates=400, seed=trial)))
+        intervals.append(
+            find_interval(bootstrap_means(columns, people, low, high, num_replicates=num_replicates, seed=trial))
+        )
     truth, bounds = np.mean(points, axis=0), np.array(intervals)
     coverage = np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1]), axis=0)
     assert ((coverage >= 0.93) & (coverage <= 0.97)).all(), coverage

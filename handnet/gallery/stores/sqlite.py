@@ -1,6 +1,5 @@
 """The embedded store: one SQLite file in a folder of its own, in write-ahead mode."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from handnet.errors import DiskError, GalleryError
-from handnet.files import remove_dead
+from handnet.files import parse_json, remove_dead
 from handnet.gallery.protection import Codec, Key
 from handnet.gallery.records import AuditEntry, Header, Person, Photo, Vector, list_spellings
 from handnet.gallery.stores.file_traces import find_files, take_pieces
@@ -373,7 +372,7 @@ class SqliteStore:
         row = connection.execute("SELECT body, sum, epoch FROM header, state").fetchone()
         if row is None or sum_header(row[0]) != row[1]:
             raise GalleryError(f"The header of the gallery {self.location!r} is damaged. Restore it from a backup.")
-        return Header(**json.loads(row[0])), int(row[2])
+        return Header(**parse_json(row[0])), int(row[2])
 
     def _apply(
         self, connection: sqlite3.Connection, changes: Changes, rows: RowCodec, header: Header | None = None

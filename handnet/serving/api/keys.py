@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from handnet.errors import ConfigError, GalleryError, format_unknown
-from handnet.files import write_bytes
+from handnet.files import parse_json, write_bytes
 from handnet.gallery.enrolment import now
 
 FILE_NAME = "api_keys.json"
@@ -125,7 +125,7 @@ class KeyFile:
         if facts.st_mode & 0o077:
             raise GalleryError(f"Others may read the file of API keys {str(self._path)!r}. Fix it: chmod 600.")
         try:
-            rows = [ApiKey(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))["keys"]]
+            rows = [ApiKey(**row) for row in parse_json(self._path.read_text(encoding="utf-8"))["keys"]]
             if unknown := {row.role for row in rows} - set(ROLES):
                 raise ValueError(f"roles {sorted(unknown)}")
         except (OSError, ValueError, KeyError, TypeError) as error:

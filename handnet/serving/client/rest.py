@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from handnet.files import parse_json
 from handnet.serving.client.connection import (
     Arrays,
     Server,
@@ -101,7 +102,7 @@ class RestClient:
         finally:
             connection.close()
         try:
-            answer = json.loads(text)
+            answer = parse_json(text)
         except ValueError:
             answer = None
         if response.status != http.client.OK:

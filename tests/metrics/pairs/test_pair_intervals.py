@@ -33,7 +33,7 @@ def test_coverage_of_the_intervals_on_simulated_people():
         part = draw_people(generator, 30, 2)
         pairs = score_pairs(part, [0.5])
         figures, judged = summarize_pairs(pairs), measure_threshold(pairs, 0.5)
-        interval = bootstrap_pairs(part, pairs, figures, {"t": 0.5}, num_replicates=300, seed=trial)
+        interval = bootstrap_pairs(part, pairs, figures, {"t": 0.5}, num_replicates=150, seed=trial)
         points.append(
             {"auc": figures["auc"], "eer": figures["eer"], "tar": figures["true_accept_rate"]["0.1"]} | judged
         )

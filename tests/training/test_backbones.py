@@ -122,7 +122,7 @@ def test_the_position_table_follows_the_rule_of_the_run(dataset: DataSet, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("precision", "trainable"), [("float32", "last-2"), ("mixed_float16", "all"), ("mixed_bfloat16", "lora-2")]
+    ("precision", "trainable"), [("float32", "all"), ("mixed_float16", "last-2"), ("mixed_bfloat16", "lora-2")]
 )
 def test_each_precision_trains_saves_reloads_and_exports(
     precision: str, trainable: str, dataset: DataSet, tmp_path: Path

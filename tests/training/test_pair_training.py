@@ -137,7 +137,7 @@ def test_the_exported_model_judges_pairs_as_verify_does(pairs_run: Run, tmp_path
 
 
 def test_given_weights_are_not_trained_and_their_features_are_classified(pairs_run: Run, tmp_path: Path) -> None:
-    settings = [*SETTINGS, "pairs.features=backbone", "pairs.form=chi-square"]
+    settings = [*SETTINGS, "pairs.features=backbone", "pairs.form=chi-square", "pairs.epochs=3"]
     options = ["--freeze", "--epochs", "0", "--run", str(tmp_path / "run")]
     arguments = list_arguments(pairs_run.folder.parent / "data", *options, settings=settings)
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)

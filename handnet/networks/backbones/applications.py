@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from handnet.errors import WeightsError
+from handnet.networks.backbones.entry import UNDRAWN
 from handnet.networks.backbones.pixels import PixelNormalization
 from handnet.networks.weights.pth import State
 from handnet.networks.weights.source import Pretrained, to_scale_and_offset
@@ -53,7 +54,10 @@ def build_inception_v3(image_size_px: int) -> keras.Model:
 
     Reference: Szegedy et al. 2015, https://arxiv.org/abs/1512.00567, in the form of keras.applications.
     """
-    return _name_by_block(_build(keras.applications.InceptionV3, image_size_px, "inception-v3"))
+    # Its layers are cloned: this one needs no variables, which take most of the time.
+    with keras.StatelessScope(initialize_variables=False):
+        network = _build(keras.applications.InceptionV3, image_size_px, "inception-v3")
+    return _name_by_block(network)
 
 
 def read_vgg16(path: Path) -> Pretrained:
@@ -81,7 +85,9 @@ def _name_by_block(model: keras.Model) -> keras.Model:
     names = dict(_list_names(model))
 
     def rename(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "name": names.get(layer.name, layer.name)})
+        config = layer.get_config()
+        undrawn = {"kernel_initializer": UNDRAWN} if "kernel_initializer" in config else {}
+        return type(layer).from_config({**config, **undrawn, "name": names.get(layer.name, layer.name)})
 
     return keras.models.clone_model(model, clone_function=rename)
 

@@ -98,6 +98,14 @@ def test_what_was_not_done_is_said_to_be_missing() -> None:
     assert "Not calibrated" in card
 
 
+@pytest.mark.parametrize("finder", ["colour", "landmarks"])
+def test_headings_stand_by_themselves(finder: str) -> None:
+    card = write_card(crop="hand", hand_finder=finder)
+    headings = [line for line in card.splitlines() if line.startswith("## ")]
+    assert len(headings) > 3
+    assert all(f"\n\n{heading}\n\n" in card for heading in headings)
+
+
 def test_what_data_say_cannot_break_a_table_or_begin_a_tag() -> None:
     hostile = {"title": "No |\n# rings", "refused": "<script>alert(1)</script>"}
     card = write_card(audit={"conditions": {"bare": hostile}})

@@ -1,8 +1,9 @@
 """What a gallery holds, row by row."""
 
+import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +68,12 @@ class Header:
     created: str
     index: str = "exact"
     shards: int = 1
+
+    def to_json(self) -> str:
+        """Return the fields as JSON, by name and in its order."""
+        # `dataclasses.asdict` copies the matching number by number, in a tenth of a second.
+        values = {column.name: getattr(self, column.name) for column in fields(self)}
+        return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,10 @@ def settle_hand_finder(config: Config, paths: Sequence[str], echo: Echo) -> Conf
     """
     image = choose_hand_finder(config.image)
     if image.hand_finder == "auto":
+        echo("looking for hands in a sample of the photos, to choose how they are found")
         sample = survey_sample(paths)
         found, plain = sum(photo.found for photo in sample), sum(photo.plain for photo in sample)
-        echo(f"in a sample of {len(sample)} photos a hand is found in {found}, in {plain} of them on a plain ground")
+        echo(f"of a sample of {len(sample)} photos {found} show a hand, {plain} of these on a plain ground")
         image = replace(image, hand_finder="landmarks" if needs_landmarks(sample) else "colour")
     return replace(config, image=image)
 

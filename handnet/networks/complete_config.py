@@ -9,7 +9,7 @@ from typing import Any
 from handnet.config.presets import LOSS_DEFAULTS, merge_trees
 from handnet.config.settings import Config, SourceConfig
 from handnet.config.toml import check_section, parse_config
-from handnet.errors import ConfigError, format_unknown, show_value
+from handnet.errors import ConfigError, WeightsError, format_unknown, show_value
 from handnet.images.hand_finder import NEW_TRAININGS, choose_hand_finder
 from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.entry import Backbone
@@ -31,6 +31,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
 
     Raises:
         ConfigError: an unknown setting, backbone or head, a value out of range, or settings that do not suit each other.
+        WeightsError: a path of weights leads nowhere.
     """
     for section, values in tree.items():
         if not isinstance(values, Mapping):
@@ -52,6 +53,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         sources = {name: replace(source, off=source.off or name in left_out) for name, source in sources.items()}
         tree = lay_picture(tree, backbone, sources)
     config = parse_config(merge_trees(under, tree))
+    _check_weights("model.weights", config.model.weights)
     if config.model.sources and not backbone.joins_sources:
         joining = ", ".join(name for name, entry in BACKBONES.items() if entry.joins_sources)
         raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
@@ -79,6 +81,14 @@ def _check_new_sources(named: Any, backbone: Backbone, arch: str) -> None:
             )
 
 
+def _check_weights(key: str, weights: str) -> None:
+    """Refuse a path that leads nowhere before photos are decoded; a word may be a name, and is looked up with its network."""
+    if os.sep in weights and not os.path.exists(weights):
+        raise WeightsError(
+            f"No weights at {show_value(weights)} (`{key}`). Give a file or folder, or a name: handnet weights list."
+        )
+
+
 def _check_sources(sources: Mapping[str, SourceConfig]) -> None:
     """Refuse networks that cannot be a source before one is built: only their entries say so."""
     single = [name for name, entry in BACKBONES.items() if not entry.joins_sources]
@@ -88,6 +98,7 @@ def _check_sources(sources: Mapping[str, SourceConfig]) -> None:
         key = f"model.sources.{name}"
         if source.backbone not in single:
             raise ConfigError(format_unknown(f"value of {key}.backbone:", source.backbone, single))
+        _check_weights(f"{key}.weights", source.weights)
         smallest = BACKBONES[source.backbone].min_image_px
         if 0 < source.size_px < smallest:
             raise ConfigError(

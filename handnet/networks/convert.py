@@ -58,14 +58,31 @@ def convert_weights(arch: str, source: str, folder: Path, half: bool = False) ->
             pretrained.pixel_offset,
         )
         write_manifest(part, manifest)
-        size_px = max(BACKBONES[arch].min_image_px, 96) if run is None else run.config.image.size_px
-        taps = {} if run is None else run.config.model.taps
         try:
-            build_backbone(arch, image_size_px=size_px, weights=str(part), taps=taps)
+            _check_fit(arch, part, run)
         except WeightsError as error:
             # The folder that is being written says nothing to whoever gave the source.
             raise WeightsError(str(error).replace(repr(str(part)), repr(source))) from None
     return folder
+
+
+def _check_fit(arch: str, folder: Path, run: Run | None) -> None:
+    """Build the network and fill it; weights that no run describes may end at the middle, as those in this package do."""
+    entry = BACKBONES[arch]
+    if run is not None:
+        build_backbone(arch, image_size_px=run.config.image.size_px, weights=str(folder), taps=run.config.model.taps)
+        return
+    size_px = max(entry.min_image_px, 96)
+    try:
+        build_backbone(arch, image_size_px=size_px, weights=str(folder))
+    except WeightsError as error:
+        if not entry.middle:
+            raise
+        try:
+            build_backbone(arch, image_size_px=size_px, weights=str(folder), taps=entry.middle)
+        except WeightsError:
+            # What is wrong with all of it says more.
+            raise error from None
 
 
 def _read_backbone(run: Run, arch: str) -> Pretrained:

@@ -11,7 +11,7 @@ import handnet.cli.main
 from handnet.networks.backbones import BACKBONES
 from tests.cli.command_line import NUM_PEOPLE, QUICK, CommandLine
 from tests.shared import build_once
-from tests.tiny import tiny_backbone, write_tiny
+from tests.tiny import tiny_backbone, train_eagerly, write_tiny
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,6 +44,7 @@ def train_quickly(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("HANDNET_CACHE", str(folder / "cache"))
         monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
+        train_eagerly(monkeypatch)
         arguments = ["train", f"--data={folder / 'hands'}", f"--run={folder / 'run'}", *QUICK]
         monkeypatch.setattr(sys, "argv", ["handnet", *arguments])
         with pytest.raises(SystemExit) as stop:

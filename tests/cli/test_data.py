@@ -15,7 +15,7 @@ from handnet.data.synthetic import write_synthetic
 from tests.cli.command_line import QUICK, CommandLine, list_files, training_photos
 from tests.hand_models import find_hand_models
 from tests.photos import HOSTILE_NAME, UNUSABLE, USABLE, write_png_bomb
-from tests.tiny import HEADER, write_tiny
+from tests.tiny import HEADER, train_eagerly, write_tiny
 
 
 def break_nothing_there(folder: Path) -> None:
@@ -185,7 +185,10 @@ def test_a_decompression_bomb_is_named_and_never_decoded(command: CommandLine, f
 
 
 @pytest.mark.slow
-def test_awkward_photos_that_can_be_used_are_remarked_and_used(command: CommandLine, finished: Path) -> None:
+def test_awkward_photos_that_can_be_used_are_remarked_and_used(
+    command: CommandLine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_eagerly(monkeypatch)
     folder = Path(shutil.copytree(finished / "hands", "hands"))
     for kind, photo in zip(USABLE, training_photos(folder), strict=False):
         USABLE[kind](photo)

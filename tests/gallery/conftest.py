@@ -8,14 +8,32 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-from handnet.gallery import Gallery
+from handnet.gallery import Gallery, pairings
 from handnet.gallery.pairings import Matching
 from tests.gallery.simulated import SimulatedEncoder, fit_simulated, take_photo
 from tests.gallery.world import world
 
 __all__ = ["world"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def calibration_packed_once() -> Iterator[None]:
+    """The same calibration is compressed for each gallery that is made: longer than all else of making it."""
+    pack, packed = pairings._pack, dict[bytes, str]()
+
+    def look_up(values: npt.NDArray[np.float32]) -> str:
+        contents = values.tobytes()
+        if contents not in packed:
+            packed[contents] = pack(values)
+        return packed[contents]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairings, "_pack", look_up)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,10 @@ def settle(config: Config, monkeypatch, found=20, plain=20):
 def test_landmarks_are_taken_where_hands_lie_on_other_grounds(models, monkeypatch, found, plain, finder):
     config, said = settle(complete_config(HAND), monkeypatch, found, plain)
     assert config.image.hand_finder == finder
-    assert said == [f"in a sample of 20 photos a hand is found in {found}, in {plain} of them on a plain ground"]
+    assert said == [
+        "looking for hands in a sample of the photos, to choose how they are found",
+        f"of a sample of 20 photos {found} show a hand, {plain} of these on a plain ground",
+    ]
     # What was chosen stays, and holds without the models.
     (models / FILES[0].name).unlink()
     assert settle(config, monkeypatch) == (config, [])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from handnet.config.toml import read_config, read_tree
-from handnet.errors import ConfigError
+from handnet.errors import ConfigError, WeightsError
 from handnet.networks.complete_config import complete_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -57,6 +57,14 @@ def test_sections_and_names_of_a_wrong_kind_are_refused_in_a_line(tree: dict, me
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize("key", ["model.weights", "model.sources.lite2.weights"])
+def test_a_path_of_weights_that_leads_nowhere_is_refused_before_photos_are_decoded(key: str, tmp_path: Path) -> None:
+    arch = "hand-lite2" if "sources" in key else "mini"
+    tree = read_tree(None, [f"model.arch={arch}", f"{key}={tmp_path / 'gone'}"])
+    with pytest.raises(WeightsError, match=f"No weights at '.*gone' \\(`{key}`\\)"):
+        complete_config(tree)
+
+
 def test_paths_are_those_of_the_files_themselves(working_folder: Path) -> None:
     real = working_folder / "real" / "inner"
     real.mkdir(parents=True)
@@ -81,11 +89,9 @@ def test_paths_are_those_of_the_files_themselves(working_folder: Path) -> None:
     assert found == tuple(str(working_folder / "real" / name) for name in ("hands", "split.csv", "run", "grounds"))
 
 
-@pytest.mark.parametrize("weights", ["none", "pip", "preset", "handnet-synthetic", "gone/weights.h5"])
+@pytest.mark.parametrize("weights", ["none", "pip", "preset", "handnet-synthetic"])
 def test_weights_that_are_no_path_stay_as_they_are(weights: str, working_folder: Path) -> None:
-    (working_folder / weights).parent.mkdir(exist_ok=True)
-    if "/" not in weights:
-        (working_folder / weights).mkdir()
+    (working_folder / weights).mkdir()
     assert complete_config({"model": {"arch": "mini", "weights": weights}}).model.weights == weights
 
 

@@ -12,6 +12,7 @@ from handnet.errors import ConfigError, WeightsError
 from handnet.networks.backbones.build import build_backbone
 from handnet.networks.convert import convert_weights
 from handnet.networks.encoder import load_encoder
+from handnet.networks.weights.catalogue import SHIPPED
 from handnet.networks.weights.manifest import read_manifest
 from handnet.networks.weights.source import read_pretrained
 from tests.evaluation.runs import FRACTIONS, build_run
@@ -98,3 +99,10 @@ def test_the_backbone_of_a_run_becomes_a_folder_of_weights(tmp_path):
     sources = {"own": SourceConfig("efficientnet-lite0", weights=os.fspath(run.folder))}
     with pytest.raises(WeightsError, match="is a run. .*handnet weights convert"):
         build_backbone("hand-pretrained", image_size_px=64, weights="pip", sources=sources)
+
+
+@pytest.mark.slow
+def test_weights_that_end_at_the_middle_are_converted_as_they_are(tmp_path):
+    source = SHIPPED["handnet-synthetic-lite2"]
+    folder = convert_weights("efficientnet-lite2", os.fspath(source), tmp_path / "half", half=True)
+    assert read_pretrained(folder).state.keys() == read_pretrained(source).state.keys()

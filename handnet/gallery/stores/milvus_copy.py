@@ -1,10 +1,9 @@
 """A gallery written again: into a new collection of the server, block by block, which then becomes the gallery."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from handnet.errors import GalleryError, GalleryServerError
 from handnet.gallery.protection import Codec
@@ -75,7 +74,7 @@ class NewCollection:
             epoch: of the gallery as it will be.
             make_entries: returns the lines that are new in the log.
         """
-        rows = self._writer.make_header(json.dumps(asdict(self._header)))
+        rows = self._writer.make_header(self._header.to_json())
         head = Head(self._version, epoch, len(rows), dict(self._composition))
         self._server.insert([*rows, *make_entries(self._writer), self._writer.make_head(head)], self.name)
         self._server.flush(self.name)

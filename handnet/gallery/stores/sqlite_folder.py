@@ -1,11 +1,9 @@
 """The folder of an embedded gallery: it appears with its file whole, or not at all."""
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from handnet.errors import DiskError, GalleryError
@@ -56,7 +54,7 @@ def write_empty(folder: Path, header: Header) -> None:
 
 def put_header(connection: sqlite3.Connection, header: Header) -> None:
     """Write a header, in the connection's transaction."""
-    body = json.dumps(asdict(header), sort_keys=True, allow_nan=False)
+    body = header.to_json()
     connection.execute("INSERT OR REPLACE INTO header VALUES (1, ?, ?)", (body, sum_header(body)))
 
 

@@ -11,6 +11,12 @@ from tests.networks.backbones.fitting import IMAGES, fit, read
 from tests.tiny import train_eagerly
 
 
+@pytest.fixture(scope="module")
+def inception_resnet() -> keras.Model:
+    """Takes seconds to build; tests must not change its weights."""
+    return build_backbone("inception-resnet-v1", image_size_px=80)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["small", "dino-tiny"])
 def test_last_blocks_alone_change(arch, monkeypatch):
@@ -24,8 +30,8 @@ def test_last_blocks_alone_change(arch, monkeypatch):
 
 
 @pytest.mark.slow
-def test_nothing_changes_in_a_frozen_network_with_batch_norm_and_dropout():
-    backbone = build_backbone("inception-resnet-v1", image_size_px=80)
+def test_nothing_changes_in_a_frozen_network_with_batch_norm_and_dropout(inception_resnet):
+    backbone = inception_resnet
     set_trainable(backbone, "none")
     assert backbone.trainable_weights == []
     images = keras.ops.image.resize(IMAGES, (80, 80))
@@ -66,8 +72,8 @@ def test_impossible_modes_are_refused(mode):
 
 
 @pytest.mark.parametrize("arch", ["small", "resnet50", "inception-resnet-v1", "dino-tiny", "dino3-tiny"])
-def test_depth_grows_from_input_to_output(arch):
-    model = build_backbone(arch, image_size_px=80)
+def test_depth_grows_from_input_to_output(arch, inception_resnet):
+    model = inception_resnet if arch == inception_resnet.name else build_backbone(arch, image_size_px=80)
     depths = find_depths(model)
     num_blocks = {"small": 6, "resnet50": 16, "inception-resnet-v1": 23, "dino-tiny": 3, "dino3-tiny": 3}[arch]
     assert sorted(set(depths.values())) == list(range(num_blocks + 2))

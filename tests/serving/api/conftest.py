@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gallery.conftest import calibration_packed_once
+
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from handnet.serving.api.service import Service
+
+__all__ = ["calibration_packed_once"]
 
 if importlib.util.find_spec("fastapi") is None:
     collect_ignore_glob = ["test_*.py"]

@@ -120,9 +120,14 @@ def find_gain(template: Floats) -> tuple[Floats, Floats]:
 
 def _lay_cells(cells: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return each cell's place (y, x) from the middle of the picture, as fractions of its side."""
-    line = (np.arange(cells) + 0.5) / cells - 0.5
+    line = _lay_line(cells)
     y, x = np.meshgrid(line, line, indexing="ij")
     return y, x
+
+
+def _lay_line(cells: int) -> npt.NDArray[np.float64]:
+    """Return the places (cells,) of cells along a line from its middle, as fractions of its length."""
+    return (np.arange(cells) + 0.5) / cells - 0.5
 
 
 @keras.saving.register_keras_serializable("handnet")
@@ -174,8 +179,10 @@ class HandAlignment(keras.layers.Layer):
 
 def _place(pose: Any, size: int) -> Any:
     """Return where the pixels of the moved pictures lie in those as they were: (B, 2, S²), rows and columns."""
-    y, x = (line.reshape(-1).astype(np.float32) for line in _lay_cells(size))
+    # Rows by columns, so that a graph holds no table of all places.
+    line = _lay_line(size).astype(np.float32)
+    y, x = line.reshape(1, -1, 1), line.reshape(1, 1, -1)
     angle, scale = pose[:, :1, None], ops.exp(pose[:, 1:2, None])
     sine, cosine = ops.sin(angle) * scale, ops.cos(angle) * scale
-    turned = cosine * np.stack([y, x]) + sine * np.stack([-x, y])
-    return (turned + pose[:, 2:, None]) * size + (size - 1) / 2.0
+    turned = ops.stack([cosine * y - sine * x, sine * y + cosine * x], axis=1)
+    return (ops.reshape(turned, (-1, 2, size * size)) + pose[:, 2:, None]) * size + (size - 1) / 2.0

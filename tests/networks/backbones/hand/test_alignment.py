@@ -71,6 +71,16 @@ def test_mean_outline_of_turned_hands_is_sharper_than_their_average():
     assert np.square(np.gradient(template)).sum() > 1.1 * np.square(np.gradient(average)).sum()
 
 
+def test_a_graph_holds_no_table_of_all_places(alignment):
+    tf = pytest.importorskip("tensorflow")
+    traced = tf.function(alignment, input_signature=[tf.TensorSpec((None, 128, 128, 3))], autograph=False)
+    graph = traced.get_concrete_function().graph
+    sizes = [
+        np.size(tf.make_ndarray(node.attr["value"].tensor)) for node in graph.as_graph_def().node if node.op == "Const"
+    ]
+    assert 0 < max(sizes) < 128 * 128
+
+
 def test_sample_is_exact_on_pixels_and_linear_between():
     image = np.random.default_rng(0).uniform(0, 255, (1, 5, 7, 2)).astype(np.float32)
     places = np.mgrid[:5, :7].reshape(1, 2, -1).astype(np.float32)

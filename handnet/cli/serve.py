@@ -90,12 +90,15 @@ def serve(
     if store and key_path is None and (add_key or list_keys or revoke_key or not is_loopback(host)):
         raise ConfigError("A gallery on a server has no folder for the API keys. Give a file: --keys FILE.")
     home = _find_home(galleries, root, store)
-    if key_path is None:
-        key_path = home / FILE_NAME
-    keys = KeyFile(key_path)
+    keys = KeyFile(home / FILE_NAME if key_path is None else key_path)
     if add_key or list_keys or revoke_key:
         _manage_keys(keys, add_key, revoke_key)
         return
+    if key_path is not None and not keys.list():
+        # Whoever names a file means to let in those with keys alone: a mistyped name must not let in everybody.
+        raise ConfigError(
+            f"There is no API key in {str(key_path)!r}. Give another --keys, or make one: --add-key read, enrol or admin."
+        )
     if not is_loopback(host) and not keys.list():
         raise ConfigError(
             f"At {host} other machines could read and change this gallery, so API keys are needed. Make one: handnet serve "

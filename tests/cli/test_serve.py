@@ -63,6 +63,15 @@ def test_other_machines_need_keys(gallery: Path) -> None:
         run(gallery, "--host", "0.0.0.0")
 
 
+def test_a_file_of_keys_that_is_named_must_hold_one(gallery: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        # Without the refusal it would be the port that is in the way.
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match=r"There is no API key in '.*mistyped\.json'"):
+            run(gallery, "--keys", tmp_path / "mistyped.json", "--port", taken.getsockname()[1])
+
+
 def test_a_port_that_is_taken_is_one_line(gallery: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from handnet.networks.graph_session import GraphSession
 
 # A serialized ConfigProto: no GPU (device_count), and the graph run as it was written (opt_level L0, disable_meta_optimizer):
-# optimizing it would take seconds, for answers of a twentieth of a second.
-CONFIG = bytes.fromhex("0a070a03475055100052121a0b18ffffffffffffffffff015203980101")
+# optimizing it would take seconds, for answers of a twentieth of a second. But calls of functions are replaced by what they hold
+# (do_function_inlining, of what is asked for: place_pruned_graph): else each call is prepared by itself, which takes seconds.
+CONFIG = bytes.fromhex("0a070a03475055100052161a0d18ffffffffffffffffff01200130015203980101")
 
 
 class FrozenGraph(NamedTuple):

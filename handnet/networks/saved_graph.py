@@ -19,11 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
+from handnet.networks.frozen_graph import CONFIG
 from handnet.networks.graph_session import GraphError, GraphSession, Value
 
-# As `handnet.networks.frozen_graph.CONFIG`, and calls of functions are replaced by what they hold (do_function_inlining): else
-# each call is prepared for itself, which takes a second.
-CONFIG = bytes.fromhex("0a070a03475055100052161a0d18ffffffffffffffffff01200130015203980101")
 _VARIABLES = Path("variables") / "variables"
 # The tags of AttrValue.func and ListValue.func.
 _FUNCTION, _FUNCTIONS = bytes([10 << 3 | 2]), bytes([9 << 3 | 2])

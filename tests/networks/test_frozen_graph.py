@@ -12,6 +12,8 @@ from handnet.networks.graph_session import GraphError, RefusedInputError
 def test_the_settings_are_what_the_comment_says() -> None:
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
     config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
+    config.graph_options.optimizer_options.do_function_inlining = True
+    config.graph_options.place_pruned_graph = True
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     assert tf.compat.v1.ConfigProto.FromString(CONFIG) == config
 

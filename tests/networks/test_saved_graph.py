@@ -11,18 +11,9 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from handnet.networks.graph_session import GraphError
-from handnet.networks.saved_graph import CONFIG, SavedGraph
+from handnet.networks.saved_graph import SavedGraph
 
 TABLE = np.arange(6, dtype=np.float32).reshape(3, 2)
-
-
-def test_the_settings_are_what_the_comment_says() -> None:
-    config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
-    config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
-    config.graph_options.optimizer_options.do_function_inlining = True
-    config.graph_options.place_pruned_graph = True
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    assert tf.compat.v1.ConfigProto.FromString(CONFIG) == config
 
 
 @pytest.fixture(scope="module")

@@ -48,25 +48,26 @@ def load_thresholds(run: Run, warn: Echo = print) -> Calibration:
     """
     file = run.folder / CALIBRATION_FILE
     if not file.exists():
-        raise RunError(
-            f"{str(run.folder)!r} has no calibration yet: evaluate it first with handnet eval {quote(run.folder)}"
-        )
+        raise RunError(f"{str(run.folder)!r} has no calibration yet: evaluate it first with {_advise_fit(run)}")
     calibration, fitted_on = load_calibration(file), read_fitted_on(file)
     if not fitted_on:
         warn(
-            f"{str(file)!r} does not say what it was fitted on (an earlier version wrote it): fit it again with handnet eval "
-            f"{quote(run.folder)}"
+            f"{str(file)!r} does not say what it was fitted on (an earlier version wrote it): fit it again with "
+            f"{_advise_fit(run)}"
         )
     elif fitted_on.get("weights") != hash_file(run.folder / WEIGHTS_FILE):
-        raise RunError(
-            f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: handnet eval {quote(run.folder)}"
-        )
+        raise RunError(f"{str(file)!r} was fitted on the vectors of other weights. Fit it again: {_advise_fit(run)}")
     elif changed := _compare_with_own_data(run, fitted_on):
         raise RunError(
             f"{str(file)!r} was fitted on other {' and '.join(changed)} than {run.facts['data']['directory']!r} holds now. Fit "
-            f"it again: handnet eval {quote(run.folder)}"
+            f"it again: {_advise_fit(run)}"
         )
     return calibration
+
+
+def _advise_fit(run: Run) -> str:
+    # It is fitted on validation people whichever part is evaluated, and photos of test people may not be there.
+    return f"handnet eval {quote(run.folder)} --part val"
 
 
 def select_basis(run: Run, dataset: DataSet) -> Basis | str:

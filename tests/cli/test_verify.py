@@ -37,7 +37,7 @@ def test_a_run_without_a_calibration_says_how_to_get_one(command: CommandLine, f
     (run / CALIBRATION_FILE).unlink(missing_ok=True)
     write_jpeg(Path("a.jpg"))
     line = command.fail("verify", "run", "a.jpg", "a.jpg")
-    assert "'run' has no calibration yet: evaluate it first with handnet eval run" in line
+    assert "'run' has no calibration yet: evaluate it first with handnet eval run --part val" in line
 
 
 def ask(run: Run, *more: str) -> Result:

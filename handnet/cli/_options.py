@@ -41,22 +41,14 @@ def with_data_of_run(command: Command) -> Command:
     return click.option("--data", default="", metavar="DIR", help="Data set.  [default: the run's own]")(command)
 
 
-def with_skip(command: Command) -> Command:
-    """Give a command the option --skip-without-hand."""
-    return click.option(
-        "--skip-without-hand",
-        is_flag=True,
-        help="Leave out photos that show no hand, and list them.  [default: as the run was trained]",
-    )(command)
+def _with_skip_option(more: str) -> Callable[[Command], Command]:
+    text = f"Leave out photos that show no hand, and list them{more}"
+    return click.option("--skip-without-hand", is_flag=True, help=text)
 
 
-def with_skip_setting(command: Command) -> Command:
-    """Give a command that trains the option --skip-without-hand."""
-    return click.option(
-        "--skip-without-hand",
-        is_flag=True,
-        help="Leave out photos that show no hand, and list them (data.skip_without_hand).",
-    )(command)
+# For commands that read a run, and for those that train one.
+with_skip = _with_skip_option(".  [default: as the run was trained]")
+with_skip_setting = _with_skip_option(" (data.skip_without_hand).")
 
 
 def with_part(command: Command) -> Command:

@@ -30,7 +30,8 @@ DEFAULT_LIMIT_GB = 50.0
 _BOUNDED = ("photos", "features", "models")
 _PARTS = (*_BOUNDED, "drawn")
 _IN_USE = "in-use"
-# Holds how many bytes there were when all files were last looked at, which takes seconds where there are some hundred thousand.
+# Holds how many bytes there were when all files were last looked at, which takes seconds where there are some hundred thousand,
+# and how many were free on the disk.
 _LOOKED_AT = "looked-at"
 # A file is not marked as used again within this time, nor is another process's temporary file taken for abandoned, nor is a cache
 # that was not half full looked through again.
@@ -165,7 +166,8 @@ def trim_cache() -> CacheInfo:
     """Delete what was used longest ago until photos and features are below the limit; return what was deleted.
 
     What this process has marked as used stays, and so does every folder that another living process uses, even where the
-    limit is exceeded then. A cache that was not half full within the last hour is not looked through.
+    limit is exceeded then. A cache that was not half full within the last hour is not looked through, unless the disk has filled
+    up by more than it had left.
 
     Raises:
         ConfigError: as `read_limit`.
@@ -180,7 +182,7 @@ def trim_cache() -> CacheInfo:
     if found and 2 * total < limit:
         # Without it the files are looked at again.
         with contextlib.suppress(DiskError):
-            write_bytes(root / _LOOKED_AT, str(total).encode())
+            write_bytes(root / _LOOKED_AT, f"{total} {shutil.disk_usage(root).free}".encode())
     if excess > 0:
         taken = _list_folders_of_others(root)
         for _, size, file in sorted(found):
@@ -200,7 +202,12 @@ def trim_cache() -> CacheInfo:
 def _was_half_empty(root: Path, limit: int) -> bool:
     file = root / _LOOKED_AT
     try:
-        return time.time() - file.stat().st_mtime < _RECENT_S and 2 * int(file.read_text()) < limit
+        if time.time() - file.stat().st_mtime >= _RECENT_S:
+            return False
+        total, free = (int(number) for number in file.read_text().split())
+        # What has been written since, by anybody: less than would fill the cache.
+        written = free - shutil.disk_usage(root).free
+        return 2 * total < limit and total + written <= limit
     # Never looked at, or not by us.
     except (OSError, ValueError):
         return False

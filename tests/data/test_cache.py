@@ -4,6 +4,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,7 +86,10 @@ def test_what_was_used_longest_ago_is_deleted_until_the_rest_is_below_the_limit(
     assert trim_cache().num_files == 0, "900 bytes fit"
 
 
-def test_a_cache_that_was_not_half_full_is_not_looked_through_within_the_hour(root: Path) -> None:
+def test_a_cache_that_was_not_half_full_is_not_looked_through_within_the_hour(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handnet.data.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=5000))
     put(root / "photos/a", "first", 10_000)
     assert trim_cache().num_files == 0
     for number in range(4):
@@ -98,6 +102,21 @@ def test_a_cache_that_was_not_half_full_is_not_looked_through_within_the_hour(ro
     assert trim_cache().num_files == 1, "it was more than half full"
     (root / "looked-at").write_text("nonsense")
     assert trim_cache().num_files == 0
+
+
+def test_a_cache_is_looked_through_where_the_disk_has_filled_up_by_more_than_it_had_left(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(free=5000)
+    monkeypatch.setattr("handnet.data.cache.shutil.disk_usage", lambda _: disk)
+    put(root / "photos/a", "first", 10_000)
+    assert trim_cache().num_files == 0
+    for number in range(4):
+        put(root / "photos/a", f"photo-{number}", 10_000 - number)
+    disk.free = 4500
+    assert trim_cache().num_files == 0
+    disk.free = 4000
+    assert trim_cache().num_files == 2
 
 
 def test_use_makes_a_file_young_and_this_process_never_loses_it(root: Path) -> None:

@@ -56,9 +56,9 @@ def embed_all(photos: Sequence[PhotoInput], look: Look, embed: Callable[[Sequenc
         rows = [row for row, verdict in enumerate(seen) if not verdict.reason]
         answers = embed([contents[row] for row in rows]) if rows else Answers(np.zeros((0, 0), np.float32), [])
         found = dict(zip(rows, zip(answers.vectors, answers.reasons, strict=True), strict=True))
-        if look is look_at_pixels:
+        if look is look_at_pixels and answers.hands:
             # Without the models that find hands, what the model itself has seen is all that is known of them.
-            for row, hand, reason in zip(rows, answers.hands, answers.reasons, strict=False):
+            for row, hand, reason in zip(rows, answers.hands, answers.reasons, strict=True):
                 seen[row] = seen[row] if reason else take_over(seen[row], hand)
         for row, verdict in enumerate(seen):
             vector, reason = found.get(row, (None, verdict.reason))

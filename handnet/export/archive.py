@@ -1,5 +1,6 @@
 """Exported models: photo bytes in, unit vectors out, with the decoding inside the graph; or the encoder in other formats."""
 
+import gc
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -99,9 +100,10 @@ def export_encoder(
         # Decoded while the model is written: both trace graphs, but only this one has TensorFlow optimise and run one.
         prepared = pool.submit(prepare_photos, check_paths, image)
         with new_folder(target) as model:
-            # The check too: each collection would go through the graphs that were traced and those that are loaded.
             with pause_collections():
                 signatures = write_format(format_name, encoder, image, calibration, model, head)
+                # The graphs that were traced are freed, once, and not looked for again and again while others are loaded.
+                gc.collect()
                 if signatures:
                     write_warmup(model, folder.name, signatures)
                 max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)

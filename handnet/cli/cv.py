@@ -9,6 +9,7 @@ import click
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_config_file, with_overrides, with_skip_setting
 from handnet.cli._output import claim_output
+from handnet.library.given_weights import check_given_weights
 from handnet.library.start import start_tensorflow
 
 # Asked for before any work; each fold's training asks for what the network needs.
@@ -60,6 +61,7 @@ def cross_validation(
     from handnet.cli._data import read_data
 
     claim_output(folder, _LEAST_FREE_BYTES)
+    check_given_weights(config)
     dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.evaluation.folds import cross_validate

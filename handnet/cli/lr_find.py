@@ -8,6 +8,7 @@ from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_overrides
 from handnet.cli._output import claim_output
 from handnet.cli._run import open_run
+from handnet.library.given_weights import check_given_weights
 from handnet.library.start import start_tensorflow
 
 
@@ -48,6 +49,7 @@ def lr_find(
         key = "pairs.learning_rate"
     else:
         config = complete_config(read_tree(source, overrides))
+        check_given_weights(config)
         dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
         start_tensorflow()
         from handnet.training.lr_range import draw_range, try_encoder_rates

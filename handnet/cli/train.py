@@ -9,6 +9,7 @@ import click
 
 from handnet.cli._console import echo, show_progress, warn
 from handnet.cli._options import with_config_file, with_overrides, with_skip_setting
+from handnet.library.given_weights import check_given_weights
 from handnet.library.start import start_tensorflow
 from handnet.library.train_run import check_target, resume_run, train_run
 
@@ -81,6 +82,9 @@ def train(
     run_folder = run_folder or Path("runs") / f"{config.model.arch}-{name_objective(config)}"
     if overfit is None:
         check_target(run_folder)
+    # Several processes on JAX find one another before one of them uses it.
+    if nodes == 1:
+        check_given_weights(config)
     dataset = read_data(config.data.reader, data or config.data.path, config.data.fill_labels)
     start_tensorflow()
     from handnet.training.overfit import overfit_pairs

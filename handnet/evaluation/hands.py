@@ -33,8 +33,9 @@ class Evaluation(NamedTuple):
 def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = None) -> Evaluation:
     """Evaluate a run on one part of its split.
 
-    Thresholds and calibration are those of the validation people (`find_thresholds`), for the test part alone: what is fitted
-    on people says nothing of those people.
+    Thresholds and calibration are those of the validation people (`find_thresholds`): whichever part it is, they are kept in the
+    run, for `handnet verify`. The figures have them for the test part alone: what is fitted on people says nothing of those
+    people.
 
     Args:
         of: the run and its photos.
@@ -47,8 +48,9 @@ def evaluate_run(of: RunPart, with_audit: bool = False, output: Path | None = No
     """
     examples = of.select_examples()
     embedded = embed_run_part(of.run, of.load, examples, of.progress, of.part)
-    calibration = find_thresholds(of.run, of.load, of.dataset, of.echo, output) if of.part == "test" else None
-    metrics = evaluate_part(embedded, calibration, embed_baselines(of, examples), seed=of.seed)
+    is_test = of.part == "test"
+    calibration = find_thresholds(of.run, of.load, of.dataset, of.echo, output if is_test else None)
+    metrics = evaluate_part(embedded, calibration if is_test else None, embed_baselines(of, examples), seed=of.seed)
     if with_audit:
         model = of.encoder.model
         from handnet.embedding.encode import embed_batches

@@ -70,9 +70,11 @@ def evaluate_pairs(of: RunPart, num_replicates: int = NUM_REPLICATES, output: Pa
     table = select_pairs(dataset, read_run_split(run), part, 0, run.config.train.seed)
     tables = {"learnt": learnt, "kept_back": kept_back, part: table}
     systems = _build_systems(of, classifier, tables)
-    calibrations: dict[str, Calibration | None] = {DISTANCE: None}
+    calibrations: dict[str, Calibration | None] = {}
+    # Kept in the run, for `handnet verify`, whichever part it is.
+    of_distance = find_thresholds(run, of.load, dataset, of.echo, None if part == "val" else output)
     if part != "val":
-        calibrations[DISTANCE] = find_thresholds(run, of.load, dataset, of.echo, output)
+        calibrations[DISTANCE] = of_distance
         if classifier is not None:
             calibrations[CLASSIFIER] = classifier.calibration
     metrics: dict[str, Any] = {"part": part, "seed": of.seed, "num_replicates": num_replicates, "systems": {}}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from handnet.console import Echo, Progress, hide_progress
 from handnet.errors import ConfigError, quote
+from handnet.library.given_weights import check_given_weights
 from handnet.library.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def train(
     chosen = complete_settings(config, settings or {})
     folder = Path("runs") / f"{chosen.model.arch}-{name_objective(chosen)}" if run is None else Path(run)
     check_target(folder)
+    # Several processes on JAX find one another before one of them uses it.
+    if nodes == 1:
+        check_given_weights(chosen)
     source = str(data) or chosen.data.path
     dataset = read_data(chosen.data.reader, source, chosen.data.fill_labels, echo, progress)
     start_tensorflow()

@@ -15,6 +15,7 @@ from handnet.networks.backbones import BACKBONES, find_backbone
 from handnet.networks.backbones.entry import Backbone
 from handnet.networks.backbones.sources import is_missing, lay_picture
 from handnet.networks.heads import select_head
+from handnet.networks.unused_settings import check_unused
 from handnet.networks.weights.catalogue import SHIPPED
 
 # As `model.taps`: the depths that the backbone's entry names.
@@ -58,6 +59,7 @@ def complete_config(tree: Mapping[str, Any]) -> Config:
         joining = ", ".join(name for name, entry in BACKBONES.items() if entry.joins_sources)
         raise ConfigError(f"`model.sources` are for the backbones that join some: {joining}. Received: arch={arch!r}.")
     select_head(config.model)
+    check_unused(tree, under, config.model.head)
     # Here, and by the photos when a training begins, not where they are decoded: a run never changes its crops by what lies in
     # the cache.
     return _resolve_paths(replace(config, image=choose_hand_finder(config.image)))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from handnet.config.run_folder import (
@@ -15,7 +16,7 @@ from handnet.config.run_folder import (
     read_run,
 )
 from handnet.config.settings import Config
-from handnet.errors import RunError, WeightsError
+from handnet.errors import RunError, WeightsError, name_few
 from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.assign import copy_weights
 from handnet.networks.backbones.build import build_backbone
@@ -120,19 +121,26 @@ def build_encoder(config: Config, weights: str | None = None) -> Encoder:
     )
 
 
-def load_encoder_weights(encoder: keras.Model, file: Path) -> None:
-    """Load an encoder's weight file; RunError where it is damaged or of another encoder."""
+def load_run_weights(model: keras.Model, file: Path) -> None:
+    """Load a weight file of a run into the model it was saved from; RunError where it is damaged or of another model."""
     try:
         with warnings.catch_warnings():
             # Keras only warns where a file lacks a layer, and leaves its random weights.
             warnings.simplefilter("error", UserWarning)
-            encoder.load_weights(file)
+            model.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
             f"{str(file)!r} does not fit the run's configuration or is damaged: {reason} Train it again, as you must where an "
             "earlier handnet built the backbone in another way (inception-v3)."
         ) from None
+    # The file has no checksums, and a network with a damaged number answers all the same: often that all hands are one person's.
+    not_finite = [v.path for v in model.weights if not np.isfinite(keras.ops.convert_to_numpy(v.value)).all()]
+    if not_finite:
+        raise RunError(
+            f"{str(file)!r} is damaged: it holds values that are no finite numbers ({name_few(not_finite)}). Train it again, or "
+            "copy it again if this is a copy."
+        )
 
 
 def load_run_backbone(folder: Path, arch: str) -> keras.Model:
@@ -151,7 +159,7 @@ def load_run_backbone(folder: Path, arch: str) -> keras.Model:
     if not (folder / WEIGHTS_FILE).is_file():
         raise RunError(f"{str(folder)!r} has no {WEIGHTS_FILE}: the run was stopped before it began.")
     encoder = build_encoder(run.config, weights="none")
-    load_encoder_weights(encoder.model, folder / WEIGHTS_FILE)
+    load_run_weights(encoder.model, folder / WEIGHTS_FILE)
     return merge_lora(encoder.backbone)
 
 
@@ -183,5 +191,5 @@ def load_encoder(run: Run) -> Encoder:
     """
     set_precision("float32")
     encoder = build_encoder(run.config, weights="none")
-    load_encoder_weights(encoder.model, find_weights(run))
+    load_run_weights(encoder.model, find_weights(run))
     return encoder

@@ -40,12 +40,15 @@ class Head:
             where the head is trained by gradient.
         check: raises ConfigError where the settings do not suit the head.
         describe: settings → how the head was found, for the model card; only of heads with a `fit`.
+        settings: dotted names, or patterns of them, of the settings that it uses and not every head does; given for another
+            head they are refused.
     """
 
     build: Callable[[Config, Any, Sequence[Source]], keras.KerasTensor]
     fit: Fit | None = None
     check: Callable[[ModelConfig], None] = _check_nothing
     describe: Callable[[ModelConfig], str] = lambda _: ""
+    settings: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -165,13 +168,14 @@ def _fit_joined(
 
 
 HEADS: dict[str, Head] = {
-    "mlp": Head(_build_mlp),
+    "mlp": Head(_build_mlp, settings=("model.hidden_size", "model.dropout")),
     "linear": Head(_build_projection),
     "lda": Head(
         _build_linear,
         fit=_fit_lda,
         check=_check_frozen,
         describe=lambda model: f"discriminant analysis in closed form, penalty {model.lda_penalty:g}",
+        settings=("model.lda_penalty",),
     ),
     "joined-lda": Head(
         _build_joined,
@@ -181,5 +185,6 @@ HEADS: dict[str, Head] = {
             f"discriminant analysis in closed form of each source of features, penalty {model.lda_penalty:g}, lengths by the "
             "variance between people"
         ),
+        settings=("model.lda_penalty", "model.lda_view_penalty", "model.sources.*.score_weight"),
     ),
 }

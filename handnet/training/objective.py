@@ -10,6 +10,7 @@ from handnet.config.settings import Config
 from handnet.errors import ConfigError, DataError
 from handnet.losses import LOSSES, MetricLoss, attach, build_loss
 from handnet.networks.encoder import build_twin
+from handnet.networks.heads import select_head
 from handnet.training.batch_statistics import BatchStatistics
 
 
@@ -50,8 +51,13 @@ def resize_batch(config: Config, size: int) -> Config:
         size: pairs in a batch of pairs, else photos in a batch.
 
     Raises:
-        ConfigError: a number of photos that no number of people has.
+        ConfigError: a number of photos that no number of people has, or a head that is found without batches.
     """
+    if select_head(config.model).fit is not None:
+        raise ConfigError(
+            f"--batch changes nothing with the head {config.model.head!r}, which is found from all photos at once. Received: "
+            f"{size}. Leave it out."
+        )
     if choose_sampler(config) == "pairs":
         return replace(config, sampler=replace(config.sampler, pairs_per_batch=size))
     per_person = 2 * config.sampler.photos_per_view

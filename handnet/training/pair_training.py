@@ -20,7 +20,7 @@ from handnet.files import hold_lock
 from handnet.metrics.pairs.calibration import Calibration, fit_calibration, load_calibration, save_calibration
 from handnet.metrics.pairs.pair_list import collect_pairs
 from handnet.metrics.pairs.verification import build_curve, compute_auc
-from handnet.networks.encoder import load_encoder
+from handnet.networks.encoder import load_encoder, load_run_weights
 from handnet.networks.pair_classifier import build_pair_classifier
 from handnet.training.callbacks.checkpoint import save_weights
 from handnet.training.optimizer import build_optimizer
@@ -179,10 +179,7 @@ def load_pair_classifier(run: Run) -> PairClassifier | None:
             f"{str(run.folder)!r} has no classifier of pairs yet. Train it: handnet train --resume --run {run.folder}"
         )
     classifier = build_pair_classifier(int(facts["num_features"]), run.config.pairs)
-    try:
-        classifier.load_weights(file)
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{str(file)!r} does not fit the run's configuration or is damaged: {error}") from None
+    load_run_weights(classifier, file)
     return PairClassifier(classifier, load_calibration(run.folder / PAIR_CALIBRATION_FILE))
 
 

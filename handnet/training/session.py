@@ -30,7 +30,7 @@ from handnet.images.photo_store import PreparedPhotos, find_prepared, prepare_ph
 from handnet.networks.backbones import find_backbone
 from handnet.networks.backbones.sources import describe_missing
 from handnet.networks.device import choose_precision, describe_device, set_precision, warn_device
-from handnet.networks.encoder import Encoder, build_encoder, load_encoder_weights
+from handnet.networks.encoder import Encoder, build_encoder, load_run_weights
 from handnet.networks.heads import select_head
 from handnet.training.nodes import ALONE, Nodes
 
@@ -239,7 +239,7 @@ def _build_encoder(job: Job) -> Encoder:
         return build_encoder(job.config)
     # The weights that the run began with are not needed any more, and may have gone.
     encoder = build_encoder(job.config, weights="none")
-    load_encoder_weights(encoder.model, own)
+    load_run_weights(encoder.model, own)
     return encoder
 
 

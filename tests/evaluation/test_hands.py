@@ -7,6 +7,7 @@ import pytest
 
 from handnet.data.readers import read_dataset
 from handnet.evaluation.hands import describe_run, evaluate_run
+from handnet.evaluation.kept_thresholds import CALIBRATION_FILE, load_thresholds
 from handnet.evaluation.run_part import RunPart
 from handnet.networks.backbones import BACKBONES
 from handnet.networks.encoder import load_encoder
@@ -28,8 +29,10 @@ def test_thresholds_are_for_the_test_part_alone_and_baselines_for_each(
     assert set(on_test["verification"]["thresholds"]) == {"equal_error", "best_f1"}
     assert set(on_test["baselines"]) == {"raw pixels", "skin colour"}
     assert len(part.embeddings) == 6
+    (run.folder / CALIBRATION_FILE).unlink()
     on_val, _ = evaluate_run(of._replace(part="val"))
     assert not on_val.get("calibration")
     assert not on_val["verification"]["thresholds"]
+    assert load_thresholds(run, pytest.fail).num_people == 3, "`handnet verify` of a run without one advises --part val"
     about = describe_run(run, dataset, "test")
     assert (about["run"], about["seed"]) == (str(run.folder), str(run.config.train.seed))

@@ -17,7 +17,7 @@ from handnet.networks.encoder import (
     build_encoder,
     build_twin,
     load_encoder,
-    load_encoder_weights,
+    load_run_weights,
     merge_encoder,
 )
 from tests.evaluation.runs import build_run
@@ -57,6 +57,18 @@ def test_a_twin_measures_the_distance_of_the_embeddings() -> None:
     np.testing.assert_allclose(distance[:, 0], np.linalg.norm(vectors - vectors[::-1], axis=1), atol=1e-5)
 
 
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path: Path) -> None:
+    model = build_encoder(tiny_config()).model
+    file = tmp_path / WEIGHTS_FILE
+    kernel = next(v for v in model.weights if v.path.endswith("kernel"))
+    values = np.array(kernel)
+    values.flat[3] = np.nan
+    kernel.assign(values)
+    model.save_weights(file)
+    with pytest.raises(RunError, match=f"is damaged: it holds values that are no finite numbers .{kernel.path}."):
+        load_run_weights(build_encoder(tiny_config()).model, file)
+
+
 def test_weights_of_another_network_or_a_stopped_run_are_said(tmp_path: Path) -> None:
     dataset = DataSet("hands11k", "/", [Example(f"/{k}", f"p{k}") for k in range(10)], [])
     dataset = DataSet("hands11k", "/", dataset.examples, dataset.examples)
@@ -65,7 +77,7 @@ def test_weights_of_another_network_or_a_stopped_run_are_said(tmp_path: Path) ->
     assert (np.asarray(loaded.model(IMAGES)) == np.asarray(again.model(IMAGES))).all()
     other = build_encoder(tiny_config(model={"hidden_size": 17}))
     with pytest.raises(RunError, match="does not fit the run's configuration or is damaged"):
-        load_encoder_weights(other.model, run.folder / WEIGHTS_FILE)
+        load_run_weights(other.model, run.folder / WEIGHTS_FILE)
     begun = build_encoder(tiny_config(model={"weights": str(run.folder)}))
     for mine, theirs in zip(begun.backbone.weights, loaded.backbone.weights, strict=True):
         assert (keras.ops.convert_to_numpy(mine) == keras.ops.convert_to_numpy(theirs)).all()

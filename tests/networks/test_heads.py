@@ -62,7 +62,7 @@ def test_the_view_is_told_under_the_penalty_of_the_settings() -> None:
     features, people, views = draw()
     fit = HEADS["joined-lda"].fit
     assert fit is not None
-    model = {"arch": "hand", "embedding_size": 16, "lda_view_penalty": 100.0}
+    model = {"arch": "hand", "head": "joined-lda", "embedding_size": 16, "lda_view_penalty": 100.0}
     found = fit(complete_config({"model": model}).model, features, SOURCES, people.tolist(), views.tolist())
     expected = fit_joined_discriminant(features, SOURCES, people.tolist(), views.tolist(), 7, 0.3, 100.0)
     np.testing.assert_array_equal(found[-3], expected.view_kernel)

@@ -5,6 +5,7 @@ import pytest
 from handnet.config.settings import Config
 from handnet.errors import ConfigError, DataError
 from handnet.losses import LOSSES
+from handnet.networks.complete_config import complete_config
 from handnet.training.objective import build_training_loss, choose_sampler, count_batch_photos, resize_batch
 from tests.tiny import tiny_config
 
@@ -41,6 +42,11 @@ def test_the_size_of_a_batch_is_in_pairs_or_in_photos() -> None:
     for size in (4, 10):
         with pytest.raises(ConfigError, match=f"--batch must be a multiple of 4 photos .* Received: {size}"):
             resize_batch(config_of("triplet", photos_per_view=2), size)
+
+
+def test_a_batch_is_refused_where_there_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"--batch changes nothing with the head 'lda'.*Received: 16"):
+        resize_batch(complete_config({"model": {"arch": "hand"}}), 16)
 
 
 def test_photos_without_views_are_not_compared_across_views() -> None:

@@ -103,12 +103,13 @@ def export_encoder(
         prepared = pool.submit(prepare_photos, check_paths, image)
         with new_folder(target) as model:
             echo(f"writing the model as {format_name}")
+            # The check too: each collection would go through the graphs that were traced and those that are loaded.
             with pause_collections():
                 signatures = write_format(format_name, encoder, image, calibration, model, head)
-            if signatures:
-                write_warmup(model, folder.name, signatures)
-            echo(f"comparing it with the run on {count_of(len(check_paths), 'photo')}; it appears when they agree")
-            max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)
+                if signatures:
+                    write_warmup(model, folder.name, signatures)
+                echo(f"comparing it with the run on {count_of(len(check_paths), 'photo')}; it appears when they agree")
+                max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))
 

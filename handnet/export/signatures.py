@@ -78,7 +78,7 @@ def build_signatures(
 
     @partial(tf.function, input_signature=[images_spec], autograph=False)
     def embed_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return shared.embed(*shared.fit(images))
+        return shared.embed(*shared.fit(images, images[:0]))
 
     # One function by two names: its graph is stored once.
     signatures = {DEFAULT: embed, "embed": embed, "embed_pixels": embed_pixels}
@@ -101,8 +101,8 @@ def build_signatures(
     @partial(tf.function, input_signature=pixels_spec, autograph=False)
     def verify_pixels(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(check_as_many(first, second)):
-            parts = [shared.fit(first), shared.fit(second)]
-        return answer(*(tf.concat(part, axis=0) for part in zip(*parts, strict=True)))
+            photos = shared.fit(first, second)
+        return answer(*photos)
 
     return {**signatures, "verify": verify, "verify_pixels": verify_pixels}
 
@@ -113,7 +113,7 @@ class Steps(NamedTuple):
     Attributes:
         load: bytes of photos (B,) → uint8 (B, S, S, 3) and bool (B,), as `load_photos`; then the fields of `HandFacts`, where
             hands are found by landmarks.
-        fit: whole upright photos, uint8 (B, H, W, 3) → the same.
+        fit: whole upright photos of two sizes, uint8 (B, H, W, 3) and (C, K, L, 3) → the same of the B + C photos.
         embed: all of these → `embeddings`, float32 (B, D), `ok`, and the facts by their names.
         compare: (squares, ok) of first photos and then of as many second ones → similarity, float32 (B,), and ok, bool (B,).
     """
@@ -126,7 +126,7 @@ class Steps(NamedTuple):
 
 def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> Steps:
     """Build the steps; see `build_signatures` for the arguments."""
-    photo = tf.TensorSpec((None, None, 3), tf.uint8)
+    photo, photos = (tf.TensorSpec((*some, None, None, 3), tf.uint8) for some in ((), (None,)))
     squares, ok = tf.TensorSpec((None, image.size_px, image.size_px, 3), tf.uint8), tf.TensorSpec((None,), tf.bool)
     facts = tuple(FACT_SPECS) if image.hand_finder == "landmarks" else ()
     each = (tf.TensorSpec(squares.shape[1:], tf.uint8), tf.TensorSpec((), tf.bool), *facts)
@@ -145,9 +145,15 @@ def share_steps(encoder: Encoder, image: ImageConfig, head: PairHead | None) -> 
     def load(photos: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return load_photos(photos, image, fit_one, facts)
 
-    @share(tf.TensorSpec((None, None, None, 3), tf.uint8))
-    def fit(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return tf.map_fn(fit_one, images, fn_output_signature=each)
+    # One loop for both: each would hold the crop, which is most of the graph, once more when TensorFlow prepares it.
+    @share(photos, photos)
+    def fit(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        count = tf.shape(first)[0]
+
+        def fit_at(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return fit_one(tf.cond(place < count, lambda: first[place], lambda: second[place - count]))
+
+        return tf.map_fn(fit_at, tf.range(count + tf.shape(second)[0]), fn_output_signature=each)
 
     @share(squares)
     def describe(pixels: tf.Tensor) -> tf.Tensor:

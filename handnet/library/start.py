@@ -43,12 +43,12 @@ def start_tensorflow() -> None:
 def list_unused(backend: str) -> tuple[str, ...]:
     """Return what TensorFlow and Keras import for wrappers, data frames and pictures, and handnet does not use.
 
-    It takes nearly two seconds. In a program of the user's own it is imported all the same: Keras would not know there
+    It takes two seconds. In a program of the user's own it is imported all the same: Keras would not know there
     what it was not let import, e.g. a data frame as input.
     """
     if "handnet.cli.main" not in sys.modules:
         return ()
-    return ("sklearn", "pandas", "matplotlib", *(("jax",) if backend == "tensorflow" else ()))
+    return ("sklearn", "pandas", "matplotlib", "scipy", "IPython", *(("jax",) if backend == "tensorflow" else ()))
 
 
 @contextlib.contextmanager

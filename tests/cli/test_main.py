@@ -68,6 +68,15 @@ def test_output_to_a_full_disk_is_one_line() -> None:
     assert process.returncode == 1
 
 
+def test_what_tensorflow_has_made_is_not_looked_through_once_more_at_the_end() -> None:
+    program = (
+        "import atexit, gc, sys; from handnet.cli.main import main; sys.argv = ['handnet', '--version']\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0)); main()"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert found.stdout.split()[-1] == "True"
+
+
 def test_help_is_no_mistake(command: CommandLine) -> None:
     for arguments in ([], ["data"]):
         outcome = command.run(*arguments)

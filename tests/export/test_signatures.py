@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import handnet.export.archive
 import handnet.export.signatures
@@ -163,6 +164,20 @@ def test_pixels_give_the_vectors_of_the_photos(exported: Exported, photos: Mappi
     assert (fit_photo(square, exported.image).numpy() == square.numpy()).all(), "a square of that size stays as it is"
     empty = signature(images=tf.zeros((0, 10, 10, 3), tf.uint8))["embeddings"]
     assert empty.shape == (0, 8)
+
+
+def test_pairs_of_photos_of_two_sizes_are_fitted_in_one_loop(exported: Exported) -> None:
+    folder, large = exported.export.folder, picture()[None]
+    small = large[:, ::2, ::2]
+    run = tf.saved_model.load(str(folder)).signatures
+    one, two = (run["embed_pixels"](images=tf.constant(images))["embeddings"].numpy() for images in (large, small))
+    found = run["verify_pixels"](first=tf.constant(large), second=tf.constant(small))
+    np.testing.assert_allclose(found["similarity"].numpy(), (one * two).sum(axis=1), atol=1e-6)
+    # Two loops would hold the crop twice.
+    [graph] = (graph.graph_def for graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs)
+    [pairs] = (part for part in graph.library.function if part.signature.name.startswith("__inference_verify_pixels"))
+    called = [node.attr["f"].func.name for node in pairs.node_def if "f" in node.attr]
+    assert len([name for name in called if name.startswith("__inference_fit_")]) == 1, called
 
 
 def test_batches_of_different_sizes_are_not_compared(exported: Exported, photos: Mapping[str, Path]) -> None:

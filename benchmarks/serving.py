@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -114,6 +115,8 @@ def main() -> None:
             if arguments.no_grpc:
                 print_table(calls, photos, arguments.repeats)
                 return
+            # Some packages install a folder of this name too.
+            sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
             from handnet.serving.client.calls import connect
             from handnet.serving.client.connection import parse_server
             from tests.serving.standin import Model, serve_grpc

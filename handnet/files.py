@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,7 @@ def new_folder(folder: Path, *, private: bool = False) -> Iterator[Path]:
     Raises:
         DiskError: it cannot be written, or something is there by the time that it is full.
     """
+    made = _list_absent_parents(folder.absolute())
     temporary, handle = _make_temporary(folder.absolute())
     try:
         # The temporary folder is private; a common one inside takes the name.
@@ -140,6 +141,19 @@ def new_folder(folder: Path, *, private: bool = False) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _close(handle)
+        _remove_empty(made)
+
+
+def _list_absent_parents(path: Path) -> list[Path]:
+    """Return the folders on the way to an absolute path that are not there, the innermost first."""
+    return [parent for parent in path.parents if not parent.exists()]
+
+
+def _remove_empty(made: Sequence[Path]) -> None:
+    """Delete folders that were made on the way to something that was not written; those that hold something stay."""
+    with contextlib.suppress(OSError):
+        for folder in made:
+            folder.rmdir()
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -195,7 +209,7 @@ def hold_lock(path: Path) -> Iterator[None]:
         DiskError: another process holds it, or the folder cannot be written.
     """
     file = path.absolute().with_name(f".{path.absolute().name}.lock")
-    made = [parent for parent in file.parents if not parent.exists()]
+    made = _list_absent_parents(file)
     try:
         handle = _open_lock(file)
     except BlockingIOError:
@@ -211,10 +225,7 @@ def hold_lock(path: Path) -> Iterator[None]:
         # Deleted while it is held, so that no other process can hold it.
         file.unlink(missing_ok=True)
         os.close(handle)
-        # Where nothing was written the folders on the way to it go again; those that hold something stay.
-        with contextlib.suppress(OSError):
-            for folder in made:
-                folder.rmdir()
+        _remove_empty(made)
 
 
 def _open_lock(file: Path) -> int:

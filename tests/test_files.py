@@ -290,7 +290,7 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["b"]
 
     def stop() -> None:
-        with new_folder(tmp_path / "c") as part:
+        with new_folder(tmp_path / "c" / "way" / "there") as part:
             (part / "file").write_bytes(b"half")
             raise KeyboardInterrupt
 

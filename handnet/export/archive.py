@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnet.config.image import ImageConfig
+from handnet.console import Echo, count_of
 from handnet.embedding.encode import embed_once
 from handnet.errors import RunError
 from handnet.export.checked_format import compare_format, write_format
@@ -62,6 +63,7 @@ def export_encoder(
     head: PairHead | None = None,
     card: str = "",
     facts: Mapping[str, Any] | None = None,
+    echo: Echo = lambda line: None,
 ) -> Export:
     """Write the encoder at the next version number under `folder`, checked on photos before the version appears.
 
@@ -79,6 +81,7 @@ def export_encoder(
         head: decides on pairs in `verify`, in place of the cosine and its calibration.
         card: the model card, Markdown; "" writes none.
         facts: more for `handnet_model.json`, e.g. where the model comes from.
+        echo: told of each step as it begins: they take a minute together.
 
     Raises:
         ConfigError: an unknown format, or one whose packages are not installed.
@@ -100,12 +103,14 @@ def export_encoder(
         # Decoded while the model is written: both trace graphs, but only this one has TensorFlow optimise and run one.
         prepared = pool.submit(prepare_photos, check_paths, image)
         with new_folder(target) as model:
+            echo(f"writing the model as {format_name}")
             with pause_collections():
                 signatures = write_format(format_name, encoder, image, calibration, model, head)
                 # The graphs that were traced are freed, once, and not looked for again and again while others are loaded.
                 gc.collect()
                 if signatures:
                     write_warmup(model, folder.name, signatures)
+                echo(f"comparing it with the run on {count_of(len(check_paths), 'photo')}; it appears when they agree")
                 max_error = _check(encoder, image, model, check_paths, prepared, format_name, calibration, head)
             _describe(model, format_name, encoder, image, calibration, head, signatures, max_error, card, facts or {})
     return Export(target, len(check_paths), max_error, tuple(signatures))

@@ -56,6 +56,7 @@ def export_model(
     check_free_space(target, (file.stat().st_size if file.is_file() else 0) + _OTHER_BYTES)
     opened = open_run(folder, str(data), echo=echo, progress=progress)
     trained, dataset = opened.run, opened.dataset
+    echo(f"loading the encoder of {str(folder)!r}")
     start_tensorflow()
     from handnet.data.leaks import select_photos
     from handnet.evaluation.origin import describe_origin
@@ -97,6 +98,7 @@ def export_model(
             },
             "packages": list_versions(),
         },
+        echo=echo,
     )
 
 

@@ -1,5 +1,6 @@
 """The command line as a hostile new user tries it: each mistake is one line on stderr, exit code 1 or 2, nothing half written."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,24 @@ def test_a_full_disk_is_said_before_any_work(
     monkeypatch.setattr("handnet.cli.cv.start_tensorflow", lambda: pytest.fail("work was begun"))
     assert "has 1.0 MB free" in command.fail("export", finished / "run", "model")
     assert "has 1.0 MB free" in command.fail("cv", f"--data={finished / 'hands'}", "--set=model.arch=tiny")
+
+
+class StopAtImport:
+    """Ctrl-C as the module of the command line is looked for."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        """Stop at the first import of it."""
+        if name == "handnet.cli.main":
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_command_line_is_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "handnet.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [StopAtImport(), *sys.meta_path])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("handnet", run_name="__main__")
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "handnet: interrupted.\n"

@@ -84,6 +84,24 @@ def test_whatever_fails_leaves_nothing_behind(
     with pytest.raises(expected, match=message.replace("?", r"\?")):
         export(folder)
     assert [path.name for path in folder.iterdir()] == ["1"]
+    with pytest.raises(expected):
+        export(tmp_path / "models" / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["hands"], "no empty folder either"
+
+
+def test_each_step_is_told_as_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: Any) -> dict[str, Any]:
+        told.append("it writes")
+        return {}
+
+    told: list[str] = []
+    monkeypatch.setattr(handnet.export.archive, "write_format", write)
+    export(tmp_path / "hands", echo=told.append)
+    assert told == [
+        "writing the model as savedmodel",
+        "it writes",
+        "comparing it with the run on 1 photo; it appears when they agree",
+    ]
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

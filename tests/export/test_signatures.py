@@ -230,7 +230,7 @@ def test_a_model_that_differs_is_refused(
     folder = tmp_path / "wrong"
     with pytest.raises(RunError, match=r"differs from the encoder by .* Nothing was exported"):
         export_encoder(exported.encoder, exported.image, folder, [str(photos["jpeg"])], calibration=CALIBRATION)
-    assert list(folder.iterdir()) == []
+    assert not folder.exists(), "nothing is left of it"
 
 
 @pytest.mark.slow
@@ -261,7 +261,7 @@ def test_a_disk_that_fills_up_during_an_export_is_one_line(
     monkeypatch.setattr(handnet.export.archive, "write_format", write)
     with pytest.raises(DiskError, match=r"^Cannot write '.*full': No space left on device. Is the disk full\?$"):
         export_encoder(exported.encoder, exported.image, tmp_path / "full", [str(photos["jpeg"])])
-    assert list((tmp_path / "full").iterdir()) == []
+    assert not (tmp_path / "full").exists()
 
 
 def test_wrong_formats_are_refused(exported: Exported, photos: Mapping[str, Path], tmp_path: Path) -> None:

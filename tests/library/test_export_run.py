@@ -13,7 +13,9 @@ from tests.tiny import tiny_backbone
 
 def test_an_exported_run_is_loaded_again(pairs_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", tiny_backbone())
-    result = handnet.export_model(pairs_run, tmp_path / "hands", echo=lambda line: None)
+    told: list[str] = []
+    result = handnet.export_model(pairs_run, tmp_path / "hands", echo=told.append)
+    assert [line.split(" ")[0] for line in told[-3:]] == ["loading", "writing", "comparing"]
     assert result.folder == tmp_path / "hands/1"
     photos = sorted((pairs_run.folder.parent / "data").glob("*/*.png"))
     run, model = handnet.load(pairs_run), handnet.load(tmp_path / "hands")

@@ -15,8 +15,10 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
+# The operations of tiny graphs, and parts of one, take less than handing them from one thread to another. That vectors do not
+# depend on it is tested where Ray's workers have two. Read when TensorFlow first computes.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Threads of NumPy's and SciPy's matrix products wait for each other at full speed, twice as long as the tests of metrics take.
 # Read when they are loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

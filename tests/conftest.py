@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import fcntl
 import gc
+import importlib.util
 import itertools
 import os
 import sys
@@ -47,6 +49,20 @@ _max_resident_bytes = MAX_RESIDENT_BYTES
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Let one process after the other import everything where it has not been compiled yet: the second finds the bytecode."""
+    with Path(__file__).open() as lock:
+        if not _has_bytecode("keras"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)
+
+
+def _has_bytecode(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return spec is None or spec.origin is None or Path(importlib.util.cache_from_source(spec.origin)).exists()
 
 
 # Before pytest's own, which selects by the marks.

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import handnet
+from handnet.embedding.ray_head import start_ray
 from handnet.errors import ClusterError, ConfigError, HandnetError
 
 if TYPE_CHECKING:
@@ -64,38 +65,32 @@ def join_cluster(cluster: str, store_bytes: int) -> Iterator[None]:
     Raises:
         ClusterError: it cannot be reached.
     """
-    import ray
-
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    folder = None
-    if cluster == "local":
-        # Ray makes sockets in it, whose paths may be 107 characters long.
-        folder = tempfile.mkdtemp(prefix="handnet-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)
-        where: dict[str, Any] = {
-            "address": "local",
-            "include_dashboard": False,
-            "object_store_memory": max(_LEAST_STORE_BYTES, store_bytes),
-            "_temp_dir": folder,
-        }
-    else:
-        # The workers run the very code that asks them.
-        where = {"address": cluster, "runtime_env": {"py_modules": [os.path.dirname(handnet.__file__)]}}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(**where, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ClusterError(
-            f"The cluster {cluster!r} cannot be joined: {reason}. Is it running, with the same versions of Ray and Python? "
-            "Where it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN."
-        ) from None
-    try:
+    with contextlib.ExitStack() as stack:
+        if cluster == "local":
+            # Ray makes sockets in it, whose paths may be 107 characters long.
+            folder = tempfile.mkdtemp(prefix="handnet-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            store = max(_LEAST_STORE_BYTES, store_bytes)
+            local = {"include_dashboard": False, "object_store_memory": store, "_temp_dir": folder, **quiet}
+            where: dict[str, Any] = {"address": stack.enter_context(start_ray(local))}
+        else:
+            # The workers run the very code that asks them.
+            where = {"address": cluster, "runtime_env": {"py_modules": [os.path.dirname(handnet.__file__)]}}
+        import ray
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(**where, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise ClusterError(
+                f"The cluster {cluster!r} cannot be joined: {reason}. Is it running, with the same versions of Ray and "
+                "Python? Where it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN."
+            ) from None
+        stack.callback(ray.shutdown)
         yield
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def plan_pool(num_workers: int, num_gpus: float) -> Pool:

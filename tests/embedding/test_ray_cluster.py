@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from handnet.data.example import Example
 from handnet.embedding.cluster_job import ClusterPlan, embed_on_cluster, finish
 from handnet.embedding.engines import build_engine
 from handnet.embedding.job import embed_photos
-from handnet.embedding.ray_cluster import check_cluster, join_cluster, plan_pool
+from handnet.embedding.ray_cluster import Pool, check_cluster, join_cluster, plan_pool
+from handnet.embedding.ray_head import SETTINGS
 from handnet.errors import ClusterError, ConfigError
 from handnet.metrics.embedded import load_part
 from handnet.networks.device import set_precision
@@ -28,23 +31,35 @@ BATCH_SIZE = 4
 STORE_BYTES = 80_000_000
 
 
+# In a process of its own, as handnet.embedding.ray_head says.
+PROGRAM = """
+import sys
+from ray.cluster_utils import Cluster
+quiet = {"object_store_memory": int(sys.argv[1])}
+started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **quiet})
+for _ in range(2):
+    started.add_node(num_cpus=2, **quiet)
+print(started.address, flush=True)
+sys.stdin.read()
+started.shutdown()
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a cluster whose head does no work and whose two machines have a core each."""
+    """The address of a cluster whose head does no work and whose two machines have two cores each."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN", "a-token-of-the-tests-that-is-long-enough")
-        # Ray reads the environment when it is imported.
-        from ray.cluster_utils import Cluster
-
-        quiet = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
-        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **quiet})
-        try:
-            for _ in range(2):
-                started.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
-            yield started.address
-        finally:
-            started.shutdown()
+        command = [sys.executable, "-c", PROGRAM, str(STORE_BYTES)]
+        settings = {**os.environ, **SETTINGS}
+        with subprocess.Popen(
+            command, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, "Ray did not start: see what it wrote above"
+            yield address
 
 
 def list_workers() -> list[psutil.Process]:
@@ -93,12 +108,27 @@ def test_a_killed_worker_loses_nothing_and_writes_nothing_twice(cluster: str, tm
     engine = build_engine("tensorflow", encoder, config.image, BATCH_SIZE)
     alone = embed_photos(photos, config.image, engine, encoder, tmp_path / "part", BATCH_SIZE)
     assert alone.problems == embedded.problems
-    assert (part.embeddings == alone.embeddings).all(), "to the bit"
+    assert (part.embeddings == alone.embeddings).all(), "to the bit, with two threads a worker and one here"
     with join_cluster(cluster, 0):
-        with pytest.raises(ClusterError, match="room for 2 workers with a core each"):
-            plan_pool(3, 0.0)
+        with pytest.raises(ClusterError, match="room for 4 workers with a core each"):
+            plan_pool(5, 0.0)
+        assert plan_pool(0, 0.0) == Pool(2, 2, 0.0)
         with pytest.raises(ClusterError, match="room for 0 workers with 1 GPU each"):
             plan_pool(0, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")  # For its token: Ray reads one for good.
+def test_a_local_cluster_is_started_apart_from_the_threads_of_this_process_and_ended() -> None:
+    with join_cluster("local", 0):
+        assert plan_pool(1, 0.0).size == 1
+        heads = [child for child in psutil.Process().children() if "handnet.embedding.ray_head" in child.cmdline()]
+        assert len(heads) == 1
+        parts = heads[0].children(recursive=True)
+        assert {"gcs_server", "raylet"} <= {part.name() for part in parts}
+    # They may be other processes' dead ones for a moment.
+    psutil.wait_procs(parts, timeout=20)
+    assert not [part for part in parts if part.is_running() and part.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_addresses_are_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import fcntl
 import gc
+import importlib.util
 import itertools
 import os
 import sys
@@ -15,8 +17,10 @@ import pytest
 
 # As the command line does: read by TensorFlow's C++ parts when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The operations of tiny graphs take less than handing them from one thread to another. Read when TensorFlow first computes.
+# The operations of tiny graphs, and parts of one, take less than handing them from one thread to another. That vectors do not
+# depend on it is tested where Ray's workers have two. Read when TensorFlow first computes.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Threads of NumPy's and SciPy's matrix products wait for each other at full speed, twice as long as the tests of metrics take.
 # Read when they are loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -45,6 +49,20 @@ _max_resident_bytes = MAX_RESIDENT_BYTES
 
 # Fixtures that take ten seconds or more: whatever needs them is slow.
 SLOW_FIXTURES = {"milvus", "pairs_run"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Let one process after the other import everything where it has not been compiled yet: the second finds the bytecode."""
+    with Path(__file__).open() as lock:
+        if not _has_bytecode("keras"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)
+
+
+def _has_bytecode(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return spec is None or spec.origin is None or Path(importlib.util.cache_from_source(spec.origin)).exists()
 
 
 # Before pytest's own, which selects by the marks.

@@ -133,6 +133,18 @@ def use_folder(folder: Path) -> None:
         return
 
 
+def write_cached(file: Path, contents: bytes | memoryview) -> None:
+    """Write a file of the cache whole or not at all.
+
+    Raises:
+        DiskError: it cannot be written; the message says how another folder is chosen.
+    """
+    try:
+        write_bytes(file, contents)
+    except DiskError as error:
+        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache.") from None
+
+
 def mark_used(files: Iterable[Path]) -> None:
     """Note that files of the cache are used now: this process will not evict them, and later ones keep them longest."""
     now = time.time()
@@ -224,8 +236,16 @@ def find_drawn_folder(name: str) -> Path:
 
 
 def read_info() -> dict[str, CacheInfo]:
-    """Count the files and bytes of each part of the cache: photos, features, models, drawn data sets."""
+    """Count the files and bytes of each part of the cache: photos, features, models, drawn data sets.
+
+    Raises:
+        DiskError: the cache is a file.
+    """
     root, parts = find_cache_folder(), {}
+    if root.is_file():
+        raise DiskError(
+            f"The cache {str(root)!r} is a file, not a folder. Set HANDNET_CACHE to a folder, or delete the file."
+        )
     for name in _PARTS:
         sizes = [size for _, size, _ in _list_files(root / name)]
         parts[name] = CacheInfo(root / name, len(sizes), sum(sizes))
@@ -259,7 +279,8 @@ def _digest_settings(settings: Mapping[str, Any]) -> str:
 
 
 def _list_files(folder: Path) -> list[tuple[float, int, str]]:
-    """Return (time of last use, bytes, path) of all files below a folder; what vanishes meanwhile is left out."""
+    """Return (time of last use, bytes, path) of all files below a folder; what vanishes meanwhile is left out, and what is
+    another user's alone."""
     found, waiting = [], [str(folder)]
     while waiting:
         try:
@@ -270,7 +291,7 @@ def _list_files(folder: Path) -> list[tuple[float, int, str]]:
                     else:
                         status = entry.stat(follow_symlinks=False)
                         found.append((status.st_mtime, status.st_size, entry.path))
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             continue
     return found
 

@@ -22,13 +22,12 @@ from handnet.config.augmentation import AugmentConfig
 from handnet.config.image import ImageConfig
 from handnet.config.settings import Config, ModelConfig
 from handnet.console import Count, Progress, hide_progress
-from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder, write_cached
 from handnet.embedding.engine_names import BFLOAT16, OPENVINO, OPENVINO_BFLOAT16, PRECISIONS
 from handnet.embedding.engines import Engine, build_engine, choose_engine
 from handnet.embedding.feature_check import MAX_ASKED_ERROR, MAX_ERROR, NUM_CHECKED, check_features
 from handnet.embedding.loop import embed_each
-from handnet.errors import DataError, DiskError
-from handnet.files import write_bytes
+from handnet.errors import DataError
 from handnet.images.augment import DRAWS, NUM_FIRST_DRAWS, augment_with_draws
 from handnet.images.backgrounds import collect_grounds
 from handnet.images.photo_store import PreparedPhotos, load_cached, read_photos
@@ -361,7 +360,4 @@ def _read(file: Path, num_views: int, width: int) -> Floats | None:
 
 
 def _write(file: Path, values: Floats) -> None:
-    try:
-        write_bytes(file, np.ascontiguousarray(values).tobytes())
-    except DiskError as error:
-        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of features.") from None
+    write_cached(file, np.ascontiguousarray(values).tobytes())

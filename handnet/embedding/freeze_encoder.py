@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from handnet.config.image import ImageConfig
 from handnet.config.run_folder import Run
-from handnet.data.cache import mark_used, trim_cache, use_folder
+from handnet.data.cache import mark_used, trim_cache, use_folder, write_cached
 from handnet.data.checks import read_photo
 from handnet.embedding.encode import embed_once
 from handnet.embedding.few_photos import decode_few
@@ -22,7 +22,7 @@ from handnet.embedding.frozen_encoder import (
     join_frozen,
 )
 from handnet.errors import RunError
-from handnet.files import check_free_space, write_bytes
+from handnet.files import check_free_space
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import read_photo as read_upright
 from handnet.images.hand_facts import fit_with_facts
@@ -70,7 +70,7 @@ def keep_frozen(run: Run, encoder: Encoder, classifier: keras.Model | None, dige
     except GraphError as error:
         return str(error)
     use_folder(file.parent)
-    write_bytes(file, join_frozen(facts, graphs))
+    write_cached(file, join_frozen(facts, graphs))
     mark_used([file])
     trim_cache()
     return ""

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from handnet.data.cache import find_feature_folder, mark_used, use_folder
-from handnet.files import parse_json, write_bytes
+from handnet.data.cache import find_feature_folder, mark_used, use_folder, write_cached
+from handnet.files import parse_json
 from handnet.images.seen_hand import SeenHand
 
 _VERSION = 2
@@ -89,7 +89,7 @@ class KeptVectors:
             "hand": photo.hand._asdict() if photo.hand else None,
         }
         values = b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in arrays)
-        write_bytes(self._find(digest), json.dumps(header).encode() + b"\n" + values)
+        write_cached(self._find(digest), json.dumps(header).encode() + b"\n" + values)
 
     def mark_used(self, digests: Iterable[str]) -> None:
         """Note that the vectors of these photos are used now."""

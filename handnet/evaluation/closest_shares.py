@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handnet.data.cache import digest_bytes, find_model_file, mark_used, use_folder
+from handnet.data.cache import digest_bytes, find_model_file, mark_used, use_folder, write_cached
 from handnet.data.checks import read_photo
 from handnet.embedding.frozen_encoder import is_switched_on
 from handnet.embedding.run_identity import describe_run, digest_code
 from handnet.evaluation.run_part import RunPart
-from handnet.files import parse_json, write_bytes
+from handnet.files import parse_json
 from handnet.metrics.closest_people import ClosestPeople
 from handnet.metrics.embedded import EmbeddedPart
 
@@ -54,5 +54,5 @@ def explain_closest_people(of: RunPart, part: EmbeddedPart, found: Sequence[Clos
     from handnet.evaluation.template_shares import compute_shares
 
     shares = compute_shares(encoder, of.run.config, some, pairs, of.progress)
-    write_bytes(file, json.dumps([[*pair, by_group] for pair, by_group in shares.items()]).encode())
+    write_cached(file, json.dumps([[*pair, by_group] for pair, by_group in shares.items()]).encode())
     return shares

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from handnet.data.cache import mark_used, trim_cache, use_folder
+from handnet.data.cache import mark_used, trim_cache, use_folder, write_cached
 from handnet.embedding.frozen_encoder import join_frozen
 from handnet.errors import RunError
-from handnet.files import write_bytes
 from handnet.gallery.frozen_look import FIELDS, LOOK_GRAPH, FrozenLook, find_look_file
 from handnet.gallery.hand_look import look_at_hands
 from handnet.images.hand_models.model_files import find_models_folder
@@ -51,7 +50,7 @@ def keep_frozen_look(photos: Sequence[bytes]) -> str:
         if not close or expected._replace(quality=0.0) != received._replace(quality=0.0):
             raise RunError(f"The frozen front end sees {received} where the front end sees {expected}.")
     use_folder(file.parent)
-    write_bytes(file, join_frozen({}, {LOOK_GRAPH: graph}))
+    write_cached(file, join_frozen({}, {LOOK_GRAPH: graph}))
     mark_used([file])
     trim_cache()
     return ""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from handnet.console import Progress, hide_progress
-from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder
+from handnet.data.cache import digest_bytes, find_feature_folder, mark_used, trim_cache, use_folder, write_cached
 from handnet.data.checks import read_photo
 from handnet.data.missing_labels import HandInPhoto
-from handnet.files import parse_json, write_bytes
+from handnet.files import parse_json
 from handnet.images.hand.findings import NONE, SEVERAL
 from handnet.images.hand.quality_rule import Verdict, rate_photo
 from handnet.images.hand_models.model_files import FILES
@@ -83,7 +83,7 @@ def survey_photos(
     for done, (row, report) in enumerate(zip(unknown, reports, strict=True), 1):
         photo = found[row] = _shorten(report)
         if (file := files[row]) is not None and not report.problem:
-            write_bytes(file, json.dumps(asdict(photo)).encode())
+            write_cached(file, json.dumps(asdict(photo)).encode())
         count(done, len(unknown))
     mark_used(file for file in files if file is not None)
     trim_cache()

@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from handnet.config.image import ImageConfig
 from handnet.console import Progress, hide_progress
-from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder
+from handnet.data.cache import digest_bytes, find_photo_folder, mark_used, trim_cache, use_folder, write_cached
 from handnet.data.checks import clean_jpeg, find_header_problem, needs_pillow, read_photo
-from handnet.errors import DataError, DiskError
-from handnet.files import write_bytes
+from handnet.errors import DataError
 from handnet.images.blank_check import is_blank
 from handnet.images.decode import fit_photo, is_usable
 from handnet.images.decode import read_photo as read_upright
@@ -185,7 +184,7 @@ def build_keeping_decoder(config: ImageConfig) -> Callable[[bytes], Decoded]:
             return Decoded(np.fromfile(file, np.uint8).reshape(size, size, 3), "")
         found = decode(contents)
         if found.pixels is not None:
-            _keep(file, found.pixels)
+            write_cached(file, found.pixels.tobytes())
         return found
 
     return find
@@ -266,15 +265,8 @@ def _prepare_photo(path: str, folder: Path, config: ImageConfig, decode: Decode)
     pixels, problem = decode(contents)
     if pixels is None:
         return "", digest, problem
-    _keep(file, pixels)
+    write_cached(file, pixels.tobytes())
     return str(file), digest, ""
-
-
-def _keep(file: Path, pixels: npt.NDArray[np.uint8]) -> None:
-    try:
-        write_bytes(file, pixels.tobytes())
-    except DiskError as error:
-        raise DiskError(f"{error} HANDNET_CACHE names another folder for the cache of decoded photos.") from None
 
 
 def read_photos(files: Sequence[str], size_px: int, batch_size: int) -> tf.data.Dataset:

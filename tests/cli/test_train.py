@@ -83,7 +83,7 @@ def test_a_cache_that_cannot_be_written_is_said(
     monkeypatch.setenv("HANDNET_CACHE", "/proc/cache")
     line = command.fail("train", f"--data={finished / 'hands'}", "--run=run", *QUICK)
     assert "Cannot write '/proc/cache/photos/" in line
-    assert "HANDNET_CACHE names another folder for the cache of decoded photos." in line
+    assert "HANDNET_CACHE names another folder for the cache." in line
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from handnet.data.cache import (
     read_info,
     read_limit,
     trim_cache,
+    write_cached,
 )
 from handnet.errors import ConfigError, DiskError
 
@@ -190,3 +191,35 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "hands").mkdir()
     monkeypatch.setenv("HANDNET_DATA", "~/hands")
     assert find_data("") == tmp_path / "hands"
+
+
+def test_a_cache_that_is_a_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cache"
+    file.write_text("mine")
+    monkeypatch.setenv("HANDNET_CACHE", str(file))
+    for look in (read_info, clear_cache):
+        with pytest.raises(DiskError, match=r"cache' is a file, not a folder\. Set HANDNET_CACHE to a folder"):
+            look()
+    # What is written into it says which setting chooses another.
+    with pytest.raises(DiskError, match=r"Not a directory\..* HANDNET_CACHE names another folder for the cache\."):
+        write_cached(file / "photos" / "x", b"x")
+    assert file.read_text() == "mine"
+
+
+def test_folders_of_another_user_in_the_cache_are_passed_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = root / "photos" / "theirs"
+    theirs.mkdir(parents=True)
+    ours = root / "features" / "ours"
+    ours.parent.mkdir()
+    ours.write_bytes(b"123")
+    original = os.scandir
+
+    def refuse(folder: str) -> object:
+        if folder == str(theirs):
+            raise PermissionError(13, "Permission denied", folder)
+        return original(folder)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    assert read_info()["features"].num_bytes == 3
+    trim_cache()
+    assert ours.exists()

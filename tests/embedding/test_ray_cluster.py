@@ -18,7 +18,7 @@ from handnet.data.example import Example
 from handnet.embedding.cluster_job import ClusterPlan, embed_on_cluster, finish
 from handnet.embedding.engines import build_engine
 from handnet.embedding.job import embed_photos
-from handnet.embedding.ray_cluster import check_cluster, join_cluster, plan_pool
+from handnet.embedding.ray_cluster import Pool, check_cluster, join_cluster, plan_pool
 from handnet.embedding.ray_head import SETTINGS
 from handnet.errors import ClusterError, ConfigError
 from handnet.metrics.embedded import load_part
@@ -38,7 +38,7 @@ from ray.cluster_utils import Cluster
 quiet = {"object_store_memory": int(sys.argv[1])}
 started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **quiet})
 for _ in range(2):
-    started.add_node(num_cpus=1, **quiet)
+    started.add_node(num_cpus=2, **quiet)
 print(started.address, flush=True)
 sys.stdin.read()
 started.shutdown()
@@ -47,7 +47,7 @@ started.shutdown()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a cluster whose head does no work and whose two machines have a core each."""
+    """The address of a cluster whose head does no work and whose two machines have two cores each."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN", "a-token-of-the-tests-that-is-long-enough")
@@ -108,10 +108,11 @@ def test_a_killed_worker_loses_nothing_and_writes_nothing_twice(cluster: str, tm
     engine = build_engine("tensorflow", encoder, config.image, BATCH_SIZE)
     alone = embed_photos(photos, config.image, engine, encoder, tmp_path / "part", BATCH_SIZE)
     assert alone.problems == embedded.problems
-    assert (part.embeddings == alone.embeddings).all(), "to the bit"
+    assert (part.embeddings == alone.embeddings).all(), "to the bit, with two threads a worker and one here"
     with join_cluster(cluster, 0):
-        with pytest.raises(ClusterError, match="room for 2 workers with a core each"):
-            plan_pool(3, 0.0)
+        with pytest.raises(ClusterError, match="room for 4 workers with a core each"):
+            plan_pool(5, 0.0)
+        assert plan_pool(0, 0.0) == Pool(2, 2, 0.0)
         with pytest.raises(ClusterError, match="room for 0 workers with 1 GPU each"):
             plan_pool(0, 1.0)
 

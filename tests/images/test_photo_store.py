@@ -143,7 +143,7 @@ def test_a_photo_is_decoded_once_whatever_its_name(tmp_path: Path, monkeypatch: 
     path = write_jpeg(tmp_path / "a.jpg")
     first = prepare_photos([str(path)], IMAGE)
     path.rename(tmp_path / "b.jpg")
-    monkeypatch.setattr("handnet.images.photo_store.write_bytes", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("handnet.images.photo_store.write_cached", lambda *_: pytest.fail("decoded again"))
     assert prepare_photos([str(tmp_path / "b.jpg")], IMAGE) == first
 
 

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from handnet.errors import ConfigError, GalleryError, GalleryServerError
-from handnet.gallery.stores.milvus_indexes import find_index
+from handnet.gallery.stores.milvus_indexes import INDEXES, SearchIndex, find_index
 from handnet.gallery.stores.milvus_rows import ServerRow
 
 _PAGE_ROWS = 1000
 _INSERT_ROWS = 500
 _VALUES = 500
 _POLL_S = 0.5
+# The code of an error that milvus-lite has no other for.
+_UNEXPECTED = 1
 # How long a removal waits for a server's compaction.
 COMPACTION_S = 1800.0
 _GRPC_OPTIONS = {
@@ -87,9 +89,35 @@ class Server:
             return bool(self.client.has_collection(self.alias, timeout=self.timeout_s))
 
     def load(self) -> None:
-        """Make a collection ready to be searched, e.g. after the server was started again."""
+        """Make a collection ready to be searched, e.g. after the server was started again.
+
+        milvus-lite writes an index in place: one that was killed meanwhile leaves a part of it, and reads nothing of the
+        collection any more. All of an index follows from the rows, so there it is built again.
+        """
+        from pymilvus import MilvusException
+
         with self.explaining():
-            self.client.load_collection(self.alias, timeout=self.timeout_s)
+            try:
+                self.client.load_collection(self.alias, timeout=self.timeout_s)
+            except MilvusException as error:
+                is_lite = str(self.client.get_server_version(timeout=self.timeout_s)).startswith("milvus_lite")
+                if not is_lite or error.code != _UNEXPECTED:
+                    raise
+                self._build_index_again()
+                self.client.load_collection(self.alias, timeout=self.timeout_s)
+
+    def _build_index_again(self) -> None:
+        name = self._find_collection()
+        kind = self.client.describe_index(name, "vector")["index_type"]
+        self.client.release_collection(name, timeout=self.timeout_s)
+        self.client.drop_index(name, "vector", timeout=self.timeout_s)
+        index = next(index for index in INDEXES.values() if index.type == kind)
+        self.client.create_index(name, self._prepare_index(index), timeout=self.timeout_s)
+
+    def _prepare_index(self, index: SearchIndex) -> Any:
+        parameters = self.client.prepare_index_params()
+        parameters.add_index("vector", index_type=index.type, metric_type="IP", params=dict(index.build))
+        return parameters
 
     def create_collection(self, width: int, index: str, shards: int) -> str:
         """Make an empty collection with a name of its own and return that.
@@ -101,7 +129,6 @@ class Server:
         """
         from pymilvus import DataType
 
-        kind = find_index(index)
         name = f"{self.alias}_{secrets.token_hex(4)}"
         schema = self.client.create_schema(auto_id=False)
         schema.add_field("key", DataType.VARCHAR, max_length=160, is_primary=True)
@@ -109,13 +136,11 @@ class Server:
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("batch", DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=width)
-        indexes = self.client.prepare_index_params()
-        indexes.add_index("vector", index_type=kind.type, metric_type="IP", params=dict(kind.build))
         with self.explaining():
             self.client.create_collection(
                 name,
                 schema=schema,
-                index_params=indexes,
+                index_params=self._prepare_index(find_index(index)),
                 num_shards=shards,
                 consistency_level="Strong",
                 timeout=self.timeout_s,

@@ -268,6 +268,34 @@ def test_server_killed_while_it_writes_has_all_that_was_acknowledged_and_nothing
     assert num_cut > 0, "no kill came in the middle of a write"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("index", "left"), [("exact", 0.0), ("hnsw", 0.5)])
+def test_an_index_that_was_cut_off_is_built_again(tmp_path: Path, index: str, left: float) -> None:
+    need_milvus()
+    port = find_port()
+    address, server = f"milvus+http://127.0.0.1:{port}", start_server(tmp_path / "data", port)
+    try:
+        store = MilvusStore.create("cut", address, make_header(index=index))
+        fill(store)
+        store._server.flush()
+        before = dump(store)
+        store.close()
+        server.kill()
+        server.wait()
+        files = [path for path in (tmp_path / "data").rglob("indexes/*") if path.is_file()]
+        assert files
+        for path in files:
+            path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+        server = start_server(tmp_path / "data", port)
+        opened = MilvusStore("cut", address)
+        assert dump(opened) == before
+        assert opened.check() == []
+        opened.close()
+    finally:
+        server.kill()
+        server.wait()
+
+
 @pytest.mark.parametrize(
     ("index", "kind"), [("exact", "FLAT"), ("hnsw", "HNSW"), ("ivf", "IVF_FLAT"), ("ivf-sq8", "IVF_SQ8")]
 )
